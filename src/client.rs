@@ -1,0 +1,336 @@
+//! The client's side: calls that are typed, and the state of one connection.
+//!
+//! [`Session`] knows which calls wait for their replies, bytes in and bytes out; the blocking
+//! [`Client`](crate::Client) moves its bytes over a stream.
+
+use core::fmt;
+
+use heapless::Deque;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{DecodeError, Error, Mismatch, Misuse, TooLong, Violation};
+use crate::frame::{Frames, Outbox};
+use crate::json::{Decode, Raw, Stop};
+use crate::message::{Mode, Reply, decode_member, write_call};
+use crate::name;
+use crate::service::{SERVICE, ServiceError};
+
+/// How many calls can wait for their replies.
+pub const CALLS: usize = 128;
+
+/// A method, as a client calls it: the value holds the parameters.
+///
+/// ```
+/// use nullink::client::Method;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize)]
+/// struct GetByName<'a> { name: &'a str }
+///
+/// #[derive(Deserialize)]
+/// struct Found<'r> { #[serde(borrow)] account: Account<'r> }
+///
+/// #[derive(Deserialize)]
+/// struct Account<'r> { name: &'r str, uid: u32 }
+///
+/// #[derive(Deserialize, Debug)]
+/// enum AccountsError<'r> { NotFound, CreationFailed { field: &'r str } }
+///
+/// impl Method for GetByName<'_> {
+///     const NAME: &'static str = "com.redhat.accounts.GetByName";
+///     type Output<'r> = Found<'r>;
+///     type Error<'r> = AccountsError<'r>;
+/// }
+/// ```
+pub trait Method: Serialize {
+    /// The full name.
+    const NAME: &'static str;
+    /// What a reply is read as: any type that serde can deserialize, or a
+    /// [`Value`](crate::json::Value).
+    type Output<'r>: Decode<'r>;
+    /// The errors of the method's interface, an enum; [`NoError`] if it has none.
+    type Error<'r>: Deserialize<'r>;
+}
+
+/// The errors of an interface without errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum NoError {}
+
+/// Why a call has failed. `E` are the errors of the method's interface, `T` is the error of the
+/// stream below. What it names is borrowed from the receive buffer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum CallError<'r, E, T> {
+    /// An error of the method's own interface.
+    Method(E),
+    /// One of the errors that any method may answer with.
+    Service(ServiceError<'r>),
+    /// An error that neither type knows.
+    Unknown {
+        /// Its full name.
+        error: &'r str,
+        /// Its parameters.
+        parameters: Raw<'r>,
+    },
+    /// The reply's parameters, or those of the error that is named, are not what the type says.
+    Decode {
+        /// The full name of the error, if the reply is one.
+        error: Option<&'r str>,
+        /// The top-level field that is, or contains, the cause; None if it is none.
+        field: Option<&'r str>,
+        /// How they differ.
+        why: DecodeError,
+    },
+    /// There is no reply.
+    Connection(Error<T>),
+}
+
+impl<E, T> From<Error<T>> for CallError<'_, E, T> {
+    fn from(error: Error<T>) -> Self {
+        CallError::Connection(error)
+    }
+}
+
+impl<E: fmt::Debug, T: fmt::Display> fmt::Display for CallError<'_, E, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CallError::Method(error) => error.fmt(f),
+            CallError::Service(error) => error.fmt(f),
+            CallError::Unknown { error, parameters } => write!(f, "{error} {parameters}"),
+            CallError::Decode { error, field, why } => {
+                f.write_str(error.unwrap_or("the reply"))?;
+                write!(f, " is not as expected: {why}")?;
+                field.map_or(Ok(()), |field| write!(f, " in field {field}"))
+            }
+            CallError::Connection(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: fmt::Debug, T: fmt::Debug + fmt::Display> core::error::Error for CallError<'_, E, T> {}
+
+/// The state of one connection to a service. It reads and writes nothing: a driver sends what is
+/// [`pending`](Self::pending) and gives it what was received.
+///
+/// ```
+/// use nullink::Mode;
+/// use nullink::client::Session;
+/// use nullink::json::Raw;
+///
+/// let (mut receive, mut send) = ([0; 256], [0; 256]);
+/// let mut session = Session::new(&mut receive, &mut send);
+///
+/// let parameters = Raw::new(r#"{"to":"Caprica"}"#)?;
+/// session.queue("org.example.ftl.Jump", Mode::Simple, &parameters)?;
+/// assert_eq!(
+///     session.pending(),
+///     b"{\"method\":\"org.example.ftl.Jump\",\"parameters\":{\"to\":\"Caprica\"}}\0",
+/// );
+/// session.sent(session.pending().len());
+///
+/// let reply = b"{\"parameters\":{\"arrived\":true}}\0";
+/// session.spare()[..reply.len()].copy_from_slice(reply);
+/// session.received(reply.len());
+///
+/// assert_eq!(session.ready(), Ok(true));
+/// let reply = session.receive()?;
+/// assert_eq!(reply.parameters().raw().as_str(), r#"{"arrived":true}"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Session<'b> {
+    rx: Frames<'b>,
+    tx: Outbox<'b>,
+    /// The calls that wait for their replies, in order.
+    waiting: Deque<Mode, CALLS>,
+    /// The service sends nothing more.
+    end_of_input: bool,
+    unusable: bool,
+}
+
+impl<'b> Session<'b> {
+    /// A new connection.
+    ///
+    /// `receive` has to hold the longest reply and its NUL, `send` the longest call and its NUL,
+    /// or as many calls as are to be sent at once.
+    pub fn new(receive: &'b mut [u8], send: &'b mut [u8]) -> Self {
+        Session {
+            rx: Frames::new(receive),
+            tx: Outbox::new(send),
+            waiting: Deque::new(),
+            end_of_input: false,
+            unusable: false,
+        }
+    }
+
+    /// Where to put what is received; then tell [`received`](Self::received).
+    pub fn spare(&mut self) -> &mut [u8] {
+        self.rx.spare()
+    }
+
+    /// So much was received. 0 is the end: the service sends nothing more.
+    pub fn received(&mut self, count: usize) {
+        self.rx.commit(count);
+        self.end_of_input |= count == 0;
+    }
+
+    /// What is to be sent; then tell [`sent`](Self::sent).
+    pub fn pending(&self) -> &[u8] {
+        self.tx.pending()
+    }
+
+    /// So much was sent.
+    pub fn sent(&mut self, count: usize) {
+        self.tx.sent(count);
+    }
+
+    /// What was received and belongs to no reply, for as long as the receive buffer lives: after
+    /// an upgrade, the first bytes of the other protocol.
+    pub fn into_unread(self) -> &'b [u8] {
+        self.rx.into_unread()
+    }
+
+    /// How the call whose reply is next wants to be answered; None if no call waits for one.
+    pub fn next_mode(&self) -> Option<Mode> {
+        self.waiting.front().copied()
+    }
+
+    /// The stream has failed: nothing more can be sent or received.
+    pub fn fail(&mut self) {
+        self.unusable = true;
+    }
+
+    /// Writes a call behind those that are pending.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Encode`], if it is not a call, or does not fit. [`Error::Misuse`], if too many calls
+    /// wait for their replies, or any while this one is to upgrade the connection.
+    /// [`Error::Protocol`], if the service has sent what no call had asked for.
+    pub fn queue<P>(&mut self, method: &str, mode: Mode, parameters: &P) -> Result<(), Error>
+    where
+        P: Serialize + ?Sized,
+    {
+        if self.unusable {
+            return Err(Misuse::Unusable.into());
+        }
+        if self.waiting.is_full() {
+            return Err(Misuse::TooManyCalls.into());
+        }
+        // Nothing can follow an upgrade, and nothing may be under way before it.
+        let upgrades = mode == Mode::Upgrade || self.next_mode() == Some(Mode::Upgrade);
+        if upgrades && !self.waiting.is_empty() {
+            return Err(Misuse::RepliesOutstanding.into());
+        }
+        if self.waiting.is_empty() && !self.rx.unread().is_empty() {
+            self.unusable = true;
+            return Err(Violation::Unasked.into());
+        }
+        let length = write_call(self.tx.spare(), method, mode, parameters)?;
+        self.tx.commit(length);
+        if mode != Mode::Oneway {
+            // There is room: that was the first question.
+            let _ = self.waiting.push_back(mode);
+        }
+        Ok(())
+    }
+
+    /// Whether the next reply is there, for [`receive`](Self::receive) to return.
+    ///
+    /// # Errors
+    ///
+    /// If it won't come: the service has closed the connection, or the reply is too long.
+    pub fn ready(&mut self) -> Result<bool, Error> {
+        if self.unusable {
+            return Err(Misuse::Unusable.into());
+        }
+        let Some(mode) = self.next_mode() else {
+            return Err(Misuse::NothingOutstanding.into());
+        };
+        let error = match self.rx.search() {
+            Ok(false) if self.end_of_input && self.rx.inside_message() => {
+                Violation::Truncated.into()
+            }
+            Ok(false) if self.end_of_input => Error::Closed,
+            Ok(ready) => return Ok(ready),
+            Err(TooLong) if mode == Mode::Simple => {
+                // That was the only reply to this call.
+                self.waiting.pop_front();
+                return Err(Error::TooLong);
+            }
+            Err(TooLong) => Error::TooLong,
+        };
+        self.unusable = true;
+        Err(error)
+    }
+
+    /// The next reply, which has to be [`ready`](Self::ready).
+    ///
+    /// # Errors
+    ///
+    /// If it is not a reply, or not one to the call that is next.
+    pub fn receive(&mut self) -> Result<Reply<'_>, Error> {
+        let Some(mode) = self.next_mode() else {
+            return Err(Misuse::NothingOutstanding.into());
+        };
+        let message = self.rx.take().ok_or(Misuse::NothingOutstanding)?;
+        let reply = match Reply::parse(message) {
+            Ok(reply) if reply.continues() && mode != Mode::More => Err(Violation::Continues),
+            reply => reply,
+        };
+        match reply {
+            Ok(reply) => {
+                if !reply.continues() {
+                    self.waiting.pop_front();
+                }
+                if mode == Mode::Upgrade && reply.error().is_none() {
+                    self.unusable = true;
+                }
+                Ok(reply)
+            }
+            Err(violation) => {
+                self.unusable = true;
+                Err(violation.into())
+            }
+        }
+    }
+}
+
+/// Reads a reply as that of a method.
+///
+/// # Errors
+///
+/// If it is an error, or not what the method's types say.
+pub fn read<'r, M: Method, T>(
+    reply: Reply<'r>,
+) -> Result<M::Output<'r>, CallError<'r, M::Error<'r>, T>> {
+    let error = reply.error();
+    let mut parameters = reply.parameters();
+    let Some(name) = error else {
+        return M::Output::decode(&mut parameters).map_err(|why| CallError::Decode {
+            error: None,
+            field: parameters.reader().field(&why),
+            why,
+        });
+    };
+    let (interface, member) = name::split(name).unwrap_or_default();
+    let reader = parameters.reader();
+    let known = if interface == SERVICE.name() {
+        decode_member(member, reader).map(CallError::Service)
+    } else if name::split(M::NAME).is_some_and(|(own, _)| own == interface) {
+        decode_member(member, reader).map(CallError::Method)
+    } else {
+        Err(reader.error(Stop::Because(Mismatch::Member)))
+    };
+    Err(match known {
+        Ok(error) => error,
+        Err(why) if why.mismatch == Mismatch::Member => CallError::Unknown {
+            error: name,
+            parameters: parameters.into_raw(),
+        },
+        Err(why) => CallError::Decode {
+            error,
+            field: reader.field(&why),
+            why,
+        },
+    })
+}

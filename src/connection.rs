@@ -1,0 +1,541 @@
+//! The blocking driver: one connection over any stream, for either side.
+//!
+//! It is a thin loop around [`service::Session`] and
+//! [`client::Session`], which know the protocol. A stream is anything that
+//! implements [`embedded_io::Read`] and [`embedded_io::Write`]; [`Halves`] makes one of two.
+
+use core::fmt;
+use core::marker::PhantomData;
+
+use embedded_io::{Error as _, ErrorKind, ErrorType, Read, Write};
+
+use crate::client::{self, CallError, Method, read};
+use crate::error::{Error, Misuse};
+use crate::json::Raw;
+use crate::message::{Mode, Reply};
+use crate::service::{self, Service, Step};
+
+/// How a connection to a service has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End<'b, C> {
+    /// The client has closed it, after its last call was answered.
+    Closed,
+    /// It belongs to another protocol, at the client's wish and the service's consent.
+    Upgraded {
+        /// What the handler has left: [`Upgrade::send`](crate::service::Upgrade::send).
+        cursor: C,
+        /// What has been received of the other protocol: the beginning of the receive buffer. It
+        /// comes before anything that is read from the stream.
+        unread: &'b [u8],
+    },
+}
+
+/// Serves one connection to its end, blocking.
+///
+/// `receive` has to hold the longest call and its NUL, `send` twice the longest reply and its NUL.
+/// Replies are sent when no complete call is left in `receive`, when half of `send` is full, and
+/// before a stream goes on.
+///
+/// The stream can be passed as `&mut stream`, to have it afterwards.
+///
+/// # Errors
+///
+/// The connection is over then; what was due has been sent. None of the errors is the service's
+/// own, and all that is left to do is to close the stream.
+///
+/// ```
+/// # use nullink::service::{Info, Outcome, Refusal, Responder, Service};
+/// # use nullink::{Call, End, Interface, serve};
+/// # struct Nothing;
+/// # impl Service for Nothing {
+/// #     type Cursor = ();
+/// #     const INTERFACES: &'static [Interface] = &[];
+/// #     fn info(&self) -> Info<'_> { Info { vendor: "Example", ..Info::default() } }
+/// #     fn call<'c>(&mut self, _: Call<'c>, _: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
+/// #         Err(Refusal::MethodNotFound)
+/// #     }
+/// # }
+/// # let mut service = Nothing;
+/// use nullink::Halves;
+///
+/// let calls = b"{\"method\":\"org.varlink.service.GetInfo\"}\0{\"method\":\"Dance\"}\0";
+/// let mut replies = [0; 512];
+/// let stream = Halves { reader: &calls[..], writer: &mut replies[..] };
+/// assert_eq!(serve(&mut service, stream, &mut [0; 256], &mut [0; 1024]), Ok(End::Closed));
+///
+/// let mut replies = replies.split(|byte| *byte == 0);
+/// assert!(replies.next().unwrap().starts_with(b"{\"parameters\":{\"vendor\":\"Example\","));
+/// assert_eq!(
+///     replies.next().unwrap(),
+///     b"{\"error\":\"org.varlink.service.MethodNotFound\",\"parameters\":{\"method\":\"Dance\"}}",
+/// );
+/// ```
+pub fn serve<'b, S, IO>(
+    service: &mut S,
+    mut stream: IO,
+    receive: &'b mut [u8],
+    send: &'b mut [u8],
+) -> Result<End<'b, S::Cursor>, Error<IO::Error>>
+where
+    S: Service,
+    IO: Read + Write,
+{
+    let mut session = service::Session::new(receive, send);
+    loop {
+        let moved = match session.step(service) {
+            Step::Called => Ok(()),
+            Step::Streamed | Step::Write => write(&mut stream, &mut session),
+            Step::Read => fill(&mut stream, &mut session, usize::MAX),
+            Step::Upgraded(cursor) => {
+                // Moves what is unread to the beginning of the buffer.
+                session.spare();
+                return Ok(End::Upgraded {
+                    cursor,
+                    unread: session.into_unread(),
+                });
+            }
+            Step::Ended(Ok(())) => return Ok(End::Closed),
+            Step::Ended(Err(error)) => return Err(error.over()),
+        };
+        if let Err(error) = moved {
+            session.abandon(service);
+            return Err(error);
+        }
+    }
+}
+
+/// A connection to a service, blocking.
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # #[cfg(all(feature = "unix", target_os = "linux"))] {
+/// use nullink::service::GetInterfaceDescription;
+/// use nullink::{Client, unix};
+///
+/// let (mut receive, mut send) = ([0; 4096], [0; 256]);
+/// let stream = unix::Stream::connect("/run/org.example.ftl")?;
+/// let mut client = Client::new(stream, &mut receive, &mut send);
+///
+/// match client.call(&GetInterfaceDescription { interface: "org.example.ftl" }) {
+///     Ok(reply) => println!("{}", reply.description),
+///     Err(error) => println!("{error}"),
+/// }
+/// # }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Several calls can be under way: [`queue`](Self::queue) them, then [`receive`](Self::receive)
+/// their replies in the same order.
+///
+/// What a reply borrows lies in the receive buffer, and has to be done with before the next call.
+#[derive(Debug)]
+pub struct Client<'b, S> {
+    stream: S,
+    session: client::Session<'b>,
+}
+
+/// Why a call of the method `M` over the stream `S` has failed.
+pub type CallErrorOf<'r, M, S> = CallError<'r, <M as Method>::Error<'r>, <S as ErrorType>::Error>;
+
+/// What a call of the method `M` over the stream `S` comes to.
+pub type CallResult<'r, M, S> = Result<<M as Method>::Output<'r>, CallErrorOf<'r, M, S>>;
+
+impl<'b, S: Read + Write> Client<'b, S> {
+    /// A new connection.
+    ///
+    /// `receive` has to hold the longest reply and its NUL, `send` the longest call and its NUL,
+    /// or all that are to be queued at once.
+    pub fn new(stream: S, receive: &'b mut [u8], send: &'b mut [u8]) -> Self {
+        Client {
+            stream,
+            session: client::Session::new(receive, send),
+        }
+    }
+
+    /// Calls a method and waits for its reply.
+    ///
+    /// # Errors
+    ///
+    /// The error that the service answers with, or why there is no answer.
+    pub fn call<M: Method>(&mut self, method: &M) -> CallResult<'_, M, S> {
+        self.idle()?;
+        self.queue(method, Mode::Simple)?;
+        self.receive::<M>()
+    }
+
+    /// Calls a method that may reply many times.
+    ///
+    /// # Errors
+    ///
+    /// If the call could not be sent. The service's errors come where its replies come.
+    pub fn more<M: Method>(
+        &mut self,
+        method: &M,
+    ) -> Result<Replies<'_, 'b, S, M>, Error<S::Error>> {
+        self.idle()?;
+        self.queue(method, Mode::More)?;
+        self.replies()
+    }
+
+    /// Calls a method and does not want to know what comes of it.
+    ///
+    /// # Errors
+    ///
+    /// If the call could not be sent.
+    pub fn oneway<M: Method>(&mut self, method: &M) -> Result<(), Error<S::Error>> {
+        self.queue(method, Mode::Oneway)?;
+        self.flush()
+    }
+
+    /// Calls a method that takes over the connection. After its reply,
+    /// [`into_parts`](Self::into_parts) gives the stream back, for the other protocol.
+    ///
+    /// The reply is read byte by byte, so that nothing beyond it is: UAPI.20, "`upgrade`".
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call). If the service answers with an error, the connection is still a
+    /// Varlink connection.
+    pub fn upgrade<M: Method>(&mut self, method: &M) -> CallResult<'_, M, S> {
+        self.idle()?;
+        self.queue(method, Mode::Upgrade)?;
+        self.receive::<M>()
+    }
+
+    /// Calls a method by its name, with parameters that are JSON already. An error that the
+    /// service answers with is a reply here.
+    ///
+    /// # Errors
+    ///
+    /// If there is no reply.
+    ///
+    /// ```
+    /// # use nullink::{Client, Halves, json::Raw};
+    /// # let mut call = [0; 99];
+    /// # let reply = b"{\"parameters\":{\"pong\":\"hello\"}}\0";
+    /// # let stream = Halves { reader: &reply[..], writer: &mut call[..] };
+    /// # let (mut receive, mut send) = ([0; 99], [0; 99]);
+    /// let mut client = Client::new(stream, &mut receive, &mut send);
+    /// let parameters = Raw::new(r#"{"ping":"hello"}"#)?;
+    /// let reply = client.call_raw("org.example.ping.Ping", parameters)?;
+    /// assert_eq!(reply.error(), None);
+    /// assert_eq!(reply.parameters().raw().as_str(), r#"{"pong":"hello"}"#);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn call_raw(
+        &mut self,
+        method: &str,
+        parameters: Raw<'_>,
+    ) -> Result<Reply<'_>, Error<S::Error>> {
+        self.idle()?;
+        self.queue_raw(method, Mode::Simple, parameters)?;
+        self.receive_raw()
+    }
+
+    /// Writes a call behind those that are queued, and sends nothing yet:
+    /// [`flush`](Self::flush), and everything that waits for a reply, sends them all at once.
+    ///
+    /// # Errors
+    ///
+    /// If it does not fit behind the others ([`EncodeError::Full`](crate::EncodeError::Full)), or
+    /// can't wait behind them.
+    ///
+    /// ```
+    /// # use nullink::service::GetInterfaceDescription;
+    /// # use nullink::{Client, Halves, Mode};
+    /// # let mut calls = [0; 256];
+    /// # let replies = b"{\"parameters\":{\"description\":\"1\"}}\0{\"parameters\":{\"description\":\"2\"}}\0";
+    /// # let stream = Halves { reader: &replies[..], writer: &mut calls[..] };
+    /// # let (mut receive, mut send) = ([0; 99], [0; 256]);
+    /// # let mut client = Client::new(stream, &mut receive, &mut send);
+    /// client.queue(&GetInterfaceDescription { interface: "a.b" }, Mode::Simple)?;
+    /// client.queue(&GetInterfaceDescription { interface: "c.d" }, Mode::Simple)?;
+    /// for _ in 0..2 {
+    ///     match client.receive::<GetInterfaceDescription>() {
+    ///         Ok(reply) => println!("{}", reply.description),
+    ///         Err(error) => println!("{error}"),
+    ///     }
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn queue<M: Method>(&mut self, method: &M, mode: Mode) -> Result<(), Error<S::Error>> {
+        let queued = self.session.queue(M::NAME, mode, method);
+        queued.map_err(Error::over)
+    }
+
+    /// The same for a call by its name, with parameters that are JSON already.
+    ///
+    /// # Errors
+    ///
+    /// As [`queue`](Self::queue), and if `method` is not the full name of a method.
+    pub fn queue_raw(
+        &mut self,
+        method: &str,
+        mode: Mode,
+        parameters: Raw<'_>,
+    ) -> Result<(), Error<S::Error>> {
+        let queued = self.session.queue(method, mode, &parameters);
+        queued.map_err(Error::over)
+    }
+
+    /// Sends what is queued.
+    ///
+    /// # Errors
+    ///
+    /// If the stream fails.
+    pub fn flush(&mut self) -> Result<(), Error<S::Error>> {
+        let written = write(&mut self.stream, &mut self.session);
+        self.check(written)
+    }
+
+    /// Waits for the reply to the queued call that is next.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call).
+    pub fn receive<M: Method>(&mut self) -> CallResult<'_, M, S> {
+        if self.session.next_mode() == Some(Mode::More) {
+            return Err(Error::from(Misuse::OtherMode).into());
+        }
+        read::<M, _>(self.receive_raw()?)
+    }
+
+    /// Waits for the next reply, whatever it is: to a call that asked for `more`, others follow
+    /// while [`Reply::continues`].
+    ///
+    /// # Errors
+    ///
+    /// If there is none.
+    pub fn receive_raw(&mut self) -> Result<Reply<'_>, Error<S::Error>> {
+        let chunk = match self.session.next_mode() {
+            Some(Mode::Upgrade) => 1,
+            _ => usize::MAX,
+        };
+        self.flush()?;
+        while !self.session.ready().map_err(Error::over)? {
+            let filled = fill(&mut self.stream, &mut self.session, chunk);
+            self.check(filled)?;
+        }
+        self.session.receive().map_err(Error::over)
+    }
+
+    /// The replies to the queued call that is next, which has asked for `more`.
+    ///
+    /// # Errors
+    ///
+    /// If it has not.
+    pub fn replies<M: Method>(&mut self) -> Result<Replies<'_, 'b, S, M>, Error<S::Error>> {
+        match self.session.next_mode() {
+            Some(Mode::More) => Ok(Replies {
+                client: self,
+                ended: false,
+                of: PhantomData,
+            }),
+            Some(_) => Err(Misuse::OtherMode.into()),
+            None => Err(Misuse::NothingOutstanding.into()),
+        }
+    }
+
+    /// The stream below.
+    pub fn stream(&mut self) -> &mut S {
+        &mut self.stream
+    }
+
+    /// The stream below, and what was received from it and belongs to no reply: after an upgrade
+    /// that is nothing, because nothing beyond the reply has been read.
+    pub fn into_parts(self) -> (S, &'b [u8]) {
+        (self.stream, self.session.into_unread())
+    }
+
+    /// That no reply is outstanding.
+    fn idle(&self) -> Result<(), Error<S::Error>> {
+        match self.session.next_mode() {
+            None => Ok(()),
+            Some(_) => Err(Misuse::RepliesOutstanding.into()),
+        }
+    }
+
+    /// A stream that has failed is not used again.
+    fn check(&mut self, result: Result<(), Error<S::Error>>) -> Result<(), Error<S::Error>> {
+        if result.is_err() {
+            self.session.fail();
+        }
+        result
+    }
+}
+
+/// The replies to a call that has asked for `more`: see [`Client::more`].
+///
+/// Until all have been received, the connection can be used for nothing else. A client that wants
+/// no more of them closes it: UAPI.20, "`more`".
+#[derive(Debug)]
+pub struct Replies<'c, 'b, S, M> {
+    client: &'c mut Client<'b, S>,
+    ended: bool,
+    of: PhantomData<fn() -> M>,
+}
+
+impl<S: Read + Write, M: Method> Replies<'_, '_, S, M> {
+    /// Waits for the next reply; None after the last one.
+    ///
+    /// What the reply borrows has to be done with before the next.
+    ///
+    /// # Errors
+    ///
+    /// The error that ends the replies, or why there are no more.
+    #[allow(clippy::should_implement_trait)] // it lends what it returns
+    pub fn next(&mut self) -> Result<Option<M::Output<'_>>, CallErrorOf<'_, M, S>> {
+        if self.ended {
+            return Ok(None);
+        }
+        self.ended = true;
+        let reply = self.client.receive_raw()?;
+        self.ended = !reply.continues();
+        read::<M, _>(reply).map(Some)
+    }
+}
+
+/// One stream of two: what is received comes from one, what is sent goes to the other.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Halves<R, W> {
+    /// Where it is received from.
+    pub reader: R,
+    /// Where it is sent to.
+    pub writer: W,
+}
+
+impl<R: Read, W: Write> ErrorType for Halves<R, W> {
+    type Error = HalfError<R::Error, W::Error>;
+}
+
+impl<R: Read, W: Write> Read for Halves<R, W> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Self::Error> {
+        self.reader.read(buffer).map_err(HalfError::Reader)
+    }
+}
+
+impl<R: Read, W: Write> Write for Halves<R, W> {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, Self::Error> {
+        self.writer.write(bytes).map_err(HalfError::Writer)
+    }
+
+    fn flush(&mut self) -> Result<(), Self::Error> {
+        self.writer.flush().map_err(HalfError::Writer)
+    }
+}
+
+/// Which of two [`Halves`] has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HalfError<R, W> {
+    /// The one that is read from.
+    Reader(R),
+    /// The one that is written to.
+    Writer(W),
+}
+
+impl<R: fmt::Display, W: fmt::Display> fmt::Display for HalfError<R, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HalfError::Reader(error) => error.fmt(f),
+            HalfError::Writer(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<R, W> core::error::Error for HalfError<R, W>
+where
+    R: fmt::Debug + fmt::Display,
+    W: fmt::Debug + fmt::Display,
+{
+}
+
+impl<R: embedded_io::Error, W: embedded_io::Error> embedded_io::Error for HalfError<R, W> {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            HalfError::Reader(error) => error.kind(),
+            HalfError::Writer(error) => error.kind(),
+        }
+    }
+}
+
+/// What both sessions have in common.
+trait Buffers {
+    fn spare(&mut self) -> &mut [u8];
+    fn received(&mut self, count: usize);
+    fn pending(&self) -> &[u8];
+    fn sent(&mut self, count: usize);
+}
+
+impl<C: Copy> Buffers for service::Session<'_, C> {
+    fn spare(&mut self) -> &mut [u8] {
+        self.spare()
+    }
+
+    fn received(&mut self, count: usize) {
+        self.received(count);
+    }
+
+    fn pending(&self) -> &[u8] {
+        self.pending()
+    }
+
+    fn sent(&mut self, count: usize) {
+        self.sent(count);
+    }
+}
+
+impl Buffers for client::Session<'_> {
+    fn spare(&mut self) -> &mut [u8] {
+        self.spare()
+    }
+
+    fn received(&mut self, count: usize) {
+        self.received(count);
+    }
+
+    fn pending(&self) -> &[u8] {
+        self.pending()
+    }
+
+    fn sent(&mut self, count: usize) {
+        self.sent(count);
+    }
+}
+
+/// Receives something, at most `limit` bytes of it, or the end.
+fn fill<IO: Read>(
+    stream: &mut IO,
+    session: &mut impl Buffers,
+    limit: usize,
+) -> Result<(), Error<IO::Error>> {
+    let spare = session.spare();
+    let limit = limit.min(spare.len());
+    let spare = spare.get_mut(..limit).unwrap_or_default();
+    loop {
+        match stream.read(spare) {
+            Ok(count) => {
+                session.received(count);
+                return Ok(());
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(Error::Transport(error)),
+        }
+    }
+}
+
+/// Sends everything that is pending.
+fn write<IO: Write>(stream: &mut IO, session: &mut impl Buffers) -> Result<(), Error<IO::Error>> {
+    if session.pending().is_empty() {
+        return Ok(());
+    }
+    while !session.pending().is_empty() {
+        match stream.write(session.pending()) {
+            Ok(0) => return Err(Error::WriteZero),
+            Ok(count) => session.sent(count),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(Error::Transport(error)),
+        }
+    }
+    stream.flush().map_err(Error::Transport)
+}

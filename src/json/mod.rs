@@ -1,0 +1,25 @@
+//! JSON, the only place that knows it: checking, reading in place, writing.
+//!
+//! - [`scan`] checks a text, strictly and without recursion, before anything else looks at it.
+//! - [`decode`] reads a text as any type that serde can deserialize, decoding strings in their own
+//!   place; [`Value`] is a value that is read piece by piece instead, [`Raw`] one that is not read
+//!   at all.
+//! - [`encode`] writes a value; [`List`] and [`Map`] write what an iterator yields.
+
+mod de;
+mod raw;
+mod scan;
+mod ser;
+mod text;
+mod value;
+
+pub use de::decode;
+pub use raw::Raw;
+pub use scan::{DEPTH, scan};
+pub use ser::{List, Map, encode};
+pub use value::{Decode, Elements, Items, Members, Value};
+
+pub(crate) use de::{Member, Reader, Stop};
+pub(crate) use scan::{Kind, Scanner};
+pub(crate) use ser::Writer;
+pub(crate) use text::{equals, has_dot, unescape};

@@ -1,0 +1,689 @@
+//! The writer: serde into a caller's buffer, without white space.
+//!
+//! A value is written whole or not at all: what does not fit, or is no Varlink value, leaves
+//! nothing behind.
+
+use core::fmt::{self, Write as _};
+use core::str;
+
+use serde::ser::{
+    Impossible, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant,
+    SerializeTuple, SerializeTupleStruct,
+};
+use serde::{Serialize, Serializer, ser};
+
+use super::raw::Raw;
+use super::text;
+use crate::error::EncodeError;
+
+/// Writes a value as JSON text, at the beginning of `buffer`.
+///
+/// Fields that are `None` are left out: UAPI.20, "Nullable Fields and Absent Fields".
+///
+/// # Errors
+///
+/// If it does not fit, or has a part that is no Varlink value.
+///
+/// ```
+/// #[derive(serde::Serialize)]
+/// struct Found<'a> { name: &'a str, shell: Option<&'a str>, uids: [u32; 2] }
+///
+/// let found = Found { name: "a \"user\"", shell: None, uids: [0, 1000] };
+/// let mut buffer = [0; 64];
+/// assert_eq!(nullink::json::encode(&found, &mut buffer)?, r#"{"name":"a \"user\"","uids":[0,1000]}"#);
+/// # Ok::<(), nullink::EncodeError>(())
+/// ```
+pub fn encode<'b, T>(value: &T, buffer: &'b mut [u8]) -> Result<&'b str, EncodeError>
+where
+    T: Serialize + ?Sized,
+{
+    let mut writer = Writer::new(buffer);
+    writer.value(value);
+    let length = writer.end()?;
+    let text = buffer.get(..length).unwrap_or_default();
+    str::from_utf8(text).map_err(|_| EncodeError::Custom)
+}
+
+/// Writes what an iterator yields as a list, without a table.
+///
+/// ```
+/// use nullink::json::{List, encode};
+///
+/// let squares = List((1..4).map(|n| n * n));
+/// assert_eq!(encode(&squares, &mut [0; 16])?, "[1,4,9]");
+/// # Ok::<(), nullink::EncodeError>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct List<I>(pub I);
+
+impl<I> Serialize for List<I>
+where
+    I: IntoIterator + Clone,
+    I::Item: Serialize,
+{
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.clone())
+    }
+}
+
+/// Writes the pairs that an iterator yields as a map, without a table.
+///
+/// ```
+/// use nullink::json::{Map, encode};
+///
+/// let lengths = Map(["to", "from"].iter().map(|word| (word, word.len())));
+/// assert_eq!(encode(&lengths, &mut [0; 32])?, r#"{"to":2,"from":4}"#);
+/// # Ok::<(), nullink::EncodeError>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Map<I>(pub I);
+
+impl<I, K, V> Serialize for Map<I>
+where
+    I: IntoIterator<Item = (K, V)> + Clone,
+    K: Serialize,
+    V: Serialize,
+{
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.clone())
+    }
+}
+
+/// A buffer, and how much of it is written.
+///
+/// What fails is remembered and reported at the end, so nothing has to be checked in between.
+pub(crate) struct Writer<'b> {
+    buffer: &'b mut [u8],
+    length: usize,
+    failed: Option<EncodeError>,
+    /// The last value was `None`.
+    none: bool,
+    /// The next string is the text of a [`Raw`].
+    raw: bool,
+    /// The next value is a member of an interface.
+    member: Option<MemberOf<'b>>,
+}
+
+/// How a member is written: the interface's name goes before its own, the separator between it
+/// and its content.
+#[derive(Clone, Copy)]
+struct MemberOf<'b> {
+    interface: &'b str,
+    separator: &'b [u8],
+}
+
+/// There is no point in going on. The writer knows why.
+#[derive(Debug)]
+pub(crate) struct Failed;
+
+impl<'b> Writer<'b> {
+    pub fn new(buffer: &'b mut [u8]) -> Self {
+        Writer {
+            buffer,
+            length: 0,
+            failed: None,
+            none: false,
+            raw: false,
+            member: None,
+        }
+    }
+
+    /// How many bytes are written, if nothing has failed.
+    pub fn end(self) -> Result<usize, EncodeError> {
+        match self.failed {
+            None => Ok(self.length),
+            Some(error) => Err(error),
+        }
+    }
+
+    /// A value.
+    pub fn value<T: Serialize + ?Sized>(&mut self, value: &T) {
+        if value.serialize(&mut *self).is_err() {
+            self.fail(EncodeError::Custom);
+        }
+    }
+
+    /// A structure or a map. Nothing, if there is nothing in it, and nothing of what was written
+    /// since `begin` either.
+    pub fn object<T: Serialize + ?Sized>(&mut self, begin: usize, value: &T) {
+        let length = self.length;
+        self.value(value);
+        self.check_object(begin, length);
+    }
+
+    fn check_object(&mut self, begin: usize, length: usize) {
+        match self.since(length) {
+            b"{}" | b"null" => self.length = begin,
+            [b'{', ..] => {}
+            _ => self.fail(EncodeError::NotAnObject),
+        }
+    }
+
+    /// A member of an interface, a variant of an enum: its full name, and its content, if it has
+    /// any, behind `separator`.
+    pub fn member<T: Serialize + ?Sized>(
+        &mut self,
+        interface: &'b str,
+        separator: &'b [u8],
+        value: &T,
+    ) {
+        self.member = Some(MemberOf {
+            interface,
+            separator,
+        });
+        self.value(value);
+        if self.member.is_some() {
+            self.fail(EncodeError::NoVarlinkType("an error that is no enum"));
+        }
+    }
+
+    /// The full name of a member, and the separator; returns where the separator begins.
+    fn member_name(&mut self, name: &str) -> usize {
+        let Some(member) = self.member.take() else {
+            self.fail(EncodeError::NoVarlinkType("an enum variant with content"));
+            return self.length;
+        };
+        self.bytes(b"\"");
+        self.escaped(member.interface);
+        self.bytes(b".");
+        self.escaped(name);
+        self.bytes(b"\"");
+        let end = self.length;
+        self.bytes(member.separator);
+        end
+    }
+
+    /// How much is written.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    /// What is written from `begin` on.
+    fn since(&self, begin: usize) -> &[u8] {
+        self.buffer.get(begin..self.length).unwrap_or_default()
+    }
+
+    /// Bytes as they are.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        let room = self.buffer.get_mut(self.length..).unwrap_or_default();
+        match room.split_at_mut_checked(bytes.len()) {
+            Some((room, _)) => {
+                // (Not `copy_from_slice`: it can panic, as far as a linker knows.)
+                room.iter_mut()
+                    .zip(bytes)
+                    .for_each(|(to, from)| *to = *from);
+                self.length = self.length.saturating_add(bytes.len());
+            }
+            None => self.fail(EncodeError::Full),
+        }
+    }
+
+    /// A string, with its quotes.
+    pub fn string(&mut self, text: &str) {
+        self.bytes(b"\"");
+        self.escaped(text);
+        self.bytes(b"\"");
+    }
+
+    /// The inside of a string. What needs no escape is copied in one run.
+    fn escaped(&mut self, text: &str) {
+        let mut rest = text.as_bytes();
+        loop {
+            let run = rest
+                .iter()
+                .take_while(|byte| text::is_plain(**byte))
+                .count();
+            let (run, behind) = rest.split_at_checked(run).unwrap_or((rest, &[]));
+            self.bytes(run);
+            let [byte, behind @ ..] = behind else {
+                return;
+            };
+            let (escape, length) = text::escaped(*byte);
+            self.bytes(escape.get(..length).unwrap_or(&escape));
+            rest = behind;
+        }
+    }
+
+    fn integer(&mut self, negative: bool, mut value: u64) {
+        let mut digits = [0; 20];
+        let mut length = 0_usize;
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0' | u8::try_from(value % 10).unwrap_or_default();
+            length = length.saturating_add(1);
+            value /= 10;
+            if value == 0 {
+                break;
+            }
+        }
+        if negative {
+            self.bytes(b"-");
+        }
+        let begin = digits.len().saturating_sub(length);
+        self.bytes(digits.get(begin..).unwrap_or_default());
+    }
+
+    fn float<T: Serialize>(&mut self, value: T, finite: bool) {
+        if !finite {
+            return self.fail(EncodeError::NotFinite);
+        }
+        let room = self.buffer.get_mut(self.length..).unwrap_or_default();
+        match serde_json_core::to_slice(&value, room) {
+            Ok(length) => self.length = self.length.saturating_add(length),
+            Err(_) => self.fail(EncodeError::Full),
+        }
+    }
+
+    /// A type that Varlink does not have.
+    fn no_type<T>(&mut self, name: &'static str) -> Result<T, Failed> {
+        self.fail(EncodeError::NoVarlinkType(name));
+        Err(Failed)
+    }
+
+    /// The first failure counts. Nothing is written any more: the room is gone.
+    #[cold]
+    #[inline(never)]
+    fn fail(&mut self, error: EncodeError) {
+        self.failed.get_or_insert(error);
+        self.buffer = &mut [];
+    }
+}
+
+impl ser::Error for Failed {
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        Failed
+    }
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the value can't be written")
+    }
+}
+
+impl core::error::Error for Failed {}
+
+impl<'a, 'b> Serializer for &'a mut Writer<'b> {
+    type Ok = ();
+    type Error = Failed;
+    type SerializeSeq = Compound<'a, 'b>;
+    type SerializeTuple = Compound<'a, 'b>;
+    type SerializeTupleStruct = Compound<'a, 'b>;
+    type SerializeTupleVariant = Impossible<(), Failed>;
+    type SerializeMap = Compound<'a, 'b>;
+    type SerializeStruct = Compound<'a, 'b>;
+    type SerializeStructVariant = Compound<'a, 'b>;
+
+    fn serialize_bool(self, value: bool) -> Result<(), Failed> {
+        self.bytes(if value { b"true" } else { b"false" });
+        Ok(())
+    }
+
+    fn serialize_i8(self, value: i8) -> Result<(), Failed> {
+        self.serialize_i64(value.into())
+    }
+
+    fn serialize_i16(self, value: i16) -> Result<(), Failed> {
+        self.serialize_i64(value.into())
+    }
+
+    fn serialize_i32(self, value: i32) -> Result<(), Failed> {
+        self.serialize_i64(value.into())
+    }
+
+    fn serialize_i64(self, value: i64) -> Result<(), Failed> {
+        self.integer(value < 0, value.unsigned_abs());
+        Ok(())
+    }
+
+    fn serialize_i128(self, _: i128) -> Result<(), Failed> {
+        self.no_type("i128")
+    }
+
+    fn serialize_u8(self, value: u8) -> Result<(), Failed> {
+        self.serialize_u64(value.into())
+    }
+
+    fn serialize_u16(self, value: u16) -> Result<(), Failed> {
+        self.serialize_u64(value.into())
+    }
+
+    fn serialize_u32(self, value: u32) -> Result<(), Failed> {
+        self.serialize_u64(value.into())
+    }
+
+    fn serialize_u64(self, value: u64) -> Result<(), Failed> {
+        self.integer(false, value);
+        Ok(())
+    }
+
+    fn serialize_u128(self, _: u128) -> Result<(), Failed> {
+        self.no_type("u128")
+    }
+
+    fn serialize_f32(self, value: f32) -> Result<(), Failed> {
+        self.float(value, value.is_finite());
+        Ok(())
+    }
+
+    fn serialize_f64(self, value: f64) -> Result<(), Failed> {
+        self.float(value, value.is_finite());
+        Ok(())
+    }
+
+    fn serialize_char(self, value: char) -> Result<(), Failed> {
+        self.string(value.encode_utf8(&mut [0; 4]));
+        Ok(())
+    }
+
+    fn serialize_str(self, value: &str) -> Result<(), Failed> {
+        if self.raw {
+            self.bytes(value.as_bytes());
+        } else {
+            self.string(value);
+        }
+        Ok(())
+    }
+
+    fn serialize_bytes(self, _: &[u8]) -> Result<(), Failed> {
+        self.no_type("bytes")
+    }
+
+    fn serialize_none(self) -> Result<(), Failed> {
+        self.none = true;
+        self.bytes(b"null");
+        Ok(())
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Failed> {
+        value.serialize(self)
+    }
+
+    // The structure without fields, as in `[string]()`.
+    fn serialize_unit(self) -> Result<(), Failed> {
+        self.bytes(b"{}");
+        Ok(())
+    }
+
+    fn serialize_unit_struct(self, _: &'static str) -> Result<(), Failed> {
+        self.serialize_unit()
+    }
+
+    fn serialize_unit_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+    ) -> Result<(), Failed> {
+        if self.member.is_none() {
+            self.string(variant);
+        } else {
+            self.length = self.member_name(variant);
+        }
+        Ok(())
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<(), Failed> {
+        self.raw = name == Raw::NAME;
+        let result = value.serialize(&mut *self);
+        self.raw = false;
+        result
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<(), Failed> {
+        let end = self.member_name(variant);
+        self.object(end, value);
+        Ok(())
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Self::SerializeSeq, Failed> {
+        Ok(Compound::open(self, b"[", b"]"))
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, Failed> {
+        Ok(Compound::open(self, b"[", b"]"))
+    }
+
+    fn serialize_tuple_struct(
+        self,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleStruct, Failed> {
+        Ok(Compound::open(self, b"[", b"]"))
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleVariant, Failed> {
+        self.no_type("a tuple variant")
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Self::SerializeMap, Failed> {
+        Ok(Compound::open(self, b"{", b"}"))
+    }
+
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeStruct, Failed> {
+        Ok(Compound::open(self, b"{", b"}"))
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeStructVariant, Failed> {
+        let end = self.member_name(variant);
+        Ok(Compound {
+            begin: end,
+            ..Compound::open(self, b"{", b"}")
+        })
+    }
+
+    fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result<(), Failed> {
+        self.bytes(b"\"");
+        let formatted = write!(Escaping(self), "{value}");
+        self.bytes(b"\"");
+        formatted.map_err(|_| Failed)
+    }
+}
+
+/// The inside of a string that is formatted.
+struct Escaping<'a, 'b>(&'a mut Writer<'b>);
+
+impl fmt::Write for Escaping<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.escaped(text);
+        Ok(())
+    }
+}
+
+/// An array or an object that is being written.
+pub(crate) struct Compound<'a, 'b> {
+    writer: &'a mut Writer<'b>,
+    /// Where it begins.
+    begin: usize,
+    first: bool,
+    close: &'static [u8; 1],
+}
+
+impl<'a, 'b> Compound<'a, 'b> {
+    fn open(writer: &'a mut Writer<'b>, open: &[u8; 1], close: &'static [u8; 1]) -> Self {
+        let begin = writer.length;
+        writer.bytes(open);
+        Compound {
+            writer,
+            begin,
+            first: true,
+            close,
+        }
+    }
+
+    fn comma(&mut self) {
+        if !self.first {
+            self.writer.bytes(b",");
+        }
+        self.first = false;
+    }
+
+    /// An element of a list, or a value of a map. The list may be endless, the buffer is not.
+    fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failed> {
+        self.writer.value(value);
+        match self.writer.failed {
+            None => Ok(()),
+            Some(_) => Err(Failed),
+        }
+    }
+
+    /// A field, unless its value is `None`.
+    fn field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) {
+        let before = (self.writer.length, self.first);
+        let value_begin = self.open_field(key);
+        self.writer.value(value);
+        self.close_field(before, value_begin);
+    }
+
+    fn open_field(&mut self, key: &'static str) -> usize {
+        self.comma();
+        self.writer.string(key);
+        self.writer.bytes(b":");
+        self.writer.none = false;
+        self.writer.length
+    }
+
+    fn close_field(&mut self, before: (usize, bool), value_begin: usize) {
+        if self.writer.none && self.writer.since(value_begin) == b"null" {
+            (self.writer.length, self.first) = before;
+        }
+    }
+
+    fn close(self) {
+        self.writer.bytes(self.close);
+    }
+}
+
+impl SerializeSeq for Compound<'_, '_> {
+    type Ok = ();
+    type Error = Failed;
+
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failed> {
+        self.comma();
+        self.element(value)
+    }
+
+    fn end(self) -> Result<(), Failed> {
+        self.close();
+        Ok(())
+    }
+}
+
+impl SerializeTuple for Compound<'_, '_> {
+    type Ok = ();
+    type Error = Failed;
+
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failed> {
+        self.comma();
+        self.element(value)
+    }
+
+    fn end(self) -> Result<(), Failed> {
+        self.close();
+        Ok(())
+    }
+}
+
+impl SerializeTupleStruct for Compound<'_, '_> {
+    type Ok = ();
+    type Error = Failed;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failed> {
+        self.comma();
+        self.element(value)
+    }
+
+    fn end(self) -> Result<(), Failed> {
+        self.close();
+        Ok(())
+    }
+}
+
+impl SerializeMap for Compound<'_, '_> {
+    type Ok = ();
+    type Error = Failed;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Failed> {
+        self.comma();
+        let begin = self.writer.length;
+        self.writer.value(key);
+        if !self.writer.since(begin).starts_with(b"\"") {
+            return self.writer.no_type("a map whose keys are no strings");
+        }
+        self.writer.bytes(b":");
+        Ok(())
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failed> {
+        self.element(value)
+    }
+
+    fn end(self) -> Result<(), Failed> {
+        self.close();
+        Ok(())
+    }
+}
+
+impl SerializeStruct for Compound<'_, '_> {
+    type Ok = ();
+    type Error = Failed;
+
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        key: &'static str,
+        value: &T,
+    ) -> Result<(), Failed> {
+        self.field(key, value);
+        Ok(())
+    }
+
+    fn end(self) -> Result<(), Failed> {
+        self.close();
+        Ok(())
+    }
+}
+
+impl SerializeStructVariant for Compound<'_, '_> {
+    type Ok = ();
+    type Error = Failed;
+
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        key: &'static str,
+        value: &T,
+    ) -> Result<(), Failed> {
+        self.field(key, value);
+        Ok(())
+    }
+
+    fn end(self) -> Result<(), Failed> {
+        if self.first {
+            // Content without fields, or with none that says something: there is no content.
+            self.writer.length = self.begin;
+        } else {
+            self.close();
+        }
+        Ok(())
+    }
+}

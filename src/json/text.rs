@@ -1,0 +1,133 @@
+//! The inside of JSON's strings: escapes, and what they stand for (RFC 8259, section 7).
+
+use crate::error::Syntax;
+
+/// The character that an escape stands for, and what is behind it. `text` begins behind the
+/// backslash. The two halves of a surrogate pair are one escape.
+pub(crate) fn escape(text: &[u8]) -> Result<(char, &[u8]), Syntax> {
+    let [letter, rest @ ..] = text else {
+        return Err(Syntax::Incomplete);
+    };
+    let char = match letter {
+        b'"' | b'\\' | b'/' => char::from(*letter),
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        b'u' => return unicode(rest),
+        _ => return Err(Syntax::Escape),
+    };
+    Ok((char, rest))
+}
+
+fn unicode(text: &[u8]) -> Result<(char, &[u8]), Syntax> {
+    let (unit, rest) = code_unit(text)?;
+    let (point, rest) = match (unit, rest) {
+        (0xd800..=0xdbff, [b'\\', b'u', rest @ ..]) => {
+            let (low, rest) = code_unit(rest)?;
+            if !matches!(low, 0xdc00..=0xdfff) {
+                return Err(Syntax::Surrogate);
+            }
+            let point = 0x10000_u32.wrapping_add((unit & 0x3ff) << 10 | low & 0x3ff);
+            (point, rest)
+        }
+        other => other,
+    };
+    // None is half of a pair.
+    let char = char::from_u32(point).ok_or(Syntax::Surrogate)?;
+    Ok((char, rest))
+}
+
+/// The four hexadecimal digits behind `\u`.
+fn code_unit(text: &[u8]) -> Result<(u32, &[u8]), Syntax> {
+    let (digits, rest) = text.split_first_chunk::<4>().ok_or(Syntax::Incomplete)?;
+    let mut unit = 0;
+    for digit in digits {
+        unit = unit << 4 | char::from(*digit).to_digit(16).ok_or(Syntax::Escape)?;
+    }
+    Ok((unit, rest))
+}
+
+/// Replaces the escapes of a string's text by what they stand for, in its own place: that is
+/// never longer.
+pub(crate) fn unescape(text: &mut [u8]) -> Result<&[u8], Syntax> {
+    let (mut from, mut to) = (0_usize, 0_usize);
+    while let Some(rest) = text.get(from..) {
+        let mut utf8 = [0; 4];
+        let (bytes, behind): (&[u8], usize) = match rest {
+            [] => break,
+            [b'\\', rest @ ..] => {
+                let (char, behind) = escape(rest)?;
+                (char.encode_utf8(&mut utf8).as_bytes(), behind.len())
+            }
+            [byte, behind @ ..] => {
+                utf8 = [*byte, 0, 0, 0];
+                (utf8.split_at(1).0, behind.len())
+            }
+        };
+        from = text.len().saturating_sub(behind);
+        let place = text.get_mut(to..).unwrap_or_default();
+        place
+            .iter_mut()
+            .zip(bytes)
+            .for_each(|(to, from)| *to = *from);
+        to = to.saturating_add(bytes.len());
+    }
+    Ok(text.get(..to).unwrap_or_default())
+}
+
+/// The next character of a string's text, if it is ASCII; one of the bytes of it otherwise.
+fn next_ascii(text: &mut &[u8]) -> Option<char> {
+    let (char, rest) = match *text {
+        [] => return None,
+        [b'\\', rest @ ..] => escape(rest).ok()?,
+        [byte, rest @ ..] => (char::from(*byte), rest),
+    };
+    *text = rest;
+    Some(char)
+}
+
+/// Whether the text of a string stands for `name`, which is ASCII.
+pub(crate) fn equals(mut text: &[u8], name: &str) -> bool {
+    name.chars().all(|char| next_ascii(&mut text) == Some(char)) && text.is_empty()
+}
+
+/// Whether what the text of a string stands for has a dot in it.
+pub(crate) fn has_dot(mut text: &[u8]) -> bool {
+    while let Some(char) = next_ascii(&mut text) {
+        if char == '.' {
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether a byte of a string is written as it is.
+pub(crate) fn is_plain(byte: u8) -> bool {
+    byte >= 0x20 && byte != b'"' && byte != b'\\'
+}
+
+/// How another byte is written: an escape, and its length.
+pub(crate) fn escaped(byte: u8) -> ([u8; 6], usize) {
+    let short = |letter| ([b'\\', letter, 0, 0, 0, 0], 2);
+    match byte {
+        0x8 => short(b'b'),
+        0xc => short(b'f'),
+        b'\n' => short(b'n'),
+        b'\r' => short(b'r'),
+        b'\t' => short(b't'),
+        0..=0x1f => (
+            [b'\\', b'u', b'0', b'0', hex(byte >> 4), hex(byte & 0xf)],
+            6,
+        ),
+        quote_or_backslash => short(quote_or_backslash),
+    }
+}
+
+fn hex(digit: u8) -> u8 {
+    match digit {
+        0..=9 => digit.wrapping_add(b'0'),
+        _ => digit.wrapping_add(b'a'.wrapping_sub(10)),
+    }
+}

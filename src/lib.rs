@@ -1,0 +1,155 @@
+//! Varlink with no allocator.
+//!
+//! [Varlink](https://varlink.org) is a JSON protocol for services and their clients; the norm is
+//! [UAPI.20](https://uapi-group.org/specifications/specs/varlink/). Nullink speaks it where nothing
+//! else runs yet: in initramfs tools, in helpers beside PID 1, in static binaries, in firmware. It
+//! needs no allocator, no runtime and no threads, it has no `unsafe` code, and it does not panic.
+//!
+//! A service and a client, with nothing between them but bytes:
+//!
+//! ```
+//! use nullink::client::{self, Method, NoError};
+//! use nullink::service::{self, Info, Outcome, Refusal, Responder, Service, Step};
+//! use nullink::{Call, Interface, Mode};
+//! use serde::{Deserialize, Serialize};
+//!
+//! const PING: Interface = match Interface::parse(
+//!     "interface org.example.ping\n\nmethod Ping(ping: string) -> (pong: string)\n",
+//! ) {
+//!     Ok(interface) => interface,
+//!     Err(_) => panic!("no interface"),
+//! };
+//!
+//! // The service: an enum of its methods is the dispatch.
+//! #[derive(Deserialize)]
+//! enum Methods<'a> {
+//!     #[serde(borrow)]
+//!     Ping(Ping<'a>),
+//! }
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct Ping<'a> {
+//!     ping: &'a str,
+//! }
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct Pong<'a> {
+//!     pong: &'a str,
+//! }
+//!
+//! struct Pinger;
+//!
+//! impl Service for Pinger {
+//!     type Cursor = ();
+//!     const INTERFACES: &'static [Interface] = &[PING];
+//!
+//!     fn info(&self) -> Info<'_> {
+//!         Info { vendor: "Example", product: "Pinger", version: "1", url: "" }
+//!     }
+//!
+//!     fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
+//!         match call.decode()? {
+//!             Methods::Ping(Ping { ping }) => Ok(reply.send(&Pong { pong: ping })?),
+//!         }
+//!     }
+//! }
+//!
+//! // The client: the same struct is the typed call.
+//! impl Method for Ping<'_> {
+//!     const NAME: &'static str = "org.example.ping.Ping";
+//!     type Output<'r> = Pong<'r>;
+//!     type Error<'r> = NoError;
+//! }
+//!
+//! // One call, from one session's buffers to the other's and back. On a system, `Client` and
+//! // `serve` do this over a stream.
+//! let (mut a, mut b, mut c, mut d) = ([0; 128], [0; 128], [0; 128], [0; 256]);
+//! let mut client = client::Session::new(&mut a, &mut b);
+//! let mut service = service::Session::new(&mut c, &mut d);
+//!
+//! client.queue(Ping::NAME, Mode::Simple, &Ping { ping: "\u{1F980}\n" })?;
+//! let bytes = client.pending();
+//! service.spare()[..bytes.len()].copy_from_slice(bytes);
+//! service.received(bytes.len());
+//!
+//! assert_eq!(service.step(&mut Pinger), Step::Called);
+//! let bytes = service.pending();
+//! client.spare()[..bytes.len()].copy_from_slice(bytes);
+//! client.received(bytes.len());
+//!
+//! assert_eq!(client.ready(), Ok(true));
+//! let reply = client::read::<Ping, ()>(client.receive()?).unwrap();
+//! assert_eq!(reply.pong, "\u{1F980}\n");
+//! # Ok::<(), nullink::Error>(())
+//! ```
+//!
+//! # Where things are
+//!
+//! | module | what it knows |
+//! |---|---|
+//! | [`service`] | a service's side: [`Service`](service::Service), dispatch, exactly one final message |
+//! | [`client`] | a client's side: typed calls, what waits for a reply |
+//! | [`connection`] | the blocking driver for both, over any [`embedded_io`] stream: [`serve`], [`Client`] |
+//! | [`unix`] | Unix sockets, with the feature `unix` on Linux |
+//! | [`address`] | where services are: `unix:/run/org.example.ftl` |
+//! | [`idl`] | interface definitions |
+//! | [`message`] | the envelopes: [`Call`], [`Reply`], [`Mode`] |
+//! | [`json`] | JSON: checking, reading in place, writing |
+//! | [`frame`] | bytes and messages |
+//! | [`name`] | what is a name |
+//! | [`error`](mod@error) | what can go wrong, and who is to blame |
+//!
+//! Each uses those below it only. All but [`unix`] know no operating system.
+//!
+//! # Buffers
+//!
+//! All memory is the caller's: one buffer to receive and one to send for each connection. A
+//! message has to fit, with the NUL that ends it. A service sends from two halves: the reply that
+//! is being written has one of them, the replies that wait have the other.
+//!
+//! Strings are decoded in the receive buffer, where they stand, so a `&str` field borrows them
+//! whatever was escaped in them.
+
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::arithmetic_side_effects,
+        clippy::unreachable,
+        clippy::todo,
+        clippy::unimplemented
+    )
+)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(test)]
+extern crate std;
+
+pub mod address;
+pub mod client;
+pub mod connection;
+pub mod error;
+pub mod frame;
+pub mod idl;
+pub mod json;
+pub mod message;
+pub mod name;
+pub mod service;
+#[cfg(all(feature = "unix", target_os = "linux"))]
+pub mod unix;
+
+pub use address::Address;
+pub use connection::{Client, End, Halves, serve};
+pub use error::{
+    DecodeError, EncodeError, Error, Mismatch, Misuse, Syntax, SyntaxError, TooLong, Violation,
+};
+pub use idl::Interface;
+pub use message::{Call, Mode, Reply};
+pub use service::Service;

@@ -1,0 +1,399 @@
+//! The envelopes of the protocol: what a call and a reply look like, both ways.
+//!
+//! UAPI.20, "Call", "Reply" and "Vendor Extensions".
+
+use core::ops::Range;
+use core::str;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{DecodeError, EncodeError, Violation};
+use crate::json::{self, Kind, Member, Reader, Scanner, Value, Writer};
+use crate::name;
+
+/// How a call wants to be answered: at most one of the protocol's three flags is set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// No flag: one reply.
+    #[default]
+    Simple,
+    /// `oneway`: no reply, and no error either.
+    Oneway,
+    /// `more`: any number of replies, all but the last with `continues`.
+    More,
+    /// `upgrade`: one reply, and from there on the connection belongs to another protocol.
+    Upgrade,
+}
+
+impl Mode {
+    /// The member of the call that says so.
+    fn flag(self) -> Option<&'static str> {
+        match self {
+            Mode::Simple => None,
+            Mode::Oneway => Some("oneway"),
+            Mode::More => Some("more"),
+            Mode::Upgrade => Some("upgrade"),
+        }
+    }
+}
+
+/// A call that has been received.
+///
+/// ```
+/// use nullink::{Call, Mode};
+///
+/// let mut message = *br#"{"method":"org.example.ftl.Jump","more":true,"parameters":{"to":"Caprica"}}"#;
+/// let call = Call::parse(&mut message)?;
+/// assert_eq!((call.interface(), call.member()), ("org.example.ftl", "Jump"));
+/// assert_eq!(call.mode(), Mode::More);
+///
+/// #[derive(serde::Deserialize)]
+/// enum Ftl<'a> { Jump { to: &'a str } }
+/// let Ftl::Jump { to } = call.decode()?;
+/// assert_eq!(to, "Caprica");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Call<'c> {
+    method: &'c str,
+    mode: Mode,
+    parameters: Value<'c>,
+}
+
+impl<'c> Call<'c> {
+    /// Reads the envelope of a call: a message without its NUL.
+    ///
+    /// # Errors
+    ///
+    /// If it is no call. There is no reply to such a message: the connection is to be closed.
+    pub fn parse(message: &'c mut [u8]) -> Result<Self, Violation> {
+        let (mode, [method, parameters]) = scan_call(message)?;
+        let method = method.ok_or(Violation::NoMethod)?;
+        let (method, parameters) = parts(message, Some(method), parameters);
+        Ok(Call {
+            method: method.ok_or(Violation::NoMethod)?,
+            mode,
+            parameters,
+        })
+    }
+
+    /// The full name of the method, as the call has it: `org.example.ftl.Jump`.
+    pub fn method(&self) -> &'c str {
+        self.method
+    }
+
+    /// The interface in the method's name; empty if that name is not a valid one.
+    pub fn interface(&self) -> &'c str {
+        name::split(self.method).map_or("", |(interface, _)| interface)
+    }
+
+    /// The method's name within its interface; empty if that name is not a valid one.
+    pub fn member(&self) -> &'c str {
+        name::split(self.method).map_or("", |(_, member)| member)
+    }
+
+    /// How the call wants to be answered.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Reads method and parameters as an enum, whose variants are the interface's methods.
+    ///
+    /// A method without parameters is a unit variant; one with parameters is a struct variant, or
+    /// holds one struct. Parameters that are absent are an empty object.
+    ///
+    /// # Errors
+    ///
+    /// If the enum has no such method, or the parameters do not fit. In a service's handler `?`
+    /// makes the standard error of it.
+    pub fn decode<T: Deserialize<'c>>(self) -> Result<T, DecodeError> {
+        let (name, mut parameters) = (self.member(), self.parameters);
+        decode_member(name, parameters.reader())
+    }
+
+    /// The parameters, to be read piece by piece, or not at all.
+    pub fn parameters(self) -> Value<'c> {
+        self.parameters
+    }
+}
+
+/// A reply that has been received.
+///
+/// ```
+/// let mut message = *br#"{"error":"org.example.ftl.NotEnoughEnergy"}"#;
+/// let reply = nullink::Reply::parse(&mut message)?;
+/// assert_eq!(reply.error(), Some("org.example.ftl.NotEnoughEnergy"));
+/// assert_eq!(reply.parameters().raw().as_str(), "{}");
+/// # Ok::<(), nullink::Violation>(())
+/// ```
+#[derive(Debug)]
+pub struct Reply<'r> {
+    error: Option<&'r str>,
+    continues: bool,
+    parameters: Value<'r>,
+}
+
+impl<'r> Reply<'r> {
+    /// Reads the envelope of a reply: a message without its NUL.
+    ///
+    /// # Errors
+    ///
+    /// If it is no reply. The connection can't be used any further.
+    pub fn parse(message: &'r mut [u8]) -> Result<Self, Violation> {
+        let (continues, [error, parameters]) = scan_reply(message)?;
+        let (error, parameters) = parts(message, error, parameters);
+        Ok(Reply {
+            error,
+            continues,
+            parameters,
+        })
+    }
+
+    /// The full name of the error, if the reply is one: `org.example.ftl.NotEnoughEnergy`.
+    pub fn error(&self) -> Option<&'r str> {
+        self.error
+    }
+
+    /// Whether more replies to the same call follow.
+    pub fn continues(&self) -> bool {
+        self.continues
+    }
+
+    /// The parameters, of the reply or of the error.
+    pub fn parameters(self) -> Value<'r> {
+        self.parameters
+    }
+}
+
+/// Reads a member of an interface, a method or an error, as an enum of them. If it has no such
+/// variant ([`Mismatch::Member`](crate::Mismatch::Member)), the parameters are not touched.
+pub(crate) fn decode_member<'de, T: Deserialize<'de>>(
+    name: &'de str,
+    parameters: &mut Reader<'de>,
+) -> Result<T, DecodeError> {
+    T::deserialize(Member { name, parameters }).map_err(|stop| parameters.error(stop))
+}
+
+/// Where the string and the parameters of an envelope are, without quotes.
+type Spans = [Option<Range<usize>>; 2];
+
+/// One strict pass over a call. The string is `method`.
+fn scan_call(message: &[u8]) -> Result<(Mode, Spans), Violation> {
+    let (mut method, mut parameters) = (None, None);
+    let (mut oneway, mut more, mut upgrade) = (None, None, None);
+    members(message, |name, member| {
+        if name.is("method") {
+            once(&mut method, member.string("method")?)
+        } else if name.is("parameters") {
+            once(&mut parameters, member.object("parameters")?)
+        } else if name.is("oneway") {
+            once(&mut oneway, member.flag("oneway")?)
+        } else if name.is("more") {
+            once(&mut more, member.flag("more")?)
+        } else if name.is("upgrade") {
+            once(&mut upgrade, member.flag("upgrade")?)
+        } else {
+            name.vendor()
+        }
+    })?;
+    let set = |flag| flag == Some(true);
+    let mode = match (set(oneway), set(more), set(upgrade)) {
+        (false, false, false) => Mode::Simple,
+        (true, false, false) => Mode::Oneway,
+        (false, true, false) => Mode::More,
+        (false, false, true) => Mode::Upgrade,
+        _ => return Err(Violation::Flags),
+    };
+    Ok((mode, [method, parameters.flatten()]))
+}
+
+/// One strict pass over a reply. The string is `error`.
+fn scan_reply(message: &[u8]) -> Result<(bool, Spans), Violation> {
+    let (mut error, mut parameters, mut continues) = (None, None, None);
+    members(message, |name, member| {
+        if name.is("parameters") {
+            once(&mut parameters, member.object("parameters")?)
+        } else if name.is("error") {
+            let string = match member.kind {
+                Kind::Null => None,
+                _ => Some(member.string("error")?),
+            };
+            once(&mut error, string)
+        } else if name.is("continues") {
+            once(&mut continues, member.flag("continues")?)
+        } else {
+            name.vendor()
+        }
+    })?;
+    let (error, continues) = (error.flatten(), continues == Some(true));
+    if continues && error.is_some() {
+        return Err(Violation::Continues);
+    }
+    Ok((continues, [error, parameters.flatten()]))
+}
+
+/// Scans a message and shows its members.
+fn members(
+    message: &[u8],
+    mut see: impl FnMut(MemberName<'_>, MemberValue) -> Result<(), Violation>,
+) -> Result<(), Violation> {
+    let mut scanner = Scanner::new(message);
+    if scanner.open_object().is_err() {
+        // JSON of another kind, or no JSON at all.
+        json::scan(message)?;
+        return Err(Violation::NotAnObject);
+    }
+    let mut first = true;
+    while let Some(name) = scanner.key(first)? {
+        first = false;
+        let (kind, range) = scanner.value(1)?;
+        see(
+            MemberName(message.get(name).unwrap_or_default()),
+            MemberValue { kind, range },
+        )?;
+    }
+    Ok(scanner.end()?)
+}
+
+/// The name of a member of the envelope, as it is written. It is compared after unescaping.
+struct MemberName<'a>(&'a [u8]);
+
+impl MemberName<'_> {
+    fn is(&self, name: &str) -> bool {
+        json::equals(self.0, name)
+    }
+
+    /// A name with a dot is a vendor's, and ignored.
+    fn vendor(&self) -> Result<(), Violation> {
+        if json::has_dot(self.0) {
+            Ok(())
+        } else {
+            Err(Violation::UnknownMember)
+        }
+    }
+}
+
+struct MemberValue {
+    kind: Kind,
+    range: Range<usize>,
+}
+
+impl MemberValue {
+    /// The inside of a string.
+    fn string(self, name: &'static str) -> Result<Range<usize>, Violation> {
+        match self.kind {
+            Kind::String => {
+                Ok(self.range.start.saturating_add(1)..self.range.end.saturating_sub(1))
+            }
+            _ => Err(Violation::MemberType(name)),
+        }
+    }
+
+    fn object(self, name: &'static str) -> Result<Option<Range<usize>>, Violation> {
+        match self.kind {
+            Kind::Object => Ok(Some(self.range)),
+            Kind::Null => Ok(None),
+            _ => Err(Violation::MemberType(name)),
+        }
+    }
+
+    fn flag(self, name: &'static str) -> Result<bool, Violation> {
+        match self.kind {
+            Kind::True => Ok(true),
+            Kind::False | Kind::Null => Ok(false),
+            _ => Err(Violation::MemberType(name)),
+        }
+    }
+}
+
+fn once<T>(member: &mut Option<T>, value: T) -> Result<(), Violation> {
+    match member.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(Violation::DuplicateMember),
+    }
+}
+
+/// The string of an envelope, decoded in place, and its parameters.
+fn parts(
+    message: &mut [u8],
+    string: Option<Range<usize>>,
+    parameters: Option<Range<usize>>,
+) -> (Option<&str>, Value<'_>) {
+    // Absent parameters are an empty text, which is read as an empty object.
+    let parameters = parameters.unwrap_or(0..0);
+    let offset = parameters.start;
+    let (string, parameters) = match string {
+        None => (None, message.get_mut(parameters)),
+        Some(string) => match message.get_disjoint_mut([string, parameters]) {
+            Ok([string, parameters]) => (json::unescape(string).ok(), Some(parameters)),
+            Err(_) => (None, None),
+        },
+    };
+    (
+        string.and_then(|text| str::from_utf8(text).ok()),
+        Value::scanned(parameters.unwrap_or_default(), offset),
+    )
+}
+
+/// Writes a call and its NUL at the beginning of `room`; returns their length.
+pub(crate) fn write_call<P: Serialize + ?Sized>(
+    room: &mut [u8],
+    method: &str,
+    mode: Mode,
+    parameters: &P,
+) -> Result<usize, EncodeError> {
+    if name::split(method).is_none() {
+        return Err(EncodeError::Name);
+    }
+    let mut writer = Writer::new(room);
+    writer.bytes(b"{\"method\":");
+    writer.string(method);
+    if let Some(flag) = mode.flag() {
+        writer.bytes(b",");
+        writer.string(flag);
+        writer.bytes(b":true");
+    }
+    write_parameters(&mut writer, b",\"parameters\":", parameters);
+    end(writer)
+}
+
+/// Writes a reply and its NUL at the beginning of `room`; returns their length.
+pub(crate) fn write_reply<P: Serialize + ?Sized>(
+    room: &mut [u8],
+    continues: bool,
+    parameters: &P,
+) -> Result<usize, EncodeError> {
+    let mut writer = Writer::new(room);
+    let (begin, name): (&[u8], &[u8]) = match continues {
+        true => (b"{\"continues\":true", b",\"parameters\":"),
+        false => (b"{", b"\"parameters\":"),
+    };
+    writer.bytes(begin);
+    write_parameters(&mut writer, name, parameters);
+    end(writer)
+}
+
+/// Writes an error of an interface and its NUL at the beginning of `room`; returns their length.
+/// The error is a variant of an enum, its parameters are the variant's content.
+pub(crate) fn write_error<E: Serialize + ?Sized>(
+    room: &mut [u8],
+    interface: &str,
+    error: &E,
+) -> Result<usize, EncodeError> {
+    let mut writer = Writer::new(room);
+    writer.bytes(b"{\"error\":");
+    writer.member(interface, b",\"parameters\":", error);
+    end(writer)
+}
+
+/// Writes the parameters behind their name; neither, if there are none.
+fn write_parameters<P: Serialize + ?Sized>(writer: &mut Writer<'_>, name: &[u8], parameters: &P) {
+    let begin = writer.length();
+    writer.bytes(name);
+    writer.object(begin, parameters);
+}
+
+fn end(mut writer: Writer<'_>) -> Result<usize, EncodeError> {
+    writer.bytes(b"}\0");
+    writer.end()
+}

@@ -1,0 +1,133 @@
+//! The service's side: what a handler is given, and what becomes of its answer.
+//!
+//! A program implements [`Service`]. For each call, [`Service::call`] is given the [`Call`] and a
+//! [`Responder`], and has to turn the responder into an [`Outcome`], or to refuse: so every call
+//! gets exactly one final message. [`Session`] does the rest for one connection, bytes in and
+//! bytes out; [`serve`](crate::serve) moves its bytes over a stream.
+
+mod builtin;
+mod responder;
+mod session;
+
+use crate::idl::Interface;
+use crate::message::Call;
+
+pub(crate) use builtin::SERVICE;
+pub use builtin::{Description, GetInfo, GetInterfaceDescription, ServiceError};
+pub use responder::{Outcome, Parameter, Refusal, ReplyStream, Responder, Unsent, Upgrade};
+pub use session::{Session, Step};
+
+/// Who a service is: what `org.varlink.service.GetInfo` says, beside the interfaces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Info<'a> {
+    /// Who makes it: `Fedora`.
+    pub vendor: &'a str,
+    /// What it is: `Workstation`.
+    pub product: &'a str,
+    /// Its version, in any form: `27`.
+    pub version: &'a str,
+    /// Where people find out more: `https://getfedora.org/en/workstation/`.
+    pub url: &'a str,
+}
+
+/// A service: its interfaces, and their methods.
+///
+/// ```
+/// use nullink::service::{Info, Outcome, Refusal, Responder, Service};
+/// use nullink::{Call, Interface};
+/// use serde::{Deserialize, Serialize};
+///
+/// const PING: Interface = match Interface::parse("
+/// interface org.example.ping
+/// method Ping(ping: string) -> (pong: string)
+/// error Tired (after: int)
+/// ") {
+///     Ok(interface) => interface,
+///     Err(_) => panic!(),
+/// };
+///
+/// #[derive(Deserialize)]
+/// enum Method<'a> { Ping { ping: &'a str } }
+///
+/// #[derive(Serialize)]
+/// struct Pong<'a> { pong: &'a str }
+///
+/// #[derive(Serialize)]
+/// enum Error { Tired { after: u32 } }
+///
+/// struct Ping { pings: u32 }
+///
+/// impl Service for Ping {
+///     type Cursor = ();
+///     const INTERFACES: &'static [Interface] = &[PING];
+///
+///     fn info(&self) -> Info<'_> {
+///         Info { vendor: "Example", product: "Ping", version: "1", url: "https://example.org" }
+///     }
+///
+///     fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
+///         let Method::Ping { ping } = call.decode()?;
+///         self.pings += 1;
+///         Ok(match self.pings {
+///             0..=9 => reply.send(&Pong { pong: ping })?,
+///             _ => reply.error(&Error::Tired { after: 9 })?,
+///         })
+///     }
+/// }
+/// ```
+///
+/// A service with several interfaces looks at [`Call::interface`] first, and decodes an enum for
+/// each of them.
+pub trait Service {
+    /// What a stream of replies, or an upgraded connection, is known by: see
+    /// [`resume`](Self::resume) and [`Upgrade::send`]. `()` for a service that has neither.
+    type Cursor: Copy;
+
+    /// The interfaces. `org.varlink.service` is always there and is not among these.
+    const INTERFACES: &'static [Interface];
+
+    /// Whether some method upgrades its connection.
+    ///
+    /// On Unix sockets such a service reads exactly up to the end of each call, at the price of
+    /// one system call more, so that the bare descriptor can be handed on afterwards: UAPI.20,
+    /// "`upgrade`".
+    const UPGRADES: bool = false;
+
+    /// Who the service is.
+    fn info(&self) -> Info<'_>;
+
+    /// Answers a call of one of the [`INTERFACES`](Self::INTERFACES).
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`] is answered with one of the standard errors. What was written before is
+    /// undone.
+    fn call<'c>(
+        &mut self,
+        call: Call<'c>,
+        reply: Responder<'c, Self::Cursor>,
+    ) -> Result<Outcome<'c, Self::Cursor>, Refusal>;
+
+    /// Sends the next reply of a stream, where the `cursor` says that it is:
+    /// [`ReplyStream::continues`].
+    ///
+    /// It is called as soon as the last reply is on its way. The call is not there any more; what
+    /// has to be known of it is in the cursor.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`] ends the stream with one of the standard errors.
+    fn resume<'c>(
+        &mut self,
+        cursor: Self::Cursor,
+        reply: ReplyStream<'c, Self::Cursor>,
+    ) -> Result<Outcome<'c, Self::Cursor>, Refusal> {
+        let (_, _) = (cursor, reply);
+        Err(Refusal::MethodNotImplemented)
+    }
+
+    /// A stream has ended before its final reply: the client has gone away.
+    fn abandoned(&mut self, cursor: Self::Cursor) {
+        let _ = cursor;
+    }
+}

@@ -1,0 +1,413 @@
+//! Exactly one final message: the types that see to it.
+
+use core::fmt;
+use core::marker::PhantomData;
+
+use serde::Serialize;
+
+use super::builtin::ServiceError;
+use crate::error::{DecodeError, EncodeError, Field, Mismatch};
+use crate::message::{Mode, write_error, write_reply};
+
+/// Answers one call. Every way to answer consumes it and makes the [`Outcome`] that the handler
+/// has to return.
+///
+/// A call that is `oneway` has a responder like any other. Nothing is sent.
+///
+/// It can't answer twice:
+///
+/// ```compile_fail
+/// # use nullink::service::{Outcome, Refusal, Responder};
+/// fn twice<'c>(reply: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
+///     reply.send(&())?;
+///     Ok(reply.send(&())?)
+/// }
+/// ```
+///
+/// Nor can a handler return without an answer, or with one that was made for another call:
+///
+/// ```compile_fail
+/// # use nullink::service::{Outcome, Refusal, Responder};
+/// fn other<'c, 'd>(reply: Responder<'c>, _: Responder<'d>) -> Result<Outcome<'d>, Refusal> {
+///     Ok(reply.send(&())?)
+/// }
+/// ```
+///
+/// The same without the mistakes compiles:
+///
+/// ```
+/// # use nullink::service::{Outcome, Refusal, Responder};
+/// fn once<'c, 'd>(reply: Responder<'c>, _: Responder<'d>) -> Result<Outcome<'c>, Refusal> {
+///     Ok(reply.send(&())?)
+/// }
+/// ```
+pub struct Responder<'c, C = ()> {
+    room: &'c mut [u8],
+    mode: Mode,
+    interface: &'static str,
+    brand: Brand<'c, C>,
+}
+
+/// Ties an outcome to its call: the lifetime is invariant, so it fits no other.
+type Brand<'c, C> = PhantomData<(fn(&'c ()) -> &'c (), C)>;
+
+impl<'c, C> Responder<'c, C> {
+    pub(super) fn new(room: &'c mut [u8], mode: Mode, interface: &'static str) -> Self {
+        Responder {
+            room,
+            mode,
+            interface,
+            brand: PhantomData,
+        }
+    }
+
+    /// The one, final reply. `&()` is a reply without parameters.
+    ///
+    /// # Errors
+    ///
+    /// If the reply does not fit, or is no Varlink value. The responder comes back, so that
+    /// another answer can be given; `?` gives up and closes the connection, after the replies that
+    /// are due.
+    pub fn send<P>(self, parameters: &P) -> Result<Outcome<'c, C>, Unsent<Self>>
+    where
+        P: Serialize + ?Sized,
+    {
+        if self.mode == Mode::Oneway {
+            return Ok(Outcome::new(0, Then::Done));
+        }
+        match write_reply(self.room, false, parameters) {
+            Ok(length) => Ok(Outcome::new(length, Then::Done)),
+            Err(why) => Err(Unsent { reply: self, why }),
+        }
+    }
+
+    /// An error of the call's interface: the variant of an enum, its parameters the variant's
+    /// content. The standard errors are a [`Refusal`]'s.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// ```
+    /// # use nullink::service::{Outcome, Refusal, Responder};
+    /// #[derive(serde::Serialize)]
+    /// enum Error<'a> { NotFound, CreationFailed { field: &'a str } }
+    ///
+    /// fn fail<'c>(reply: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
+    ///     // {"error":"com.redhat.accounts.CreationFailed","parameters":{"field":"uid"}}
+    ///     Ok(reply.error(&Error::CreationFailed { field: "uid" })?)
+    /// }
+    /// ```
+    pub fn error<E>(self, error: &E) -> Result<Outcome<'c, C>, Unsent<Self>>
+    where
+        E: Serialize + ?Sized,
+    {
+        if self.mode == Mode::Oneway {
+            return Ok(Outcome::new(0, Then::Done));
+        }
+        match write_error(self.room, self.interface, error) {
+            Ok(length) => Ok(Outcome::new(length, Then::Done)),
+            Err(why) => Err(Unsent { reply: self, why }),
+        }
+    }
+
+    /// Several replies: for a method that needs `more`. (One that merely can do more looks at
+    /// [`Call::mode`](crate::Call::mode).)
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::ExpectedMore`], if the call does not have the flag.
+    pub fn stream(self) -> Result<ReplyStream<'c, C>, Refusal> {
+        match self.mode {
+            Mode::More => Ok(ReplyStream { reply: self }),
+            _ => Err(Refusal::ExpectedMore),
+        }
+    }
+
+    /// The connection itself: for a method that needs `upgrade`.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::ExpectedUpgrade`], if the call does not have the flag.
+    pub fn upgrade(self) -> Result<Upgrade<'c, C>, Refusal> {
+        match self.mode {
+            Mode::Upgrade => Ok(Upgrade { reply: self }),
+            _ => Err(Refusal::ExpectedUpgrade),
+        }
+    }
+}
+
+impl<C> fmt::Debug for Responder<'_, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Responder")
+            .field("room", &self.room.len())
+            .field("mode", &self.mode)
+            .field("interface", &self.interface)
+            .finish()
+    }
+}
+
+/// Answers one call with any number of replies, one at a time.
+///
+/// A handler sends one reply and leaves a cursor; when that reply is on its way,
+/// [`Service::resume`](super::Service::resume) sends the next. So a stream of any length needs no
+/// more room than one reply, and a reader that stalls stalls nobody else.
+///
+/// ```
+/// # use nullink::service::{Outcome, Refusal, ReplyStream, Responder};
+/// #[derive(serde::Serialize)]
+/// struct Count { i: u32 }
+///
+/// // In `Service::call`, and in `Service::resume`:
+/// fn call<'c>(n: u32, reply: Responder<'c, (u32, u32)>) -> Result<Outcome<'c, (u32, u32)>, Refusal> {
+///     resume((0, n), reply.stream()?)
+/// }
+///
+/// fn resume<'c>(
+///     (i, n): (u32, u32),
+///     reply: ReplyStream<'c, (u32, u32)>,
+/// ) -> Result<Outcome<'c, (u32, u32)>, Refusal> {
+///     Ok(if i + 1 < n {
+///         reply.continues(&Count { i }, (i + 1, n))?
+///     } else {
+///         reply.send(&Count { i })?
+///     })
+/// }
+/// ```
+#[derive(Debug)]
+pub struct ReplyStream<'c, C = ()> {
+    reply: Responder<'c, C>,
+}
+
+impl<'c, C> ReplyStream<'c, C> {
+    pub(super) fn new(room: &'c mut [u8], interface: &'static str) -> Self {
+        ReplyStream {
+            reply: Responder::new(room, Mode::More, interface),
+        }
+    }
+
+    /// A reply that others follow: [`Service::resume`](super::Service::resume) is given the
+    /// cursor.
+    ///
+    /// # Errors
+    ///
+    /// As [`Responder::send`].
+    pub fn continues<P>(self, parameters: &P, cursor: C) -> Result<Outcome<'c, C>, Unsent<Self>>
+    where
+        P: Serialize + ?Sized,
+    {
+        match write_reply(self.reply.room, true, parameters) {
+            Ok(length) => Ok(Outcome::new(length, Then::Continue(cursor))),
+            Err(why) => Err(Unsent { reply: self, why }),
+        }
+    }
+
+    /// The final reply.
+    ///
+    /// # Errors
+    ///
+    /// As [`Responder::send`].
+    pub fn send<P>(self, parameters: &P) -> Result<Outcome<'c, C>, Unsent<Self>>
+    where
+        P: Serialize + ?Sized,
+    {
+        self.reply.send(parameters).map_err(Unsent::of_stream)
+    }
+
+    /// An error, which ends the stream.
+    ///
+    /// # Errors
+    ///
+    /// As [`Responder::send`].
+    pub fn error<E>(self, error: &E) -> Result<Outcome<'c, C>, Unsent<Self>>
+    where
+        E: Serialize + ?Sized,
+    {
+        self.reply.error(error).map_err(Unsent::of_stream)
+    }
+}
+
+/// Answers a call by handing over the connection.
+#[derive(Debug)]
+pub struct Upgrade<'c, C = ()> {
+    reply: Responder<'c, C>,
+}
+
+impl<'c, C> Upgrade<'c, C> {
+    /// The reply that confirms the upgrade. When it is sent, the driver gives the stream back to
+    /// its caller, with the cursor and with what was already read of the other protocol.
+    ///
+    /// # Errors
+    ///
+    /// As [`Responder::send`].
+    pub fn send<P>(self, parameters: &P, cursor: C) -> Result<Outcome<'c, C>, Unsent<Self>>
+    where
+        P: Serialize + ?Sized,
+    {
+        match write_reply(self.reply.room, false, parameters) {
+            Ok(length) => Ok(Outcome::new(length, Then::Upgrade(cursor))),
+            Err(why) => Err(Unsent { reply: self, why }),
+        }
+    }
+
+    /// An error. The connection stays a Varlink connection.
+    ///
+    /// # Errors
+    ///
+    /// As [`Responder::send`].
+    pub fn error<E>(self, error: &E) -> Result<Outcome<'c, C>, Unsent<Self>>
+    where
+        E: Serialize + ?Sized,
+    {
+        self.reply.error(error).map_err(|unsent| Unsent {
+            reply: Upgrade {
+                reply: unsent.reply,
+            },
+            why: unsent.why,
+        })
+    }
+}
+
+/// An answer that could not be written: nothing of it was. The responder is here for another try.
+///
+/// `?` in a handler gives up: the connection is closed, after the replies that are due.
+///
+/// ```
+/// # use nullink::service::{Outcome, Refusal, Responder};
+/// # #[derive(serde::Serialize)] enum Error { TooManyAccounts }
+/// # #[derive(serde::Serialize)] struct All { accounts: [u8; 3] }
+/// # fn handle<'c>(reply: Responder<'c>, all: All) -> Result<Outcome<'c>, Refusal> {
+/// match reply.send(&all) {
+///     Ok(outcome) => Ok(outcome),
+///     Err(unsent) => Ok(unsent.reply.error(&Error::TooManyAccounts)?),
+/// }
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Unsent<R> {
+    /// What the answer was to be given with.
+    pub reply: R,
+    /// Why it could not be.
+    pub why: EncodeError,
+}
+
+impl<'c, C> Unsent<ReplyStream<'c, C>> {
+    fn of_stream(unsent: Unsent<Responder<'c, C>>) -> Self {
+        Unsent {
+            reply: ReplyStream {
+                reply: unsent.reply,
+            },
+            why: unsent.why,
+        }
+    }
+}
+
+/// What has become of a call: made by answering it, and only so.
+#[derive(Debug)]
+#[must_use = "the handler returns it"]
+pub struct Outcome<'c, C = ()> {
+    length: usize,
+    then: Then<C>,
+    brand: Brand<'c, C>,
+}
+
+/// What happens after a message.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Then<C> {
+    Done,
+    Continue(C),
+    Upgrade(C),
+}
+
+impl<C> Outcome<'_, C> {
+    fn new(length: usize, then: Then<C>) -> Self {
+        Outcome {
+            length,
+            then,
+            brand: PhantomData,
+        }
+    }
+
+    /// How many bytes of the responder's room are a message, and what happens after it.
+    pub(super) fn into_parts(self) -> (usize, Then<C>) {
+        (self.length, self.then)
+    }
+}
+
+/// Why a service does not do what a call asks for: the errors of `org.varlink.service` that a
+/// handler may answer with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The interface does not define the method.
+    MethodNotFound,
+    /// The interface defines the method, but the service does not have it.
+    MethodNotImplemented,
+    /// A parameter is missing, is unknown, has another type or can't have this value.
+    InvalidParameter(Parameter),
+    /// The caller is not allowed to do that.
+    PermissionDenied,
+    /// The method has to be called with `more`.
+    ExpectedMore,
+    /// The method has to be called with `upgrade`.
+    ExpectedUpgrade,
+    /// No answer could be written: the connection is closed.
+    Unsent(EncodeError),
+}
+
+impl Refusal {
+    /// A parameter is not as it should be.
+    ///
+    /// ```
+    /// # use nullink::service::Refusal;
+    /// fn check(n: i64) -> Result<(), Refusal> {
+    ///     if n < 0 { Err(Refusal::invalid_parameter("n")) } else { Ok(()) }
+    /// }
+    /// ```
+    pub const fn invalid_parameter(name: &'static str) -> Self {
+        Refusal::InvalidParameter(Parameter(Field::Named(name)))
+    }
+
+    /// The error that says so, about a call of `method`.
+    pub(super) fn error<'a>(self, method: &'a str) -> Result<ServiceError<'a>, EncodeError> {
+        Ok(match self {
+            Refusal::MethodNotFound => ServiceError::MethodNotFound { method },
+            Refusal::MethodNotImplemented => ServiceError::MethodNotImplemented { method },
+            Refusal::InvalidParameter(parameter) => ServiceError::InvalidParameter {
+                parameter: parameter.name_in(&[]),
+            },
+            Refusal::PermissionDenied => ServiceError::PermissionDenied,
+            Refusal::ExpectedMore => ServiceError::ExpectedMore,
+            Refusal::ExpectedUpgrade => ServiceError::ExpectedUpgrade,
+            Refusal::Unsent(why) => return Err(why),
+        })
+    }
+}
+
+/// Which parameter: by its name, or by the place in the message where its name stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parameter(Field);
+
+impl Parameter {
+    pub(super) fn name_in<'a>(&self, message: &'a [u8]) -> &'a str {
+        self.0.name_in(message).unwrap_or_default()
+    }
+}
+
+impl From<DecodeError> for Refusal {
+    fn from(error: DecodeError) -> Self {
+        match error.mismatch {
+            Mismatch::Member => Refusal::MethodNotFound,
+            // What is refused as a whole has no name but this one.
+            _ => Refusal::InvalidParameter(Parameter(
+                error.field.unwrap_or(Field::Named("parameters")),
+            )),
+        }
+    }
+}
+
+impl<R> From<Unsent<R>> for Refusal {
+    fn from(unsent: Unsent<R>) -> Self {
+        Refusal::Unsent(unsent.why)
+    }
+}

@@ -1,0 +1,257 @@
+//! One connection, seen from the service: bytes in, bytes out.
+
+use super::Service;
+use super::builtin::{self, SERVICE, ServiceError};
+use super::responder::{Outcome, Refusal, ReplyStream, Responder, Then};
+use crate::error::{EncodeError, Error, TooLong, Violation};
+use crate::frame::{Frames, Outbox};
+use crate::message::{Call, Mode, write_error};
+use crate::name;
+
+/// The state of one connection to a service. It reads and writes nothing: a driver gives it what
+/// was received, makes it [`step`](Self::step), and sends what it has written.
+///
+/// ```
+/// # use nullink::service::{Info, Outcome, Refusal, Responder, Service};
+/// # use nullink::{Call, Interface};
+/// # struct Nothing;
+/// # impl Service for Nothing {
+/// #     type Cursor = ();
+/// #     const INTERFACES: &'static [Interface] = &[];
+/// #     fn info(&self) -> Info<'_> { Info { vendor: "Example", ..Info::default() } }
+/// #     fn call<'c>(&mut self, _: Call<'c>, _: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
+/// #         Err(Refusal::MethodNotFound)
+/// #     }
+/// # }
+/// # let mut service = Nothing;
+/// use nullink::service::{Session, Step};
+///
+/// let (mut receive, mut send) = ([0; 256], [0; 512]);
+/// let mut session = Session::new(&mut receive, &mut send);
+///
+/// let call = b"{\"method\":\"org.varlink.service.GetInfo\"}\0";
+/// session.spare()[..call.len()].copy_from_slice(call);
+/// session.received(call.len());
+///
+/// assert!(matches!(session.step(&mut service), Step::Called));
+/// assert!(session.pending().starts_with(br#"{"parameters":{"vendor":"Example","#));
+/// ```
+#[derive(Debug)]
+pub struct Session<'b, C> {
+    rx: Frames<'b>,
+    tx: Outbox<'b>,
+    state: State<C>,
+    /// The client sends nothing more.
+    end_of_input: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State<C> {
+    /// Waits for calls.
+    Open,
+    /// Owes the next reply of a stream, of a method of the interface.
+    Streaming { cursor: C, interface: &'static str },
+    /// Belongs to another protocol, when everything is sent.
+    Upgraded(C),
+    /// Ends, when everything is sent.
+    Ended(Result<(), Error>),
+}
+
+/// What a [`Session`] has done, or needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step<C> {
+    /// A call was handled.
+    Called,
+    /// A reply was written that others follow. They follow with the next steps: this is the time
+    /// to send what is [`pending`](Session::pending), if it is not to wait for them.
+    Streamed,
+    /// Nothing can be done until what is pending is sent, or half of the send buffer is free.
+    Write,
+    /// Nothing can be done until more is received. Everything is sent.
+    Read,
+    /// The connection belongs to another protocol. Everything is sent; what was received of that
+    /// protocol is [`unread`](Session::unread).
+    Upgraded(C),
+    /// The connection is over. Everything is sent.
+    ///
+    /// An error is the client's doing, or that of a buffer's size; the service is as well as
+    /// before.
+    Ended(Result<(), Error>),
+}
+
+impl<'b, C: Copy> Session<'b, C> {
+    /// A new connection.
+    ///
+    /// `receive` has to hold the longest call and its NUL, `send` twice the longest reply and its
+    /// NUL: one half for the reply that is being written, the other for those that wait.
+    pub fn new(receive: &'b mut [u8], send: &'b mut [u8]) -> Self {
+        Session {
+            rx: Frames::new(receive),
+            tx: Outbox::new(send),
+            state: State::Open,
+            end_of_input: false,
+        }
+    }
+
+    /// Where to put what is received; then tell [`received`](Self::received).
+    pub fn spare(&mut self) -> &mut [u8] {
+        self.rx.spare()
+    }
+
+    /// So much was received. 0 is the end: the client sends nothing more.
+    pub fn received(&mut self, count: usize) {
+        self.rx.commit(count);
+        self.end_of_input |= count == 0;
+    }
+
+    /// What is to be sent; then tell [`sent`](Self::sent).
+    pub fn pending(&self) -> &[u8] {
+        self.tx.pending()
+    }
+
+    /// So much was sent.
+    pub fn sent(&mut self, count: usize) {
+        self.tx.sent(count);
+    }
+
+    /// What was received and belongs to no call that was handled.
+    pub fn unread(&self) -> &[u8] {
+        self.rx.unread()
+    }
+
+    /// The same, for as long as the receive buffer lives.
+    pub fn into_unread(self) -> &'b [u8] {
+        self.rx.into_unread()
+    }
+
+    /// The client is gone: what the service still owes is dropped, and the handler of a stream is
+    /// told.
+    pub fn abandon<S: Service<Cursor = C>>(&mut self, service: &mut S) {
+        if let State::Streaming { cursor, .. } = self.state {
+            service.abandoned(cursor);
+        }
+        self.state = State::Ended(Ok(()));
+        self.tx.sent(usize::MAX);
+    }
+
+    /// Handles at most one call, or one turn of a stream.
+    pub fn step<S: Service<Cursor = C>>(&mut self, service: &mut S) -> Step<C> {
+        let result = match self.state {
+            State::Upgraded(cursor) if self.pending().is_empty() => return Step::Upgraded(cursor),
+            State::Ended(result) if self.pending().is_empty() => return Step::Ended(result),
+            State::Upgraded(_) | State::Ended(_) => return Step::Write,
+            State::Streaming { .. } if !self.tx.has_room() => return Step::Write,
+            State::Streaming { cursor, interface } => self.resume(service, cursor, interface),
+            State::Open => match self.rx.search() {
+                Ok(true) if !self.tx.has_room() => return Step::Write,
+                Ok(true) => self.dispatch(service),
+                Ok(false) if self.end_of_input => {
+                    self.state = State::Ended(match self.rx.inside_message() {
+                        true => Err(Violation::Truncated.into()),
+                        false => Ok(()),
+                    });
+                    return self.step(service);
+                }
+                Ok(false) if self.pending().is_empty() => return Step::Read,
+                Ok(false) => return Step::Write,
+                Err(TooLong) => Err(TooLong.into()),
+            },
+        };
+        match result {
+            Ok(state) => self.state = state,
+            Err(error) => self.state = State::Ended(Err(error)),
+        }
+        match self.state {
+            State::Streaming { .. } => Step::Streamed,
+            State::Ended(_) => self.step(service),
+            _ => Step::Called,
+        }
+    }
+
+    /// Handles the call that has been found.
+    fn dispatch<S: Service<Cursor = C>>(&mut self, service: &mut S) -> Result<State<C>, Error> {
+        let (Some(message), Some(room)) = (self.rx.take(), self.tx.room()) else {
+            return Ok(State::Open);
+        };
+        let call = Call::parse(message)?;
+        let (method, mode) = (call.method(), call.mode());
+        let interface = match name::split(method) {
+            None => Err(ServiceError::MethodNotFound { method }),
+            Some((interface, _)) => {
+                builtin::find::<S>(interface).ok_or(ServiceError::InterfaceNotFound { interface })
+            }
+        };
+        let (length, state) = match interface {
+            Err(error) => (write_refusal(room, mode, &error)?, State::Open),
+            Ok(interface) => {
+                let reply = Responder::new(room, mode, interface.name());
+                let answer = if interface == &SERVICE {
+                    builtin::call(service, call, reply)
+                } else {
+                    service.call(call, reply)
+                };
+                match answer.map(Outcome::into_parts) {
+                    Ok((length, then)) => (length, State::after(then, interface.name())),
+                    Err(refusal) => {
+                        let error = match refusal {
+                            Refusal::InvalidParameter(parameter) => {
+                                ServiceError::InvalidParameter {
+                                    parameter: parameter.name_in(message),
+                                }
+                            }
+                            refusal => refusal.error(method)?,
+                        };
+                        (write_refusal(room, mode, &error)?, State::Open)
+                    }
+                }
+            }
+        };
+        self.tx.commit(length);
+        Ok(state)
+    }
+
+    /// Asks for the next reply of a stream.
+    fn resume<S: Service<Cursor = C>>(
+        &mut self,
+        service: &mut S,
+        cursor: C,
+        interface: &'static str,
+    ) -> Result<State<C>, Error> {
+        let Some(room) = self.tx.room() else {
+            return Ok(self.state);
+        };
+        let answer = service.resume(cursor, ReplyStream::new(room, interface));
+        let (length, then) = match answer.map(Outcome::into_parts) {
+            Ok(parts) => parts,
+            // The call is gone, and its name with it: the interface's has to do.
+            Err(refusal) => {
+                let error = refusal.error(interface)?;
+                (write_refusal(room, Mode::More, &error)?, Then::Done)
+            }
+        };
+        self.tx.commit(length);
+        Ok(State::after(then, interface))
+    }
+}
+
+impl<C> State<C> {
+    fn after(then: Then<C>, interface: &'static str) -> Self {
+        match then {
+            Then::Done => State::Open,
+            Then::Continue(cursor) => State::Streaming { cursor, interface },
+            Then::Upgrade(cursor) => State::Upgraded(cursor),
+        }
+    }
+}
+
+/// A standard error, unless the call is not to be answered.
+fn write_refusal(
+    room: &mut [u8],
+    mode: Mode,
+    error: &ServiceError<'_>,
+) -> Result<usize, EncodeError> {
+    match mode {
+        Mode::Oneway => Ok(0),
+        _ => write_error(room, SERVICE.name(), error),
+    }
+}

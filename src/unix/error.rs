@@ -1,0 +1,98 @@
+//! What can go wrong with a Unix socket.
+
+use core::fmt;
+
+use embedded_io::ErrorKind;
+use rustix::io::Errno;
+
+/// Why something could not be done with a Unix socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The path, or the abstract name, is longer than [`PATH_MAX`](super::PATH_MAX).
+    PathTooLong,
+    /// There is nothing at the path, or nobody who listens at the abstract name: is the service
+    /// running?
+    NotFound,
+    /// There is something at the path, but it is no socket. It is left alone.
+    NotASocket,
+    /// There is a socket at the path, but not a stream socket.
+    NotAStream,
+    /// There is a socket at the path, but nobody listens: its service has ended.
+    Stale,
+    /// Somebody else listens there.
+    InUse,
+    /// The time set with [`Timeouts`](super::Timeouts) is over.
+    TimedOut,
+    /// Any other reason that the system has, by its number: errno(3).
+    System(i32),
+}
+
+impl Error {
+    /// Whether the system has no descriptors or no memory left: later it may.
+    pub fn is_exhausted(&self) -> bool {
+        match self {
+            Error::System(errno) => matches!(
+                Errno::from_raw_os_error(*errno),
+                Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM
+            ),
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::PathTooLong => write!(
+                f,
+                "the path is longer than {} bytes: use a shorter one",
+                super::PATH_MAX
+            ),
+            Error::System(errno) => match Errno::from_raw_os_error(*errno) {
+                Errno::ACCESS | Errno::PERM => f.write_str("permission denied"),
+                Errno::PIPE | Errno::CONNRESET => f.write_str("the peer has closed the connection"),
+                Errno::MFILE | Errno::NFILE => f.write_str("too many open files"),
+                Errno::NOTDIR => f.write_str("a part of the path is no directory"),
+                Errno::ROFS => f.write_str("the file system is read-only"),
+                _ => write!(f, "system error {errno}: see errno(3)"),
+            },
+            other => f.write_str(match other {
+                Error::NotFound => "no such socket: is the service running?",
+                Error::NotASocket => "what is at this path is no socket",
+                Error::NotAStream => "the socket at this path is no stream socket",
+                Error::Stale => "nobody listens on the socket at this path: its service has ended",
+                Error::InUse => "somebody else listens there",
+                _ => "timed out",
+            }),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+impl embedded_io::Error for Error {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Error::PathTooLong | Error::NotASocket | Error::NotAStream => ErrorKind::InvalidInput,
+            Error::NotFound => ErrorKind::NotFound,
+            Error::Stale => ErrorKind::ConnectionRefused,
+            Error::InUse => ErrorKind::AddrInUse,
+            Error::TimedOut => ErrorKind::TimedOut,
+            Error::System(errno) => match Errno::from_raw_os_error(*errno) {
+                Errno::ACCESS | Errno::PERM => ErrorKind::PermissionDenied,
+                Errno::CONNRESET => ErrorKind::ConnectionReset,
+                Errno::PIPE => ErrorKind::BrokenPipe,
+                Errno::NOMEM | Errno::NOBUFS => ErrorKind::OutOfMemory,
+                Errno::INVAL => ErrorKind::InvalidInput,
+                _ => ErrorKind::Other,
+            },
+        }
+    }
+}
+
+impl From<Errno> for Error {
+    fn from(errno: Errno) -> Self {
+        Error::System(errno.raw_os_error())
+    }
+}

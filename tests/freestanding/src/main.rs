@@ -1,0 +1,166 @@
+#![no_std]
+#![no_main]
+//! A service over standard input and output, without libc and without an allocator.
+//!
+//! It has what a service has: an enum for its methods, one for its errors, strings with escapes,
+//! lists, maps, raw JSON, a stream of replies, an upgrade, the standard errors and
+//! `org.varlink.service`. It has no float, because core's float parser can panic.
+
+mod start;
+
+use core::convert::Infallible;
+
+use nullink::json::{List, Raw};
+use nullink::service::{Info, Outcome, Refusal, ReplyStream, Responder, Service};
+use nullink::{Call, End, Interface, serve};
+use serde::{Deserialize, Serialize};
+
+const INTERFACE: Interface = nullink::interface!("org.example.freestanding.varlink");
+
+#[derive(Deserialize)]
+enum Method<'a> {
+    Ping { ping: &'a str },
+    Sum { numbers: [i64; 3], negate: Option<bool> },
+    #[serde(borrow)]
+    Keep(Keep<'a>),
+    Count { n: u32 },
+    Pipe,
+    Fail,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Keep<'a> {
+    #[serde(borrow)]
+    object: Raw<'a>,
+    color: Color,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Color {
+    Red,
+    Green,
+}
+
+#[derive(Serialize)]
+struct Pong<'a> {
+    pong: &'a str,
+}
+
+#[derive(Serialize)]
+struct Sum<L> {
+    sum: i64,
+    numbers: L,
+}
+
+#[derive(Serialize)]
+struct Number {
+    i: u32,
+}
+
+#[derive(Serialize)]
+enum Error<'a> {
+    Failed { why: &'a str },
+}
+
+struct Freestanding;
+
+impl Service for Freestanding {
+    type Cursor = (u32, u32);
+    const INTERFACES: &'static [Interface] = &[INTERFACE];
+    const UPGRADES: bool = true;
+
+    fn info(&self) -> Info<'_> {
+        Info {
+            vendor: "Nullink",
+            product: "Freestanding",
+            version: env!("CARGO_PKG_VERSION"),
+            url: "",
+        }
+    }
+
+    fn call<'c>(
+        &mut self,
+        call: Call<'c>,
+        reply: Responder<'c, Self::Cursor>,
+    ) -> Result<Outcome<'c, Self::Cursor>, Refusal> {
+        Ok(match call.decode()? {
+            Method::Ping { ping } => reply.send(&Pong { pong: ping })?,
+            Method::Sum { numbers, negate } => {
+                let sum = numbers.iter().try_fold(0_i64, |sum, number| sum.checked_add(*number));
+                let sum = sum.ok_or(Refusal::invalid_parameter("numbers"))?;
+                reply.send(&Sum {
+                    sum: if negate == Some(true) { sum.wrapping_neg() } else { sum },
+                    numbers: List(numbers.iter().filter(|number| **number != 0)),
+                })?
+            }
+            Method::Keep(keep) => reply.send(&keep)?,
+            Method::Count { n } => self.resume((0, n), reply.stream()?)?,
+            Method::Pipe => reply.upgrade()?.send(&(), (0, 0))?,
+            Method::Fail => match reply.send(&Pong { pong: &TEXT[..] }) {
+                Ok(outcome) => outcome,
+                Err(unsent) => unsent.reply.error(&Error::Failed { why: "too long" })?,
+            },
+        })
+    }
+
+    fn resume<'c>(
+        &mut self,
+        (i, n): Self::Cursor,
+        reply: ReplyStream<'c, Self::Cursor>,
+    ) -> Result<Outcome<'c, Self::Cursor>, Refusal> {
+        let next = i.saturating_add(1);
+        Ok(if n == 0 {
+            return Err(Refusal::invalid_parameter("n"));
+        } else if next < n {
+            reply.continues(&Number { i }, (next, n))?
+        } else {
+            reply.send(&Number { i })?
+        })
+    }
+}
+
+const TEXT: &str = include_str!("main.rs");
+
+/// Standard input and output.
+struct Stdio;
+
+impl embedded_io::ErrorType for Stdio {
+    type Error = Infallible;
+}
+
+impl embedded_io::Read for Stdio {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Infallible> {
+        Ok(start::read(0, buffer))
+    }
+}
+
+impl embedded_io::Write for Stdio {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
+        Ok(start::write(1, bytes))
+    }
+
+    fn flush(&mut self) -> Result<(), Infallible> {
+        Ok(())
+    }
+}
+
+fn main() -> u8 {
+    let (mut receive, mut send) = ([0; 2048], [0; 4096]);
+    match serve(&mut Freestanding, Stdio, &mut receive, &mut send) {
+        Ok(End::Closed) => 0,
+        Ok(End::Upgraded { unread, .. }) => {
+            // Every byte comes back.
+            start::write_all(1, unread);
+            let mut buffer = [0; 512];
+            loop {
+                let count = start::read(0, &mut buffer);
+                match buffer.get(..count) {
+                    Some([]) | None => return 0,
+                    Some(bytes) => start::write_all(1, bytes),
+                }
+            }
+        }
+        Err(_) => 1,
+    }
+}
