@@ -133,7 +133,7 @@ impl<E: fmt::Debug, T: fmt::Debug + fmt::Display> core::error::Error for CallErr
 ///
 /// assert_eq!(session.ready(), Ok(true));
 /// let reply = session.receive()?;
-/// assert_eq!(reply.parameters().raw().as_str(), r#"{"arrived":true}"#);
+/// assert_eq!(reply.parameters().as_str(), r#"{"arrived":true}"#);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
@@ -304,7 +304,7 @@ pub fn read<'r, M: Method, T>(
     reply: Reply<'r>,
 ) -> Result<M::Output<'r>, CallError<'r, M::Error<'r>, T>> {
     let error = reply.error();
-    let mut parameters = reply.parameters();
+    let mut parameters = reply.into_parameters();
     let Some(name) = error else {
         return M::Output::decode(&mut parameters).map_err(|why| CallError::Decode {
             error: None,

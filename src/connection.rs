@@ -220,7 +220,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
     /// let parameters = Raw::new(r#"{"ping":"hello"}"#)?;
     /// let reply = client.call_raw("org.example.ping.Ping", parameters)?;
     /// assert_eq!(reply.error(), None);
-    /// assert_eq!(reply.parameters().raw().as_str(), r#"{"pong":"hello"}"#);
+    /// assert_eq!(reply.parameters().as_str(), r#"{"pong":"hello"}"#);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn call_raw(

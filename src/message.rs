@@ -8,7 +8,7 @@ use core::str;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{DecodeError, EncodeError, Violation};
-use crate::json::{self, Kind, Member, Reader, Scanner, Value, Writer};
+use crate::json::{self, Kind, Member, Raw, Reader, Scanner, Value, Writer};
 use crate::name;
 
 /// How a call wants to be answered: at most one of the protocol's three flags is set.
@@ -111,8 +111,13 @@ impl<'c> Call<'c> {
         decode_member(name, parameters.reader())
     }
 
-    /// The parameters, to be read piece by piece, or not at all.
-    pub fn parameters(self) -> Value<'c> {
+    /// The parameters' text, without reading it.
+    pub fn parameters(&self) -> Raw<'_> {
+        self.parameters.raw()
+    }
+
+    /// The parameters, to be read piece by piece.
+    pub fn into_parameters(self) -> Value<'c> {
         self.parameters
     }
 }
@@ -123,7 +128,7 @@ impl<'c> Call<'c> {
 /// let mut message = *br#"{"error":"org.example.ftl.NotEnoughEnergy"}"#;
 /// let reply = nullink::Reply::parse(&mut message)?;
 /// assert_eq!(reply.error(), Some("org.example.ftl.NotEnoughEnergy"));
-/// assert_eq!(reply.parameters().raw().as_str(), "{}");
+/// assert_eq!(reply.parameters().as_str(), "{}");
 /// # Ok::<(), nullink::Violation>(())
 /// ```
 #[derive(Debug)]
@@ -159,8 +164,13 @@ impl<'r> Reply<'r> {
         self.continues
     }
 
-    /// The parameters, of the reply or of the error.
-    pub fn parameters(self) -> Value<'r> {
+    /// The text of the parameters, of the reply or of the error, without reading it.
+    pub fn parameters(&self) -> Raw<'_> {
+        self.parameters.raw()
+    }
+
+    /// The parameters, of the reply or of the error, to be read.
+    pub fn into_parameters(self) -> Value<'r> {
         self.parameters
     }
 }

@@ -1,0 +1,107 @@
+//! A service and a client over a Unix socket, and what they say to one another:
+//!
+//! ```sh
+//! cargo run --example quickstart
+//! ```
+
+#[path = "shared/accounts.rs"]
+#[allow(dead_code)] // not all methods are called here
+mod accounts;
+#[path = "shared/wire.rs"]
+mod wire;
+
+use std::path::PathBuf;
+use std::{fs, process, thread};
+
+use accounts::{Account, Accounts, Error, GetAll, GetByName};
+use nullink::Client;
+use nullink::client::CallError;
+use nullink::service::GetInfo;
+use nullink::unix::{Listener, Stream, serve};
+use wire::{BLUE, BOLD, Colors, Tap};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let directory = Directory::new()?;
+    let path = directory.0.join("accounts").to_string_lossy().into_owned();
+    let colors = Colors::of_terminal();
+    println!(
+        "{} listens on unix:{path}\n",
+        colors.paint(BOLD, "com.redhat.accounts")
+    );
+
+    // The service, in a thread of its own. It ends with the program.
+    let listener = Listener::bind(&path)?;
+    thread::spawn(move || {
+        let passwd = fs::read("/etc/passwd").unwrap_or_default();
+        let group = fs::read("/etc/group").unwrap_or_default();
+        // A thousand accounts fit into half of what is sent from.
+        let (mut receive, mut send) = (vec![0; 4096], vec![0; 512 * 1024]);
+        let mut service = Accounts::new(&passwd, &group);
+        serve(&listener, &mut service, &mut receive, &mut send).map(drop)
+    });
+
+    // The client. The tap shows what passes.
+    let (mut receive, mut send) = (vec![0; 256 * 1024], vec![0; 4096]);
+    let stream = Tap::new(Stream::connect(&path)?, colors);
+    let mut client = Client::new(stream, &mut receive, &mut send);
+
+    println!("{}", colors.paint(BLUE, "Who are you?"));
+    let info = client.call(&GetInfo).map_err(|error| error.to_string())?;
+    println!("  it has the interfaces");
+    for interface in info.items::<&str>("interfaces")? {
+        println!("    {}", interface?);
+    }
+
+    println!("\n{}", colors.paint(BLUE, "Who is root?"));
+    match client.call(&GetByName { name: "root" }) {
+        Ok(found) => show(&found.account),
+        Err(CallError::Method(Error::NotFound)) => println!("  this system has no root"),
+        Err(error) => return Err(error.to_string().into()),
+    }
+
+    println!("\n{}", colors.paint(BLUE, "Who is nobody-at-all?"));
+    match client.call(&GetByName {
+        name: "nobody-at-all",
+    }) {
+        Ok(found) => show(&found.account),
+        Err(CallError::Method(error)) => println!("  {error:?}"),
+        Err(error) => return Err(error.to_string().into()),
+    }
+
+    println!("\n{}", colors.paint(BLUE, "Who is there?"));
+    let all = client.call(&GetAll).map_err(|error| error.to_string())?;
+    for account in all.items::<Account>("accounts")? {
+        show(&account?);
+    }
+    Ok(())
+}
+
+fn show(account: &Account<'_>) {
+    println!(
+        "  {:16} {:5}:{:<5} {:24} {}",
+        account.name, account.uid, account.gid, account.home, account.full_name
+    );
+}
+
+/// A fresh directory for the socket, which goes when the program ends.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new() -> std::io::Result<Self> {
+        for number in 0.. {
+            let name = format!("nullink-{}-{number}", process::id());
+            let path = std::env::temp_dir().join(name);
+            match fs::create_dir(&path) {
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                result => return result.map(|()| Directory(path)),
+            }
+        }
+        unreachable!("a name is free")
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}

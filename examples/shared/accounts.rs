@@ -1,0 +1,233 @@
+//! The service `com.redhat.accounts`, and its methods as a client calls them.
+
+use heapless::{String, Vec};
+use nullink::client::Method;
+use nullink::json::{List, Value};
+use nullink::service::{Info, Outcome, Refusal, Responder, Service};
+use nullink::{Call, Interface, interface};
+use serde::{Deserialize, Serialize};
+
+/// What the system knows about an account.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Account<'a> {
+    pub name: &'a str,
+    pub uid: u32,
+    pub gid: u32,
+    pub full_name: &'a str,
+    pub home: &'a str,
+    pub shell: &'a str,
+}
+
+impl<'a> Account<'a> {
+    /// A line of /etc/passwd: passwd(5).
+    fn parse(line: &'a [u8]) -> Option<Self> {
+        let mut fields = core::str::from_utf8(line).ok()?.split(':');
+        let (name, _password) = (fields.next()?, fields.next()?);
+        Some(Account {
+            name,
+            uid: fields.next()?.parse().ok()?,
+            gid: fields.next()?.parse().ok()?,
+            full_name: fields.next()?.split(',').next()?,
+            home: fields.next()?,
+            shell: fields.next()?,
+        })
+    }
+}
+
+/// The methods, one definition for both sides: a variant is what the service dispatches to, what
+/// is in it is what a client calls.
+#[derive(Deserialize)]
+enum Methods<'a> {
+    GetAll,
+    GetByUid(GetByUid),
+    #[serde(borrow)]
+    GetByName(GetByName<'a>),
+    #[serde(borrow)]
+    Add(Add<'a>),
+}
+
+#[derive(Serialize)]
+pub struct GetAll;
+
+#[derive(Serialize, Deserialize)]
+pub struct GetByUid {
+    pub uid: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+pub struct GetByName<'a> {
+    pub name: &'a str,
+}
+
+#[derive(Serialize, Deserialize)]
+pub struct Add<'a> {
+    #[serde(borrow)]
+    pub account: Account<'a>,
+}
+
+/// What all methods but GetAll answer.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Found<'a> {
+    #[serde(borrow)]
+    pub account: Account<'a>,
+}
+
+#[derive(Serialize)]
+struct All<L> {
+    accounts: L,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Error<'a> {
+    NotFound,
+    CreationFailed { field: &'a str },
+}
+
+impl Method for GetAll {
+    const NAME: &'static str = "com.redhat.accounts.GetAll";
+    type Output<'r> = Value<'r>;
+    type Error<'r> = Error<'r>;
+}
+
+impl Method for GetByUid {
+    const NAME: &'static str = "com.redhat.accounts.GetByUid";
+    type Output<'r> = Found<'r>;
+    type Error<'r> = Error<'r>;
+}
+
+impl Method for GetByName<'_> {
+    const NAME: &'static str = "com.redhat.accounts.GetByName";
+    type Output<'r> = Found<'r>;
+    type Error<'r> = Error<'r>;
+}
+
+impl Method for Add<'_> {
+    const NAME: &'static str = "com.redhat.accounts.Add";
+    type Output<'r> = Found<'r>;
+    type Error<'r> = Error<'r>;
+}
+
+/// The service: the text of /etc/passwd and /etc/group, and the accounts that were added.
+pub struct Accounts<'t> {
+    pub passwd: &'t [u8],
+    pub group: &'t [u8],
+    pub added: Vec<Added, MAX_ADDED>,
+}
+
+/// How many accounts can be added.
+pub const MAX_ADDED: usize = 16;
+
+/// An account that was added.
+#[derive(Clone)]
+pub struct Added {
+    name: String<32>,
+    uid: u32,
+    gid: u32,
+    full_name: String<64>,
+    home: String<64>,
+    shell: String<64>,
+}
+
+impl Added {
+    /// A copy of an account, or the field that is too long for it.
+    fn new(account: &Account<'_>) -> Result<Self, &'static str> {
+        Ok(Added {
+            name: account.name.try_into().map_err(|_| "name")?,
+            uid: account.uid,
+            gid: account.gid,
+            full_name: account.full_name.try_into().map_err(|_| "full_name")?,
+            home: account.home.try_into().map_err(|_| "home")?,
+            shell: account.shell.try_into().map_err(|_| "shell")?,
+        })
+    }
+
+    fn account(&self) -> Account<'_> {
+        Account {
+            name: &self.name,
+            uid: self.uid,
+            gid: self.gid,
+            full_name: &self.full_name,
+            home: &self.home,
+            shell: &self.shell,
+        }
+    }
+}
+
+impl<'t> Accounts<'t> {
+    pub fn new(passwd: &'t [u8], group: &'t [u8]) -> Self {
+        Accounts {
+            passwd,
+            group,
+            added: Vec::new(),
+        }
+    }
+
+    /// All accounts, read from the text each time: nothing is stored.
+    fn all(&self) -> impl Iterator<Item = Account<'_>> + Clone {
+        let lines = self.passwd.split(|byte| *byte == b'\n');
+        lines
+            .filter_map(Account::parse)
+            .chain(self.added.iter().map(Added::account))
+    }
+
+    /// Whether /etc/group has a group: group(5).
+    fn has_group(&self, gid: u32) -> bool {
+        let lines = self.group.split(|byte| *byte == b'\n');
+        lines
+            .filter_map(|line| core::str::from_utf8(line).ok()?.split(':').nth(2))
+            .any(|group| group.parse() == Ok(gid))
+    }
+
+    /// Adds an account, or says which of its fields does not allow it.
+    fn add(&mut self, account: &Account<'_>) -> Result<(), &'static str> {
+        let name = account.name;
+        if name.is_empty()
+            || name.contains([':', '\n'])
+            || self.all().any(|other| other.name == name)
+        {
+            Err("name")
+        } else if self.all().any(|other| other.uid == account.uid) {
+            Err("uid")
+        } else if !self.has_group(account.gid) {
+            Err("gid")
+        } else {
+            let added = Added::new(account)?;
+            self.added.push(added).map_err(|_| "account")
+        }
+    }
+}
+
+impl Service for Accounts<'_> {
+    type Cursor = ();
+    const INTERFACES: &'static [Interface] = &[interface!("com.redhat.accounts.varlink")];
+
+    fn info(&self) -> Info<'_> {
+        Info {
+            vendor: "Nullink",
+            product: "Accounts",
+            version: env!("CARGO_PKG_VERSION"),
+            url: "https://varlink.org",
+        }
+    }
+
+    fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
+        let found = match call.decode()? {
+            Methods::GetAll => {
+                let accounts = List(self.all());
+                return Ok(reply.send(&All { accounts })?);
+            }
+            Methods::GetByUid(GetByUid { uid }) => self.all().find(|account| account.uid == uid),
+            Methods::GetByName(GetByName { name }) => {
+                self.all().find(|account| account.name == name)
+            }
+            Methods::Add(Add { account }) => match self.add(&account) {
+                Ok(()) => Some(account),
+                Err(field) => return Ok(reply.error(&Error::CreationFailed { field })?),
+            },
+        };
+        Ok(match found {
+            Some(account) => reply.send(&Found { account })?,
+            None => reply.error(&Error::NotFound)?,
+        })
+    }
+}

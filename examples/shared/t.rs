@@ -1,0 +1,186 @@
+//! The service `org.example.t`: every type and every way to call, to be checked from outside.
+
+use core::fmt;
+use core::marker::PhantomData;
+
+use nullink::json::Raw;
+use nullink::service::{Info, Outcome, Refusal, ReplyStream, Responder, Service};
+use nullink::{Call, Interface, interface};
+use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
+
+/// The service. It needs room for a copy of a call's parameters, because reading them changes them.
+pub struct T<'b> {
+    pub scratch: &'b mut [u8],
+}
+
+#[derive(Deserialize)]
+enum Method<'a> {
+    #[serde(borrow)]
+    Echo(Echo<'a>),
+    Need(Need<'a>),
+    Empty,
+    Count {
+        n: i64,
+    },
+    Fail,
+    Unbound,
+    Fds,
+    Pipe,
+}
+
+/// The parameters of Echo. Only that they have their types is of interest.
+#[derive(Deserialize)]
+#[allow(dead_code)]
+struct Echo<'a> {
+    i: Option<i64>,
+    f: Option<f64>,
+    b: Option<bool>,
+    s: Option<&'a str>,
+    #[serde(borrow)]
+    o: Option<Object<'a>>,
+    #[serde(borrow)]
+    a: Option<Raw<'a>>,
+    l: Option<ListOf<i64>>,
+    #[serde(borrow)]
+    m: Option<MapOf<&'a str>>,
+    c: Option<Color>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Need<'a> {
+    s: &'a str,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Color {
+    Red,
+    Green,
+}
+
+#[derive(Serialize)]
+struct Got<'a> {
+    got: Raw<'a>,
+}
+
+#[derive(Serialize)]
+struct Counted {
+    i: i64,
+}
+
+#[derive(Serialize)]
+enum Error<'a> {
+    Oops { why: &'a str },
+}
+
+impl Service for T<'_> {
+    /// Count: the next number, and their number.
+    type Cursor = (i64, i64);
+    const INTERFACES: &'static [Interface] = &[interface!("org.example.t.varlink")];
+    const UPGRADES: bool = true;
+
+    fn info(&self) -> Info<'_> {
+        Info {
+            vendor: "Nullink",
+            product: "Conformance",
+            version: env!("CARGO_PKG_VERSION"),
+            url: "https://uapi-group.org/specifications/specs/varlink/",
+        }
+    }
+
+    fn call<'c>(
+        &mut self,
+        call: Call<'c>,
+        reply: Responder<'c, Self::Cursor>,
+    ) -> Result<Outcome<'c, Self::Cursor>, Refusal> {
+        let parameters = call.parameters().as_str();
+        let copy = self.scratch.get_mut(..parameters.len());
+        let copy = copy.ok_or(Refusal::PermissionDenied)?;
+        copy.copy_from_slice(parameters.as_bytes());
+        Ok(match call.decode()? {
+            Method::Echo(_) => {
+                let text = core::str::from_utf8(copy).unwrap_or_default();
+                let got = Raw::new(text).unwrap_or(Raw::EMPTY_OBJECT);
+                reply.send(&Got { got })?
+            }
+            Method::Need(need) => reply.send(&need)?,
+            Method::Empty => reply.send(&())?,
+            Method::Count { n } => {
+                let reply = reply.stream()?;
+                if n <= 0 {
+                    return Err(Refusal::invalid_parameter("n"));
+                }
+                self.resume((0, n), reply)?
+            }
+            Method::Fail => reply.error(&Error::Oops { why: "because" })?,
+            // Fds needs a server that takes descriptors.
+            Method::Unbound | Method::Fds => return Err(Refusal::MethodNotImplemented),
+            Method::Pipe => reply.upgrade()?.send(&(), (0, 0))?,
+        })
+    }
+
+    fn resume<'c>(
+        &mut self,
+        (i, n): Self::Cursor,
+        reply: ReplyStream<'c, Self::Cursor>,
+    ) -> Result<Outcome<'c, Self::Cursor>, Refusal> {
+        Ok(if i + 1 < n {
+            reply.continues(&Counted { i }, (i + 1, n))?
+        } else {
+            reply.send(&Counted { i })?
+        })
+    }
+}
+
+/// An object, whatever is in it.
+struct Object<'a>(PhantomData<&'a ()>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Raw::deserialize(deserializer)?.is_object() {
+            true => Ok(Object(PhantomData)),
+            false => Err(D::Error::custom("not an object")),
+        }
+    }
+}
+
+/// A list of any length, of which nothing is kept.
+struct ListOf<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for ListOf<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(Every(PhantomData::<T>))?;
+        Ok(ListOf(PhantomData))
+    }
+}
+
+/// A map of any length, of which nothing is kept.
+struct MapOf<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for MapOf<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Every(PhantomData::<T>))?;
+        Ok(MapOf(PhantomData))
+    }
+}
+
+struct Every<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Every<T> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list or a map")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while list.next_element::<T>()?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while map.next_entry::<&str, T>()?.is_some() {}
+        Ok(())
+    }
+}
