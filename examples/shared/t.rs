@@ -15,6 +15,7 @@ pub struct T<'b> {
 }
 
 #[derive(Deserialize)]
+#[allow(dead_code)] // of Echo, only the types count
 enum Method<'a> {
     #[serde(borrow)]
     Echo(Echo<'a>),

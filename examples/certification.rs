@@ -1,0 +1,59 @@
+//! org.varlink.certification, either side of it, without an allocation in what speaks Varlink:
+//!
+//! ```sh
+//! cargo run --example certification unix:/tmp/certification
+//! cargo run --example certification -- --client unix:/tmp/certification
+//! ```
+
+#[path = "shared/certification.rs"]
+mod certification;
+
+use std::process::ExitCode;
+
+use certification::{Certification, Progress, certify};
+use nullink::unix::{Listener, Stream, Timeouts, serve};
+use nullink::{Address, Client};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(|argument| &argument[..]).collect();
+    let result = match arguments[..] {
+        ["--client", address] => client(address),
+        [address] => service(address).map(|()| true),
+        _ => {
+            Err("usage: certification [--client] ADDRESS, which is unix:/path or unix:@name".into())
+        }
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("certification: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn service(address: &str) -> Result<(), Box<dyn std::error::Error>> {
+    let listener = Listener::bind_to(Address::parse(address)?, Listener::EVERYBODY)?;
+    let (mut receive, mut send) = ([0; 4096], [0; 8192]);
+    serve(
+        &listener,
+        &mut Certification::default(),
+        &mut receive,
+        &mut send,
+    )?;
+    Ok(())
+}
+
+fn client(address: &str) -> Result<bool, Box<dyn std::error::Error>> {
+    let stream = Stream::connect_to(Address::parse(address)?, Timeouts::default())?;
+    let (mut receive, mut send) = ([0; 4096], [0; 4096]);
+    let mut client = Client::new(stream, &mut receive, &mut send);
+    let all_ok = certify(&mut client, &mut |progress| match progress {
+        Progress::Passed(method) => println!("{method}: ok"),
+        Progress::Failed(method, why) => println!("{method}: {why}"),
+    });
+    println!("all_ok: {all_ok}");
+    Ok(all_ok)
+}

@@ -1,0 +1,852 @@
+//! `org.varlink.certification`: the service, and the client, without an allocation.
+
+use heapless::{LinearMap, String, Vec};
+use nullink::client::Method;
+use nullink::json::Raw;
+use nullink::service::{Info, Outcome, Refusal, ReplyStream, Responder, Service};
+use nullink::{Call, Client, Interface, Mode, interface};
+use serde::{Deserialize, Serialize};
+
+/// One field of every type.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct MyType<'a> {
+    #[serde(borrow)]
+    object: Raw<'a>,
+    r#enum: OneTwoThree,
+    r#struct: FirstSecond<'a>,
+    array: Vec<&'a str, 3>,
+    dictionary: FooBar<'a>,
+    stringset: Set,
+    nullable: Option<&'a str>,
+    nullable_array_struct: Option<Vec<FirstSecond<'a>, 3>>,
+    interface: InterfaceType<'a>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum OneTwoThree {
+    One,
+    Two,
+    Three,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FirstSecond<'a> {
+    first: i64,
+    second: &'a str,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct InterfaceType<'a> {
+    #[serde(borrow)]
+    foo: Option<Vec<Option<LinearMap<&'a str, FooBarBaz, 4>>, 4>>,
+    anon: Anon,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum FooBarBaz {
+    Foo,
+    Bar,
+    Baz,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Anon {
+    foo: bool,
+    bar: bool,
+}
+
+/// A map whose keys are known.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FooBar<'a> {
+    foo: &'a str,
+    bar: &'a str,
+}
+
+/// A set of strings, which are known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Set {
+    one: Empty,
+    two: Empty,
+    three: Empty,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Empty {}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AllScalars<'a> {
+    bool: bool,
+    int: i64,
+    float: f64,
+    string: &'a str,
+}
+
+/// What all of the certification is about.
+const SCALARS: AllScalars<'static> = AllScalars {
+    bool: false,
+    int: 2,
+    float: core::f64::consts::PI,
+    string: "a lot of string",
+};
+
+const MAP: FooBar<'static> = FooBar {
+    foo: "Foo",
+    bar: "Bar",
+};
+
+/// The call that the field `object` holds.
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ObjectCall<'a> {
+    method: &'a str,
+    #[serde(borrow)]
+    parameters: ObjectParameters<'a>,
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ObjectParameters<'a> {
+    #[serde(borrow)]
+    map: FooBar<'a>,
+}
+
+const OBJECT: &str = concat!(
+    r#"{"method":"org.varlink.certification.Test09","#,
+    r#""parameters":{"map":{"foo":"Foo","bar":"Bar"}}}"#
+);
+
+impl MyType<'static> {
+    /// The value that Test09 returns. (None if a table were too small, which a test would show.)
+    pub fn expected() -> Option<Self> {
+        let map = |entries: [(&'static str, FooBarBaz); 2]| {
+            let mut map = LinearMap::new();
+            for (key, value) in entries {
+                map.insert(key, value).ok()?;
+            }
+            Some(map)
+        };
+        let foo = [
+            None,
+            Some(map([("foo", FooBarBaz::Foo), ("bar", FooBarBaz::Bar)])?),
+            None,
+            Some(map([("one", FooBarBaz::Foo), ("two", FooBarBaz::Bar)])?),
+        ];
+        Some(MyType {
+            object: Raw::new(OBJECT).ok()?,
+            r#enum: OneTwoThree::Two,
+            r#struct: FirstSecond {
+                first: 1,
+                second: "2",
+            },
+            array: ["one", "two", "three"].into_iter().collect(),
+            dictionary: MAP,
+            stringset: Set::default(),
+            nullable: None,
+            nullable_array_struct: None,
+            interface: InterfaceType {
+                foo: Some(foo.into_iter().collect()),
+                anon: Anon {
+                    foo: true,
+                    bar: false,
+                },
+            },
+        })
+    }
+
+    /// Whether another value says the same. In `object`, white space and order may differ.
+    pub fn says(&self, other: &MyType<'_>) -> bool {
+        let (mut a, mut b) = ([0; 256], [0; 256]);
+        let a = self.object.decode_in::<ObjectCall>(&mut a);
+        let b = other.object.decode_in::<ObjectCall>(&mut b);
+        a.is_ok()
+            && a == b
+            && self.r#enum == other.r#enum
+            && self.r#struct == other.r#struct
+            && self.array == other.array
+            && self.dictionary == other.dictionary
+            && self.stringset == other.stringset
+            && self.nullable == other.nullable
+            && self.nullable_array_struct == other.nullable_array_struct
+            && self.interface == other.interface
+    }
+}
+
+/// The methods: what a client calls, and what the service dispatches to.
+#[derive(Deserialize)]
+enum Methods<'a> {
+    Start,
+    #[serde(borrow)]
+    Test01(Test01<'a>),
+    #[serde(borrow)]
+    Test02(Test02<'a>),
+    #[serde(borrow)]
+    Test03(Test03<'a>),
+    #[serde(borrow)]
+    Test04(Test04<'a>),
+    #[serde(borrow)]
+    Test05(Test05<'a>),
+    #[serde(borrow)]
+    Test06(Test06<'a>),
+    #[serde(borrow)]
+    Test07(Test07<'a>),
+    #[serde(borrow)]
+    Test08(Test08<'a>),
+    #[serde(borrow)]
+    Test09(Test09<'a>),
+    #[serde(borrow)]
+    Test10(Test10<'a>),
+    #[serde(borrow)]
+    Test11(Test11<'a>),
+    #[serde(borrow)]
+    End(End<'a>),
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Test01<'a> {
+    client_id: &'a str,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Test02<'a> {
+    client_id: &'a str,
+    bool: bool,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Test03<'a> {
+    client_id: &'a str,
+    int: i64,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Test04<'a> {
+    client_id: &'a str,
+    float: f64,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Test05<'a> {
+    client_id: &'a str,
+    string: &'a str,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Test06<'a> {
+    client_id: &'a str,
+    bool: bool,
+    int: i64,
+    float: f64,
+    string: &'a str,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Test07<'a> {
+    client_id: &'a str,
+    #[serde(borrow)]
+    r#struct: AllScalars<'a>,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Test08<'a> {
+    client_id: &'a str,
+    #[serde(borrow)]
+    map: FooBar<'a>,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Test09<'a> {
+    client_id: &'a str,
+    set: Set,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Test11<'a> {
+    client_id: &'a str,
+    #[serde(borrow)]
+    last_more_replies: Vec<&'a str, 10>,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct End<'a> {
+    client_id: &'a str,
+}
+
+#[derive(Serialize)]
+struct Start;
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Test10<'a, T = MyType<'a>> {
+    client_id: &'a str,
+    mytype: T,
+}
+
+/// The methods by their names, with what they return.
+macro_rules! methods {
+    ($($name:literal $type:ty => $output:ty;)*) => {$(
+        impl Method for $type {
+            const NAME: &'static str = concat!("org.varlink.certification.", $name);
+            type Output<'r> = $output;
+            type Error<'r> = Error<Raw<'r>, Raw<'r>>;
+        }
+    )*};
+}
+
+methods! {
+    "Start" Start => StartReply<'r>;
+    "Test01" Test01<'_> => BoolReply;
+    "Test02" Test02<'_> => IntReply;
+    "Test03" Test03<'_> => FloatReply;
+    "Test04" Test04<'_> => StringReply<'r>;
+    "Test05" Test05<'_> => AllScalars<'r>;
+    "Test06" Test06<'_> => StructReply<'r>;
+    "Test07" Test07<'_> => MapReply<'r>;
+    "Test08" Test08<'_> => SetReply;
+    "Test09" Test09<'_> => MyTypeReply<'r>;
+    "Test10" Test10<'_, &MyType<'_>> => StringReply<'r>;
+    "Test11" Test11<'_> => ();
+    "End" End<'_> => EndReply;
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct StartReply<'a> {
+    client_id: &'a str,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct BoolReply {
+    bool: bool,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct IntReply {
+    int: i64,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct FloatReply {
+    float: f64,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct StringReply<'a> {
+    string: &'a str,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct StructReply<'a> {
+    #[serde(borrow)]
+    r#struct: AllScalars<'a>,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct MapReply<'a> {
+    #[serde(borrow)]
+    map: FooBar<'a>,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct SetReply {
+    set: Set,
+}
+
+/// The client keeps the text, and reads it in a copy.
+#[derive(Debug, Deserialize)]
+struct MyTypeReply<'a> {
+    #[serde(borrow)]
+    mytype: Raw<'a>,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct EndReply {
+    all_ok: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Error<W, G> {
+    ClientIdError,
+    CertificationError { wants: W, got: G },
+}
+
+/// The ten replies of Test10.
+fn reply_number(number: u8) -> String<16> {
+    let mut text = String::new();
+    let _ = core::fmt::write(&mut text, format_args!("Reply number {number}"));
+    text
+}
+
+const REPLIES: u8 = 10;
+
+/// The service.
+#[derive(Default)]
+pub struct Certification {
+    /// The certifications that are under way: their numbers, and what they call next.
+    clients: Vec<(u32, u8), 32>,
+    started: u32,
+}
+
+/// What is called after Test11, which is the eleventh step.
+const END: u8 = 12;
+
+/// What the service thinks of a call.
+enum Verdict {
+    Right,
+    Wrong,
+    /// It is not the next of its certification, or of none.
+    OutOfOrder,
+}
+
+impl Certification {
+    /// A new certification. If there are too many, the oldest is forgotten.
+    fn start(&mut self) -> String<32> {
+        self.started = self.started.wrapping_add(1);
+        if self.clients.is_full() {
+            self.clients.remove(0);
+        }
+        let _ = self.clients.push((self.started, 1));
+        let mut id = String::new();
+        let _ = core::fmt::write(&mut id, format_args!("nullink-{}", self.started));
+        id
+    }
+
+    /// Goes on to the next step. The first mistake, and the end, end the certification.
+    fn judge(&mut self, client_id: &str, step: u8, right: bool) -> Verdict {
+        let number = client_id
+            .strip_prefix("nullink-")
+            .and_then(|number| number.parse().ok());
+        let mut clients = self.clients.iter_mut().enumerate();
+        let Some((at, (_, next))) = clients.find(|(_, (client, _))| Some(*client) == number) else {
+            return Verdict::OutOfOrder;
+        };
+        let verdict = match (*next == step, right) {
+            (false, _) => Verdict::OutOfOrder,
+            (true, false) => Verdict::Wrong,
+            (true, true) => Verdict::Right,
+        };
+        if matches!(verdict, Verdict::Right) && step != END {
+            *next += 1;
+        } else {
+            self.clients.remove(at);
+        }
+        verdict
+    }
+
+    /// Answers a call with a simple reply, if it is as it should be.
+    fn check<'c, P, R>(
+        &mut self,
+        reply: Responder<'c, u8>,
+        (step, client_id): (u8, &str),
+        got: &P,
+        wants: &P,
+        answer: &R,
+    ) -> Result<Outcome<'c, u8>, Refusal>
+    where
+        P: PartialEq + Serialize,
+        R: Serialize,
+    {
+        Ok(match self.judge(client_id, step, got == wants) {
+            Verdict::Right => reply.send(answer)?,
+            Verdict::Wrong => reply.error(&Error::CertificationError { wants, got })?,
+            Verdict::OutOfOrder => reply.error(&Error::<(), ()>::ClientIdError)?,
+        })
+    }
+}
+
+impl Service for Certification {
+    /// Test10: the number of the next reply.
+    type Cursor = u8;
+    const INTERFACES: &'static [Interface] = &[interface!("org.varlink.certification.varlink")];
+
+    fn info(&self) -> Info<'_> {
+        Info {
+            vendor: "Nullink",
+            product: "Certification",
+            version: env!("CARGO_PKG_VERSION"),
+            url: "https://varlink.org",
+        }
+    }
+
+    fn call<'c>(
+        &mut self,
+        call: Call<'c>,
+        reply: Responder<'c, u8>,
+    ) -> Result<Outcome<'c, u8>, Refusal> {
+        let mode = call.mode();
+        let AllScalars {
+            bool,
+            int,
+            float,
+            string,
+        } = SCALARS;
+        match call.decode()? {
+            Methods::Start => {
+                let id = self.start();
+                Ok(reply.send(&StartReply { client_id: &id })?)
+            }
+            Methods::Test01(got) => {
+                let client_id = got.client_id;
+                let wants = Test01 { client_id };
+                self.check(
+                    reply,
+                    (1, client_id),
+                    &got,
+                    &wants,
+                    &BoolReply { bool: true },
+                )
+            }
+            Methods::Test02(got) => {
+                let client_id = got.client_id;
+                let wants = Test02 {
+                    client_id,
+                    bool: true,
+                };
+                self.check(reply, (2, client_id), &got, &wants, &IntReply { int: 1 })
+            }
+            Methods::Test03(got) => {
+                let client_id = got.client_id;
+                let wants = Test03 { client_id, int: 1 };
+                self.check(
+                    reply,
+                    (3, client_id),
+                    &got,
+                    &wants,
+                    &FloatReply { float: 1.0 },
+                )
+            }
+            Methods::Test04(got) => {
+                let client_id = got.client_id;
+                let wants = Test04 {
+                    client_id,
+                    float: 1.0,
+                };
+                self.check(
+                    reply,
+                    (4, client_id),
+                    &got,
+                    &wants,
+                    &StringReply { string: "ping" },
+                )
+            }
+            Methods::Test05(got) => {
+                let client_id = got.client_id;
+                let wants = Test05 {
+                    client_id,
+                    string: "ping",
+                };
+                self.check(reply, (5, client_id), &got, &wants, &SCALARS)
+            }
+            Methods::Test06(got) => {
+                let client_id = got.client_id;
+                let wants = Test06 {
+                    client_id,
+                    bool,
+                    int,
+                    float,
+                    string,
+                };
+                self.check(
+                    reply,
+                    (6, client_id),
+                    &got,
+                    &wants,
+                    &StructReply { r#struct: SCALARS },
+                )
+            }
+            Methods::Test07(got) => {
+                let client_id = got.client_id;
+                let wants = Test07 {
+                    client_id,
+                    r#struct: SCALARS,
+                };
+                self.check(reply, (7, client_id), &got, &wants, &MapReply { map: MAP })
+            }
+            Methods::Test08(got) => {
+                let client_id = got.client_id;
+                let wants = Test08 {
+                    client_id,
+                    map: MAP,
+                };
+                let set = Set::default();
+                self.check(reply, (8, client_id), &got, &wants, &SetReply { set })
+            }
+            Methods::Test09(got) => {
+                let client_id = got.client_id;
+                let wants = Test09 {
+                    client_id,
+                    set: Set::default(),
+                };
+                let answer = Test10 {
+                    client_id,
+                    mytype: MyType::expected(),
+                };
+                self.check(reply, (9, client_id), &got, &wants, &answer)
+            }
+            Methods::Test10(got) => {
+                let reply = reply.stream()?;
+                let client_id = got.client_id;
+                let wants = MyType::expected();
+                let right = wants.as_ref().is_some_and(|wants| wants.says(&got.mytype));
+                match self.judge(client_id, 10, right) {
+                    Verdict::Right => self.resume(1, reply),
+                    Verdict::Wrong => {
+                        let wants = Test10 {
+                            client_id,
+                            mytype: wants,
+                        };
+                        Ok(reply.error(&Error::CertificationError { wants, got })?)
+                    }
+                    Verdict::OutOfOrder => Ok(reply.error(&Error::<(), ()>::ClientIdError)?),
+                }
+            }
+            Methods::Test11(got) => {
+                let client_id = got.client_id;
+                let replies = (1..=REPLIES).map(reply_number);
+                let right =
+                    mode == Mode::Oneway && replies.eq(got.last_more_replies.iter().copied());
+                // If this is wrong, there is no reply to say so: End says it.
+                self.judge(client_id, 11, right);
+                Ok(reply.send(&())?)
+            }
+            Methods::End(got) => {
+                let client_id = got.client_id;
+                let wants = End { client_id };
+                self.check(
+                    reply,
+                    (END, client_id),
+                    &got,
+                    &wants,
+                    &EndReply { all_ok: true },
+                )
+            }
+        }
+    }
+
+    fn resume<'c>(
+        &mut self,
+        number: u8,
+        reply: ReplyStream<'c, u8>,
+    ) -> Result<Outcome<'c, u8>, Refusal> {
+        let string = reply_number(number);
+        let parameters = StringReply { string: &string };
+        Ok(if number < REPLIES {
+            reply.continues(&parameters, number + 1)?
+        } else {
+            reply.send(&parameters)?
+        })
+    }
+}
+
+/// What the client is told along the way.
+pub enum Progress<'a> {
+    /// This call was answered as it should be.
+    Passed(&'a str),
+    /// This call was not: what came instead, or why there was nothing.
+    Failed(&'a str, &'a dyn core::fmt::Display),
+}
+
+/// The client: calls everything in order, and checks every answer. Whether all was well, on both
+/// sides.
+pub fn certify<S>(client: &mut Client<'_, S>, tell: &mut dyn FnMut(Progress<'_>)) -> bool
+where
+    S: embedded_io::Read + embedded_io::Write,
+    S::Error: core::fmt::Display,
+{
+    let mut id = String::<64>::new();
+    if !check(client, &Start, tell, |reply| {
+        id.push_str(reply.client_id).is_ok()
+    }) {
+        return false;
+    }
+    let client_id = &id[..];
+    let AllScalars {
+        bool,
+        int,
+        float,
+        string,
+    } = SCALARS;
+    let Some(wants) = MyType::expected() else {
+        return false;
+    };
+    // What Test09 returns is kept, because the buffer that it is received into is needed.
+    let mut kept = String::<1024>::new();
+
+    let simple = check(client, &Test01 { client_id }, tell, |reply| reply.bool)
+        && check(
+            client,
+            &Test02 {
+                client_id,
+                bool: true,
+            },
+            tell,
+            |reply| reply.int == 1,
+        )
+        && check(client, &Test03 { client_id, int: 1 }, tell, |reply| {
+            reply.float == 1.0
+        })
+        && check(
+            client,
+            &Test04 {
+                client_id,
+                float: 1.0,
+            },
+            tell,
+            |reply| reply.string == "ping",
+        )
+        && check(
+            client,
+            &Test05 {
+                client_id,
+                string: "ping",
+            },
+            tell,
+            |reply| reply == SCALARS,
+        )
+        && check(
+            client,
+            &Test06 {
+                client_id,
+                bool,
+                int,
+                float,
+                string,
+            },
+            tell,
+            |reply| reply.r#struct == SCALARS,
+        )
+        && check(
+            client,
+            &Test07 {
+                client_id,
+                r#struct: SCALARS,
+            },
+            tell,
+            |reply| reply.map == MAP,
+        )
+        && check(
+            client,
+            &Test08 {
+                client_id,
+                map: MAP,
+            },
+            tell,
+            |reply| reply.set == Set::default(),
+        )
+        && check(
+            client,
+            &Test09 {
+                client_id,
+                set: Set::default(),
+            },
+            tell,
+            |reply| kept.push_str(reply.mytype.as_str()).is_ok(),
+        );
+    if !simple {
+        return false;
+    }
+
+    // It is sent back as it came: `object` byte for byte.
+    let mut scratch = [0; 1024];
+    let mytype = match Raw::new(&kept).map(|raw| raw.decode_in::<MyType>(&mut scratch)) {
+        Ok(Ok(mytype)) if wants.says(&mytype) => mytype,
+        _ => {
+            tell(Progress::Failed("Test09", &kept));
+            return false;
+        }
+    };
+    let mut replies = Vec::<String<16>, 10>::new();
+    match client.more(&Test10 {
+        client_id,
+        mytype: &mytype,
+    }) {
+        Ok(mut stream) => loop {
+            match stream.next() {
+                Ok(None) => break,
+                Ok(Some(reply)) => {
+                    let kept = String::try_from(reply.string).unwrap_or_default();
+                    if replies.push(kept).is_err() {
+                        tell(Progress::Failed("Test10", &"more than ten replies"));
+                        return false;
+                    }
+                }
+                Err(error) => {
+                    tell(Progress::Failed("Test10", &error));
+                    return false;
+                }
+            }
+        },
+        Err(error) => {
+            tell(Progress::Failed("Test10", &error));
+            return false;
+        }
+    }
+    if !(1..=REPLIES).map(reply_number).eq(replies.iter().cloned()) {
+        tell(Progress::Failed(
+            "Test10",
+            &"other replies than Reply number 1 to 10",
+        ));
+        return false;
+    }
+    tell(Progress::Passed("Test10"));
+
+    let last_more_replies = replies.iter().map(|reply| &reply[..]).collect();
+    match client.oneway(&Test11 {
+        client_id,
+        last_more_replies,
+    }) {
+        Ok(()) => tell(Progress::Passed("Test11")),
+        Err(error) => {
+            tell(Progress::Failed("Test11", &error));
+            return false;
+        }
+    }
+    check(client, &End { client_id }, tell, |reply| reply.all_ok)
+}
+
+/// Calls one method, and tells whether the reply is right.
+fn check<M, S>(
+    client: &mut Client<'_, S>,
+    method: &M,
+    tell: &mut dyn FnMut(Progress<'_>),
+    right: impl FnOnce(M::Output<'_>) -> bool,
+) -> bool
+where
+    M: Method,
+    for<'r> M::Error<'r>: core::fmt::Debug,
+    S: embedded_io::Read + embedded_io::Write,
+    S::Error: core::fmt::Display,
+{
+    let name = M::NAME.rsplit('.').next().unwrap_or(M::NAME);
+    match client.call(method) {
+        Ok(reply) => {
+            let right = right(reply);
+            tell(match right {
+                true => Progress::Passed(name),
+                false => Progress::Failed(name, &"another reply than it should be"),
+            });
+            right
+        }
+        Err(error) => {
+            tell(Progress::Failed(name, &error));
+            false
+        }
+    }
+}
