@@ -205,7 +205,6 @@ impl<'b> Session<'b> {
     ///
     /// [`Error::Encode`], if it is not a call, or does not fit. [`Error::Misuse`], if too many calls
     /// wait for their replies, or any while this one is to upgrade the connection.
-    /// [`Error::Protocol`], if the service has sent what no call had asked for.
     pub fn queue<P>(&mut self, method: &str, mode: Mode, parameters: &P) -> Result<(), Error>
     where
         P: Serialize + ?Sized,
@@ -220,10 +219,6 @@ impl<'b> Session<'b> {
         let upgrades = mode == Mode::Upgrade || self.next_mode() == Some(Mode::Upgrade);
         if upgrades && !self.waiting.is_empty() {
             return Err(Misuse::RepliesOutstanding.into());
-        }
-        if self.waiting.is_empty() && !self.rx.unread().is_empty() {
-            self.unusable = true;
-            return Err(Violation::Unasked.into());
         }
         let length = write_call(self.tx.spare(), method, mode, parameters)?;
         self.tx.commit(length);

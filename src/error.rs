@@ -98,8 +98,6 @@ pub enum Violation {
     Flags,
     /// `continues` in a reply to a call without `more`, or together with `error`.
     Continues,
-    /// A message from the service that no call has asked for.
-    Unasked,
     /// The peer closed the connection inside of a message.
     Truncated,
 }
@@ -118,7 +116,6 @@ impl fmt::Display for Violation {
                 Violation::NoMethod => "the call names no method",
                 Violation::Flags => "the call has more than one of oneway, more and upgrade",
                 Violation::Continues => "a reply continues where it must not",
-                Violation::Unasked => "a reply that no call has asked for",
                 _ => "the connection was closed inside of a message",
             }),
         }

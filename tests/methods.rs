@@ -1,0 +1,812 @@
+//! M: methods, and what they answer.
+
+mod common;
+
+use common::t::T;
+use common::{Arrival, EMPTY, answer, invalid, t, talk};
+use nullink::service::{Info, Outcome, Refusal, ReplyStream, Responder};
+use nullink::{Call, EncodeError, Error, Interface, Service};
+use serde::{Deserialize, Serialize};
+
+fn error(name: &str, field: &str, value: &str) -> String {
+    format!(
+        r#"{{"error":"org.varlink.service.{name}","parameters":{{"{field}":{}}}}}"#,
+        serde_json::to_string(value).unwrap()
+    )
+}
+
+fn oneway(method: &str, parameters: &str) -> String {
+    format!(r#"{{"oneway":true,"method":"{method}","parameters":{parameters}}}"#)
+}
+
+fn flagged(method: &str, parameters: &str, flag: &str) -> String {
+    format!(r#"{{"method":"org.example.t.{method}","parameters":{parameters},"{flag}":true}}"#)
+}
+
+#[test]
+fn m1_oneway_is_never_answered() {
+    talk()
+        .calls(oneway("org.example.t.Empty", "{}"), &[])
+        .calls(oneway("org.example.t.Need", r#"{"s":"x"}"#), &[])
+        .calls(oneway("org.example.t.Need", "{}"), &[])
+        .calls(oneway("org.example.t.Need", r#"{"s":1}"#), &[])
+        .calls(oneway("org.example.t.Fail", "null"), &[])
+        .calls(oneway("org.example.t.Count", r#"{"n":3}"#), &[])
+        .calls(oneway("org.example.t.Pipe", "{}"), &[])
+        .calls(oneway("org.example.t.Unbound", "{}"), &[])
+        .calls(oneway("org.example.t.Unheard", "{}"), &[])
+        .calls(oneway("org.example.unheard.Of", "{}"), &[])
+        .calls(oneway("Unheard", "{}"), &[])
+        .calls(oneway("org.varlink.service.GetInfo", "{}"), &[])
+        .calls(
+            oneway("org.varlink.service.GetInterfaceDescription", "{}"),
+            &[],
+        )
+        .call(
+            t("Need", r#"{"s":"answered"}"#),
+            r#"{"parameters":{"s":"answered"}}"#,
+        )
+        .check();
+}
+
+#[test]
+fn m2_continues_comes_only_with_more_and_a_stream_has_one_end() {
+    talk()
+        .calls(
+            flagged("Count", r#"{"n":3}"#, "more"),
+            &[
+                r#"{"continues":true,"parameters":{"i":0}}"#,
+                r#"{"continues":true,"parameters":{"i":1}}"#,
+                r#"{"parameters":{"i":2}}"#,
+            ],
+        )
+        .call(
+            flagged("Count", r#"{"n":1}"#, "more"),
+            r#"{"parameters":{"i":0}}"#,
+        )
+        .call(flagged("Count", r#"{"n":0}"#, "more"), &invalid("n"))
+        .call(
+            flagged("Fail", "{}", "more"),
+            r#"{"error":"org.example.t.Oops","parameters":{"why":"because"}}"#,
+        )
+        .call(EMPTY, "{}")
+        .check();
+}
+
+#[test]
+fn m2_a_stream_can_end_with_an_error() {
+    let oops = r#"{"error":"org.example.pair.a.Broken"}"#;
+    let standard = r#"{"error":"org.varlink.service.PermissionDenied"}"#;
+    let more = |n: i64| {
+        format!(r#"{{"method":"org.example.pair.a.Stream","more":true,"parameters":{{"n":{n}}}}}"#)
+    };
+    let item = r#"{"continues":true,"parameters":{"i":1}}"#;
+    talk()
+        .calls(more(1), &[item, oops])
+        .calls(more(2), &[item, standard])
+        .calls(more(3), &[item, "{}"])
+        .check_with(&mut Pair::default());
+}
+
+#[test]
+fn m2_a_million_replies_need_one_buffer() {
+    let mut scratch = [0; 256];
+    let mut service = T {
+        scratch: &mut scratch,
+    };
+    let call = flagged("Count", r#"{"n":1000000}"#, "more") + "\0";
+    let (replies, end) = answer(&mut service, call.as_bytes(), Arrival::Joined, 128, 128);
+    assert_eq!((replies.len(), end), (1_000_000, Ok(false)));
+    for (i, reply) in replies[..999_999].iter().enumerate() {
+        assert_eq!(
+            *reply,
+            format!(r#"{{"continues":true,"parameters":{{"i":{i}}}}}"#)
+        );
+    }
+    assert_eq!(replies[999_999], r#"{"parameters":{"i":999999}}"#);
+}
+
+#[test]
+fn m3_a_method_that_needs_a_flag_says_so() {
+    let expected_more = r#"{"error":"org.varlink.service.ExpectedMore"}"#;
+    let expected_upgrade = r#"{"error":"org.varlink.service.ExpectedUpgrade"}"#;
+    talk()
+        .call(t("Count", r#"{"n":3}"#), expected_more)
+        .call(flagged("Count", r#"{"n":3}"#, "upgrade"), expected_more)
+        .call(t("Pipe", "{}"), expected_upgrade)
+        .call(flagged("Pipe", "{}", "more"), expected_upgrade)
+        .call(EMPTY, "{}")
+        .check();
+}
+
+#[test]
+fn m3_more_on_a_plain_method_is_one_final_reply() {
+    talk()
+        .call(flagged("Empty", "{}", "more"), "{}")
+        .call(flagged("Need", r#"{"s":"x"}"#, "more"), r#"{"parameters":{"s":"x"}}"#)
+        .call(r#"{"method":"org.varlink.service.GetInterfaceDescription","more":true,"parameters":{"interface":"a.b"}}"#,
+            &error("InterfaceNotFound", "interface", "a.b"))
+        .check();
+}
+
+#[test]
+fn m4_an_unknown_interface_is_not_found() {
+    for interface in [
+        "org.example.unheard",
+        "org.example.T",
+        "org.example",
+        "a.b",
+        "org.example.t.u",
+    ] {
+        talk()
+            .call(
+                format!(r#"{{"method":"{interface}.Empty"}}"#),
+                &error("InterfaceNotFound", "interface", interface),
+            )
+            .call(EMPTY, "{}")
+            .check();
+    }
+}
+
+#[test]
+fn m4_an_unknown_method_of_a_known_interface_is_not_found_by_its_full_name() {
+    for method in [
+        "org.example.t.Unheard",
+        "org.example.t.GetInfo",
+        "org.varlink.service.Unheard",
+        "org.varlink.service.Empty",
+    ] {
+        talk()
+            .call(
+                format!(r#"{{"method":"{method}"}}"#),
+                &error("MethodNotFound", "method", method),
+            )
+            .call(
+                format!(r#"{{"method":"{method}","parameters":{{"a":[1]}}}}"#),
+                &error("MethodNotFound", "method", method),
+            )
+            .call(EMPTY, "{}")
+            .check();
+    }
+}
+
+#[test]
+fn m4_what_is_not_the_name_of_a_method_is_not_found_as_it_came() {
+    for method in [
+        "",
+        "Empty",
+        ".",
+        "..",
+        ".Empty",
+        "org.example.t.",
+        "org.example.t.empty",
+        "org..t.Empty",
+        "org.example.t.Emp ty",
+        "org.example.t.Émpty",
+        "1.b.C",
+        "-.b.C",
+        "t.Empty",
+        "a\"b\\c.\u{0}\u{1f980}",
+    ] {
+        let call = format!(r#"{{"method":{}}}"#, serde_json::to_string(method).unwrap());
+        talk()
+            .call(call, &error("MethodNotFound", "method", method))
+            .call(EMPTY, "{}")
+            .check();
+    }
+}
+
+#[test]
+fn m5_a_missing_null_or_ill_typed_parameter_is_named() {
+    let mut talk = talk();
+    for parameters in [
+        "{}",
+        r#"{"s":null}"#,
+        r#"{"s":1}"#,
+        r#"{"s":["x"]}"#,
+        r#"{"s":{"s":"x"}}"#,
+        r#"{"s":true}"#,
+        r#"{"s":"x","s":"x"}"#,
+        r#"{"\u0073":0}"#,
+    ] {
+        talk = talk.call(t("Need", parameters), &invalid("s"));
+    }
+    for (field, value) in [
+        ("i", "\"1\""),
+        ("i", "true"),
+        ("i", "[1]"),
+        ("i", "{}"),
+        ("f", "\"1\""),
+        ("f", "[]"),
+        ("f", "true"),
+        ("b", "0"),
+        ("b", "\"true\""),
+        ("s", "0"),
+        ("s", "{}"),
+        ("o", "[]"),
+        ("o", "\"{}\""),
+        ("o", "1"),
+        ("l", "{}"),
+        ("l", "1"),
+        ("l", "[\"1\"]"),
+        ("l", "[1,[2]]"),
+        ("m", "[]"),
+        ("m", "{\"a\":1}"),
+        ("m", "\"\""),
+        ("c", "\"blue\""),
+        ("c", "0"),
+        ("c", "\"Red\""),
+        ("c", "{\"red\":null}"),
+    ] {
+        // The field is named whatever stands before and behind it.
+        talk = talk
+            .call(
+                t("Echo", &format!(r#"{{"{field}":{value}}}"#)),
+                &invalid(field),
+            )
+            .call(
+                t(
+                    "Echo",
+                    &format!(r#"{{"x":[{{"y":null}}],"{field}":{value},"z":1}}"#),
+                ),
+                &invalid(field),
+            );
+    }
+    talk.call(flagged("Count", "{}", "more"), &invalid("n"))
+        .call(
+            r#"{"method":"org.varlink.service.GetInterfaceDescription"}"#,
+            &invalid("interface"),
+        )
+        .call(EMPTY, "{}")
+        .check();
+}
+
+#[test]
+fn m5_within_a_structure_the_top_level_field_is_named() {
+    let call = |account: &str| {
+        format!(
+            r#"{{"method":"org.example.pair.b.Nested","parameters":{{"outer":{account},"last":1}}}}"#
+        )
+    };
+    talk()
+        .call(
+            call(r#"{"inner":{"text":"x"}}"#),
+            r#"{"parameters":{"text":"x"}}"#,
+        )
+        .call(call(r#"{"inner":{"text":1}}"#), &invalid("outer"))
+        .call(call(r#"{"inner":{}}"#), &invalid("outer"))
+        .call(call("{}"), &invalid("outer"))
+        .call(
+            call(r#"{"inner":{"text":"x","text":"y"}}"#),
+            &invalid("outer"),
+        )
+        .call(
+            call(r#"{"inner":{"text":"x"}}"#).replace("\"last\":1", "\"last\":null"),
+            &invalid("last"),
+        )
+        .call(
+            call(r#"{"inner":{"text":"x"}}"#).replace(",\"last\":1", ""),
+            &invalid("last"),
+        )
+        .call(
+            call("{}").replace("outer", "\\u006futer"),
+            &invalid("outer"),
+        )
+        .check_with(&mut Pair::default());
+}
+
+#[test]
+fn m6_absent_and_null_are_the_same_and_empty_is_not() {
+    talk()
+        .call(t("Echo", r#"{"i":null,"f":null,"b":null,"s":null,"o":null,"a":null,"l":null,"m":null,"c":null}"#),
+            r#"{"parameters":{"got":{"i":null,"f":null,"b":null,"s":null,"o":null,"a":null,"l":null,"m":null,"c":null}}}"#)
+        .call(t("Echo", r#"{"l":[],"m":{},"o":{}}"#), r#"{"parameters":{"got":{"l":[],"m":{},"o":{}}}}"#)
+        .check();
+
+    let call = |parameters: &str| {
+        format!(r#"{{"method":"org.example.pair.b.Maybe","parameters":{parameters}}}"#)
+    };
+    let is =
+        |list: &str, map: &str| format!(r#"{{"parameters":{{"list":"{list}","map":"{map}"}}}}"#);
+    talk()
+        .call(call("{}"), &is("none", "none"))
+        .call(call(r#"{"list":null,"map":null}"#), &is("none", "none"))
+        .call(call(r#"{"list":[],"map":{}}"#), &is("some", "some"))
+        .check_with(&mut Pair::default());
+}
+
+#[test]
+fn m6_elements_that_are_not_nullable_are_not_null() {
+    talk()
+        .call(t("Echo", r#"{"l":[1,null]}"#), &invalid("l"))
+        .call(t("Echo", r#"{"m":{"a":null}}"#), &invalid("m"))
+        .check();
+}
+
+#[test]
+fn m7_an_int_has_all_of_64_bits_and_nothing_else() {
+    for value in [
+        "0",
+        "-0",
+        "1",
+        "-1",
+        "9223372036854775807",
+        "-9223372036854775808",
+    ] {
+        let parameters = format!(r#"{{"i":{value},"l":[{value}]}}"#);
+        talk()
+            .call(
+                t("Echo", &parameters),
+                &format!(r#"{{"parameters":{{"got":{parameters}}}}}"#),
+            )
+            .check();
+    }
+    for value in [
+        "9223372036854775808",
+        "-9223372036854775809",
+        "18446744073709551615",
+        "18446744073709551616",
+        "340282366920938463463374607431768211456",
+        "1.0",
+        "1.5",
+        "1e2",
+        "1E0",
+        "-1e-1",
+        "0.0",
+        "99999999999999999999999999999999999999999999999999",
+    ] {
+        talk()
+            .call(t("Echo", &format!(r#"{{"i":{value}}}"#)), &invalid("i"))
+            .call(t("Echo", &format!(r#"{{"l":[0,{value}]}}"#)), &invalid("l"))
+            .check();
+    }
+}
+
+#[test]
+fn m7_unsigned_types_take_the_unsigned_range() {
+    let call = |value: &str| {
+        format!(
+            r#"{{"method":"org.example.pair.b.Unsigned","parameters":{{"small":{value},"large":{value}}}}}"#
+        )
+    };
+    talk()
+        .call(call("255"), r#"{"parameters":{"small":255,"large":255}}"#)
+        .call(call("256"), &invalid("small"))
+        .call(call("-1"), &invalid("small"))
+        .call(
+            r#"{"method":"org.example.pair.b.Unsigned","parameters":{"small":0,"large":18446744073709551615}}"#,
+            r#"{"parameters":{"small":0,"large":18446744073709551615}}"#,
+        )
+        .call(
+            r#"{"method":"org.example.pair.b.Unsigned","parameters":{"small":0,"large":18446744073709551616}}"#,
+            &invalid("large"),
+        )
+        .check_with(&mut Pair::default());
+}
+
+#[test]
+fn m7_a_float_takes_integers_and_does_not_overflow() {
+    let call = |value: &str| {
+        format!(r#"{{"method":"org.example.pair.b.Half","parameters":{{"float":{value}}}}}"#)
+    };
+    talk()
+        .call(call("1"), r#"{"parameters":{"half":0.5}}"#)
+        .call(call("-3"), r#"{"parameters":{"half":-1.5}}"#)
+        .call(
+            call("6.283185307179586"),
+            r#"{"parameters":{"half":3.141592653589793}}"#,
+        )
+        .call(call("1e2"), r#"{"parameters":{"half":50.0}}"#)
+        .call(
+            call("18446744073709551616"),
+            r#"{"parameters":{"half":9.223372036854776e18}}"#,
+        )
+        .call(call("1e308"), r#"{"parameters":{"half":5e307}}"#)
+        .call(call("1e400"), &invalid("float"))
+        .call(call("-1e400"), &invalid("float"))
+        .call(call("1e-400"), r#"{"parameters":{"half":0.0}}"#)
+        .call(call("\"1\""), &invalid("float"))
+        .check_with(&mut Pair::default());
+    talk()
+        .call(t("Echo", r#"{"f":1}"#), r#"{"parameters":{"got":{"f":1}}}"#)
+        .call(t("Echo", r#"{"f":1e400}"#), &invalid("f"))
+        .check();
+}
+
+#[test]
+fn m8_nan_and_the_infinities_are_never_written() {
+    // The service says so instead: it gets its responder back.
+    let call =
+        |of: &str| format!(r#"{{"method":"org.example.pair.b.Odd","parameters":{{"of":"{of}"}}}}"#);
+    let odd = r#"{"error":"org.example.pair.b.NotANumber"}"#;
+    talk()
+        .call(call("nan"), odd)
+        .call(call("inf"), odd)
+        .call(call("-inf"), odd)
+        .call(call("f32"), odd)
+        .check_with(&mut Pair::default());
+}
+
+#[test]
+fn equal_method_names_in_two_interfaces_do_not_clash() {
+    talk()
+        .call(
+            r#"{"method":"org.example.pair.a.Name"}"#,
+            r#"{"parameters":{"of":"a"}}"#,
+        )
+        .call(
+            r#"{"method":"org.example.pair.b.Name"}"#,
+            r#"{"parameters":{"of":"b"}}"#,
+        )
+        .call(
+            r#"{"method":"org.example.pair.a.Fail"}"#,
+            r#"{"error":"org.example.pair.a.Broken"}"#,
+        )
+        .call(
+            r#"{"method":"org.example.pair.b.Fail"}"#,
+            r#"{"error":"org.example.pair.b.Broken"}"#,
+        )
+        .call(
+            r#"{"method":"org.example.pair.b.Stream"}"#,
+            &error("MethodNotFound", "method", "org.example.pair.b.Stream"),
+        )
+        .check_with(&mut Pair::default());
+}
+
+#[test]
+fn every_call_gets_exactly_one_final_message_whatever_the_handler_does() {
+    for (what, reply) in [
+        (
+            "write, then refuse",
+            r#"{"error":"org.varlink.service.PermissionDenied"}"#,
+        ),
+        (
+            "write much, then refuse",
+            r#"{"error":"org.varlink.service.PermissionDenied"}"#,
+        ),
+        (
+            "too long, then an error",
+            r#"{"error":"org.example.pair.a.TooLong","parameters":{"room":2048}}"#,
+        ),
+        (
+            "too long twice, then a reply",
+            r#"{"parameters":{"of":"a"}}"#,
+        ),
+        (
+            "fail within, then an error",
+            r#"{"error":"org.example.pair.a.Broken"}"#,
+        ),
+    ] {
+        let call =
+            format!(r#"{{"method":"org.example.pair.a.Do","parameters":{{"what":"{what}"}}}}"#);
+        let input = format!(
+            "{call}\0{}\0{call}\0",
+            r#"{"method":"org.example.pair.a.Name"}"#
+        );
+        let (replies, end) = answer(
+            &mut Pair::default(),
+            input.as_bytes(),
+            Arrival::Joined,
+            4096,
+            4096,
+        );
+        assert_eq!(
+            replies,
+            [reply, r#"{"parameters":{"of":"a"}}"#, reply],
+            "{what}"
+        );
+        assert_eq!(end, Ok(false));
+    }
+}
+
+#[test]
+fn a_handler_that_gives_up_closes_after_the_replies_that_are_due() {
+    let name = r#"{"method":"org.example.pair.a.Name"}"#;
+    for (what, why) in [
+        ("too long, and give up", EncodeError::Full),
+        (
+            "no Varlink value, and give up",
+            EncodeError::NoVarlinkType("bytes"),
+        ),
+        ("no object, and give up", EncodeError::NotAnObject),
+    ] {
+        let call =
+            format!(r#"{{"method":"org.example.pair.a.Do","parameters":{{"what":"{what}"}}}}"#);
+        let input = format!("{name}\0{name}\0{call}\0{name}\0");
+        for arrival in [Arrival::Joined, Arrival::Bytes] {
+            let (replies, end) =
+                answer(&mut Pair::default(), input.as_bytes(), arrival, 4096, 4096);
+            assert_eq!(replies, [r#"{"parameters":{"of":"a"}}"#; 2], "{what}");
+            assert_eq!(end, Err(Error::Encode(why)), "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_reply_fits_or_does_not_whether_it_is_alone_or_one_of_many() {
+    let reply = r#"{"parameters":{"s":""}}"#;
+    for send in [64, 100, 101, 256] {
+        let room: usize = send - send / 2;
+        for length in 0..room {
+            let call = t("Need", &format!(r#"{{"s":"{}"}}"#, "x".repeat(length)));
+            let fits = reply.len() + length < room;
+            for before in 0..12 {
+                let input = format!("{EMPTY}\0").repeat(before) + &call + "\0";
+                let mut scratch = [0; 1024];
+                let mut service = T {
+                    scratch: &mut scratch,
+                };
+                let (replies, end) =
+                    answer(&mut service, input.as_bytes(), Arrival::Joined, 4096, send);
+                assert_eq!(
+                    end.is_ok(),
+                    fits,
+                    "{length} bytes in {send}, behind {before}"
+                );
+                assert_eq!(replies.len(), before + usize::from(fits));
+            }
+        }
+    }
+}
+
+#[test]
+fn l5_the_handler_of_a_stream_is_told_when_the_client_is_gone() {
+    use nullink::service::{Session, Step};
+    let (mut receive, mut send) = ([0; 256], [0; 256]);
+    let mut service = Pair::default();
+    let mut session = Session::new(&mut receive, &mut send);
+    let call =
+        b"{\"method\":\"org.example.pair.a.Stream\",\"more\":true,\"parameters\":{\"n\":3}}\0";
+    session.spare()[..call.len()].copy_from_slice(call);
+    session.received(call.len());
+    assert_eq!(session.step(&mut service), Step::Streamed);
+    assert_eq!(service.abandoned, None);
+    session.abandon(&mut service);
+    assert_eq!(service.abandoned, Some(3));
+    assert!(session.pending().is_empty());
+    assert_eq!(session.step(&mut service), Step::Ended(Ok(())));
+}
+
+/// A service of two interfaces that have methods of the same name.
+#[derive(Default)]
+struct Pair {
+    abandoned: Option<i64>,
+}
+
+const A: Interface = match Interface::parse("interface org.example.pair.a") {
+    Ok(interface) => interface,
+    Err(_) => panic!(),
+};
+const B: Interface = match Interface::parse("interface org.example.pair.b") {
+    Ok(interface) => interface,
+    Err(_) => panic!(),
+};
+
+#[derive(Deserialize)]
+enum MethodsOfA<'a> {
+    Name,
+    Fail,
+    Stream { n: i64 },
+    Do { what: &'a str },
+}
+
+#[derive(Deserialize)]
+enum MethodsOfB<'a> {
+    Name,
+    Fail,
+    #[serde(borrow)]
+    Nested(Nested<'a>),
+    Maybe {
+        list: Option<[i64; 0]>,
+        map: Option<Nothing>,
+    },
+    Unsigned(Unsigned),
+    Half {
+        float: f64,
+    },
+    Odd {
+        of: &'a str,
+    },
+}
+
+#[derive(Deserialize)]
+#[allow(dead_code)]
+struct Nested<'a> {
+    #[serde(borrow)]
+    outer: Outer<'a>,
+    last: i64,
+}
+
+#[derive(Deserialize)]
+struct Outer<'a> {
+    #[serde(borrow)]
+    inner: Inner<'a>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Inner<'a> {
+    text: &'a str,
+}
+
+#[derive(Deserialize)]
+struct Nothing {}
+
+#[derive(Serialize, Deserialize)]
+struct Unsigned {
+    small: u8,
+    large: u64,
+}
+
+#[derive(Serialize)]
+struct Of<'a> {
+    of: &'a str,
+}
+
+#[derive(Serialize)]
+struct Item {
+    i: i64,
+}
+
+#[derive(Serialize)]
+struct ListAndMap<'a> {
+    list: &'a str,
+    map: &'a str,
+}
+
+#[derive(Serialize)]
+struct Halved<F> {
+    half: F,
+}
+
+#[derive(Serialize)]
+enum ErrorOfA {
+    Broken,
+    TooLong { room: usize },
+}
+
+#[derive(Serialize)]
+enum ErrorOfB {
+    Broken,
+    NotANumber,
+}
+
+/// A value that is no Varlink value.
+struct Bytes;
+
+impl Serialize for Bytes {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(b"bytes")
+    }
+}
+
+/// A value that can't be written, and begins with one that can.
+#[derive(Serialize)]
+struct FailsWithin {
+    first: &'static str,
+    #[serde(serialize_with = "fail")]
+    second: (),
+}
+
+fn fail<S: serde::Serializer>(_: &(), _: S) -> Result<S::Ok, S::Error> {
+    Err(serde::ser::Error::custom("never mind"))
+}
+
+impl Service for Pair {
+    type Cursor = i64;
+    const INTERFACES: &'static [Interface] = &[A, B];
+
+    fn info(&self) -> Info<'_> {
+        Info::default()
+    }
+
+    fn call<'c>(
+        &mut self,
+        call: Call<'c>,
+        reply: Responder<'c, i64>,
+    ) -> Result<Outcome<'c, i64>, Refusal> {
+        match call.interface() {
+            "org.example.pair.a" => self.a(call, reply),
+            _ => self.b(call, reply),
+        }
+    }
+
+    fn resume<'c>(
+        &mut self,
+        n: i64,
+        reply: ReplyStream<'c, i64>,
+    ) -> Result<Outcome<'c, i64>, Refusal> {
+        match n {
+            1 => Ok(reply.error(&ErrorOfA::Broken)?),
+            2 => {
+                let _undone = reply.send(&Item { i: 99 })?;
+                Err(Refusal::PermissionDenied)
+            }
+            _ => Ok(reply.send(&())?),
+        }
+    }
+
+    fn abandoned(&mut self, n: i64) {
+        self.abandoned = Some(n);
+    }
+}
+
+impl Pair {
+    fn a<'c>(
+        &mut self,
+        call: Call<'c>,
+        reply: Responder<'c, i64>,
+    ) -> Result<Outcome<'c, i64>, Refusal> {
+        let long = "x".repeat(2048);
+        let long = Of { of: &long };
+        let name = Of { of: "a" };
+        Ok(match call.decode()? {
+            MethodsOfA::Name => reply.send(&name)?,
+            MethodsOfA::Fail => reply.error(&ErrorOfA::Broken)?,
+            MethodsOfA::Stream { n } => reply.stream()?.continues(&Item { i: 1 }, n)?,
+            MethodsOfA::Do { what } => match what {
+                "write, then refuse" => {
+                    let _undone = reply.send(&name)?;
+                    return Err(Refusal::PermissionDenied);
+                }
+                "write much, then refuse" => {
+                    let _undone = reply.send(&Of {
+                        of: &long.of[..2000],
+                    })?;
+                    return Err(Refusal::PermissionDenied);
+                }
+                "too long, then an error" => {
+                    let reply = reply.send(&long).expect_err("too long").reply;
+                    reply.error(&ErrorOfA::TooLong { room: 2048 })?
+                }
+                "too long twice, then a reply" => {
+                    let reply = reply.send(&long).expect_err("too long").reply;
+                    let reply = reply.send(&long).expect_err("too long").reply;
+                    reply.send(&name)?
+                }
+                "fail within, then an error" => {
+                    let fails = FailsWithin {
+                        first: "written",
+                        second: (),
+                    };
+                    let unsent = reply.send(&fails).expect_err("fails");
+                    assert_eq!(unsent.why, EncodeError::Custom);
+                    unsent.reply.error(&ErrorOfA::Broken)?
+                }
+                "too long, and give up" => reply.send(&long)?,
+                "no Varlink value, and give up" => reply.send(&Bytes)?,
+                "no object, and give up" => reply.send(&[1, 2, 3])?,
+                _ => return Err(Refusal::invalid_parameter("what")),
+            },
+        })
+    }
+
+    fn b<'c>(
+        &mut self,
+        call: Call<'c>,
+        reply: Responder<'c, i64>,
+    ) -> Result<Outcome<'c, i64>, Refusal> {
+        let some = |some: bool| if some { "some" } else { "none" };
+        Ok(match call.decode()? {
+            MethodsOfB::Name => reply.send(&Of { of: "b" })?,
+            MethodsOfB::Fail => reply.error(&ErrorOfB::Broken)?,
+            MethodsOfB::Nested(nested) => reply.send(&nested.outer.inner)?,
+            MethodsOfB::Maybe { list, map } => reply.send(&ListAndMap {
+                list: some(list.is_some()),
+                map: some(map.is_some()),
+            })?,
+            MethodsOfB::Unsigned(unsigned) => reply.send(&unsigned)?,
+            MethodsOfB::Half { float } => reply.send(&Halved { half: float / 2.0 })?,
+            MethodsOfB::Odd { of } => {
+                let unsent = match of {
+                    "f32" => reply.send(&Halved { half: f32::NAN }),
+                    of => reply.send(&Halved {
+                        half: of.parse::<f64>().expect("a float"),
+                    }),
+                };
+                let unsent = unsent.expect_err("no number");
+                assert_eq!(unsent.why, EncodeError::NotFinite);
+                unsent.reply.error(&ErrorOfB::NotANumber)?
+            }
+        })
+    }
+}
