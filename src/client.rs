@@ -190,8 +190,15 @@ impl<'b> Session<'b> {
     }
 
     /// How the call whose reply is next wants to be answered; None if no call waits for one.
-    pub fn next_mode(&self) -> Option<Mode> {
-        self.waiting.front().copied()
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::Unusable`], if the connection has failed, or was upgraded.
+    pub fn next_mode(&self) -> Result<Option<Mode>, Misuse> {
+        match self.unusable {
+            true => Err(Misuse::Unusable),
+            false => Ok(self.waiting.front().copied()),
+        }
     }
 
     /// The stream has failed: nothing more can be sent or received.
@@ -209,21 +216,17 @@ impl<'b> Session<'b> {
     where
         P: Serialize + ?Sized,
     {
-        if self.unusable {
-            return Err(Misuse::Unusable.into());
-        }
-        if self.waiting.is_full() {
-            return Err(Misuse::TooManyCalls.into());
-        }
-        // Nothing can follow an upgrade, and nothing may be under way before it.
-        let upgrades = mode == Mode::Upgrade || self.next_mode() == Some(Mode::Upgrade);
-        if upgrades && !self.waiting.is_empty() {
-            return Err(Misuse::RepliesOutstanding.into());
+        match self.next_mode()? {
+            // Nothing may be under way before an upgrade, and nothing can follow it.
+            Some(Mode::Upgrade) => return Err(Misuse::RepliesOutstanding.into()),
+            Some(_) if mode == Mode::Upgrade => return Err(Misuse::RepliesOutstanding.into()),
+            Some(_) if self.waiting.is_full() => return Err(Misuse::TooManyCalls.into()),
+            _ => {}
         }
         let length = write_call(self.tx.spare(), method, mode, parameters)?;
         self.tx.commit(length);
         if mode != Mode::Oneway {
-            // There is room: that was the first question.
+            // There is room: that was asked above.
             let _ = self.waiting.push_back(mode);
         }
         Ok(())
@@ -235,12 +238,7 @@ impl<'b> Session<'b> {
     ///
     /// If it won't come: the service has closed the connection, or the reply is too long.
     pub fn ready(&mut self) -> Result<bool, Error> {
-        if self.unusable {
-            return Err(Misuse::Unusable.into());
-        }
-        let Some(mode) = self.next_mode() else {
-            return Err(Misuse::NothingOutstanding.into());
-        };
+        let mode = self.next_mode()?.ok_or(Misuse::NothingOutstanding)?;
         let error = match self.rx.search() {
             Ok(false) if self.end_of_input && self.rx.inside_message() => {
                 Violation::Truncated.into()
@@ -264,9 +262,7 @@ impl<'b> Session<'b> {
     ///
     /// If it is not a reply, or not one to the call that is next.
     pub fn receive(&mut self) -> Result<Reply<'_>, Error> {
-        let Some(mode) = self.next_mode() else {
-            return Err(Misuse::NothingOutstanding.into());
-        };
+        let mode = self.next_mode()?.ok_or(Misuse::NothingOutstanding)?;
         let message = self.rx.take().ok_or(Misuse::NothingOutstanding)?;
         let reply = match Reply::parse(message) {
             Ok(reply) if reply.continues() && mode != Mode::More => Err(Violation::Continues),

@@ -285,6 +285,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
     ///
     /// If the stream fails.
     pub fn flush(&mut self) -> Result<(), Error<S::Error>> {
+        self.session.next_mode()?;
         let written = write(&mut self.stream, &mut self.session);
         self.check(written)
     }
@@ -295,10 +296,10 @@ impl<'b, S: Read + Write> Client<'b, S> {
     ///
     /// As [`call`](Self::call).
     pub fn receive<M: Method>(&mut self) -> CallResult<'_, M, S> {
-        if self.session.next_mode() == Some(Mode::More) {
-            return Err(Error::from(Misuse::OtherMode).into());
+        match self.session.next_mode().map_err(Error::Misuse)? {
+            Some(Mode::More) => Err(Error::Misuse(Misuse::OtherMode).into()),
+            _ => read::<M, _>(self.receive_raw()?),
         }
-        read::<M, _>(self.receive_raw()?)
     }
 
     /// Waits for the next reply, whatever it is: to a call that asked for `more`, others follow
@@ -308,7 +309,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
     ///
     /// If there is none.
     pub fn receive_raw(&mut self) -> Result<Reply<'_>, Error<S::Error>> {
-        let chunk = match self.session.next_mode() {
+        let chunk = match self.session.next_mode()? {
             Some(Mode::Upgrade) => 1,
             _ => usize::MAX,
         };
@@ -326,7 +327,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
     ///
     /// If it has not.
     pub fn replies<M: Method>(&mut self) -> Result<Replies<'_, 'b, S, M>, Error<S::Error>> {
-        match self.session.next_mode() {
+        match self.session.next_mode()? {
             Some(Mode::More) => Ok(Replies {
                 client: self,
                 ended: false,
@@ -350,7 +351,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
 
     /// That no reply is outstanding.
     fn idle(&self) -> Result<(), Error<S::Error>> {
-        match self.session.next_mode() {
+        match self.session.next_mode()? {
             None => Ok(()),
             Some(_) => Err(Misuse::RepliesOutstanding.into()),
         }
