@@ -96,7 +96,7 @@ pub(crate) struct Writer<'b> {
     buffer: &'b mut [u8],
     length: usize,
     failed: Option<EncodeError>,
-    /// The last value was `None`.
+    /// The last thing that was written is `None`.
     none: bool,
     /// The next string is the text of a [`Raw`].
     raw: bool,
@@ -205,6 +205,10 @@ impl<'b> Writer<'b> {
 
     /// Bytes as they are.
     pub fn bytes(&mut self, bytes: &[u8]) {
+        self.none = false;
+        if self.failed.is_some() {
+            return;
+        }
         let room = self.buffer.get_mut(self.length..).unwrap_or_default();
         match room.split_at_mut_checked(bytes.len()) {
             Some((room, _)) => {
@@ -266,6 +270,7 @@ impl<'b> Writer<'b> {
         if !finite {
             return self.fail(EncodeError::NotFinite);
         }
+        self.none = false;
         let room = self.buffer.get_mut(self.length..).unwrap_or_default();
         match serde_json_core::to_slice(&value, room) {
             Ok(length) => self.length = self.length.saturating_add(length),
@@ -279,12 +284,11 @@ impl<'b> Writer<'b> {
         Err(Failed)
     }
 
-    /// The first failure counts. Nothing is written any more: the room is gone.
+    /// The first failure counts. Nothing is written any more.
     #[cold]
     #[inline(never)]
     fn fail(&mut self, error: EncodeError) {
         self.failed.get_or_insert(error);
-        self.buffer = &mut [];
     }
 }
 
@@ -389,8 +393,8 @@ impl<'a, 'b> Serializer for &'a mut Writer<'b> {
     }
 
     fn serialize_none(self) -> Result<(), Failed> {
-        self.none = true;
         self.bytes(b"null");
+        self.none = true;
         Ok(())
     }
 
@@ -548,26 +552,21 @@ impl<'a, 'b> Compound<'a, 'b> {
         }
     }
 
-    /// A field, unless its value is `None`.
+    /// A field, unless its value is `None`: then it is as if it had not been tried, even if there
+    /// was no room for it.
     fn field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) {
-        let before = (self.writer.length, self.first);
-        let value_begin = self.open_field(key);
+        let before = (self.first, self.writer.length, self.writer.failed);
+        self.key(key);
         self.writer.value(value);
-        self.close_field(before, value_begin);
+        if self.writer.none {
+            (self.first, self.writer.length, self.writer.failed) = before;
+        }
     }
 
-    fn open_field(&mut self, key: &'static str) -> usize {
+    fn key(&mut self, key: &str) {
         self.comma();
         self.writer.string(key);
         self.writer.bytes(b":");
-        self.writer.none = false;
-        self.writer.length
-    }
-
-    fn close_field(&mut self, before: (usize, bool), value_begin: usize) {
-        if self.writer.none && self.writer.since(value_begin) == b"null" {
-            (self.writer.length, self.first) = before;
-        }
     }
 
     fn close(self) {

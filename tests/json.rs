@@ -1,0 +1,757 @@
+//! JSON: the scan, the reader and the writer against serde_json and serde-json-core.
+
+use std::collections::BTreeMap;
+
+use nullink::json::{self, List, Map, Raw, Value};
+use nullink::{DecodeError, EncodeError, Mismatch, Syntax};
+use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// Whether the oracle takes a text for JSON. (It refuses numbers that no f64 can hold, which are
+/// JSON: so all exponents become small. It is not asked about texts nested deeper than it goes.)
+fn oracle(text: &[u8]) -> bool {
+    let mut tamed = Vec::new();
+    let (mut in_string, mut escaped, mut exponent) = (false, false, false);
+    for byte in text {
+        match byte {
+            b'"' if !escaped => in_string = !in_string,
+            b'0'..=b'9' if exponent && !in_string => {
+                if tamed.last().is_some_and(u8::is_ascii_digit) {
+                    continue;
+                }
+            }
+            b'+' | b'-' if tamed.last().is_some_and(|last| b"eE".contains(last)) => {}
+            _ => exponent = b"eE".contains(byte) && !in_string,
+        }
+        escaped = in_string && *byte == b'\\' && !escaped;
+        tamed.push(*byte);
+    }
+    serde_json::from_slice::<serde_json::Value>(&tamed).is_ok()
+}
+
+fn agree(text: &[u8]) {
+    let ours = json::scan(text);
+    assert_eq!(
+        ours.is_ok(),
+        oracle(text),
+        "{}: {ours:?}",
+        text.escape_ascii()
+    );
+}
+
+/// What is JSON, by the names that a test suite would give.
+const JSON: &[(&str, &str)] = &[
+    ("array_empty", "[]"),
+    ("array_space", "[ ]"),
+    ("array_of_all", r#"[null, 1, "1", {}, [], true, false]"#),
+    ("array_nested", "[[[[]]],[]]"),
+    ("number", "123"),
+    ("number_0e1", "[0e1]"),
+    ("number_0e+1", "[0e+1]"),
+    ("number_minus_zero", "-0"),
+    ("number_minus_zero_point", "-0.0"),
+    ("number_exponent", "123e45"),
+    ("number_capital_exponent", "1E22"),
+    ("number_negative_exponent", "1E-2"),
+    ("number_positive_exponent", "1E+2"),
+    ("number_fraction_exponent", "123.456e78"),
+    (
+        "number_long",
+        "-0.000000000000000000000000000000000000000000000000000000000000000000000000000001",
+    ),
+    ("number_huge", "123123e100000"),
+    ("number_tiny", "123.456e-789"),
+    ("number_beyond_u64", "100000000000000000000"),
+    ("object_empty", "{}"),
+    ("object_empty_key", r#"{"":0}"#),
+    ("object_duplicate_key", r#"{"a":"b","a":"c"}"#),
+    ("object_escaped_key", r#"{"foo\u0000bar": 42}"#),
+    (
+        "object_long",
+        r#"{"x":[{"id": "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}], "id": "x"}"#,
+    ),
+    ("string_empty", "\"\""),
+    ("string_escapes", r#"["\"\\\/\b\f\n\r\t"]"#),
+    ("string_nul_escape", r#"["\u0000"]"#),
+    ("string_surrogates", r#"["\uD801\udc37"]"#),
+    ("string_surrogates_twice", r#"["\ud83d\ude39\ud83d\udc8d"]"#),
+    ("string_noncharacter", r#"["\uFFFF\u{fdd0}"]"#),
+    (
+        "string_noncharacter_raw",
+        "[\"\u{ffff}\u{10ffff}\u{fdd0}\"]",
+    ),
+    ("string_del", "[\"\u{7f}\"]"),
+    ("string_separators", "[\"\u{2028}\u{2029}\"]"),
+    ("string_utf8", "[\"\u{20ac}\u{1d11e}é\"]"),
+    ("string_comment", r#"["a/*b*/c/*d//e"]"#),
+    ("string_backslash_u", r#"["\\u0000"]"#),
+    ("string_backslash_quote", r#"["\\\""]"#),
+    ("space_around", " \t\r\n[] \t\r\n"),
+    ("lonely_true", "true"),
+    ("lonely_false", "false"),
+    ("lonely_null", "null"),
+    ("lonely_string", "\"asd\""),
+    ("lonely_negative", "-42"),
+];
+
+/// What is none.
+const NO_JSON: &[(&str, &[u8])] = &[
+    ("empty", b""),
+    ("space", b" "),
+    ("nul", b"\0"),
+    ("nul_behind", b"1\0"),
+    ("array_extra_comma", b"[1,]"),
+    ("array_double_comma", b"[1,,2]"),
+    ("array_comma_first", b"[,1]"),
+    ("array_just_comma", b"[,]"),
+    ("array_colon", b"[1:2]"),
+    ("array_unclosed", b"[1"),
+    ("array_unclosed_comma", b"[1,"),
+    ("array_closed_as_object", b"[}"),
+    ("array_closed_twice", b"[1]]"),
+    ("array_items_not_separated", b"[3[4]]"),
+    ("array_star", b"[*]"),
+    ("array_form_feed", b"[\x0c]"),
+    ("array_vertical_tab", b"[\x0b1]"),
+    ("array_no_break_space", b"[\xc2\xa0]"),
+    ("array_incomplete_true", b"[tru]"),
+    ("array_incomplete_null", b"[nul"),
+    ("array_invalid_utf8", b"[\xff]"),
+    ("bom", b"\xef\xbb\xbf{}"),
+    ("bom_half", b"\xef\xbb{}"),
+    ("utf16", b"[\0\"\0\xe9\0\"\0]\0"),
+    ("number_plus", b"[+1]"),
+    ("number_double_minus", b"[--1]"),
+    ("number_minus", b"[-]"),
+    ("number_minus_space", b"[- 1]"),
+    ("number_leading_zero", b"[012]"),
+    ("number_leading_zeros", b"[00]"),
+    ("number_negative_leading_zero", b"[-012]"),
+    ("number_dot_first", b"[.5]"),
+    ("number_dot_last", b"[1.]"),
+    ("number_dot_exponent", b"[0.e1]"),
+    ("number_negative_dot", b"[-.123]"),
+    ("number_exponent_only", b"[1e]"),
+    ("number_exponent_sign_only", b"[1e+]"),
+    ("number_exponent_twice", b"[1eE2]"),
+    ("number_two_dots", b"[1.2.3]"),
+    ("number_nan", b"[NaN]"),
+    ("number_infinity", b"[-Infinity]"),
+    ("number_inf", b"[Inf]"),
+    ("number_hex", b"[0x1]"),
+    ("number_letter", b"[1a]"),
+    ("number_expression", b"[1+2]"),
+    ("number_full_width", b"[\xef\xbc\x91]"),
+    ("object_comma_first", b"{,\"a\":1}"),
+    ("object_trailing_comma", b"{\"a\":1,}"),
+    ("object_two_commas", b"{\"a\":1,,\"b\":2}"),
+    ("object_no_colon", b"{\"a\" 1}"),
+    ("object_two_colons", b"{\"a\"::1}"),
+    ("object_no_value", b"{\"a\":}"),
+    ("object_no_key", b"{:1}"),
+    ("object_number_key", b"{1:1}"),
+    ("object_unquoted_key", b"{a:1}"),
+    ("object_single_quotes", b"{'a':1}"),
+    ("object_key_only", b"{\"a\"}"),
+    ("object_closed_as_array", b"{\"a\":1]"),
+    ("object_unclosed", b"{\"a\":1"),
+    ("object_trailing_text", b"{\"a\":1}#"),
+    ("object_trailing_comment", b"{\"a\":1}/**/"),
+    ("object_repeated_null_key", b"{null:null,null:null}"),
+    ("string_unclosed", b"[\"a"),
+    ("string_single_quotes", b"['a']"),
+    ("string_escaped_end", b"[\"\\\"]"),
+    ("string_escape_x", b"[\"\\x00\"]"),
+    ("string_escape_a", b"[\"\\a\"]"),
+    ("string_escape_line", b"[\"\\\n\"]"),
+    ("string_escape_nothing", b"[\"\\\"]"),
+    ("string_escape_utf8", b"[\"\\\xe9\"]"),
+    ("string_escape_capital_u", b"[\"\\U0041\"]"),
+    ("string_unicode_short", b"[\"\\u00A\"]"),
+    ("string_unicode_no_hex", b"[\"\\u00G0\"]"),
+    ("string_unicode_sign", b"[\"\\u+041\"]"),
+    ("string_surrogate_high_only", b"[\"\\ud800\"]"),
+    ("string_surrogate_low_only", b"[\"\\uDC00\"]"),
+    ("string_surrogate_then_text", b"[\"\\uD800abc\"]"),
+    ("string_surrogate_then_escape", b"[\"\\uD800\\n\"]"),
+    ("string_surrogate_then_high", b"[\"\\uD800\\uD800\"]"),
+    ("string_surrogate_then_character", b"[\"\\uD800\\u0041\"]"),
+    ("string_surrogates_inverted", b"[\"\\uDd1e\\uD834\"]"),
+    ("string_surrogate_incomplete", b"[\"\\uD800\\uDC0\"]"),
+    ("string_newline", b"[\"a\nb\"]"),
+    ("string_tab", b"[\"\t\"]"),
+    ("string_nul", b"[\"\0\"]"),
+    ("string_1f", b"[\"\x1f\"]"),
+    ("string_utf8_overlong", b"[\"\xc0\xaf\"]"),
+    (
+        "string_utf8_overlong_long",
+        b"[\"\xfc\x80\x80\x80\x80\x80\"]",
+    ),
+    ("string_utf8_surrogate", b"[\"\xed\xa0\x80\"]"),
+    ("string_utf8_truncated", b"[\"\xe0\xff\"]"),
+    ("string_utf8_beyond", b"[\"\xf4\x90\x80\x80\"]"),
+    ("string_utf8_lonely", b"[\"\x81\"]"),
+    ("string_utf8_in_key", b"{\"\xff\":0}"),
+    ("literal_capital", b"[True]"),
+    ("literal_no_quotes", b"[a]"),
+    ("two_values", b"1 2"),
+    ("two_arrays", b"[][]"),
+    ("closing_only", b"]"),
+    ("comment", b"[1] // x"),
+    ("javascript", b"undefined"),
+];
+
+#[test]
+fn the_scan_agrees_with_serde_json_on_every_vector() {
+    for (name, text) in JSON {
+        let text = text.replace("\\u{fdd0}", "\u{fdd0}");
+        assert_eq!(json::scan(text.as_bytes()), Ok(()), "{name}");
+        assert!(oracle(text.as_bytes()), "{name}");
+    }
+    for (name, text) in NO_JSON {
+        assert!(json::scan(text).is_err(), "{name}");
+        assert!(!oracle(text), "{name}");
+    }
+}
+
+#[test]
+fn the_scan_agrees_with_serde_json_on_every_vector_cut_and_changed() {
+    for text in JSON
+        .iter()
+        .map(|(_, text)| text.as_bytes())
+        .chain(NO_JSON.iter().map(|(_, text)| *text))
+    {
+        for at in 0..text.len() {
+            agree(&text[..at]);
+            agree(&text[at..]);
+            for byte in [
+                0, b'"', b'\\', b'0', b'e', b'.', b',', b'}', b']', b'{', b' ', 0x7f, 0x80, 0xff,
+            ] {
+                let mut changed = text.to_vec();
+                changed[at] = byte;
+                agree(&changed);
+                let mut longer = text.to_vec();
+                longer.insert(at, byte);
+                agree(&longer);
+            }
+        }
+    }
+}
+
+#[test]
+fn errors_say_what_and_where() {
+    for (text, kind, offset) in [
+        ("", Syntax::Incomplete, 0),
+        ("  ", Syntax::Incomplete, 2),
+        ("[1,]", Syntax::Unexpected, 3),
+        ("{\"a\":1}x", Syntax::Trailing, 7),
+        ("\"a\tb\"", Syntax::Control, 2),
+        ("\"a\\xb\"", Syntax::Escape, 2),
+        ("\"a\\ud800b\"", Syntax::Surrogate, 2),
+        ("[01]", Syntax::Unexpected, 2),
+        ("tru", Syntax::Incomplete, 3),
+        ("trux", Syntax::Unexpected, 3),
+    ] {
+        let error = json::scan(text.as_bytes()).unwrap_err();
+        assert_eq!((error.kind, error.offset), (kind, offset), "{text:?}");
+    }
+    let error = json::scan(b"[\"ab\xff\"]").unwrap_err();
+    assert_eq!((error.kind, error.offset), (Syntax::Utf8, 4));
+    let deep = "[".repeat(json::DEPTH + 1);
+    let error = json::scan(deep.as_bytes()).unwrap_err();
+    assert_eq!((error.kind, error.offset), (Syntax::Depth, json::DEPTH));
+    assert_eq!(
+        json::scan(("[".repeat(json::DEPTH) + &"]".repeat(json::DEPTH)).as_bytes()),
+        Ok(())
+    );
+}
+
+/// Every way of writing a character inside of a string.
+fn character() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => any::<char>().prop_filter("has to be escaped", |c| *c >= ' ' && *c != '"' && *c != '\\').prop_map(String::from),
+        2 => any::<char>().prop_map(|c| {
+            let mut units = [0; 2];
+            c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")).collect()
+        }),
+        1 => prop::sample::select(vec!["\\\"", "\\\\", "\\/", "\\b", "\\f", "\\n", "\\r", "\\t"]).prop_map(String::from),
+    ]
+}
+
+fn string() -> impl Strategy<Value = String> {
+    prop::collection::vec(character(), 0..12)
+        .prop_map(|characters| format!("\"{}\"", characters.concat()))
+}
+
+fn number() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<i64>().prop_map(|n| n.to_string()),
+        any::<u64>().prop_map(|n| n.to_string()),
+        any::<f64>()
+            .prop_filter("no JSON", |n| n.is_finite())
+            .prop_map(|n| format!("{n:?}")),
+        "-?(0|[1-9][0-9]{0,4})(\\.[0-9]{1,4})?([eE][+-]?[0-9]{1,2})?",
+    ]
+}
+
+/// Any JSON text, with white space in it.
+fn text() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        Just("null".to_string()),
+        Just("true".to_string()),
+        Just("false".to_string()),
+        number(),
+        string(),
+    ];
+    let spaced = |inner: BoxedStrategy<String>| {
+        ("[ \t\r\n]{0,2}", inner, "[ \t\r\n]{0,2}").prop_map(|(a, b, c)| a + &b + &c)
+    };
+    leaf.prop_recursive(6, 48, 6, move |inner| {
+        let value = spaced(inner.boxed());
+        let member = (string(), value.clone()).prop_map(|(key, value)| format!("{key}:{value}"));
+        prop_oneof![
+            prop::collection::vec(value, 0..6).prop_map(|values| format!("[{}]", values.join(","))),
+            prop::collection::vec(member, 0..6)
+                .prop_map(|members| format!("{{{}}}", members.join(","))),
+        ]
+    })
+}
+
+/// Any JSON value, as this crate reads it into types that own what they hold.
+#[derive(Clone, Debug, PartialEq)]
+enum Anything {
+    Null,
+    Bool(bool),
+    Positive(u64),
+    Negative(i64),
+    Float(f64),
+    Text(String),
+    List(Vec<Anything>),
+    Map(Vec<(String, Anything)>),
+}
+
+impl<'de> Deserialize<'de> for Anything {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Anything;
+            fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+                f.write_str("JSON")
+            }
+            fn visit_none<E>(self) -> Result<Anything, E> {
+                Ok(Anything::Null)
+            }
+            fn visit_unit<E>(self) -> Result<Anything, E> {
+                Ok(Anything::Null)
+            }
+            fn visit_some<D: serde::Deserializer<'de>>(self, d: D) -> Result<Anything, D::Error> {
+                Anything::deserialize(d)
+            }
+            fn visit_bool<E>(self, value: bool) -> Result<Anything, E> {
+                Ok(Anything::Bool(value))
+            }
+            fn visit_u64<E>(self, value: u64) -> Result<Anything, E> {
+                Ok(Anything::Positive(value))
+            }
+            fn visit_i64<E>(self, value: i64) -> Result<Anything, E> {
+                Ok(Anything::Negative(value))
+            }
+            fn visit_f64<E>(self, value: f64) -> Result<Anything, E> {
+                Ok(Anything::Float(value))
+            }
+            fn visit_str<E>(self, value: &str) -> Result<Anything, E> {
+                Ok(Anything::Text(value.to_string()))
+            }
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(
+                self,
+                mut list: A,
+            ) -> Result<Anything, A::Error> {
+                let mut values = Vec::new();
+                while let Some(value) = list.next_element()? {
+                    values.push(value);
+                }
+                Ok(Anything::List(values))
+            }
+            fn visit_map<A: serde::de::MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> Result<Anything, A::Error> {
+                let mut values = Vec::new();
+                while let Some(entry) = map.next_entry::<String, Anything>()? {
+                    values.push(entry);
+                }
+                Ok(Anything::Map(values))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// The oracle reads integers that do not fit as floats, and -0 as one.
+fn has_no_odd_integer(value: &Anything) -> bool {
+    match value {
+        Anything::Float(value) => value.fract() != 0.0,
+        Anything::Negative(0) => false,
+        Anything::List(values) => values.iter().all(has_no_odd_integer),
+        Anything::Map(values) => values.iter().all(|(_, value)| has_no_odd_integer(value)),
+        _ => true,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn the_scan_takes_all_json(text in text()) {
+        prop_assert_eq!(json::scan(text.as_bytes()), Ok(()));
+    }
+
+    #[test]
+    fn the_scan_agrees_on_json_that_was_damaged(text in text(), at in any::<prop::sample::Index>(), with in any::<Option<u8>>()) {
+        let mut bytes = text.into_bytes();
+        let at = at.index(bytes.len());
+        match with {
+            Some(byte) => bytes[at] = byte,
+            None => { bytes.remove(at); }
+        }
+        let ours = json::scan(&bytes);
+        prop_assert_eq!(ours.is_ok(), oracle(&bytes), "{}: {:?}", bytes.escape_ascii(), ours);
+    }
+
+    #[test]
+    fn the_scan_agrees_on_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+        prop_assert_eq!(json::scan(&bytes).is_ok(), oracle(&bytes));
+    }
+
+    #[test]
+    fn strings_are_read_as_serde_json_reads_them(text in string()) {
+        let expected: String = serde_json::from_str(&text).unwrap();
+        let mut bytes = text.into_bytes();
+        let read: &str = json::decode(&mut bytes).unwrap();
+        prop_assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn values_are_read_as_serde_json_reads_them(text in text()) {
+        let mut bytes = text.clone().into_bytes();
+        match (json::decode::<Anything>(&mut bytes), serde_json::from_str::<Anything>(&text)) {
+            (Ok(ours), Ok(theirs)) if has_no_odd_integer(&theirs) => prop_assert_eq!(ours, theirs),
+            (Ok(_), Ok(_)) => {}
+            // What 64 bits can't hold is an error, and never rounded.
+            (Err(error), _) => prop_assert_eq!(error.mismatch(), Mismatch::Range),
+            (Ok(_), Err(error)) => prop_assert!(false, "{error}"),
+        }
+    }
+
+    #[test]
+    fn values_are_skipped_whatever_they_are(value in text(), name in string()) {
+        #[derive(Deserialize)]
+        struct Last { z: i64 }
+        prop_assume!(serde_json::from_str::<String>(&name).unwrap() != "z");
+        let mut bytes = format!("{{{name} : {value} ,\"z\":1}}").into_bytes();
+        prop_assert_eq!(json::decode::<Last>(&mut bytes).unwrap().z, 1);
+    }
+
+    #[test]
+    fn raw_values_are_kept_byte_for_byte(value in text()) {
+        #[derive(Serialize, Deserialize)]
+        struct Kept<'a> { #[serde(borrow)] value: Option<Raw<'a>> }
+        let mut bytes = format!("{{\"value\":{value}}}").into_bytes();
+        let kept: Kept = json::decode(&mut bytes).unwrap();
+        let text = value.trim_matches([' ', '\t', '\r', '\n']);
+        prop_assert_eq!(kept.value.map(|raw| raw.to_string()), (text != "null").then(|| text.to_string()));
+        let mut buffer = vec![0; value.len() + 100];
+        let written = json::encode(&kept, &mut buffer).unwrap();
+        let expected = if text == "null" { "{}".to_string() } else { format!("{{\"value\":{text}}}") };
+        prop_assert_eq!(written, expected);
+    }
+
+    #[test]
+    fn lists_and_maps_are_read_piece_by_piece(list in prop::collection::vec(any::<i64>(), 0..20), map in prop::collection::btree_map(any::<String>(), any::<i64>(), 0..10)) {
+        let text = serde_json::json!({"before": [[{}]], "list": list, "map": map}).to_string();
+        let mut bytes = text.clone().into_bytes();
+        let items: Result<Vec<i64>, DecodeError> = Value::scan(&mut bytes).unwrap().items("list").unwrap().collect();
+        prop_assert_eq!(items.unwrap(), list);
+        let mut bytes = text.into_bytes();
+        let (_, value) = Value::scan(&mut bytes).unwrap().members().unwrap().find(|(name, _)| *name == "map").unwrap();
+        let read: BTreeMap<String, i64> = value.members().unwrap().map(|(name, value)| (name.to_string(), value.decode().unwrap())).collect();
+        prop_assert_eq!(read, map);
+    }
+
+    #[test]
+    fn strings_are_written_as_serde_json_writes_them(text in any::<String>()) {
+        let expected = serde_json::to_string(&text).unwrap();
+        let mut buffer = vec![0; expected.len()];
+        prop_assert_eq!(json::encode(&text, &mut buffer).unwrap(), &expected);
+        let mut core = vec![0; expected.len() + 100];
+        let length = serde_json_core::to_slice(&text[..], &mut core).unwrap();
+        let ours: String = serde_json::from_str(&expected).unwrap();
+        let theirs: String = serde_json::from_slice(&core[..length]).unwrap();
+        prop_assert_eq!(ours, theirs);
+    }
+
+    #[test]
+    fn numbers_are_written_as_serde_json_writes_them(int in any::<i64>(), unsigned in any::<u64>(), float in any::<f64>(), small in any::<f32>()) {
+        let mut buffer = [0; 64];
+        prop_assert_eq!(json::encode(&int, &mut buffer).unwrap(), int.to_string());
+        prop_assert_eq!(json::encode(&unsigned, &mut buffer).unwrap(), unsigned.to_string());
+        if float.is_finite() {
+            let written = json::encode(&float, &mut buffer).unwrap().to_string();
+            prop_assert_eq!(json::decode::<f64>(&mut written.clone().into_bytes()).unwrap().to_bits(), float.to_bits());
+        }
+        if small.is_finite() {
+            let written = json::encode(&small, &mut buffer).unwrap().to_string();
+            prop_assert_eq!(json::decode::<f32>(&mut written.into_bytes()).unwrap().to_bits(), small.to_bits());
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_not_written(text in any::<String>(), list in prop::collection::vec(any::<i64>(), 0..5), cut in any::<prop::sample::Index>()) {
+        #[derive(Serialize)]
+        struct Both { text: String, list: Vec<i64>, none: Option<u8> }
+        let value = Both { text, list, none: None };
+        let mut buffer = vec![0; 10_000];
+        let full = json::encode(&value, &mut buffer).unwrap().to_string();
+        let cut = cut.index(full.len());
+        let (mut short, mut exact) = (vec![0; cut], vec![0; full.len()]);
+        prop_assert_eq!(json::encode(&value, &mut short), Err(EncodeError::Full));
+        prop_assert_eq!(json::encode(&value, &mut exact).unwrap(), &full);
+    }
+}
+
+#[test]
+fn the_writer_leaves_out_what_is_none_and_only_that() {
+    #[derive(Serialize)]
+    struct Some_<'a> {
+        first: Option<u8>,
+        list: Vec<Option<u8>>,
+        raw: Raw<'a>,
+        last: Option<Option<u8>>,
+        unit: (),
+    }
+    let mut buffer = [0; 99];
+    let mut write = |first, list, last| {
+        let raw = Raw::new("null").unwrap();
+        json::encode(
+            &Some_ {
+                first,
+                list,
+                raw,
+                last,
+                unit: (),
+            },
+            &mut buffer,
+        )
+        .unwrap()
+        .to_string()
+    };
+    assert_eq!(
+        write(None, vec![None], None),
+        r#"{"list":[null],"raw":null,"unit":{}}"#
+    );
+    assert_eq!(
+        write(Some(1), vec![None, Some(2)], Some(Some(3))),
+        r#"{"first":1,"list":[null,2],"raw":null,"last":3,"unit":{}}"#
+    );
+
+    let map: BTreeMap<&str, Option<u8>> = [("a", None), ("b", Some(1))].into();
+    assert_eq!(
+        json::encode(&map, &mut buffer).unwrap(),
+        r#"{"a":null,"b":1}"#
+    );
+}
+
+#[test]
+fn the_writer_takes_every_type_that_varlink_has() {
+    #[derive(Serialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Color {
+        Red,
+    }
+    #[derive(Serialize)]
+    struct New<'a>(&'a str);
+    #[derive(Serialize)]
+    struct Pair(u8, bool);
+    #[derive(Serialize)]
+    struct Unit;
+    let mut buffer = [0; 256];
+    let value = (
+        (true, 'ß', Color::Red, New("new"), Pair(1, false), Unit),
+        (
+            i8::MIN,
+            i16::MIN,
+            i32::MIN,
+            i64::MIN,
+            u8::MAX,
+            u16::MAX,
+            u32::MAX,
+            u64::MAX,
+        ),
+        (
+            List(0..3),
+            Map([("k", 'v')].into_iter()),
+            format_args!("{}\n", "\"formatted\""),
+        ),
+        (0.1_f32, 1.0_f64, -0.0_f64, f64::MAX, f64::MIN_POSITIVE),
+    );
+    assert_eq!(
+        json::encode(&value, &mut buffer).unwrap(),
+        concat!(
+            r#"[[true,"ß","red","new",[1,false],{}],"#,
+            r#"[-128,-32768,-2147483648,-9223372036854775808,255,65535,4294967295,18446744073709551615],"#,
+            r#"[[0,1,2],{"k":"v"},"\"formatted\"\n"],"#,
+            r#"[0.1,1.0,-0.0,1.7976931348623157e308,2.2250738585072014e-308]]"#,
+        )
+    );
+}
+
+#[test]
+fn the_writer_refuses_what_varlink_has_no_type_for() {
+    #[derive(Serialize)]
+    enum Content {
+        New(u8),
+        Tuple(u8, u8),
+        Struct { a: u8 },
+    }
+    struct Bytes;
+    impl Serialize for Bytes {
+        fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+            s.serialize_bytes(b"x")
+        }
+    }
+    fn refused(value: impl Serialize) {
+        let result = json::encode(&[value], &mut [0; 99]).map(str::to_string);
+        assert!(
+            matches!(result, Err(EncodeError::NoVarlinkType(_))),
+            "{result:?}"
+        );
+    }
+    refused(Content::New(1));
+    refused(Content::Tuple(1, 2));
+    refused(Content::Struct { a: 1 });
+    refused(Bytes);
+    refused(1_i128);
+    refused(1_u128);
+    refused(BTreeMap::from([(1, 2)]));
+    refused(BTreeMap::from([([1], 2)]));
+    assert_eq!(
+        json::encode(&[f64::NAN], &mut [0; 99]),
+        Err(EncodeError::NotFinite)
+    );
+    assert_eq!(
+        json::encode(&[f32::INFINITY], &mut [0; 99]),
+        Err(EncodeError::NotFinite)
+    );
+    // An endless list ends with the buffer.
+    assert_eq!(
+        json::encode(&List(0..), &mut [0; 99]),
+        Err(EncodeError::Full)
+    );
+}
+
+#[test]
+fn the_reader_takes_every_type_that_varlink_has() {
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Color {
+        Red,
+        Green,
+    }
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct New<'a>(&'a str);
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Unit;
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct All<'a> {
+        bool: bool,
+        char: char,
+        color: Color,
+        #[serde(borrow)]
+        new: New<'a>,
+        tuple: (u8, Option<i8>),
+        array: [u16; 2],
+        unit: Unit,
+        nothing: (),
+        f32: f32,
+        f64: f64,
+        table: heapless::Vec<&'a str, 4>,
+        set: heapless::LinearMap<&'a str, (), 4>,
+        none: Option<&'a str>,
+        keyed: BTreeMap<&'a str, Color>,
+    }
+    let text = br#"{"bool":true,"char":"\u00df","color":"green","new":"n\u0065w","tuple":[1,null],
+        "array":[1,2],"unit":{},"nothing":{"ignored":0},"f32":0.1,"f64":1,"table":["a\n","b"],
+        "set":{"x":{},"\u0079":{}},"keyed":{"k\"":"red"}}"#;
+    let mut text = text.to_vec();
+    let all: All = json::decode(&mut text).unwrap();
+    assert_eq!(all.table.as_slice(), ["a\n", "b"]);
+    assert_eq!(all.set.keys().copied().collect::<Vec<_>>(), ["x", "y"]);
+    assert_eq!(
+        all,
+        All {
+            bool: true,
+            char: 'ß',
+            color: Color::Green,
+            new: New("new"),
+            tuple: (1, None),
+            array: [1, 2],
+            unit: Unit,
+            nothing: (),
+            f32: 0.1,
+            f64: 1.0,
+            table: all.table.clone(),
+            set: all.set.clone(),
+            none: None,
+            keyed: BTreeMap::from([("k\"", Color::Red)]),
+        }
+    );
+}
+
+#[test]
+fn the_reader_says_how_a_value_and_its_type_differ() {
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code)]
+    struct Strict<'a> {
+        pair: Option<(u8, u8)>,
+        table: Option<heapless::Vec<u8, 2>>,
+        color: Option<Color>,
+        #[serde(borrow)]
+        raw: Option<Raw<'a>>,
+        text: Option<&'a str>,
+        custom: Option<std::net::Ipv4Addr>,
+    }
+    #[derive(Debug, Deserialize)]
+    enum Color {
+        Red,
+    }
+    for (text, field, mismatch) in [
+        (r#"{"pair":[1]}"#, Some("pair"), Mismatch::Length),
+        (r#"{"pair":[1,2,3]}"#, Some("pair"), Mismatch::Length),
+        (r#"{"table":[1,2,3]}"#, Some("table"), Mismatch::Length),
+        (r#"{"pair":[1,256]}"#, Some("pair"), Mismatch::Range),
+        (r#"{"color":"Green"}"#, Some("color"), Mismatch::Variant),
+        (r#"{"color":{"Red":null}}"#, Some("color"), Mismatch::Type),
+        (r#"{"other":1}"#, Some("other"), Mismatch::Unknown),
+        (
+            r#"{"text":"x","text":"x"}"#,
+            Some("text"),
+            Mismatch::Duplicate,
+        ),
+        (r#"{"custom":"1.2.3"}"#, Some("custom"), Mismatch::Custom),
+        ("[]", None, Mismatch::Type),
+        ("null", None, Mismatch::Type),
+        ("{", None, Mismatch::Syntax),
+    ] {
+        let mut bytes = text.as_bytes().to_vec();
+        let error = json::decode::<Strict>(&mut bytes).unwrap_err();
+        assert_eq!(
+            (error.field_in(&bytes), error.mismatch()),
+            (field, mismatch),
+            "{text}"
+        );
+    }
+    // `null` is no value of `any`.
+    let error = json::decode::<Raw>(&mut b"null".to_vec()).unwrap_err();
+    assert_eq!(error.mismatch(), Mismatch::Type);
+}
