@@ -1,0 +1,224 @@
+//! Nothing allocates: a hundred thousand calls, good and bad, counted by the allocator.
+
+#[path = "../examples/shared/certification.rs"]
+#[allow(dead_code)] // what a progress says
+mod certification;
+#[path = "../examples/shared/t.rs"]
+mod t;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::convert::Infallible;
+
+use certification::{Certification, certify};
+use embedded_io::{ErrorType, Read, Write};
+use nullink::client::{self, CallError};
+use nullink::json::Raw;
+use nullink::service::{self, GetInfo, GetInterfaceDescription, Service, Step};
+use nullink::{Client, Mode};
+use t::T;
+
+/// Counts what this thread allocates.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: everything is the system's allocator's.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations<R>(run: impl FnOnce() -> R) -> (R, u64) {
+    let before = ALLOCATIONS.with(Cell::get);
+    let result = run();
+    (result, ALLOCATIONS.with(Cell::get) - before)
+}
+
+#[test]
+fn the_count_counts() {
+    let (boxed, count) = allocations(|| Box::new(1));
+    assert_eq!((*boxed, count), (1, 1));
+}
+
+#[test]
+fn a_hundred_thousand_calls_allocate_nothing() {
+    let deep = format!(r#"{{"method":"a.b.C","x.y":{}"#, "[".repeat(3000));
+    let calls: &[&[u8]] = &[
+        br#"{"method":"org.example.t.Empty"}"#,
+        br#"{"method":"org.example.t.Need","parameters":{"s":"\u0041\ud83e\udd80 \"plain\""}}"#,
+        br#"{"method":"org.example.t.Need","parameters":{"s":1}}"#,
+        br#"{"method":"org.example.t.Need"}"#,
+        br#"{"method":"org.example.t.Fail"}"#,
+        br#"{"method":"org.example.t.Count","more":true,"parameters":{"n":5}}"#,
+        br#"{"method":"org.example.t.Count","parameters":{"n":5}}"#,
+        br#"{"method":"org.example.t.Echo","parameters":{"i":1,"f":0.1,"b":true,"s":"x","o":{},"a":[1],"l":[1,2],"m":{"a":"b"},"c":"red","unknown":[{"a":[]}]}}"#,
+        br#"{"method":"org.example.t.Echo","parameters":{"f":1e999}}"#,
+        br#"{"method":"org.example.t.Unheard","oneway":true}"#,
+        br#"{"method":"org.example.unheard.Of"}"#,
+        br#"{"method":"org.varlink.service.GetInfo"}"#,
+        br#"{"method":"org.varlink.service.GetInterfaceDescription","parameters":{"interface":"org.example.t"}}"#,
+        // These close the connection. (So many do not.)
+        b"",
+        b"nonsense",
+        br#"{"method":1}"#,
+        br#"{"method":"a.b.C","unknown":1}"#,
+        br#"{"method":"a.b.C","more":true,"oneway":true}"#,
+        b"{\"method\":\"\xff\"}",
+        deep.as_bytes(),
+        &[b'x'; 5000],
+    ];
+    const GOOD: usize = 13;
+    let mut scratch = [0; 4096];
+    let mut service = T {
+        scratch: &mut scratch,
+    };
+    let (mut receive, mut send) = ([0; 4096], [0; 8192]);
+    let ((replies, closed), count) = allocations(|| {
+        let (mut replies, mut closed) = (0, 0);
+        let mut handled = 0;
+        while handled < 100_000 {
+            // A connection, for as long as it lasts.
+            let mut session = service::Session::new(&mut receive, &mut send);
+            let mut alive = true;
+            while alive && handled < 100_000 {
+                let call = calls[handled % calls.len()];
+                handled += 1;
+                let mut bytes = call.iter().chain(&[0]);
+                while alive {
+                    match session.step(&mut service) {
+                        Step::Called | Step::Streamed => {}
+                        Step::Write => {
+                            let pending = session.pending();
+                            replies += pending.iter().filter(|byte| **byte == 0).count();
+                            session.sent(pending.len());
+                        }
+                        Step::Read => {
+                            let spare = session.spare().iter_mut();
+                            let count = spare.zip(&mut bytes).map(|(to, byte)| *to = *byte).count();
+                            if count == 0 {
+                                break;
+                            }
+                            session.received(count);
+                        }
+                        Step::Upgraded(_) | Step::Ended(_) => alive = false,
+                    }
+                }
+            }
+            closed += usize::from(!alive);
+        }
+        (replies, closed)
+    });
+    assert_eq!(count, 0);
+    let closing = (0..100_000).filter(|n| n % calls.len() >= GOOD);
+    assert_eq!(closed, closing.count());
+    assert!(replies > 70_000, "{replies}");
+}
+
+/// A service that answers as soon as it is written to, in memory.
+struct Loop<'b, S: Service> {
+    session: service::Session<'b, S::Cursor>,
+    service: S,
+}
+
+impl<S: Service> ErrorType for Loop<'_, S> {
+    type Error = Infallible;
+}
+
+impl<S: Service> Write for Loop<'_, S> {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
+        let spare = self.session.spare();
+        let count = bytes.len().min(spare.len());
+        spare[..count].copy_from_slice(&bytes[..count]);
+        self.session.received(count);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> Result<(), Infallible> {
+        Ok(())
+    }
+}
+
+impl<S: Service> Read for Loop<'_, S> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Infallible> {
+        while let Step::Called | Step::Streamed = self.session.step(&mut self.service) {}
+        let pending = self.session.pending();
+        let count = pending.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&pending[..count]);
+        self.session.sent(count);
+        Ok(count)
+    }
+}
+
+#[test]
+fn client_and_service_certify_one_another_without_an_allocation() {
+    let (mut a, mut b, mut c, mut d) = ([0; 4096], [0; 4096], [0; 4096], [0; 8192]);
+    let (passed, count) = allocations(|| {
+        let stream = Loop {
+            session: service::Session::new(&mut a, &mut b),
+            service: Certification::default(),
+        };
+        let mut client = Client::new(stream, &mut c, &mut d);
+        let mut passed = 0;
+        for _ in 0..100 {
+            let all_ok = certify(&mut client, &mut |progress| match progress {
+                certification::Progress::Passed(_) => passed += 1,
+                certification::Progress::Failed(method, _) => panic!("{method}"),
+            });
+            assert!(all_ok);
+        }
+        passed
+    });
+    assert_eq!((passed, count), (1300, 0));
+}
+
+#[test]
+fn a_client_allocates_nothing_whatever_it_is_answered() {
+    let (mut a, mut b, mut c, mut d) = ([0; 1024], [0; 8192], [0; 4096], [0; 1024]);
+    let mut scratch = [0; 1024];
+    let (names, count) = allocations(|| {
+        let stream = Loop {
+            session: service::Session::new(&mut a, &mut b),
+            service: T {
+                scratch: &mut scratch,
+            },
+        };
+        let mut client = Client::new(stream, &mut c, &mut d);
+        let mut names = 0;
+        for _ in 0..1000 {
+            let info = client.call(&GetInfo).unwrap();
+            for name in info.items::<&str>("interfaces").unwrap() {
+                names += usize::from(name.unwrap().starts_with("org."));
+            }
+            let interface = "org.example.t";
+            assert!(client.call(&GetInterfaceDescription { interface }).is_ok());
+            let unknown = client.call(&GetInterfaceDescription { interface: "a.b" });
+            assert!(matches!(unknown, Err(CallError::Service(_))));
+            let oops = client
+                .call_raw("org.example.t.Fail", Raw::EMPTY_OBJECT)
+                .unwrap();
+            assert_eq!(oops.error(), Some("org.example.t.Oops"));
+            let parameters = Raw::new(r#"{"n":3}"#).unwrap();
+            client
+                .queue_raw("org.example.t.Count", Mode::More, parameters)
+                .unwrap();
+            while client.receive_raw().unwrap().continues() {}
+        }
+        names
+    });
+    assert_eq!((names, count), (2000, 0));
+    assert_eq!(client::CALLS, 128);
+}

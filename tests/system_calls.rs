@@ -1,0 +1,54 @@
+//! How often a connection reads and writes: on a Unix socket, each is one system call.
+
+mod common;
+
+use common::t::T;
+use common::{Arrival, EMPTY, Script, t};
+use nullink::serve;
+
+/// Serves calls that arrive together, and returns the reads and writes that it took. The last read
+/// is the one that finds the end.
+fn count(calls: &str, receive: usize, send: usize) -> (usize, usize) {
+    let mut scratch = [0; 4096];
+    let mut service = T {
+        scratch: &mut scratch,
+    };
+    let mut script = Script::new(calls.as_bytes(), Arrival::Joined);
+    let (mut receive, mut send) = (vec![0; receive], vec![0; send]);
+    serve(&mut service, &mut script, &mut receive, &mut send).unwrap();
+    (script.reads - 1, script.writes)
+}
+
+#[test]
+fn one_call_costs_one_read_and_one_write() {
+    assert_eq!(count(&format!("{EMPTY}\0"), 4096, 4096), (1, 1));
+    let call = t("Need", &format!(r#"{{"s":"{}"}}"#, "x".repeat(1000)));
+    assert_eq!(count(&format!("{call}\0"), 4096, 4096), (1, 1));
+}
+
+#[test]
+fn a_hundred_pipelined_calls_cost_four_of_either_at_most() {
+    // Four kilobytes are enough for a hundred replies without parameters,
+    let calls = format!("{EMPTY}\0").repeat(100);
+    assert_eq!(count(&calls, 4096, 4096), (1, 1));
+    // and for a hundred that say something. Half of the buffer is filled at a time.
+    for length in [1, 10, 50, 57] {
+        let calls = (t("Need", &format!(r#"{{"s":"{}"}}"#, "x".repeat(length))) + "\0").repeat(100);
+        let replies = 100 * (length + r#"{"parameters":{"s":""}} "#.len());
+        let (reads, writes) = count(&calls, 4096, 4096);
+        assert!(reads <= 4, "{reads} reads of {}", calls.len());
+        assert!(writes <= 4, "{writes} writes of {replies}");
+    }
+}
+
+#[test]
+fn oneway_calls_cost_no_write() {
+    let call = r#"{"method":"org.example.t.Empty","oneway":true}"#;
+    assert_eq!(count(&format!("{call}\0").repeat(50), 4096, 4096), (1, 0));
+}
+
+#[test]
+fn each_reply_of_a_stream_is_sent_when_it_is_there() {
+    let call = r#"{"method":"org.example.t.Count","more":true,"parameters":{"n":10}}"#;
+    assert_eq!(count(&format!("{call}\0"), 4096, 4096), (1, 10));
+}
