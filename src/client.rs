@@ -223,7 +223,8 @@ impl<'b> Session<'b> {
             Some(_) if self.waiting.is_full() => return Err(Misuse::TooManyCalls.into()),
             _ => {}
         }
-        let length = write_call(self.tx.spare(), method, mode, parameters)?;
+        let mut room = self.tx.room(None);
+        let length = room.write(&|room| write_call(room, method, mode, parameters))?;
         self.tx.commit(length);
         if mode != Mode::Oneway {
             // There is room: that was asked above.

@@ -32,9 +32,9 @@ pub enum End<'b, C> {
 
 /// Serves one connection to its end, blocking.
 ///
-/// `receive` has to hold the longest call and its NUL, `send` twice the longest reply and its NUL.
-/// Replies are sent when no complete call is left in `receive`, when half of `send` is full, and
-/// before a stream goes on.
+/// `receive` has to hold the longest call and its NUL, `send` the longest reply and its NUL.
+/// Replies are sent when no complete call is left in `receive`, when `send` is full, and before a
+/// stream goes on.
 ///
 /// The stream can be passed as `&mut stream`, to have it afterwards.
 ///
@@ -61,7 +61,7 @@ pub enum End<'b, C> {
 /// let calls = b"{\"method\":\"org.varlink.service.GetInfo\"}\0{\"method\":\"Dance\"}\0";
 /// let mut replies = [0; 512];
 /// let stream = Halves { reader: &calls[..], writer: &mut replies[..] };
-/// assert_eq!(serve(&mut service, stream, &mut [0; 256], &mut [0; 1024]), Ok(End::Closed));
+/// assert_eq!(serve(&mut service, stream, &mut [0; 256], &mut [0; 256]), Ok(End::Closed));
 ///
 /// let mut replies = replies.split(|byte| *byte == 0);
 /// assert!(replies.next().unwrap().starts_with(b"{\"parameters\":{\"vendor\":\"Example\","));
@@ -81,11 +81,25 @@ where
     IO: Read + Write,
 {
     let mut session = service::Session::new(receive, send);
+    let mut failed = Ok(());
     loop {
-        let moved = match session.step(service) {
+        let mut drain = |bytes: &[u8]| {
+            failed = write(&mut stream, bytes);
+            failed.is_ok()
+        };
+        let step = session.step(service, Some(&mut drain));
+        let moved = failed.and_then(|()| match step {
             Step::Called => Ok(()),
-            Step::Streamed | Step::Write => write(&mut stream, &mut session),
+            Step::Streamed | Step::Write => send_pending(&mut stream, &mut session),
             Step::Read => fill(&mut stream, &mut session, usize::MAX),
+            Step::Upgraded(_) | Step::Ended(_) => Ok(()),
+        });
+        if let Err(error) = moved {
+            session.abandon(service);
+            return Err(error);
+        }
+        failed = Ok(());
+        match step {
             Step::Upgraded(cursor) => {
                 // Moves what is unread to the beginning of the buffer.
                 session.spare();
@@ -96,10 +110,7 @@ where
             }
             Step::Ended(Ok(())) => return Ok(End::Closed),
             Step::Ended(Err(error)) => return Err(error.over()),
-        };
-        if let Err(error) = moved {
-            session.abandon(service);
-            return Err(error);
+            _ => {}
         }
     }
 }
@@ -286,7 +297,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
     /// If the stream fails.
     pub fn flush(&mut self) -> Result<(), Error<S::Error>> {
         self.session.next_mode()?;
-        let written = write(&mut self.stream, &mut self.session);
+        let written = send_pending(&mut self.stream, &mut self.session);
         self.check(written)
     }
 
@@ -526,14 +537,23 @@ fn fill<IO: Read>(
 }
 
 /// Sends everything that is pending.
-fn write<IO: Write>(stream: &mut IO, session: &mut impl Buffers) -> Result<(), Error<IO::Error>> {
-    if session.pending().is_empty() {
-        return Ok(());
+fn send_pending<IO: Write>(
+    stream: &mut IO,
+    session: &mut impl Buffers,
+) -> Result<(), Error<IO::Error>> {
+    if !session.pending().is_empty() {
+        write(stream, session.pending())?;
+        session.sent(usize::MAX);
     }
-    while !session.pending().is_empty() {
-        match stream.write(session.pending()) {
+    Ok(())
+}
+
+/// Sends bytes, all of them.
+fn write<IO: Write>(stream: &mut IO, mut bytes: &[u8]) -> Result<(), Error<IO::Error>> {
+    while !bytes.is_empty() {
+        match stream.write(bytes) {
             Ok(0) => return Err(Error::WriteZero),
-            Ok(count) => session.sent(count),
+            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(Error::Transport(error)),
         }

@@ -148,9 +148,8 @@ impl core::error::Error for TooLong {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// It is longer than the room in the send buffer.
-    ///
-    /// A call may fill the send buffer; a reply may fill half of it.
+    /// It is longer than the send buffer; or, if it is a call, than what other calls have left of
+    /// it.
     Full,
     /// A float that is NaN or infinite: UAPI.20, "Floating Point Numbers".
     NotFinite,

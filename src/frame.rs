@@ -6,7 +6,7 @@
 use core::cell::Cell;
 use core::mem;
 
-use crate::error::TooLong;
+use crate::error::{EncodeError, TooLong};
 
 /// What has been received: bytes in, messages out.
 ///
@@ -157,9 +157,20 @@ impl<'b> Frames<'b> {
 #[derive(Debug)]
 pub struct Outbox<'b> {
     buffer: &'b mut [u8],
-    /// The bytes that wait to be sent: `start..end`.
+    pending: Pending,
+}
+
+/// Which bytes of a buffer wait to be sent.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pending {
     start: usize,
     end: usize,
+}
+
+impl Pending {
+    fn of<'a>(&self, buffer: &'a [u8]) -> &'a [u8] {
+        buffer.get(self.start..self.end).unwrap_or_default()
+    }
 }
 
 impl<'b> Outbox<'b> {
@@ -167,55 +178,97 @@ impl<'b> Outbox<'b> {
     pub fn new(buffer: &'b mut [u8]) -> Self {
         Outbox {
             buffer,
-            start: 0,
-            end: 0,
+            pending: Pending::default(),
         }
     }
 
     /// The bytes to be sent; then tell [`sent`](Self::sent).
     pub fn pending(&self) -> &[u8] {
-        self.buffer.get(self.start..self.end).unwrap_or_default()
+        self.pending.of(self.buffer)
     }
 
     /// The first `count` of the [`pending`](Self::pending) bytes have been sent.
     pub fn sent(&mut self, count: usize) {
-        self.start = self.start.saturating_add(count).min(self.end);
-        if self.start == self.end {
-            self.start = 0;
-            self.end = 0;
-        }
+        let Pending { start, end } = self.pending;
+        let start = start.saturating_add(count).min(end);
+        self.pending = match start == end {
+            true => Pending::default(),
+            false => Pending { start, end },
+        };
     }
 
-    /// Everything behind the pending bytes, to write a message into; then tell
-    /// [`commit`](Self::commit).
-    pub fn spare(&mut self) -> &mut [u8] {
-        if self.start > 0 {
-            move_to_front(self.buffer, self.start, self.end);
-            self.end = self.end.saturating_sub(self.start);
-            self.start = 0;
-        }
-        self.buffer.get_mut(self.end..).unwrap_or_default()
-    }
-
-    /// The room that a reply has: half of the buffer, whatever is pending. None while that much
-    /// is not free.
+    /// Room for a message behind those that wait; when it is written, tell
+    /// [`commit`](Self::commit). Without that it never was.
     ///
-    /// So a reply fits, or does not, whether it is alone or one of many: the other half collects
-    /// the replies of pipelined calls.
-    pub fn room(&mut self) -> Option<&mut [u8]> {
-        let half = self.buffer.len().div_ceil(2);
-        self.spare().get_mut(..half)
+    /// If there is not enough of it, `drain` is asked to send what waits: so the room is always
+    /// the whole buffer, whether a message is alone or one of many.
+    pub(crate) fn room<'c>(&'c mut self, drain: Option<Drain<'c>>) -> Room<'c> {
+        let Pending { start, end } = self.pending;
+        if start > 0 {
+            move_to_front(self.buffer, start, end);
+            self.pending = Pending {
+                start: 0,
+                end: end.saturating_sub(start),
+            };
+        }
+        Room {
+            buffer: self.buffer,
+            pending: &mut self.pending,
+            drain,
+        }
     }
 
-    /// Whether [`room`](Self::room) is there.
-    pub fn has_room(&self) -> bool {
-        self.pending().len() <= self.buffer.len() / 2
+    /// The next `count` bytes, which were written into the [`room`](Self::room), are a message.
+    pub(crate) fn commit(&mut self, count: usize) {
+        let end = self.pending.end.saturating_add(count);
+        self.pending.end = end.min(self.buffer.len());
     }
+}
 
-    /// The first `count` bytes of [`spare`](Self::spare), or of [`room`](Self::room), are a
-    /// message and its NUL. Without this, what was written there never was.
-    pub fn commit(&mut self, count: usize) {
-        self.end = self.end.saturating_add(count).min(self.buffer.len());
+/// Sends bytes, all of them, and says whether it has.
+pub type Drain<'a> = &'a mut dyn FnMut(&[u8]) -> bool;
+
+/// The same drain, for a shorter while.
+pub(crate) fn again<'a>(drain: &'a mut Option<Drain<'_>>) -> Option<Drain<'a>> {
+    match drain {
+        Some(drain) => Some(&mut **drain),
+        None => None,
+    }
+}
+
+/// Where a message is written to: see [`Outbox::room`].
+pub(crate) struct Room<'c> {
+    buffer: &'c mut [u8],
+    pending: &'c mut Pending,
+    drain: Option<Drain<'c>>,
+}
+
+impl Room<'_> {
+    /// Has a message written, which is told how much room there is, and says how much it took.
+    pub fn write(
+        &mut self,
+        message: &dyn Fn(&mut [u8]) -> Result<usize, EncodeError>,
+    ) -> Result<usize, EncodeError> {
+        let spare = self.buffer.get_mut(self.pending.end..).unwrap_or_default();
+        let written = message(spare);
+        if written != Err(EncodeError::Full) || self.pending.end == 0 {
+            return written;
+        }
+        let waiting = self.pending.of(self.buffer);
+        if !self.drain.as_mut().is_some_and(|drain| drain(waiting)) {
+            return written;
+        }
+        *self.pending = Pending::default();
+        message(self.buffer)
+    }
+}
+
+impl core::fmt::Debug for Room<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Room")
+            .field("buffer", &self.buffer.len())
+            .field("pending", &self.pending)
+            .finish()
     }
 }
 
@@ -319,37 +372,66 @@ mod tests {
         assert_eq!(frames.into_unread(), b"raw\0bytes");
     }
 
+    fn put(outbox: &mut Outbox<'_>, bytes: &[u8], drain: Option<Drain<'_>>) -> bool {
+        let mut drain = drain;
+        let written = outbox.room(again(&mut drain)).write(&|room| {
+            let room = room.get_mut(..bytes.len()).ok_or(EncodeError::Full)?;
+            room.copy_from_slice(bytes);
+            Ok(bytes.len())
+        });
+        if let Ok(count) = written {
+            outbox.commit(count);
+        }
+        written.is_ok()
+    }
+
     #[test]
     fn an_outbox_sends_what_was_committed_in_order() {
         let mut buffer = [0; 8];
         let mut outbox = Outbox::new(&mut buffer);
-        outbox.spare()[..3].copy_from_slice(b"abc");
-        outbox.commit(3);
+        assert!(put(&mut outbox, b"abc", None));
         outbox.sent(2);
-        assert_eq!(outbox.spare().len(), 7);
-        outbox.spare()[..2].copy_from_slice(b"de");
-        outbox.commit(2);
-        assert_eq!(outbox.pending(), b"cde");
+        assert!(put(&mut outbox, b"defghij", None));
+        assert_eq!(outbox.pending(), b"cdefghij");
+        assert!(!put(&mut outbox, b"k", None));
         outbox.sent(99);
         assert_eq!(outbox.pending(), b"");
-        assert_eq!(outbox.spare().len(), 8);
+        assert!(put(&mut outbox, b"12345678", None));
     }
 
     #[test]
-    fn a_reply_has_half_of_the_buffer_whatever_is_pending() {
-        for size in 0..20 {
-            let mut buffer = vec![0; size];
-            let mut outbox = Outbox::new(&mut buffer);
-            let alone = outbox.room().unwrap().len();
-            for pending in 0..=size {
-                let mut buffer = vec![0; size];
+    fn the_room_is_the_whole_buffer_whatever_waits() {
+        for length in 0..10 {
+            for waiting in 0..=8 {
+                let mut buffer = [0; 8];
                 let mut outbox = Outbox::new(&mut buffer);
-                outbox.commit(pending);
-                assert_eq!(outbox.has_room(), outbox.room().is_some());
-                if let Some(room) = outbox.room() {
-                    assert_eq!(room.len(), alone);
+                assert!(put(&mut outbox, &b"waiting!"[..waiting], None));
+                let mut sent = Vec::new();
+                let drain = &mut |bytes: &[u8]| {
+                    sent.extend_from_slice(bytes);
+                    true
+                };
+                assert_eq!(
+                    put(&mut outbox, &b"0123456789"[..length], Some(drain)),
+                    length <= 8
+                );
+                if length <= 8 {
+                    sent.extend_from_slice(outbox.pending());
+                    let whole = [&b"waiting!"[..waiting], &b"0123456789"[..length]].concat();
+                    assert_eq!(sent, whole);
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_can_not_be_drained_keeps_waiting() {
+        let mut buffer = [0; 8];
+        let mut outbox = Outbox::new(&mut buffer);
+        assert!(put(&mut outbox, b"abcde", None));
+        assert!(!put(&mut outbox, b"fghi", Some(&mut |_| false)));
+        assert!(!put(&mut outbox, b"fghi", None));
+        assert!(put(&mut outbox, b"fgh", None));
+        assert_eq!(outbox.pending(), b"abcdefgh");
     }
 }

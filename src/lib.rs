@@ -63,7 +63,7 @@
 //!
 //! // One call, from one session's buffers to the other's and back. On a system, `Client` and
 //! // `serve` do this over a stream.
-//! let (mut a, mut b, mut c, mut d) = ([0; 128], [0; 128], [0; 128], [0; 256]);
+//! let (mut a, mut b, mut c, mut d) = ([0; 128], [0; 128], [0; 128], [0; 128]);
 //! let mut client = client::Session::new(&mut a, &mut b);
 //! let mut service = service::Session::new(&mut c, &mut d);
 //!
@@ -72,7 +72,7 @@
 //! service.spare()[..bytes.len()].copy_from_slice(bytes);
 //! service.received(bytes.len());
 //!
-//! assert_eq!(service.step(&mut Pinger), Step::Called);
+//! assert_eq!(service.step(&mut Pinger, None), Step::Called);
 //! let bytes = service.pending();
 //! client.spare()[..bytes.len()].copy_from_slice(bytes);
 //! client.received(bytes.len());
@@ -104,8 +104,7 @@
 //! # Buffers
 //!
 //! All memory is the caller's: one buffer to receive and one to send for each connection. A
-//! message has to fit, with the NUL that ends it. A service sends from two halves: the reply that
-//! is being written has one of them, the replies that wait have the other.
+//! message has to fit, with the NUL that ends it.
 //!
 //! Strings are decoded in the receive buffer, where they stand, so a `&str` field borrows them
 //! whatever was escaped in them.

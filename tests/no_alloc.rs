@@ -99,7 +99,7 @@ fn a_hundred_thousand_calls_allocate_nothing() {
                 handled += 1;
                 let mut bytes = call.iter().chain(&[0]);
                 while alive {
-                    match session.step(&mut service) {
+                    match session.step(&mut service, None) {
                         Step::Called | Step::Streamed => {}
                         Step::Write => {
                             let pending = session.pending();
@@ -154,7 +154,7 @@ impl<S: Service> Write for Loop<'_, S> {
 
 impl<S: Service> Read for Loop<'_, S> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Infallible> {
-        while let Step::Called | Step::Streamed = self.session.step(&mut self.service) {}
+        while let Step::Called | Step::Streamed = self.session.step(&mut self.service, None) {}
         let pending = self.session.pending();
         let count = pending.len().min(buffer.len());
         buffer[..count].copy_from_slice(&pending[..count]);

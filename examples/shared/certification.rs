@@ -133,7 +133,7 @@ impl MyType<'static> {
             }
             Some(map)
         };
-        let foo = [
+        let list = [
             None,
             Some(map([("foo", FooBarBaz::Foo), ("bar", FooBarBaz::Bar)])?),
             None,
@@ -152,7 +152,7 @@ impl MyType<'static> {
             nullable: None,
             nullable_array_struct: None,
             interface: InterfaceType {
-                foo: Some(foo.into_iter().collect()),
+                foo: Some(list.into_iter().collect()),
                 anon: Anon {
                     foo: true,
                     bar: false,
@@ -181,6 +181,7 @@ impl MyType<'static> {
 
 /// The methods: what a client calls, and what the service dispatches to.
 #[derive(Deserialize)]
+#[allow(clippy::large_enum_variant)] // nothing can be boxed
 enum Methods<'a> {
     Start,
     #[serde(borrow)]

@@ -88,9 +88,9 @@ pub trait Service {
 
     /// Whether some method upgrades its connection.
     ///
-    /// On Unix sockets such a service reads exactly up to the end of each call, at the price of
-    /// one system call more, so that the bare descriptor can be handed on afterwards: UAPI.20,
-    /// "`upgrade`".
+    /// On Unix sockets such a service reads nothing beyond the end of a call that may upgrade, at
+    /// the price of one more system call for each read, so that the bare descriptor can be handed
+    /// on afterwards: UAPI.20, "`upgrade`".
     const UPGRADES: bool = false;
 
     /// Who the service is.

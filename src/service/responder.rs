@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::builtin::ServiceError;
 use crate::error::{DecodeError, EncodeError, Field, Mismatch};
+use crate::frame::Room;
 use crate::message::{Mode, write_error, write_reply};
 
 /// Answers one call. Every way to answer consumes it and makes the [`Outcome`] that the handler
@@ -42,7 +43,7 @@ use crate::message::{Mode, write_error, write_reply};
 /// }
 /// ```
 pub struct Responder<'c, C = ()> {
-    room: &'c mut [u8],
+    room: Room<'c>,
     mode: Mode,
     interface: &'static str,
     brand: Brand<'c, C>,
@@ -52,7 +53,7 @@ pub struct Responder<'c, C = ()> {
 type Brand<'c, C> = PhantomData<(fn(&'c ()) -> &'c (), C)>;
 
 impl<'c, C> Responder<'c, C> {
-    pub(super) fn new(room: &'c mut [u8], mode: Mode, interface: &'static str) -> Self {
+    pub(super) fn new(room: Room<'c>, mode: Mode, interface: &'static str) -> Self {
         Responder {
             room,
             mode,
@@ -72,13 +73,7 @@ impl<'c, C> Responder<'c, C> {
     where
         P: Serialize + ?Sized,
     {
-        if self.mode == Mode::Oneway {
-            return Ok(Outcome::new(0, Then::Done));
-        }
-        match write_reply(self.room, false, parameters) {
-            Ok(length) => Ok(Outcome::new(length, Then::Done)),
-            Err(why) => Err(Unsent { reply: self, why }),
-        }
+        self.write(Then::Done, &|room| write_reply(room, false, parameters))
     }
 
     /// An error of the call's interface: the variant of an enum, its parameters the variant's
@@ -102,11 +97,26 @@ impl<'c, C> Responder<'c, C> {
     where
         E: Serialize + ?Sized,
     {
-        if self.mode == Mode::Oneway {
-            return Ok(Outcome::new(0, Then::Done));
-        }
-        match write_error(self.room, self.interface, error) {
-            Ok(length) => Ok(Outcome::new(length, Then::Done)),
+        let interface = self.interface;
+        self.write(Then::Done, &|room| write_error(room, interface, error))
+    }
+
+    /// Writes a message, unless nothing is to be sent.
+    fn write(
+        mut self,
+        then: Then<C>,
+        message: &dyn Fn(&mut [u8]) -> Result<usize, EncodeError>,
+    ) -> Result<Outcome<'c, C>, Unsent<Self>> {
+        let written = match self.mode {
+            Mode::Oneway => Ok(0),
+            _ => self.room.write(message),
+        };
+        match written {
+            Ok(length) => Ok(Outcome {
+                length,
+                then,
+                brand: PhantomData,
+            }),
             Err(why) => Err(Unsent { reply: self, why }),
         }
     }
@@ -140,7 +150,7 @@ impl<'c, C> Responder<'c, C> {
 impl<C> fmt::Debug for Responder<'_, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Responder")
-            .field("room", &self.room.len())
+            .field("room", &self.room)
             .field("mode", &self.mode)
             .field("interface", &self.interface)
             .finish()
@@ -180,7 +190,7 @@ pub struct ReplyStream<'c, C = ()> {
 }
 
 impl<'c, C> ReplyStream<'c, C> {
-    pub(super) fn new(room: &'c mut [u8], interface: &'static str) -> Self {
+    pub(super) fn new(room: Room<'c>, interface: &'static str) -> Self {
         ReplyStream {
             reply: Responder::new(room, Mode::More, interface),
         }
@@ -196,10 +206,11 @@ impl<'c, C> ReplyStream<'c, C> {
     where
         P: Serialize + ?Sized,
     {
-        match write_reply(self.reply.room, true, parameters) {
-            Ok(length) => Ok(Outcome::new(length, Then::Continue(cursor))),
-            Err(why) => Err(Unsent { reply: self, why }),
-        }
+        let then = Then::Continue(cursor);
+        let written = self
+            .reply
+            .write(then, &|room| write_reply(room, true, parameters));
+        written.map_err(Unsent::of_stream)
     }
 
     /// The final reply.
@@ -244,10 +255,11 @@ impl<'c, C> Upgrade<'c, C> {
     where
         P: Serialize + ?Sized,
     {
-        match write_reply(self.reply.room, false, parameters) {
-            Ok(length) => Ok(Outcome::new(length, Then::Upgrade(cursor))),
-            Err(why) => Err(Unsent { reply: self, why }),
-        }
+        let then = Then::Upgrade(cursor);
+        let written = self
+            .reply
+            .write(then, &|room| write_reply(room, false, parameters));
+        written.map_err(Unsent::of_upgrade)
     }
 
     /// An error. The connection stays a Varlink connection.
@@ -259,12 +271,7 @@ impl<'c, C> Upgrade<'c, C> {
     where
         E: Serialize + ?Sized,
     {
-        self.reply.error(error).map_err(|unsent| Unsent {
-            reply: Upgrade {
-                reply: unsent.reply,
-            },
-            why: unsent.why,
-        })
+        self.reply.error(error).map_err(Unsent::of_upgrade)
     }
 }
 
@@ -292,13 +299,16 @@ pub struct Unsent<R> {
 }
 
 impl<'c, C> Unsent<ReplyStream<'c, C>> {
-    fn of_stream(unsent: Unsent<Responder<'c, C>>) -> Self {
-        Unsent {
-            reply: ReplyStream {
-                reply: unsent.reply,
-            },
-            why: unsent.why,
-        }
+    fn of_stream(Unsent { reply, why }: Unsent<Responder<'c, C>>) -> Self {
+        let reply = ReplyStream { reply };
+        Unsent { reply, why }
+    }
+}
+
+impl<'c, C> Unsent<Upgrade<'c, C>> {
+    fn of_upgrade(Unsent { reply, why }: Unsent<Responder<'c, C>>) -> Self {
+        let reply = Upgrade { reply };
+        Unsent { reply, why }
     }
 }
 
@@ -320,14 +330,6 @@ pub(super) enum Then<C> {
 }
 
 impl<C> Outcome<'_, C> {
-    fn new(length: usize, then: Then<C>) -> Self {
-        Outcome {
-            length,
-            then,
-            brand: PhantomData,
-        }
-    }
-
     /// How many bytes of the responder's room are a message, and what happens after it.
     pub(super) fn into_parts(self) -> (usize, Then<C>) {
         (self.length, self.then)

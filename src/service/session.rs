@@ -4,7 +4,7 @@ use super::Service;
 use super::builtin::{self, SERVICE, ServiceError};
 use super::responder::{Outcome, Refusal, ReplyStream, Responder, Then};
 use crate::error::{EncodeError, Error, TooLong, Violation};
-use crate::frame::{Frames, Outbox};
+use crate::frame::{Drain, Frames, Outbox, Room, again};
 use crate::message::{Call, Mode, write_error};
 use crate::name;
 
@@ -26,14 +26,14 @@ use crate::name;
 /// # let mut service = Nothing;
 /// use nullink::service::{Session, Step};
 ///
-/// let (mut receive, mut send) = ([0; 256], [0; 512]);
+/// let (mut receive, mut send) = ([0; 256], [0; 256]);
 /// let mut session = Session::new(&mut receive, &mut send);
 ///
 /// let call = b"{\"method\":\"org.varlink.service.GetInfo\"}\0";
 /// session.spare()[..call.len()].copy_from_slice(call);
 /// session.received(call.len());
 ///
-/// assert!(matches!(session.step(&mut service), Step::Called));
+/// assert!(matches!(session.step(&mut service, None), Step::Called));
 /// assert!(session.pending().starts_with(br#"{"parameters":{"vendor":"Example","#));
 /// ```
 #[derive(Debug)]
@@ -65,7 +65,7 @@ pub enum Step<C> {
     /// A reply was written that others follow. They follow with the next steps: this is the time
     /// to send what is [`pending`](Session::pending), if it is not to wait for them.
     Streamed,
-    /// Nothing can be done until what is pending is sent, or half of the send buffer is free.
+    /// Nothing can be done until what is pending is sent.
     Write,
     /// Nothing can be done until more is received. Everything is sent.
     Read,
@@ -82,8 +82,7 @@ pub enum Step<C> {
 impl<'b, C: Copy> Session<'b, C> {
     /// A new connection.
     ///
-    /// `receive` has to hold the longest call and its NUL, `send` twice the longest reply and its
-    /// NUL: one half for the reply that is being written, the other for those that wait.
+    /// `receive` has to hold the longest call and its NUL, `send` the longest reply and its NUL.
     pub fn new(receive: &'b mut [u8], send: &'b mut [u8]) -> Self {
         Session {
             rx: Frames::new(receive),
@@ -135,22 +134,63 @@ impl<'b, C: Copy> Session<'b, C> {
     }
 
     /// Handles at most one call, or one turn of a stream.
-    pub fn step<S: Service<Cursor = C>>(&mut self, service: &mut S) -> Step<C> {
+    ///
+    /// Replies to pipelined calls collect in the send buffer. If one does not fit behind the
+    /// others, `drain` is asked to send those. Without it, each reply waits until the one before
+    /// is sent.
+    ///
+    /// ```
+    /// # use nullink::service::{Info, Outcome, Refusal, Responder, Service};
+    /// # use nullink::{Call, Interface};
+    /// # struct Nothing;
+    /// # impl Service for Nothing {
+    /// #     type Cursor = ();
+    /// #     const INTERFACES: &'static [Interface] = &[];
+    /// #     fn info(&self) -> Info<'_> { Info { vendor: "Example", ..Info::default() } }
+    /// #     fn call<'c>(&mut self, _: Call<'c>, _: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
+    /// #         Err(Refusal::MethodNotFound)
+    /// #     }
+    /// # }
+    /// # let mut service = Nothing;
+    /// # use nullink::service::{Session, Step};
+    /// let (mut receive, mut send) = ([0; 256], [0; 256]);
+    /// let mut session = Session::new(&mut receive, &mut send);
+    /// let calls = b"{\"method\":\"org.varlink.service.GetInfo\"}\0".repeat(3);
+    /// session.spare()[..calls.len()].copy_from_slice(&calls);
+    /// session.received(calls.len());
+    ///
+    /// let mut sent = Vec::new();
+    /// let mut drain = |bytes: &[u8]| {
+    ///     sent.extend_from_slice(bytes);
+    ///     true
+    /// };
+    /// while session.step(&mut service, Some(&mut drain)) == Step::Called {}
+    /// sent.extend_from_slice(session.pending());
+    /// assert_eq!(sent.iter().filter(|byte| **byte == 0).count(), 3);
+    /// ```
+    pub fn step<S: Service<Cursor = C>>(
+        &mut self,
+        service: &mut S,
+        drain: Option<Drain<'_>>,
+    ) -> Step<C> {
+        let must_wait = drain.is_none() && !self.pending().is_empty();
         let result = match self.state {
             State::Upgraded(cursor) if self.pending().is_empty() => return Step::Upgraded(cursor),
             State::Ended(result) if self.pending().is_empty() => return Step::Ended(result),
             State::Upgraded(_) | State::Ended(_) => return Step::Write,
-            State::Streaming { .. } if !self.tx.has_room() => return Step::Write,
-            State::Streaming { cursor, interface } => self.resume(service, cursor, interface),
+            State::Streaming { .. } if must_wait => return Step::Write,
+            State::Streaming { cursor, interface } => {
+                self.resume(service, drain, cursor, interface)
+            }
             State::Open => match self.rx.search() {
-                Ok(true) if !self.tx.has_room() => return Step::Write,
-                Ok(true) => self.dispatch(service),
+                Ok(true) if must_wait => return Step::Write,
+                Ok(true) => self.dispatch(service, drain),
                 Ok(false) if self.end_of_input => {
                     self.state = State::Ended(match self.rx.inside_message() {
                         true => Err(Violation::Truncated.into()),
                         false => Ok(()),
                     });
-                    return self.step(service);
+                    return self.step(service, None);
                 }
                 Ok(false) if self.pending().is_empty() => return Step::Read,
                 Ok(false) => return Step::Write,
@@ -163,14 +203,18 @@ impl<'b, C: Copy> Session<'b, C> {
         }
         match self.state {
             State::Streaming { .. } => Step::Streamed,
-            State::Ended(_) => self.step(service),
+            State::Ended(_) => self.step(service, None),
             _ => Step::Called,
         }
     }
 
     /// Handles the call that has been found.
-    fn dispatch<S: Service<Cursor = C>>(&mut self, service: &mut S) -> Result<State<C>, Error> {
-        let (Some(message), Some(room)) = (self.rx.take(), self.tx.room()) else {
+    fn dispatch<S: Service<Cursor = C>>(
+        &mut self,
+        service: &mut S,
+        mut drain: Option<Drain<'_>>,
+    ) -> Result<State<C>, Error> {
+        let Some(message) = self.rx.take() else {
             return Ok(State::Open);
         };
         let call = Call::parse(message)?;
@@ -182,8 +226,12 @@ impl<'b, C: Copy> Session<'b, C> {
             }
         };
         let (length, state) = match interface {
-            Err(error) => (write_refusal(room, mode, &error)?, State::Open),
+            Err(error) => {
+                let room = self.tx.room(again(&mut drain));
+                (write_refusal(room, mode, &error)?, State::Open)
+            }
             Ok(interface) => {
+                let room = self.tx.room(again(&mut drain));
                 let reply = Responder::new(room, mode, interface.name());
                 let answer = if interface == &SERVICE {
                     builtin::call(service, call, reply)
@@ -201,6 +249,7 @@ impl<'b, C: Copy> Session<'b, C> {
                             }
                             refusal => refusal.error(method)?,
                         };
+                        let room = self.tx.room(again(&mut drain));
                         (write_refusal(room, mode, &error)?, State::Open)
                     }
                 }
@@ -214,18 +263,18 @@ impl<'b, C: Copy> Session<'b, C> {
     fn resume<S: Service<Cursor = C>>(
         &mut self,
         service: &mut S,
+        mut drain: Option<Drain<'_>>,
         cursor: C,
         interface: &'static str,
     ) -> Result<State<C>, Error> {
-        let Some(room) = self.tx.room() else {
-            return Ok(self.state);
-        };
+        let room = self.tx.room(again(&mut drain));
         let answer = service.resume(cursor, ReplyStream::new(room, interface));
         let (length, then) = match answer.map(Outcome::into_parts) {
             Ok(parts) => parts,
             // The call is gone, and its name with it: the interface's has to do.
             Err(refusal) => {
                 let error = refusal.error(interface)?;
+                let room = self.tx.room(again(&mut drain));
                 (write_refusal(room, Mode::More, &error)?, Then::Done)
             }
         };
@@ -246,12 +295,12 @@ impl<C> State<C> {
 
 /// A standard error, unless the call is not to be answered.
 fn write_refusal(
-    room: &mut [u8],
+    mut room: Room<'_>,
     mode: Mode,
     error: &ServiceError<'_>,
 ) -> Result<usize, EncodeError> {
     match mode {
         Mode::Oneway => Ok(0),
-        _ => write_error(room, SERVICE.name(), error),
+        _ => room.write(&|room| write_error(room, SERVICE.name(), error)),
     }
 }

@@ -128,7 +128,7 @@ pub struct Upgraded<'b, C> {
 /// A service that does not upgrade is served for ever. After an upgrade the caller does what the
 /// other protocol wants, and calls again.
 ///
-/// `receive` has to hold the longest call and its NUL, `send` twice the longest reply and its NUL.
+/// `receive` has to hold the longest call and its NUL, `send` the longest reply and its NUL.
 ///
 /// # Errors
 ///
@@ -149,7 +149,7 @@ pub struct Upgraded<'b, C> {
 /// # let mut service = Nothing;
 /// use nullink::unix::{Listener, serve};
 ///
-/// let (mut receive, mut send) = ([0; 4096], [0; 8192]);
+/// let (mut receive, mut send) = ([0; 4096], [0; 4096]);
 /// let listener = Listener::bind("/run/org.example.ftl")?;
 /// serve(&listener, &mut service, &mut receive, &mut send)?;
 /// # Ok::<(), nullink::unix::Error>(())
@@ -169,7 +169,7 @@ pub fn serve<'b, S: Service>(
             }
             Err(error) => return Err(error),
         };
-        stream.stop_at_nul(S::UPGRADES);
+        stream.stop_at_upgrades(S::UPGRADES);
         if let Ok(End::Upgraded { cursor, unread }) =
             connection::serve(service, &mut stream, receive, send)
         {

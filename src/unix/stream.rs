@@ -54,7 +54,7 @@ pub struct Timeouts {
 #[derive(Debug)]
 pub struct Stream {
     socket: OwnedFd,
-    stop_at_nul: bool,
+    upgrades: Option<Upgrades>,
     send: Option<Duration>,
     reply: Option<Deadline>,
 }
@@ -116,12 +116,14 @@ impl Stream {
         Ok(())
     }
 
-    /// Whether a read ends at the first NUL, which ends a message, and leaves what follows to
-    /// whoever reads from the descriptor next. It costs one more system call for each read.
+    /// Whether a read goes no further than to the end of a call that may upgrade the connection,
+    /// so that whoever reads from the descriptor next finds the first byte of the other protocol:
+    /// UAPI.20, "`upgrade`". It costs one more system call for each read.
     ///
-    /// A service that upgrades connections reads so: [`serve`](super::serve()) sees to it.
-    pub fn stop_at_nul(&mut self, stop: bool) {
-        self.stop_at_nul = stop;
+    /// [`serve`](super::serve()) sees to it, for a service that
+    /// [upgrades](crate::Service::UPGRADES).
+    pub fn stop_at_upgrades(&mut self, stop: bool) {
+        self.upgrades = stop.then_some(Upgrades { inside: false });
     }
 
     /// Closes the connection so that its end is an end for the peer, and no error: what the peer
@@ -139,29 +141,56 @@ impl Stream {
     }
 
     /// What the next read reads, if there is something to be read.
-    fn read_now(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
-        let mut limit = buffer.len();
-        if self.stop_at_nul {
+    fn read_now(&mut self, mut buffer: &mut [u8]) -> Result<usize, Errno> {
+        if self.upgrades.is_some() {
             let count = self.receive(buffer, RecvFlags::PEEK)?;
-            let mut seen = buffer.iter().take(count);
-            limit = match seen.position(|byte| *byte == 0) {
-                Some(nul) => nul.saturating_add(1),
-                None => count,
-            };
+            if count == 0 {
+                return Ok(0);
+            }
+            let seen = buffer.get(..count).unwrap_or_default();
+            let limit = self.upgrades.as_mut().map(|upgrades| upgrades.limit(seen));
+            buffer = limit
+                .and_then(|limit| buffer.get_mut(..limit))
+                .unwrap_or_default();
         }
-        match buffer.get_mut(..limit) {
-            None | Some([]) => Ok(0),
-            Some(buffer) => self.receive(buffer, RecvFlags::empty()),
-        }
+        self.receive(buffer, RecvFlags::empty())
     }
 }
+
+/// Looks for calls that may upgrade their connection.
+#[derive(Debug)]
+struct Upgrades {
+    /// The last read has ended inside of a message.
+    inside: bool,
+}
+
+impl Upgrades {
+    /// How much of what is there may be read: up to the end of the first message that may upgrade.
+    ///
+    /// That is one with the word in it, or with an escape, which may hide the word; or one of which
+    /// the beginning is not here.
+    fn limit(&mut self, seen: &[u8]) -> usize {
+        let mut limit = 0_usize;
+        for message in seen.split_inclusive(|byte| *byte == 0) {
+            limit = limit.saturating_add(message.len());
+            let begun = core::mem::replace(&mut self.inside, !message.ends_with(&[0]));
+            let word = || message.windows(WORD.len()).any(|word| word == WORD);
+            if begun || message.contains(&b'\\') || word() {
+                break;
+            }
+        }
+        limit
+    }
+}
+
+const WORD: &[u8] = b"upgrade";
 
 impl From<OwnedFd> for Stream {
     /// Takes a connected socket. It may be a non-blocking one: it is waited for.
     fn from(socket: OwnedFd) -> Self {
         Stream {
             socket,
-            stop_at_nul: false,
+            upgrades: None,
             send: None,
             reply: None,
         }
