@@ -32,8 +32,8 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let (passwd, group) = (std::fs::read("/etc/passwd")?, std::fs::read("/etc/group")?);
     let listener = Listener::bind_to(Address::parse(address)?, Listener::EVERYBODY)?;
 
-    // A thousand accounts fit into half of what is sent from.
-    let (mut receive, mut send) = (vec![0; 16 * 1024], vec![0; 512 * 1024]);
+    // The reply to GetAll has to fit: a thousand accounts do.
+    let (mut receive, mut send) = (vec![0; 16 * 1024], vec![0; 256 * 1024]);
     let mut service = Accounts::new(&passwd, &group);
     serve(&listener, &mut service, &mut receive, &mut send)?;
     Ok(())

@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 
 fn service(address: &str) -> Result<(), Box<dyn std::error::Error>> {
     let listener = Listener::bind_to(Address::parse(address)?, Listener::EVERYBODY)?;
-    let (mut receive, mut send) = ([0; 4096], [0; 8192]);
+    let (mut receive, mut send) = ([0; 4096], [0; 4096]);
     serve(
         &listener,
         &mut Certification::default(),

@@ -30,7 +30,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         return Err("usage: conformance ADDRESS, which is unix:/path or unix:@name".into());
     };
     let listener = Listener::bind_to(Address::parse(address)?, Listener::EVERYBODY)?;
-    let (mut receive, mut send) = ([0; 16 * 1024], [0; 64 * 1024]);
+    let (mut receive, mut send) = ([0; 16 * 1024], [0; 32 * 1024]);
     let mut scratch = [0; 16 * 1024];
     let mut service = T {
         scratch: &mut scratch,

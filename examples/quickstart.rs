@@ -34,8 +34,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     thread::spawn(move || {
         let passwd = fs::read("/etc/passwd").unwrap_or_default();
         let group = fs::read("/etc/group").unwrap_or_default();
-        // A thousand accounts fit into half of what is sent from.
-        let (mut receive, mut send) = (vec![0; 4096], vec![0; 512 * 1024]);
+        // The reply to GetAll has to fit: a thousand accounts do.
+        let (mut receive, mut send) = (vec![0; 4096], vec![0; 256 * 1024]);
         let mut service = Accounts::new(&passwd, &group);
         serve(&listener, &mut service, &mut receive, &mut send).map(drop)
     });

@@ -14,6 +14,8 @@ pub enum Error {
     /// There is nothing at the path, or nobody who listens at the abstract name: is the service
     /// running?
     NotFound,
+    /// The directory in which the socket shall be does not exist.
+    NoDirectory,
     /// There is something at the path, but it is no socket. It is left alone.
     NotASocket,
     /// There is a socket at the path, but not a stream socket.
@@ -59,6 +61,7 @@ impl fmt::Display for Error {
             },
             other => f.write_str(match other {
                 Error::NotFound => "no such socket: is the service running?",
+                Error::NoDirectory => "the directory for the socket does not exist",
                 Error::NotASocket => "what is at this path is no socket",
                 Error::NotAStream => "the socket at this path is no stream socket",
                 Error::Stale => "nobody listens on the socket at this path: its service has ended",
@@ -75,7 +78,7 @@ impl embedded_io::Error for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Error::PathTooLong | Error::NotASocket | Error::NotAStream => ErrorKind::InvalidInput,
-            Error::NotFound => ErrorKind::NotFound,
+            Error::NotFound | Error::NoDirectory => ErrorKind::NotFound,
             Error::Stale => ErrorKind::ConnectionRefused,
             Error::InUse => ErrorKind::AddrInUse,
             Error::TimedOut => ErrorKind::TimedOut,

@@ -48,13 +48,13 @@ impl Listener {
     /// # Errors
     ///
     /// [`Error::InUse`] if somebody else listens there, [`Error::NotASocket`] if something else is
-    /// at the path, [`Error::PathTooLong`], or what the system says.
+    /// at the path, [`Error::NoDirectory`], [`Error::PathTooLong`], or what the system says.
     pub fn bind_to(address: Address<'_>, mode: u32) -> Result<Self, Error> {
         let socket = super::new_socket()?;
         let to = super::socket_address(address)?;
         match address {
             Address::Abstract(_) => {
-                bind(&socket, &to).map_err(in_use)?;
+                bind(&socket, &to).map_err(bind_error)?;
                 listen(&socket, BACKLOG)?;
             }
             Address::Unix(path) => {
@@ -67,7 +67,7 @@ impl Listener {
                     if errno == Errno::ADDRINUSE {
                         remove_stale(path)?;
                     }
-                    bind(&socket, &to).map_err(in_use)
+                    bind(&socket, &to).map_err(bind_error)
                 })?;
                 chmod(path, mode)?;
                 listen(&socket, BACKLOG)?;
@@ -202,9 +202,11 @@ const fn milliseconds(count: i64) -> Timespec {
     }
 }
 
-fn in_use(errno: Errno) -> Error {
+/// Why bind(2) has failed.
+fn bind_error(errno: Errno) -> Error {
     match errno {
         Errno::ADDRINUSE => Error::InUse,
+        Errno::NOENT => Error::NoDirectory,
         errno => errno.into(),
     }
 }

@@ -1,0 +1,204 @@
+//! The examples, as a user would run them.
+#![cfg(all(feature = "unix", target_os = "linux"))]
+
+#[path = "../examples/shared/accounts.rs"]
+#[allow(dead_code)] // the clients' part
+mod accounts;
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// An example that cargo has built; None, with a word, if it has not.
+fn example(name: &str) -> Option<Command> {
+    let this = std::env::current_exe().expect("a path");
+    let path = this.parent()?.parent()?.join("examples").join(name);
+    if path.exists() {
+        return Some(Command::new(path));
+    }
+    assert!(
+        std::env::var_os("CI").is_none(),
+        "needs cargo build --examples"
+    );
+    println!("skipped: needs cargo build --examples");
+    None
+}
+
+/// An address that nobody else has.
+fn address(name: &str) -> (String, PathBuf) {
+    let path = std::env::temp_dir().join(format!("nullink-{}-{name}", std::process::id()));
+    (format!("unix:{}", path.display()), path)
+}
+
+/// A service that runs until this is dropped.
+struct Running(Child, PathBuf);
+
+impl Running {
+    fn new(mut service: Command, address: &str, path: PathBuf) -> Self {
+        let child = service
+            .arg(address)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("a process");
+        let begin = Instant::now();
+        while std::os::unix::net::UnixStream::connect(&path).is_err() {
+            assert!(begin.elapsed() < Duration::from_secs(60), "does not listen");
+            std::thread::yield_now();
+        }
+        Running(child, path)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+        let _ = std::fs::remove_file(&self.1);
+    }
+}
+
+fn text(output: &Output) -> String {
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    format!("{stdout}{stderr}")
+}
+
+#[test]
+fn quickstart_shows_a_service_and_a_client() {
+    let Some(mut quickstart) = example("quickstart") else {
+        return;
+    };
+    let output = quickstart.output().expect("a process");
+    let text = text(&output);
+    assert!(output.status.success(), "{text}");
+    for line in [
+        "-> {\"method\":\"com.redhat.accounts.GetByName\",\"parameters\":{\"name\":\"root\"}}",
+        "<- {\"parameters\":{\"account\":{\"name\":\"root\",\"uid\":0,",
+        "<- {\"error\":\"com.redhat.accounts.NotFound\"}",
+        "-> {\"method\":\"com.redhat.accounts.GetAll\"}",
+    ] {
+        assert!(text.contains(line), "{line} is not in:\n{text}");
+    }
+    assert!(!text.contains('\x1b'), "no colours but on a terminal");
+    // It has cleaned up behind itself.
+    let path = text
+        .split("unix:")
+        .nth(1)
+        .and_then(|rest| rest.lines().next());
+    assert!(!std::path::Path::new(path.expect("a path")).exists());
+}
+
+#[test]
+fn certification_certifies_itself() {
+    let (Some(service), Some(mut client)) = (example("certification"), example("certification"))
+    else {
+        return;
+    };
+    let (address, path) = address("certification");
+    let _service = Running::new(service, &address, path);
+    let output = client
+        .args(["--client", &address])
+        .output()
+        .expect("a process");
+    let text = text(&output);
+    assert!(output.status.success(), "{text}");
+    assert!(text.ends_with("End: ok\nall_ok: true\n"), "{text}");
+}
+
+#[test]
+fn accounts_serves_the_accounts_of_the_system_and_adds_to_them() {
+    let Some(service) = example("accounts") else {
+        return;
+    };
+    let (address, path) = address("accounts");
+    let socket = path.to_str().expect("UTF-8").to_string();
+    let _service = Running::new(service, &address, path);
+    let stream = nullink::unix::Stream::connect(&socket).expect("a service");
+    let (mut receive, mut send) = (vec![0; 1 << 18], vec![0; 4096]);
+    let mut client = nullink::Client::new(stream, &mut receive, &mut send);
+    let mut call = |method: &str, parameters: &str| {
+        let parameters = nullink::json::Raw::new(parameters).expect("JSON");
+        let reply = client.call_raw(&format!("com.redhat.accounts.{method}"), parameters);
+        let reply = reply.expect("a reply");
+        let error = reply
+            .error()
+            .map(|error| error.replace("com.redhat.accounts.", ""));
+        error.unwrap_or_default() + reply.parameters().as_str()
+    };
+    let root = call("GetByName", r#"{"name":"root"}"#);
+    assert!(
+        root.starts_with(r#"{"account":{"name":"root","uid":0,"gid":0,"#),
+        "{root}"
+    );
+    assert_eq!(call("GetByUid", r#"{"uid":0}"#), root);
+    assert_eq!(call("GetByUid", r#"{"uid":4294967294}"#), "NotFound{}");
+    let account = r#"{"account":{"name":"nullink-new","uid":4294967294,"gid":0,"full_name":"N\u0075ll","home":"/","shell":""}}"#;
+    let added = account.replace("\\u0075", "u");
+    assert_eq!(call("Add", account), added);
+    assert_eq!(call("GetByUid", r#"{"uid":4294967294}"#), added);
+    assert_eq!(call("Add", account), r#"CreationFailed{"field":"name"}"#);
+    let other = account.replace("nullink-new", "nullink-other");
+    assert_eq!(call("Add", &other), r#"CreationFailed{"field":"uid"}"#);
+    let other = other.replace(
+        "\"uid\":4294967294,\"gid\":0",
+        "\"uid\":4294967293,\"gid\":4294967293",
+    );
+    assert_eq!(call("Add", &other), r#"CreationFailed{"field":"gid"}"#);
+    let all = call("GetAll", "{}");
+    assert!(all.contains(r#""name":"root""#) && all.contains(r#""name":"nullink-new""#));
+}
+
+#[test]
+fn a_thousand_accounts_fit() {
+    // With a user database that the system does not have.
+    let line = |n: u32| {
+        format!(
+            "a-rather-long-name-{n}:x:{n}:{n}:Some Body With A Name,,,:/home/a-rather-long-name-{n}:/usr/sbin/nologin\n"
+        )
+    };
+    let passwd: String = (0..1000).map(line).collect();
+    let mut service = accounts::Accounts::new(passwd.as_bytes(), b"");
+    let call = b"{\"method\":\"com.redhat.accounts.GetAll\"}\0";
+    let mut reply = vec![0; 1 << 20];
+    let stream = nullink::Halves {
+        reader: &call[..],
+        writer: &mut reply[..],
+    };
+    let (mut receive, mut send) = (vec![0; 4096], vec![0; 256 * 1024]);
+    let end = nullink::serve(&mut service, stream, &mut receive, &mut send);
+    assert_eq!(end, Ok(nullink::End::Closed));
+    let length = reply.iter().position(|byte| *byte == 0).expect("a reply");
+    let reply: serde_json::Value = serde_json::from_slice(&reply[..length]).expect("JSON");
+    assert_eq!(
+        reply["parameters"]["accounts"]
+            .as_array()
+            .expect("a list")
+            .len(),
+        1000
+    );
+}
+
+#[test]
+fn examples_say_how_they_are_used() {
+    for name in ["accounts", "certification", "conformance"] {
+        for arguments in [
+            &[][..],
+            &["nonsense"],
+            &["unix:"],
+            &["a", "b", "c"],
+            &["unix:/no/such/directory/socket"],
+        ] {
+            let Some(mut command) = example(name) else {
+                return;
+            };
+            let output = command.args(arguments).output().expect("a process");
+            let text = text(&output);
+            assert_eq!(
+                output.status.code(),
+                Some(1),
+                "{name} {arguments:?}: {text}"
+            );
+            assert!(text.starts_with(&format!("{name}: ")), "{text}");
+        }
+    }
+}
