@@ -1,0 +1,103 @@
+//! A call is what serde_json says it is, and a service answers it with one message at most.
+#![no_main]
+
+mod oracle;
+#[path = "../../examples/shared/t.rs"]
+mod t;
+
+use libfuzzer_sys::fuzz_target;
+use nullink::service::{Session, Step};
+use nullink::{Call, Mode};
+use serde_json::Value;
+use t::T;
+
+/// The flags that are set, and whether all members are as they should be.
+fn mode(value: &Value) -> Option<Mode> {
+    let object = value.as_object()?;
+    let mut mode = Mode::Simple;
+    for (name, value) in object {
+        let this = match &name[..] {
+            "method" if value.is_string() => continue,
+            "parameters" if value.is_object() || value.is_null() => continue,
+            "oneway" => Mode::Oneway,
+            "more" => Mode::More,
+            "upgrade" => Mode::Upgrade,
+            name if name.contains('.') => continue,
+            _ => return None,
+        };
+        match (value, mode) {
+            (Value::Bool(true), Mode::Simple) => mode = this,
+            (Value::Bool(false) | Value::Null, _) => {}
+            _ => return None,
+        }
+    }
+    object.get("method")?;
+    Some(mode)
+}
+
+fuzz_target!(|data: &[u8]| {
+    if data.len() > oracle::LONGEST || data.contains(&0) {
+        return;
+    }
+    let value = oracle::value(data);
+    let mut message = data.to_vec();
+    let parsed = Call::parse(&mut message);
+    match (&parsed, &value) {
+        (Ok(call), Some(value)) => {
+            // (A member that occurs twice is refused, and hidden from the oracle.)
+            assert_eq!(Some(call.mode()), mode(value));
+            assert_eq!(call.method(), value["method"]);
+            let parameters: Value = serde_json::from_str(call.parameters().as_str()).expect("JSON");
+            if value["parameters"].is_object() {
+                assert_eq!(parameters, value["parameters"]);
+            }
+        }
+        (Ok(_), None) => panic!("no JSON"),
+        _ => {}
+    }
+    let mode = parsed.ok().map(|call| call.mode());
+
+    // A service takes it for the same.
+    let (mut receive, mut send) = (vec![0; oracle::LONGEST + 1], vec![0; 1 << 16]);
+    let mut scratch = vec![0; oracle::LONGEST];
+    let mut service = T { scratch: &mut scratch };
+    let mut session = Session::new(&mut receive, &mut send);
+    session.spare()[..data.len()].copy_from_slice(data);
+    session.received(data.len());
+    session.spare()[0] = 0;
+    session.received(1);
+    let (mut streamed, mut replies) = (0, Vec::new());
+    let end = loop {
+        match session.step(&mut service, None) {
+            Step::Called => {}
+            // Nobody counts to a million here.
+            Step::Streamed if streamed == 10 => {
+                session.abandon(&mut service);
+                return;
+            }
+            Step::Streamed => streamed += 1,
+            Step::Write => {
+                let pending = session.pending();
+                for reply in pending.split_inclusive(|byte| *byte == 0) {
+                    let reply = reply.strip_suffix(&[0]).expect("a whole message");
+                    replies.push(oracle::value(reply).expect("JSON"));
+                }
+                let count = pending.len();
+                session.sent(count);
+            }
+            end => break end,
+        }
+    };
+    match mode {
+        None => assert!(matches!(end, Step::Ended(Err(_))) && replies.is_empty()),
+        Some(Mode::Oneway) => assert_eq!((end, replies.len()), (Step::Read, 0)),
+        Some(mode) => {
+            let (last, others) = replies.split_last().expect("a reply");
+            assert!(last.get("continues").is_none());
+            for other in others {
+                assert_eq!((mode, &other["continues"]), (Mode::More, &Value::Bool(true)));
+            }
+            assert!(matches!(end, Step::Read | Step::Upgraded(_)));
+        }
+    }
+});

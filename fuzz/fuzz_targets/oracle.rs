@@ -1,0 +1,35 @@
+//! What serde_json says.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The value of a text, however deeply it is nested.
+pub fn value(text: &[u8]) -> Option<Value> {
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    deserializer.disable_recursion_limit();
+    let value = Value::deserialize(&mut deserializer).ok()?;
+    deserializer.end().ok()?;
+    Some(value)
+}
+
+/// How deeply arrays and objects are nested in a text.
+pub fn depth(text: &[u8]) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let (mut in_string, mut escaped) = (false, false);
+    for byte in text {
+        match byte {
+            b'"' if !escaped => in_string = !in_string,
+            b'[' | b'{' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        escaped = in_string && *byte == b'\\' && !escaped;
+    }
+    deepest
+}
+
+/// Inputs that are longer only take longer: and the oracle recurses.
+pub const LONGEST: usize = 4096;

@@ -1,0 +1,80 @@
+//! A reply is what serde_json says it is, and a client is told of it as it is.
+#![no_main]
+
+mod oracle;
+
+use std::convert::Infallible;
+
+use libfuzzer_sys::fuzz_target;
+use nullink::Reply;
+use nullink::client::{self, CallError, Method};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+#[derive(Serialize)]
+struct Jump;
+
+#[derive(Deserialize)]
+struct Jumped<'r> {
+    at: Option<&'r str>,
+}
+
+#[derive(Deserialize)]
+enum FtlError<'r> {
+    NotEnoughEnergy,
+    OutOfRange { field: &'r str },
+}
+
+impl Method for Jump {
+    const NAME: &'static str = "org.example.ftl.Jump";
+    type Output<'r> = Jumped<'r>;
+    type Error<'r> = FtlError<'r>;
+}
+
+fuzz_target!(|data: &[u8]| {
+    if data.len() > oracle::LONGEST {
+        return;
+    }
+    let mut message = data.to_vec();
+    let Ok(reply) = Reply::parse(&mut message) else {
+        return;
+    };
+    let value = oracle::value(data).expect("JSON");
+    let object = value.as_object().expect("an object");
+    for name in object.keys() {
+        assert!(name.contains('.') || ["parameters", "error", "continues"].contains(&&name[..]));
+    }
+    assert_eq!(reply.error(), value["error"].as_str());
+    assert_eq!(reply.continues(), value["continues"] == Value::Bool(true));
+    assert!(!reply.continues() || reply.error().is_none());
+    let parameters = reply.parameters().to_string();
+    if value["parameters"].is_object() {
+        assert_eq!(oracle::value(parameters.as_bytes()).as_ref(), Some(&value["parameters"]));
+    } else {
+        assert_eq!(parameters, "{}");
+    }
+
+    let name = value["error"].as_str();
+    match client::read::<Jump, Infallible>(reply) {
+        Ok(jumped) => {
+            assert_eq!(name, None);
+            assert_eq!(jumped.at, value["parameters"]["at"].as_str());
+        }
+        Err(CallError::Method(error)) => match error {
+            FtlError::NotEnoughEnergy => assert_eq!(name, Some("org.example.ftl.NotEnoughEnergy")),
+            FtlError::OutOfRange { field } => {
+                assert_eq!(name, Some("org.example.ftl.OutOfRange"));
+                assert_eq!(Some(field), value["parameters"]["field"].as_str());
+            }
+        },
+        Err(CallError::Service(_)) => {
+            assert!(name.expect("an error").starts_with("org.varlink.service."));
+        }
+        Err(CallError::Unknown { error, parameters: raw }) => {
+            assert_eq!(Some(error), name);
+            assert_eq!(raw.as_str(), parameters);
+        }
+        Err(CallError::Decode { error, .. }) => assert_eq!(error, name),
+        Err(CallError::Connection(error)) => panic!("{error}"),
+    }
+});

@@ -1,0 +1,24 @@
+//! The scan agrees with serde_json on what is JSON.
+#![no_main]
+
+mod oracle;
+
+use libfuzzer_sys::fuzz_target;
+use nullink::Syntax;
+use nullink::json::{DEPTH, scan};
+
+fuzz_target!(|data: &[u8]| {
+    if data.len() > oracle::LONGEST {
+        return;
+    }
+    match scan(data) {
+        Ok(()) => assert!(oracle::value(data).is_some()),
+        Err(error) if error.kind == Syntax::Depth => {
+            assert!(oracle::depth(&data[..=error.offset]) > DEPTH);
+        }
+        Err(error) => {
+            assert!(error.offset <= data.len());
+            assert_eq!(oracle::value(data), None, "{error}");
+        }
+    }
+});

@@ -1,0 +1,158 @@
+//! A client and a service, joined by a stream that splits everywhere and is cut somewhere: every
+//! call that arrives is answered, in order, and nothing else is.
+//!
+//! Input: the sizes of the service's buffers, when the stream is cut, and then what happens, a
+//! byte each.
+#![no_main]
+
+#[path = "../../examples/shared/t.rs"]
+mod t;
+
+use std::collections::VecDeque;
+
+use libfuzzer_sys::fuzz_target;
+use nullink::service::Step;
+use nullink::{Error, Misuse, Mode, Violation, client, service};
+use serde::Serialize;
+use t::T;
+
+#[derive(Serialize)]
+struct Need {
+    s: String,
+}
+
+#[derive(Serialize)]
+struct Count {
+    n: u8,
+}
+
+/// What the next replies have to be.
+fn expected(reply: &mut VecDeque<String>, call: u8, argument: u8) {
+    match call % 6 {
+        0 => reply.push_back("{}".to_string()),
+        1 => reply.push_back(serde_json::json!({"s": text(argument)}).to_string()),
+        2 => {
+            let n = argument % 8;
+            for i in 0..n {
+                reply.push_back(format!(r#"{{"i":{i}}}"#));
+            }
+            if n == 0 {
+                reply.push_back(r#"{"parameter":"n"}"#.to_string());
+            }
+        }
+        3 => reply.push_back(r#"{"why":"because"}"#.to_string()),
+        4 => {}
+        _ => reply.push_back(r#"{"interface":"org.example.unheard"}"#.to_string()),
+    }
+}
+
+fn text(argument: u8) -> String {
+    "\"\n\u{1f980}x".chars().cycle().take(argument.into()).collect()
+}
+
+fuzz_target!(|data: &[u8]| {
+    let [receive, send, cut, steps @ ..] = data else {
+        return;
+    };
+    // Big enough for every call and every reply.
+    let receive_size = 1500 + usize::from(*receive);
+    let send_size = 1500 + usize::from(*send);
+    let (mut a, mut b) = (vec![0; receive_size], vec![0; send_size]);
+    let (mut c, mut d) = (vec![0; receive_size], vec![0; send_size]);
+    let mut scratch = [0; 2048];
+    let mut handler = T { scratch: &mut scratch };
+    let mut service = service::Session::new(&mut a, &mut b);
+    let mut client = client::Session::new(&mut c, &mut d);
+
+    let (mut to_service, mut to_client) = (VecDeque::new(), VecDeque::new());
+    let mut replies = VecDeque::new();
+    // After so many bytes the client is gone, or never.
+    let mut left = match cut {
+        0 => usize::MAX,
+        cut => usize::from(*cut) * 16,
+    };
+    let mut ended = false;
+    let mut drained = Vec::new();
+    for step in steps.chunks_exact(2) {
+        let (action, argument) = (step[0], step[1]);
+        match action % 5 {
+            // The client calls.
+            0 => {
+                let call = action / 5;
+                let queued = match call % 6 {
+                    0 => client.queue("org.example.t.Empty", Mode::Simple, &()),
+                    1 => client.queue("org.example.t.Need", Mode::Simple, &Need { s: text(argument) }),
+                    2 => client.queue("org.example.t.Count", Mode::More, &Count { n: argument % 8 }),
+                    3 => client.queue("org.example.t.Fail", Mode::Simple, &()),
+                    4 => client.queue("org.example.t.Need", Mode::Oneway, &()),
+                    _ => client.queue("org.example.unheard.Of", Mode::Simple, &()),
+                };
+                match queued {
+                    Ok(()) => expected(&mut replies, call, argument),
+                    Err(Error::Encode(_) | Error::Misuse(Misuse::TooManyCalls)) => {}
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            // Bytes move from the client to the service,
+            1 => {
+                let count = client.pending().len().min(argument.into());
+                to_service.extend(client.pending()[..count].iter().copied().take(left));
+                left -= count.min(left);
+                client.sent(count);
+                let spare = service.spare();
+                let count = to_service.len().min(spare.len()).min(argument.into());
+                spare.iter_mut().zip(to_service.drain(..count)).for_each(|(to, byte)| *to = byte);
+                if count > 0 {
+                    service.received(count);
+                } else if left == 0 && to_service.is_empty() {
+                    service.received(0);
+                }
+            }
+            // the service does something,
+            2 if !ended => {
+                let mut drain = |bytes: &[u8]| {
+                    drained.extend_from_slice(bytes);
+                    true
+                };
+                let drain: Option<&mut dyn FnMut(&[u8]) -> bool> = match argument % 2 {
+                    0 => None,
+                    _ => Some(&mut drain),
+                };
+                match service.step(&mut handler, drain) {
+                    Step::Ended(result) => {
+                        assert_eq!(left, 0, "ended without being cut");
+                        assert!(matches!(result, Ok(()) | Err(Error::Protocol(Violation::Truncated))));
+                        ended = true;
+                    }
+                    Step::Upgraded(_) => panic!("nobody upgrades"),
+                    _ => {}
+                }
+                to_client.extend(drained.drain(..));
+            }
+            // and bytes move back.
+            3 => {
+                let count = service.pending().len().min(argument.into());
+                to_client.extend(&service.pending()[..count]);
+                service.sent(count);
+                let spare = client.spare();
+                let count = to_client.len().min(spare.len()).min(argument.into());
+                spare.iter_mut().zip(to_client.drain(..count)).for_each(|(to, byte)| *to = byte);
+                // (Nothing would be the end.)
+                if count > 0 {
+                    client.received(count);
+                }
+            }
+            // The client receives.
+            _ => match client.ready() {
+                Ok(true) => {
+                    let reply = client.receive().expect("a reply");
+                    let expected = replies.pop_front().expect("a reply that is expected");
+                    assert_eq!(reply.parameters().as_str(), expected);
+                }
+                Ok(false) => {}
+                Err(Error::Misuse(Misuse::NothingOutstanding)) => assert!(replies.is_empty()),
+                Err(error) => panic!("{error}"),
+            },
+        }
+    }
+});
