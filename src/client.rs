@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{DecodeError, Error, Mismatch, Misuse, TooLong, Violation};
 use crate::frame::{Frames, Outbox};
 use crate::json::{Decode, Raw, Stop};
-use crate::message::{Mode, Reply, decode_member, write_call};
+use crate::message::{Envelope, Mode, Reply, decode_member};
 use crate::name;
 use crate::service::{SERVICE, ServiceError};
 
@@ -224,7 +224,9 @@ impl<'b> Session<'b> {
             _ => {}
         }
         let mut room = self.tx.room(None);
-        let length = room.write(&|room| write_call(room, method, mode, parameters))?;
+        let envelope = Envelope::Call { method, mode };
+        let length =
+            room.write(&|room| envelope.write(room, &|writer| writer.value(parameters)))?;
         self.tx.commit(length);
         if mode != Mode::Oneway {
             // There is room: that was asked above.

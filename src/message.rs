@@ -5,7 +5,7 @@
 use core::ops::Range;
 use core::str;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::error::{DecodeError, EncodeError, Violation};
 use crate::json::{self, Kind, Member, Raw, Reader, Scanner, Value, Writer};
@@ -345,65 +345,59 @@ fn parts(
     )
 }
 
-/// Writes a call and its NUL at the beginning of `room`; returns their length.
-pub(crate) fn write_call<P: Serialize + ?Sized>(
-    room: &mut [u8],
-    method: &str,
-    mode: Mode,
-    parameters: &P,
-) -> Result<usize, EncodeError> {
-    if name::split(method).is_none() {
-        return Err(EncodeError::Name);
-    }
-    let mut writer = Writer::new(room);
-    writer.bytes(b"{\"method\":");
-    writer.string(method);
-    if let Some(flag) = mode.flag() {
-        writer.bytes(b",");
-        writer.string(flag);
-        writer.bytes(b":true");
-    }
-    write_parameters(&mut writer, b",\"parameters\":", parameters);
-    end(writer)
+/// A message that is to be written: all but its content, which is the parameters, or an error.
+#[derive(Clone, Copy)]
+pub(crate) enum Envelope<'a> {
+    Call { method: &'a str, mode: Mode },
+    Reply { continues: bool },
+    Error { interface: &'a str },
 }
 
-/// Writes a reply and its NUL at the beginning of `room`; returns their length.
-pub(crate) fn write_reply<P: Serialize + ?Sized>(
-    room: &mut [u8],
-    continues: bool,
-    parameters: &P,
-) -> Result<usize, EncodeError> {
-    let mut writer = Writer::new(room);
-    let (begin, name): (&[u8], &[u8]) = match continues {
-        true => (b"{\"continues\":true", b",\"parameters\":"),
-        false => (b"{", b"\"parameters\":"),
-    };
-    writer.bytes(begin);
-    write_parameters(&mut writer, name, parameters);
-    end(writer)
-}
+/// What is in the envelope. It is one function for all types, so that the rest is there once.
+pub(crate) type Content<'a> = &'a dyn Fn(&mut Writer<'_>);
 
-/// Writes an error of an interface and its NUL at the beginning of `room`; returns their length.
-/// The error is a variant of an enum, its parameters are the variant's content.
-pub(crate) fn write_error<E: Serialize + ?Sized>(
-    room: &mut [u8],
-    interface: &str,
-    error: &E,
-) -> Result<usize, EncodeError> {
-    let mut writer = Writer::new(room);
-    writer.bytes(b"{\"error\":");
-    writer.member(interface, b",\"parameters\":", error);
-    end(writer)
+impl Envelope<'_> {
+    /// Writes a message and its NUL at the beginning of `room`; returns their length.
+    pub fn write(&self, room: &mut [u8], content: Content<'_>) -> Result<usize, EncodeError> {
+        let mut writer = Writer::new(room);
+        writer.bytes(b"{");
+        match *self {
+            Envelope::Call { method, mode } => {
+                if name::split(method).is_none() {
+                    return Err(EncodeError::Name);
+                }
+                writer.bytes(b"\"method\":");
+                writer.string(method);
+                if let Some(flag) = mode.flag() {
+                    writer.bytes(b",");
+                    writer.string(flag);
+                    writer.bytes(b":true");
+                }
+                write_parameters(&mut writer, b",\"parameters\":", content);
+            }
+            Envelope::Reply { continues: true } => {
+                writer.bytes(b"\"continues\":true");
+                write_parameters(&mut writer, b",\"parameters\":", content);
+            }
+            Envelope::Reply { continues: false } => {
+                write_parameters(&mut writer, b"\"parameters\":", content);
+            }
+            // The error is a variant of an enum, its parameters are the variant's content.
+            Envelope::Error { interface } => {
+                writer.bytes(b"\"error\":");
+                writer.member(interface, b",\"parameters\":", content);
+            }
+        }
+        writer.bytes(b"}\0");
+        writer.end()
+    }
 }
 
 /// Writes the parameters behind their name; neither, if there are none.
-fn write_parameters<P: Serialize + ?Sized>(writer: &mut Writer<'_>, name: &[u8], parameters: &P) {
+fn write_parameters(writer: &mut Writer<'_>, name: &[u8], content: Content<'_>) {
     let begin = writer.length();
     writer.bytes(name);
-    writer.object(begin, parameters);
-}
-
-fn end(mut writer: Writer<'_>) -> Result<usize, EncodeError> {
-    writer.bytes(b"}\0");
-    writer.end()
+    let value = writer.length();
+    content(writer);
+    writer.check_object(begin, value);
 }

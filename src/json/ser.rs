@@ -143,16 +143,10 @@ impl<'b> Writer<'b> {
         }
     }
 
-    /// A structure or a map. Nothing, if there is nothing in it, and nothing of what was written
-    /// since `begin` either.
-    pub fn object<T: Serialize + ?Sized>(&mut self, begin: usize, value: &T) {
-        let length = self.length;
-        self.value(value);
-        self.check_object(begin, length);
-    }
-
-    fn check_object(&mut self, begin: usize, length: usize) {
-        match self.since(length) {
+    /// Sees to it that what was written since `value` is a structure or a map. If there is nothing
+    /// in it, what was written since `begin` goes as well.
+    pub fn check_object(&mut self, begin: usize, value: usize) {
+        match self.since(value) {
             b"{}" | b"null" => self.length = begin,
             [b'{', ..] => {}
             _ => self.fail(EncodeError::NotAnObject),
@@ -161,17 +155,17 @@ impl<'b> Writer<'b> {
 
     /// A member of an interface, a variant of an enum: its full name, and its content, if it has
     /// any, behind `separator`.
-    pub fn member<T: Serialize + ?Sized>(
+    pub fn member(
         &mut self,
         interface: &'b str,
         separator: &'b [u8],
-        value: &T,
+        variant: &dyn Fn(&mut Writer<'_>),
     ) {
         self.member = Some(MemberOf {
             interface,
             separator,
         });
-        self.value(value);
+        variant(self);
         if self.member.is_some() {
             self.fail(EncodeError::NoVarlinkType("an error that is no enum"));
         }
@@ -445,7 +439,9 @@ impl<'a, 'b> Serializer for &'a mut Writer<'b> {
         value: &T,
     ) -> Result<(), Failed> {
         let end = self.member_name(variant);
-        self.object(end, value);
+        let content = self.length;
+        self.value(value);
+        self.check_object(end, content);
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::builtin::ServiceError;
 use crate::error::{DecodeError, EncodeError, Field, Mismatch};
 use crate::frame::Room;
-use crate::message::{Mode, write_error, write_reply};
+use crate::message::{Content, Envelope, Mode};
 
 /// Answers one call. Every way to answer consumes it and makes the [`Outcome`] that the handler
 /// has to return.
@@ -49,6 +49,9 @@ pub struct Responder<'c, C = ()> {
     brand: Brand<'c, C>,
 }
 
+const REPLY: Envelope<'static> = Envelope::Reply { continues: false };
+const CONTINUES: Envelope<'static> = Envelope::Reply { continues: true };
+
 /// Ties an outcome to its call: the lifetime is invariant, so it fits no other.
 type Brand<'c, C> = PhantomData<(fn(&'c ()) -> &'c (), C)>;
 
@@ -73,7 +76,7 @@ impl<'c, C> Responder<'c, C> {
     where
         P: Serialize + ?Sized,
     {
-        self.write(Then::Done, &|room| write_reply(room, false, parameters))
+        self.write(Then::Done, REPLY, &|writer| writer.value(parameters))
     }
 
     /// An error of the call's interface: the variant of an enum, its parameters the variant's
@@ -98,18 +101,20 @@ impl<'c, C> Responder<'c, C> {
         E: Serialize + ?Sized,
     {
         let interface = self.interface;
-        self.write(Then::Done, &|room| write_error(room, interface, error))
+        let envelope = Envelope::Error { interface };
+        self.write(Then::Done, envelope, &|writer| writer.value(error))
     }
 
     /// Writes a message, unless nothing is to be sent.
     fn write(
         mut self,
         then: Then<C>,
-        message: &dyn Fn(&mut [u8]) -> Result<usize, EncodeError>,
+        envelope: Envelope<'_>,
+        content: Content<'_>,
     ) -> Result<Outcome<'c, C>, Unsent<Self>> {
         let written = match self.mode {
             Mode::Oneway => Ok(0),
-            _ => self.room.write(message),
+            _ => self.room.write(&|room| envelope.write(room, content)),
         };
         match written {
             Ok(length) => Ok(Outcome {
@@ -206,10 +211,8 @@ impl<'c, C> ReplyStream<'c, C> {
     where
         P: Serialize + ?Sized,
     {
-        let then = Then::Continue(cursor);
-        let written = self
-            .reply
-            .write(then, &|room| write_reply(room, true, parameters));
+        let (reply, then) = (self.reply, Then::Continue(cursor));
+        let written = reply.write(then, CONTINUES, &|writer| writer.value(parameters));
         written.map_err(Unsent::of_stream)
     }
 
@@ -255,10 +258,8 @@ impl<'c, C> Upgrade<'c, C> {
     where
         P: Serialize + ?Sized,
     {
-        let then = Then::Upgrade(cursor);
-        let written = self
-            .reply
-            .write(then, &|room| write_reply(room, false, parameters));
+        let (reply, then) = (self.reply, Then::Upgrade(cursor));
+        let written = reply.write(then, REPLY, &|writer| writer.value(parameters));
         written.map_err(Unsent::of_upgrade)
     }
 

@@ -5,7 +5,7 @@ use super::builtin::{self, SERVICE, ServiceError};
 use super::responder::{Outcome, Refusal, ReplyStream, Responder, Then};
 use crate::error::{EncodeError, Error, TooLong, Violation};
 use crate::frame::{Drain, Frames, Outbox, Room, again};
-use crate::message::{Call, Mode, write_error};
+use crate::message::{Call, Envelope, Mode};
 use crate::name;
 
 /// The state of one connection to a service. It reads and writes nothing: a driver gives it what
@@ -301,6 +301,10 @@ fn write_refusal(
 ) -> Result<usize, EncodeError> {
     match mode {
         Mode::Oneway => Ok(0),
-        _ => room.write(&|room| write_error(room, SERVICE.name(), error)),
+        _ => {
+            let interface = SERVICE.name();
+            let envelope = Envelope::Error { interface };
+            room.write(&|room| envelope.write(room, &|writer| writer.value(error)))
+        }
     }
 }
