@@ -152,3 +152,8 @@ pub use error::{
 pub use idl::Interface;
 pub use message::{Call, Mode, Reply};
 pub use service::Service;
+
+/// The README's examples compile.
+#[cfg(all(doctest, feature = "unix", target_os = "linux"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -60,7 +60,9 @@ fuzz_target!(|data: &[u8]| {
     // A service takes it for the same.
     let (mut receive, mut send) = (vec![0; oracle::LONGEST + 1], vec![0; 1 << 16]);
     let mut scratch = vec![0; oracle::LONGEST];
-    let mut service = T { scratch: &mut scratch };
+    let mut service = T {
+        scratch: &mut scratch,
+    };
     let mut session = Session::new(&mut receive, &mut send);
     session.spare()[..data.len()].copy_from_slice(data);
     session.received(data.len());
@@ -95,7 +97,10 @@ fuzz_target!(|data: &[u8]| {
             let (last, others) = replies.split_last().expect("a reply");
             assert!(last.get("continues").is_none());
             for other in others {
-                assert_eq!((mode, &other["continues"]), (Mode::More, &Value::Bool(true)));
+                assert_eq!(
+                    (mode, &other["continues"]),
+                    (Mode::More, &Value::Bool(true))
+                );
             }
             assert!(matches!(end, Step::Read | Step::Upgraded(_)));
         }

@@ -18,7 +18,9 @@ fn same(ours: &Value, theirs: &Value) -> bool {
         }
         (Value::Object(ours), Value::Object(theirs)) => {
             ours.len() == theirs.len()
-                && ours.iter().all(|(key, value)| theirs.get(key).is_some_and(|it| same(value, it)))
+                && ours
+                    .iter()
+                    .all(|(key, value)| theirs.get(key).is_some_and(|it| same(value, it)))
         }
         (ours, theirs) => ours == theirs,
     }

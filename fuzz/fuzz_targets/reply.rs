@@ -49,7 +49,10 @@ fuzz_target!(|data: &[u8]| {
     assert!(!reply.continues() || reply.error().is_none());
     let parameters = reply.parameters().to_string();
     if value["parameters"].is_object() {
-        assert_eq!(oracle::value(parameters.as_bytes()).as_ref(), Some(&value["parameters"]));
+        assert_eq!(
+            oracle::value(parameters.as_bytes()).as_ref(),
+            Some(&value["parameters"])
+        );
     } else {
         assert_eq!(parameters, "{}");
     }
@@ -70,7 +73,10 @@ fuzz_target!(|data: &[u8]| {
         Err(CallError::Service(_)) => {
             assert!(name.expect("an error").starts_with("org.varlink.service."));
         }
-        Err(CallError::Unknown { error, parameters: raw }) => {
+        Err(CallError::Unknown {
+            error,
+            parameters: raw,
+        }) => {
             assert_eq!(Some(error), name);
             assert_eq!(raw.as_str(), parameters);
         }

@@ -47,7 +47,11 @@ fn expected(reply: &mut VecDeque<String>, call: u8, argument: u8) {
 }
 
 fn text(argument: u8) -> String {
-    "\"\n\u{1f980}x".chars().cycle().take(argument.into()).collect()
+    "\"\n\u{1f980}x"
+        .chars()
+        .cycle()
+        .take(argument.into())
+        .collect()
 }
 
 fuzz_target!(|data: &[u8]| {
@@ -60,7 +64,9 @@ fuzz_target!(|data: &[u8]| {
     let (mut a, mut b) = (vec![0; receive_size], vec![0; send_size]);
     let (mut c, mut d) = (vec![0; receive_size], vec![0; send_size]);
     let mut scratch = [0; 2048];
-    let mut handler = T { scratch: &mut scratch };
+    let mut handler = T {
+        scratch: &mut scratch,
+    };
     let mut service = service::Session::new(&mut a, &mut b);
     let mut client = client::Session::new(&mut c, &mut d);
 
@@ -81,8 +87,16 @@ fuzz_target!(|data: &[u8]| {
                 let call = action / 5;
                 let queued = match call % 6 {
                     0 => client.queue("org.example.t.Empty", Mode::Simple, &()),
-                    1 => client.queue("org.example.t.Need", Mode::Simple, &Need { s: text(argument) }),
-                    2 => client.queue("org.example.t.Count", Mode::More, &Count { n: argument % 8 }),
+                    1 => client.queue(
+                        "org.example.t.Need",
+                        Mode::Simple,
+                        &Need { s: text(argument) },
+                    ),
+                    2 => client.queue(
+                        "org.example.t.Count",
+                        Mode::More,
+                        &Count { n: argument % 8 },
+                    ),
                     3 => client.queue("org.example.t.Fail", Mode::Simple, &()),
                     4 => client.queue("org.example.t.Need", Mode::Oneway, &()),
                     _ => client.queue("org.example.unheard.Of", Mode::Simple, &()),
@@ -101,7 +115,10 @@ fuzz_target!(|data: &[u8]| {
                 client.sent(count);
                 let spare = service.spare();
                 let count = to_service.len().min(spare.len()).min(argument.into());
-                spare.iter_mut().zip(to_service.drain(..count)).for_each(|(to, byte)| *to = byte);
+                spare
+                    .iter_mut()
+                    .zip(to_service.drain(..count))
+                    .for_each(|(to, byte)| *to = byte);
                 if count > 0 {
                     service.received(count);
                 } else if left == 0 && to_service.is_empty() {
@@ -121,7 +138,10 @@ fuzz_target!(|data: &[u8]| {
                 match service.step(&mut handler, drain) {
                     Step::Ended(result) => {
                         assert_eq!(left, 0, "ended without being cut");
-                        assert!(matches!(result, Ok(()) | Err(Error::Protocol(Violation::Truncated))));
+                        assert!(matches!(
+                            result,
+                            Ok(()) | Err(Error::Protocol(Violation::Truncated))
+                        ));
                         ended = true;
                     }
                     Step::Upgraded(_) => panic!("nobody upgrades"),
@@ -136,7 +156,10 @@ fuzz_target!(|data: &[u8]| {
                 service.sent(count);
                 let spare = client.spare();
                 let count = to_client.len().min(spare.len()).min(argument.into());
-                spare.iter_mut().zip(to_client.drain(..count)).for_each(|(to, byte)| *to = byte);
+                spare
+                    .iter_mut()
+                    .zip(to_client.drain(..count))
+                    .for_each(|(to, byte)| *to = byte);
                 // (Nothing would be the end.)
                 if count > 0 {
                     client.received(count);

@@ -2,18 +2,19 @@
 # Builds the freestanding programs into a directory: static, without libc, without an allocator,
 # and without a way to panic, or they do not link.
 #
-#   tests/freestanding/build.sh OUTDIR [OPT_LEVEL] [more arguments for cargo rustc]
+#   tests/freestanding/build.sh OUTDIR [OPT_LEVEL] [more RUSTFLAGS]
 set -eu
 cd "$(dirname "$0")"
 out=$(mkdir -p "$1" && cd "$1" && pwd)
 level=${2:-z}
-[ $# -gt 2 ] && shift 2 || shift $#
+more=${3-}
 
 target=x86_64-unknown-linux-gnu
 export CARGO_PROFILE_RELEASE_OPT_LEVEL="$level"
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS="
     -Crelocation-model=static -Cforce-unwind-tables=no
     -Clink-arg=-nostartfiles -Clink-arg=-nostdlib -Clink-arg=-static -Clink-arg=-no-pie
-    -Clink-arg=-Wl,--build-id=none -Clink-arg=-Wl,--no-eh-frame-hdr -Clink-arg=-Wl,-z,norelro"
-cargo rustc --quiet --locked --release --target "$target" "$@"
+    -Clink-arg=-Wl,--build-id=none -Clink-arg=-Wl,--no-eh-frame-hdr -Clink-arg=-Wl,-z,norelro
+    $more"
+cargo build --quiet --locked --release --target "$target"
 cp "target/$target/release/freestanding" "$out/"
