@@ -87,7 +87,7 @@
 //!
 //! | module | what it knows |
 //! |---|---|
-//! | [`service`] | a service's side: [`Service`](service::Service), dispatch, exactly one final message |
+//! | [`service`] | a service's side: [`Service`], dispatch, exactly one final message |
 //! | [`client`] | a client's side: typed calls, what waits for a reply |
 //! | [`connection`] | the blocking driver for both, over any [`embedded_io`] stream: [`serve`], [`Client`] |
 //! | [`unix`] | Unix sockets, with the feature `unix` on Linux |
