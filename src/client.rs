@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{DecodeError, Error, Mismatch, Misuse, TooLong, Violation};
 use crate::frame::{Frames, Outbox};
-use crate::json::{Decode, Raw, Stop};
+use crate::json::{Decode, Raw, Stop, Writer};
 use crate::message::{Envelope, Mode, Reply, decode_member};
 use crate::name;
 use crate::service::{SERVICE, ServiceError};
@@ -220,13 +220,15 @@ impl<'b> Session<'b> {
             // Nothing may be under way before an upgrade, and nothing can follow it.
             Some(Mode::Upgrade) => return Err(Misuse::RepliesOutstanding.into()),
             Some(_) if mode == Mode::Upgrade => return Err(Misuse::RepliesOutstanding.into()),
-            Some(_) if self.waiting.is_full() => return Err(Misuse::TooManyCalls.into()),
+            Some(_) if mode != Mode::Oneway && self.waiting.is_full() => {
+                return Err(Misuse::TooManyCalls.into());
+            }
             _ => {}
         }
-        let mut room = self.tx.room(None);
         let envelope = Envelope::Call { method, mode };
-        let length =
-            room.write(&|room| envelope.write(room, &|writer| writer.value(parameters)))?;
+        let content = |writer: &mut Writer<'_>| writer.value(parameters);
+        let message = |room: &mut [u8]| envelope.write(room, &content);
+        let length = self.tx.room(&mut None).write(&message)?;
         self.tx.commit(length);
         if mode != Mode::Oneway {
             // There is room: that was asked above.

@@ -81,26 +81,19 @@ where
     IO: Read + Write,
 {
     let mut session = service::Session::new(receive, send);
-    let mut failed = Ok(());
     loop {
+        let mut failed = None;
         let mut drain = |bytes: &[u8]| {
-            failed = write(&mut stream, bytes);
-            failed.is_ok()
+            failed = write(&mut stream, bytes).err();
+            failed.is_none()
         };
         let step = session.step(service, Some(&mut drain));
-        let moved = failed.and_then(|()| match step {
-            Step::Called => Ok(()),
-            Step::Streamed | Step::Write => send_pending(&mut stream, &mut session),
-            Step::Read => fill(&mut stream, &mut session, usize::MAX),
-            Step::Upgraded(_) | Step::Ended(_) => Ok(()),
-        });
-        if let Err(error) = moved {
-            session.abandon(service);
-            return Err(error);
-        }
-        failed = Ok(());
-        match step {
-            Step::Upgraded(cursor) => {
+        let moved = match (failed, step) {
+            (Some(error), _) => Err(error),
+            (None, Step::Called) => Ok(()),
+            (None, Step::Streamed | Step::Write) => send_pending(&mut stream, &mut session),
+            (None, Step::Read) => fill(&mut stream, &mut session, usize::MAX),
+            (None, Step::Upgraded(cursor)) => {
                 // Moves what is unread to the beginning of the buffer.
                 session.spare();
                 return Ok(End::Upgraded {
@@ -108,9 +101,12 @@ where
                     unread: session.into_unread(),
                 });
             }
-            Step::Ended(Ok(())) => return Ok(End::Closed),
-            Step::Ended(Err(error)) => return Err(error.over()),
-            _ => {}
+            (None, Step::Ended(Ok(()))) => return Ok(End::Closed),
+            (None, Step::Ended(Err(error))) => return Err(error.over()),
+        };
+        if let Err(error) = moved {
+            session.abandon(service);
+            return Err(error);
         }
     }
 }

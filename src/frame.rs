@@ -202,7 +202,7 @@ impl<'b> Outbox<'b> {
     ///
     /// If there is not enough of it, `drain` is asked to send what waits: so the room is always
     /// the whole buffer, whether a message is alone or one of many.
-    pub(crate) fn room<'c>(&'c mut self, drain: Option<Drain<'c>>) -> Room<'c> {
+    pub(crate) fn room<'c>(&'c mut self, drain: &'c mut Option<Drain<'_>>) -> Room<'c> {
         let Pending { start, end } = self.pending;
         if start > 0 {
             move_to_front(self.buffer, start, end);
@@ -214,7 +214,11 @@ impl<'b> Outbox<'b> {
         Room {
             buffer: self.buffer,
             pending: &mut self.pending,
-            drain,
+            // (`Option::as_deref_mut` can't shorten the lifetime of what it holds.)
+            drain: match drain {
+                Some(drain) => Some(&mut **drain),
+                None => None,
+            },
         }
     }
 
@@ -227,14 +231,6 @@ impl<'b> Outbox<'b> {
 
 /// Sends bytes, all of them, and says whether it has.
 pub type Drain<'a> = &'a mut dyn FnMut(&[u8]) -> bool;
-
-/// The same drain, for a shorter while.
-pub(crate) fn again<'a>(drain: &'a mut Option<Drain<'_>>) -> Option<Drain<'a>> {
-    match drain {
-        Some(drain) => Some(&mut **drain),
-        None => None,
-    }
-}
 
 /// Where a message is written to: see [`Outbox::room`].
 pub(crate) struct Room<'c> {
@@ -374,7 +370,7 @@ mod tests {
 
     fn put(outbox: &mut Outbox<'_>, bytes: &[u8], drain: Option<Drain<'_>>) -> bool {
         let mut drain = drain;
-        let written = outbox.room(again(&mut drain)).write(&|room| {
+        let written = outbox.room(&mut drain).write(&|room| {
             let room = room.get_mut(..bytes.len()).ok_or(EncodeError::Full)?;
             room.copy_from_slice(bytes);
             Ok(bytes.len())

@@ -4,7 +4,7 @@ use super::Service;
 use super::builtin::{self, SERVICE, ServiceError};
 use super::responder::{Outcome, Refusal, ReplyStream, Responder, Then};
 use crate::error::{EncodeError, Error, TooLong, Violation};
-use crate::frame::{Drain, Frames, Outbox, Room, again};
+use crate::frame::{Drain, Frames, Outbox, Room};
 use crate::message::{Call, Envelope, Mode};
 use crate::name;
 
@@ -219,19 +219,16 @@ impl<'b, C: Copy> Session<'b, C> {
         };
         let call = Call::parse(message)?;
         let (method, mode) = (call.method(), call.mode());
-        let interface = match name::split(method) {
+        let known = match name::split(method) {
             None => Err(ServiceError::MethodNotFound { method }),
             Some((interface, _)) => {
                 builtin::find::<S>(interface).ok_or(ServiceError::InterfaceNotFound { interface })
             }
         };
-        let (length, state) = match interface {
-            Err(error) => {
-                let room = self.tx.room(again(&mut drain));
-                (write_refusal(room, mode, &error)?, State::Open)
-            }
+        let error = match known {
+            Err(error) => error,
             Ok(interface) => {
-                let room = self.tx.room(again(&mut drain));
+                let room = self.tx.room(&mut drain);
                 let reply = Responder::new(room, mode, interface.name());
                 let answer = if interface == &SERVICE {
                     builtin::call(service, call, reply)
@@ -239,24 +236,22 @@ impl<'b, C: Copy> Session<'b, C> {
                     service.call(call, reply)
                 };
                 match answer.map(Outcome::into_parts) {
-                    Ok((length, then)) => (length, State::after(then, interface.name())),
-                    Err(refusal) => {
-                        let error = match refusal {
-                            Refusal::InvalidParameter(parameter) => {
-                                ServiceError::InvalidParameter {
-                                    parameter: parameter.name_in(message),
-                                }
-                            }
-                            refusal => refusal.error(method)?,
-                        };
-                        let room = self.tx.room(again(&mut drain));
-                        (write_refusal(room, mode, &error)?, State::Open)
+                    Ok((length, then)) => {
+                        self.tx.commit(length);
+                        return Ok(State::after(then, interface.name()));
                     }
+                    Err(Refusal::InvalidParameter(parameter)) => ServiceError::InvalidParameter {
+                        parameter: parameter.name_in(message),
+                    },
+                    Err(refusal) => refusal.error(method)?,
                 }
             }
         };
-        self.tx.commit(length);
-        Ok(state)
+        if mode != Mode::Oneway {
+            let length = write_error(self.tx.room(&mut drain), &error)?;
+            self.tx.commit(length);
+        }
+        Ok(State::Open)
     }
 
     /// Asks for the next reply of a stream.
@@ -267,15 +262,14 @@ impl<'b, C: Copy> Session<'b, C> {
         cursor: C,
         interface: &'static str,
     ) -> Result<State<C>, Error> {
-        let room = self.tx.room(again(&mut drain));
+        let room = self.tx.room(&mut drain);
         let answer = service.resume(cursor, ReplyStream::new(room, interface));
         let (length, then) = match answer.map(Outcome::into_parts) {
             Ok(parts) => parts,
             // The call is gone, and its name with it: the interface's has to do.
             Err(refusal) => {
                 let error = refusal.error(interface)?;
-                let room = self.tx.room(again(&mut drain));
-                (write_refusal(room, Mode::More, &error)?, Then::Done)
+                (write_error(self.tx.room(&mut drain), &error)?, Then::Done)
             }
         };
         self.tx.commit(length);
@@ -293,18 +287,9 @@ impl<C> State<C> {
     }
 }
 
-/// A standard error, unless the call is not to be answered.
-fn write_refusal(
-    mut room: Room<'_>,
-    mode: Mode,
-    error: &ServiceError<'_>,
-) -> Result<usize, EncodeError> {
-    match mode {
-        Mode::Oneway => Ok(0),
-        _ => {
-            let interface = SERVICE.name();
-            let envelope = Envelope::Error { interface };
-            room.write(&|room| envelope.write(room, &|writer| writer.value(error)))
-        }
-    }
+/// Writes a standard error.
+fn write_error(mut room: Room<'_>, error: &ServiceError<'_>) -> Result<usize, EncodeError> {
+    let interface = SERVICE.name();
+    let envelope = Envelope::Error { interface };
+    room.write(&|room| envelope.write(room, &|writer| writer.value(error)))
 }
