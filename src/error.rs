@@ -48,7 +48,7 @@ pub enum Syntax {
     Escape,
     /// Half of a surrogate pair.
     Surrogate,
-    /// Bytes in a string that are no UTF-8.
+    /// Bytes that are no UTF-8.
     Utf8,
     /// Arrays and objects within one another, deeper than [`json::DEPTH`](crate::json::DEPTH).
     Depth,

@@ -6,6 +6,7 @@
 use core::cell::Cell;
 use core::mem;
 
+use crate::bytes::find_nul;
 use crate::error::{EncodeError, TooLong};
 
 /// What has been received: bytes in, messages out.
@@ -79,7 +80,7 @@ impl<'b> Frames<'b> {
         loop {
             let unread = self.unread();
             let new = unread.get(self.searched..).unwrap_or_default();
-            let Some(position) = new.iter().position(|byte| *byte == 0) else {
+            let Some(position) = find_nul(new) else {
                 self.searched = unread.len();
                 if self.skipping {
                     self.clear();

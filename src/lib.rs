@@ -132,6 +132,7 @@
 extern crate std;
 
 pub mod address;
+mod bytes;
 pub mod client;
 pub mod connection;
 pub mod error;

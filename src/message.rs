@@ -247,7 +247,7 @@ fn members(
     message: &[u8],
     mut see: impl FnMut(MemberName<'_>, MemberValue) -> Result<(), Violation>,
 ) -> Result<(), Violation> {
-    let mut scanner = Scanner::new(message);
+    let mut scanner = Scanner::strict(message)?;
     if scanner.open_object().is_err() {
         // JSON of another kind, or no JSON at all.
         json::scan(message)?;

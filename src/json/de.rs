@@ -18,6 +18,7 @@ use serde::forward_to_deserialize_any;
 use super::raw::Raw;
 use super::scan::{Scanner, scan};
 use super::text;
+use crate::bytes::count_plain;
 use crate::error::{DecodeError, Field, Mismatch};
 
 /// Reads a JSON text as a `T`.
@@ -138,12 +139,9 @@ impl<'de> Reader<'de> {
 
     /// The first byte of the next value, and all white space before it gone.
     pub fn peek(&mut self) -> Option<u8> {
-        let space = self
-            .rest
-            .iter()
-            .take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
-            .count();
-        self.take(space);
+        while let [b' ' | b'\t' | b'\n' | b'\r', ..] = self.rest {
+            self.take(1);
+        }
         self.rest.first().copied()
     }
 
@@ -176,21 +174,23 @@ impl<'de> Reader<'de> {
             return Err(TYPE);
         }
         self.take(1);
-        let mut bytes = self.rest.iter();
+        let mut rest = &*self.rest;
         let mut escaped = false;
         loop {
-            match bytes.next() {
-                Some(b'"') => break,
-                Some(b'\\') => {
-                    escaped = true;
-                    bytes.next();
+            match rest.get(count_plain(rest)..) {
+                Some([b'"', behind @ ..]) => {
+                    rest = behind;
+                    break;
                 }
-                Some(_) => {}
-                None => return Err(SYNTAX),
+                Some([b'\\', _, behind @ ..]) => {
+                    escaped = true;
+                    rest = behind;
+                }
+                _ => return Err(SYNTAX),
             }
         }
-        let behind = bytes.len().saturating_add(1);
-        let text = self.take(self.rest.len().saturating_sub(behind));
+        let quote = rest.len().saturating_add(1);
+        let text = self.take(self.rest.len().saturating_sub(quote));
         self.take(1);
         let text = match escaped {
             true => text::unescape(text).map_err(|_| SYNTAX)?,

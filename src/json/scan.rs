@@ -7,6 +7,7 @@ use core::ops::Range;
 use core::str;
 
 use super::text;
+use crate::bytes::count_plain;
 use crate::error::{Syntax, SyntaxError};
 
 /// How deeply arrays and objects may be nested.
@@ -28,7 +29,7 @@ pub const DEPTH: usize = 128;
 /// assert!(json::scan("[".repeat(1_000_000).as_bytes()).is_err());
 /// ```
 pub fn scan(text: &[u8]) -> Result<(), SyntaxError> {
-    let mut scanner = Scanner::new(text);
+    let mut scanner = Scanner::strict(text)?;
     scanner.value(0)?;
     scanner.end()
 }
@@ -52,10 +53,22 @@ pub(crate) struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
+    /// Over a text that has been scanned before.
     pub fn new(text: &'a [u8]) -> Self {
         Scanner {
             rest: text,
             length: text.len(),
+        }
+    }
+
+    /// Over a text that anybody may have written: that it is UTF-8 is checked at once.
+    pub fn strict(text: &'a [u8]) -> Result<Self, SyntaxError> {
+        match str::from_utf8(text) {
+            Ok(_) => Ok(Scanner::new(text)),
+            Err(error) => Err(SyntaxError {
+                kind: Syntax::Utf8,
+                offset: error.valid_up_to(),
+            }),
         }
     }
 
@@ -193,35 +206,25 @@ impl<'a> Scanner<'a> {
     /// A string with its quotes; the range is that of the text between them.
     fn string(&mut self) -> Result<Range<usize>, SyntaxError> {
         self.expect(b'"')?;
-        let text = self.rest;
         let start = self.offset();
-        let mut ascii = true;
         loop {
-            match self.rest {
+            let (_, rest) = self
+                .rest
+                .split_at_checked(count_plain(self.rest))
+                .unwrap_or_default();
+            self.rest = rest;
+            match rest {
                 [b'"', ..] => break,
                 [b'\\', rest @ ..] => match text::escape(rest) {
                     Ok((_, rest)) => self.rest = rest,
                     Err(kind) => return Err(self.error(kind)),
                 },
-                [0..=0x1f, ..] => return Err(self.error(Syntax::Control)),
-                [byte, rest @ ..] => {
-                    ascii &= byte.is_ascii();
-                    self.rest = rest;
-                }
+                [_, ..] => return Err(self.error(Syntax::Control)),
                 [] => return Err(self.error(Syntax::Incomplete)),
             }
         }
         let end = self.offset();
         self.skip_byte();
-        if !ascii {
-            let text = text.get(..end.saturating_sub(start)).unwrap_or_default();
-            if let Err(error) = str::from_utf8(text) {
-                return Err(SyntaxError {
-                    kind: Syntax::Utf8,
-                    offset: start.saturating_add(error.valid_up_to()),
-                });
-            }
-        }
         Ok(start..end)
     }
 

@@ -14,6 +14,7 @@ use serde::{Serialize, Serializer, ser};
 
 use super::raw::Raw;
 use super::text;
+use crate::bytes::count_plain;
 use crate::error::EncodeError;
 
 /// Writes a value as JSON text, at the beginning of `buffer`.
@@ -227,11 +228,7 @@ impl<'b> Writer<'b> {
     fn escaped(&mut self, text: &str) {
         let mut rest = text.as_bytes();
         loop {
-            let run = rest
-                .iter()
-                .take_while(|byte| text::is_plain(**byte))
-                .count();
-            let (run, behind) = rest.split_at_checked(run).unwrap_or((rest, &[]));
+            let (run, behind) = rest.split_at_checked(count_plain(rest)).unwrap_or_default();
             self.bytes(run);
             let [byte, behind @ ..] = behind else {
                 return;

@@ -103,12 +103,7 @@ pub(crate) fn has_dot(mut text: &[u8]) -> bool {
     false
 }
 
-/// Whether a byte of a string is written as it is.
-pub(crate) fn is_plain(byte: u8) -> bool {
-    byte >= 0x20 && byte != b'"' && byte != b'\\'
-}
-
-/// How another byte is written: an escape, and its length.
+/// How a byte is written that does not stand for itself: an escape, and its length.
 pub(crate) fn escaped(byte: u8) -> ([u8; 6], usize) {
     let short = |letter| ([b'\\', letter, 0, 0, 0, 0], 2);
     match byte {
