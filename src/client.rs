@@ -56,6 +56,14 @@ pub trait Method: Serialize {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub enum NoError {}
 
+impl fmt::Display for NoError {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {}
+    }
+}
+
+impl core::error::Error for NoError {}
+
 /// Why a call has failed. `E` are the errors of the method's interface, `T` is the error of the
 /// stream below. What it names is borrowed from the receive buffer.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -95,7 +103,9 @@ impl<E: fmt::Debug, T: fmt::Display> fmt::Display for CallError<'_, E, T> {
         match self {
             CallError::Method(error) => error.fmt(f),
             CallError::Service(error) => error.fmt(f),
-            CallError::Unknown { error, parameters } => write!(f, "{error} {parameters}"),
+            CallError::Unknown { error, parameters } => {
+                write!(f, "the service answers with the error {error} {parameters}")
+            }
             CallError::Decode { error, field, why } => {
                 f.write_str(error.unwrap_or("the reply"))?;
                 write!(f, " is not as expected: {why}")?;
@@ -144,6 +154,8 @@ pub struct Session<'b> {
     waiting: Deque<Mode, CALLS>,
     /// The service sends nothing more.
     end_of_input: bool,
+    /// The service takes nothing more.
+    end_of_output: bool,
     unusable: bool,
 }
 
@@ -158,6 +170,7 @@ impl<'b> Session<'b> {
             tx: Outbox::new(send),
             waiting: Deque::new(),
             end_of_input: false,
+            end_of_output: false,
             unusable: false,
         }
     }
@@ -206,6 +219,12 @@ impl<'b> Session<'b> {
         self.unusable = true;
     }
 
+    /// The service takes nothing more. What is pending is lost; replies may still come.
+    pub fn fail_to_send(&mut self) {
+        self.end_of_output = true;
+        self.tx.sent(usize::MAX);
+    }
+
     /// Writes a call behind those that are pending.
     ///
     /// # Errors
@@ -217,16 +236,22 @@ impl<'b> Session<'b> {
         P: Serialize + ?Sized,
     {
         match self.next_mode()? {
+            _ if self.end_of_output => return Err(Misuse::Unusable.into()),
             // Nothing may be under way before an upgrade, and nothing can follow it.
             Some(Mode::Upgrade) => return Err(Misuse::RepliesOutstanding.into()),
             Some(_) if mode == Mode::Upgrade => return Err(Misuse::RepliesOutstanding.into()),
             Some(_) if mode != Mode::Oneway && self.waiting.is_full() => {
                 return Err(Misuse::TooManyCalls.into());
             }
+            // A reply that nobody has asked for would be taken for the confirmation.
+            None if mode == Mode::Upgrade && !self.rx.unread().is_empty() => {
+                self.unusable = true;
+                return Err(Violation::Unasked.into());
+            }
             _ => {}
         }
         let envelope = Envelope::Call { method, mode };
-        let content = |writer: &mut Writer<'_>| writer.value(parameters);
+        let content = |writer: &mut Writer<'_>| _ = writer.value(parameters);
         let message = |room: &mut [u8]| envelope.write(room, &content);
         let length = self.tx.room(&mut None).write(&message)?;
         self.tx.commit(length);
@@ -311,9 +336,9 @@ pub fn read<'r, M: Method, T>(
     let (interface, member) = name::split(name).unwrap_or_default();
     let reader = parameters.reader();
     let known = if interface == SERVICE.name() {
-        decode_member(member, reader).map(CallError::Service)
+        decode_member(interface, member, reader).map(CallError::Service)
     } else if name::split(M::NAME).is_some_and(|(own, _)| own == interface) {
-        decode_member(member, reader).map(CallError::Method)
+        decode_member(interface, member, reader).map(CallError::Method)
     } else {
         Err(reader.error(Stop::Because(Mismatch::Member)))
     };

@@ -4,6 +4,7 @@
 //! [`client::Session`], which know the protocol. A stream is anything that
 //! implements [`embedded_io::Read`] and [`embedded_io::Write`]; [`Halves`] makes one of two.
 
+use core::convert::Infallible;
 use core::fmt;
 use core::marker::PhantomData;
 
@@ -13,6 +14,7 @@ use crate::client::{self, CallError, Method, read};
 use crate::error::{Error, Misuse};
 use crate::json::Raw;
 use crate::message::{Mode, Reply};
+use crate::name;
 use crate::service::{self, Service, Step};
 
 /// How a connection to a service has ended.
@@ -74,17 +76,20 @@ pub fn serve<'b, S, IO>(
     service: &mut S,
     mut stream: IO,
     receive: &'b mut [u8],
-    send: &'b mut [u8],
+    send: &mut [u8],
 ) -> Result<End<'b, S::Cursor>, Error<IO::Error>>
 where
     S: Service,
     IO: Read + Write,
 {
-    let mut session = service::Session::new(receive, send);
+    let mut session = service::Session::new(&mut *receive, send);
     loop {
         let mut failed = None;
         let mut drain = |bytes: &[u8]| {
-            failed = write(&mut stream, bytes).err();
+            // Once it has failed, part of them may have been sent: nothing can follow.
+            if failed.is_none() {
+                failed = write(&mut stream, bytes).err();
+            }
             failed.is_none()
         };
         let step = session.step(service, Some(&mut drain));
@@ -96,9 +101,10 @@ where
             (None, Step::Upgraded(cursor)) => {
                 // Moves what is unread to the beginning of the buffer.
                 session.spare();
+                let count = session.into_unread().len();
                 return Ok(End::Upgraded {
                     cursor,
-                    unread: session.into_unread(),
+                    unread: receive.get(..count).unwrap_or_default(),
                 });
             }
             (None, Step::Ended(Ok(()))) => return Ok(End::Closed),
@@ -179,10 +185,10 @@ impl<'b, S: Read + Write> Client<'b, S> {
     pub fn more<M: Method>(
         &mut self,
         method: &M,
-    ) -> Result<Replies<'_, 'b, S, M>, Error<S::Error>> {
+    ) -> Result<Replies<'_, 'b, S, M>, CallErrorOf<'static, M, S>> {
         self.idle()?;
         self.queue(method, Mode::More)?;
-        self.replies()
+        Ok(self.replies()?)
     }
 
     /// Calls a method and does not want to know what comes of it.
@@ -243,6 +249,11 @@ impl<'b, S: Read + Write> Client<'b, S> {
     /// Writes a call behind those that are queued, and sends nothing yet:
     /// [`flush`](Self::flush), and everything that waits for a reply, sends them all at once.
     ///
+    /// All that is queued is sent before anything is received. A service that can't get rid of its
+    /// replies meanwhile stops reading: with calls and replies that are longer, together, than
+    /// what the stream holds, both would wait for ever (on a Unix socket that is some 200
+    /// kilobytes; and see [`Timeouts::send`](crate::unix::Timeouts::send)).
+    ///
     /// # Errors
     ///
     /// If it does not fit behind the others ([`EncodeError::Full`](crate::EncodeError::Full)), or
@@ -267,6 +278,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn queue<M: Method>(&mut self, method: &M, mode: Mode) -> Result<(), Error<S::Error>> {
+        const { assert!(name::is_full(M::NAME), "not the full name of a method") };
         let queued = self.session.queue(M::NAME, mode, method);
         queued.map_err(Error::over)
     }
@@ -293,8 +305,11 @@ impl<'b, S: Read + Write> Client<'b, S> {
     /// If the stream fails.
     pub fn flush(&mut self) -> Result<(), Error<S::Error>> {
         self.session.next_mode()?;
-        let written = send_pending(&mut self.stream, &mut self.session);
-        self.check(written)
+        let sent = send_pending(&mut self.stream, &mut self.session);
+        sent.inspect_err(|error| match is_closed(error) {
+            true => self.session.fail_to_send(),
+            false => self.session.fail(),
+        })
     }
 
     /// Waits for the reply to the queued call that is next.
@@ -317,13 +332,18 @@ impl<'b, S: Read + Write> Client<'b, S> {
     /// If there is none.
     pub fn receive_raw(&mut self) -> Result<Reply<'_>, Error<S::Error>> {
         let chunk = match self.session.next_mode()? {
+            None => return Err(Misuse::NothingOutstanding.into()),
             Some(Mode::Upgrade) => 1,
-            _ => usize::MAX,
+            Some(_) => usize::MAX,
         };
-        self.flush()?;
+        match self.flush() {
+            // The service is gone, but its replies to earlier calls may be there still.
+            Err(error) if is_closed(&error) => {}
+            sent => sent?,
+        }
         while !self.session.ready().map_err(Error::over)? {
             let filled = fill(&mut self.stream, &mut self.session, chunk);
-            self.check(filled)?;
+            filled.inspect_err(|_| self.session.fail())?;
         }
         self.session.receive().map_err(Error::over)
     }
@@ -362,14 +382,6 @@ impl<'b, S: Read + Write> Client<'b, S> {
             None => Ok(()),
             Some(_) => Err(Misuse::RepliesOutstanding.into()),
         }
-    }
-
-    /// A stream that has failed is not used again.
-    fn check(&mut self, result: Result<(), Error<S::Error>>) -> Result<(), Error<S::Error>> {
-        if result.is_err() {
-            self.session.fail();
-        }
-        result
     }
 }
 
@@ -467,6 +479,89 @@ impl<R: embedded_io::Error, W: embedded_io::Error> embedded_io::Error for HalfEr
     }
 }
 
+/// A stream that leads to a service in the same program: what is written to it are calls, what is
+/// read from it are the replies. With a [`Client`] over it, a service is tested without a socket.
+///
+/// A read finds the end where another stream would wait for ever: when no call is left to be
+/// answered. After an upgrade there is nothing to be read.
+///
+/// ```
+/// use nullink::client::CallError;
+/// use nullink::connection::Loopback;
+/// use nullink::service::{GetInterfaceDescription, ServiceError};
+/// # use nullink::service::{Info, Outcome, Refusal, Responder, Service};
+/// # use nullink::{Call, Client, Interface};
+/// # struct Nothing;
+/// # impl Service for Nothing {
+/// #     type Cursor = ();
+/// #     const INTERFACES: &'static [Interface] = &[];
+/// #     fn info(&self) -> Info<'_> { Info { vendor: "Example", ..Info::default() } }
+/// #     fn call<'c>(&mut self, _: Call<'c>, _: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
+/// #         Err(Refusal::MethodNotFound)
+/// #     }
+/// # }
+/// # let service = Nothing;
+///
+/// let (mut a, mut b, mut c, mut d) = ([0; 4096], [0; 4096], [0; 4096], [0; 4096]);
+/// let stream = Loopback::new(service, &mut a, &mut b);
+/// let mut client = Client::new(stream, &mut c, &mut d);
+/// assert_eq!(
+///     client.call(&GetInterfaceDescription { interface: "a.b" }),
+///     Err(CallError::Service(ServiceError::InterfaceNotFound { interface: "a.b" })),
+/// );
+/// ```
+#[derive(Debug)]
+pub struct Loopback<'b, S: Service> {
+    service: S,
+    session: service::Session<'b, S::Cursor>,
+}
+
+impl<'b, S: Service> Loopback<'b, S> {
+    /// A connection to a service, with the service's buffers.
+    pub fn new(service: S, receive: &'b mut [u8], send: &'b mut [u8]) -> Self {
+        Loopback {
+            service,
+            session: service::Session::new(receive, send),
+        }
+    }
+
+    /// The service.
+    pub fn service(&mut self) -> &mut S {
+        &mut self.service
+    }
+}
+
+impl<S: Service> ErrorType for Loopback<'_, S> {
+    type Error = Infallible;
+}
+
+impl<S: Service> Read for Loopback<'_, S> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Infallible> {
+        while let Step::Called | Step::Streamed = self.session.step(&mut self.service, None) {}
+        let pending = self.session.pending();
+        let moved = buffer.iter_mut().zip(pending).map(|(to, from)| *to = *from);
+        let count = moved.count();
+        self.session.sent(count);
+        Ok(count)
+    }
+}
+
+impl<S: Service> Write for Loopback<'_, S> {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
+        let spare = self.session.spare().iter_mut();
+        let count = spare.zip(bytes).map(|(to, from)| *to = *from).count();
+        // (None would be the end.)
+        if count > 0 {
+            self.session.received(count);
+        }
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> Result<(), Infallible> {
+        Ok(())
+    }
+}
+
 /// What both sessions have in common.
 trait Buffers {
     fn spare(&mut self) -> &mut [u8];
@@ -520,6 +615,10 @@ fn fill<IO: Read>(
     let spare = session.spare();
     let limit = limit.min(spare.len());
     let spare = spare.get_mut(..limit).unwrap_or_default();
+    if spare.is_empty() {
+        // A read into nothing would look like the end.
+        return Err(Error::TooLong);
+    }
     loop {
         match stream.read(spare) {
             Ok(count) => {
@@ -529,6 +628,19 @@ fn fill<IO: Read>(
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(Error::Transport(error)),
         }
+    }
+}
+
+/// Whether the peer has closed the connection, which takes nothing from what it has sent before.
+fn is_closed<T: embedded_io::Error>(error: &Error<T>) -> bool {
+    match error {
+        Error::Transport(error) => {
+            matches!(
+                error.kind(),
+                ErrorKind::BrokenPipe | ErrorKind::ConnectionReset
+            )
+        }
+        _ => false,
     }
 }
 

@@ -69,6 +69,8 @@ impl fmt::Display for Syntax {
     }
 }
 
+impl core::error::Error for Syntax {}
+
 impl fmt::Display for SyntaxError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "not JSON at byte {}: {}", self.offset, self.kind)
@@ -98,6 +100,8 @@ pub enum Violation {
     Flags,
     /// `continues` in a reply to a call without `more`, or together with `error`.
     Continues,
+    /// The service has sent something that no call has asked for, before an upgrade.
+    Unasked,
     /// The peer closed the connection inside of a message.
     Truncated,
 }
@@ -116,6 +120,7 @@ impl fmt::Display for Violation {
                 Violation::NoMethod => "the call names no method",
                 Violation::Flags => "the call has more than one of oneway, more and upgrade",
                 Violation::Continues => "a reply continues where it must not",
+                Violation::Unasked => "the service has sent what no call has asked for",
                 _ => "the connection was closed inside of a message",
             }),
         }
@@ -157,7 +162,7 @@ pub enum EncodeError {
     NoVarlinkType(&'static str),
     /// Parameters that are neither a struct, a map nor nothing.
     NotAnObject,
-    /// A method's name that is none: UAPI.20, "Names".
+    /// A name of a method, or of an error, that is not valid: UAPI.20, "Names".
     Name,
     /// The value's own `Serialize` has given up.
     Custom,
@@ -168,10 +173,14 @@ impl fmt::Display for EncodeError {
         match self {
             EncodeError::NoVarlinkType(name) => write!(f, "Varlink has no type for {name}"),
             other => f.write_str(match other {
-                EncodeError::Full => "the message does not fit: give it a larger send buffer",
+                EncodeError::Full => {
+                    "the message does not fit: send others first, or use a larger buffer"
+                }
                 EncodeError::NotFinite => "JSON can express neither NaN nor the infinities",
                 EncodeError::NotAnObject => "parameters have to be a struct or a map",
-                EncodeError::Name => "not the name of a method: interface.Method is expected",
+                EncodeError::Name => {
+                    "not the name of a method or an error: org.example.ftl.Jump is one"
+                }
                 _ => "the value's own Serialize has failed",
             }),
         }
@@ -201,6 +210,8 @@ pub struct DecodeError {
     pub(crate) mismatch: Mismatch,
     pub(crate) field: Option<Field>,
     pub(crate) offset: usize,
+    /// The text is a call's, and not any other.
+    pub(crate) in_call: bool,
 }
 
 /// A top-level field of a message's parameters.
@@ -278,7 +289,7 @@ impl fmt::Display for Mismatch {
             Mismatch::Unknown => "an unknown field",
             Mismatch::Duplicate => "a field occurs twice",
             Mismatch::Type => "a value of another type",
-            Mismatch::Range => "a value out of range",
+            Mismatch::Range => "a value out of range, or a fraction for an integer",
             Mismatch::Length => "a list of another length",
             Mismatch::Variant => "an unknown value of an enumeration",
             Mismatch::Member => "an unknown method or error",
@@ -287,6 +298,8 @@ impl fmt::Display for Mismatch {
         })
     }
 }
+
+impl core::error::Error for Mismatch {}
 
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -297,8 +310,7 @@ impl fmt::Display for DecodeError {
 
 impl core::error::Error for DecodeError {}
 
-/// What the caller of a client has done out of order. Nothing was sent; the connection is as it
-/// was before.
+/// What the caller of a client has done out of order. The connection is as it was before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Misuse {
@@ -342,7 +354,7 @@ pub enum Error<T = Infallible> {
     /// A message was longer than the receive buffer.
     ///
     /// A service's connection is over. A client may go on with the next call, unless this one
-    /// asked for `more`: whether the message was the last reply to it can't be known.
+    /// asked for `more`, or for an upgrade: what comes next can't be known then.
     TooLong,
     /// A call or a reply could not be written, and nothing of it was.
     ///

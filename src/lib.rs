@@ -145,6 +145,9 @@ pub mod service;
 #[cfg(all(feature = "unix", target_os = "linux"))]
 pub mod unix;
 
+/// The traits of the streams that connections run over.
+pub use embedded_io;
+
 pub use address::Address;
 pub use connection::{Client, End, Halves, serve};
 pub use error::{

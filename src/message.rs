@@ -73,7 +73,7 @@ impl<'c> Call<'c> {
         Ok(Call {
             method: method.ok_or(Violation::NoMethod)?,
             mode,
-            parameters,
+            parameters: parameters.of_call(),
         })
     }
 
@@ -102,13 +102,40 @@ impl<'c> Call<'c> {
     /// A method without parameters is a unit variant; one with parameters is a struct variant, or
     /// holds one struct. Parameters that are absent are an empty object.
     ///
+    /// A service with several interfaces has one more enum around these, whose variants have the
+    /// interfaces' names:
+    ///
+    /// ```
+    /// # use nullink::Call;
+    /// # use serde::Deserialize;
+    /// #[derive(Deserialize)]
+    /// enum Calls<'a> {
+    ///     #[serde(rename = "org.example.disks", borrow)]
+    ///     Disks(Disks<'a>),
+    ///     #[serde(rename = "org.example.power")]
+    ///     Power(Power),
+    /// }
+    ///
+    /// #[derive(Deserialize)]
+    /// enum Disks<'a> { List, Format { name: &'a str } }
+    ///
+    /// #[derive(Deserialize)]
+    /// enum Power { List }
+    ///
+    /// let mut message = *br#"{"method":"org.example.power.List"}"#;
+    /// let call = Call::parse(&mut message)?;
+    /// assert!(matches!(call.decode()?, Calls::Power(Power::List)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// If the enum has no such method, or the parameters do not fit. In a service's handler `?`
     /// makes the standard error of it.
     pub fn decode<T: Deserialize<'c>>(self) -> Result<T, DecodeError> {
-        let (name, mut parameters) = (self.member(), self.parameters);
-        decode_member(name, parameters.reader())
+        let (interface, name) = name::split(self.method).unwrap_or_default();
+        let mut parameters = self.parameters;
+        decode_member(interface, name, parameters.reader())
     }
 
     /// The parameters' text, without reading it.
@@ -178,10 +205,17 @@ impl<'r> Reply<'r> {
 /// Reads a member of an interface, a method or an error, as an enum of them. If it has no such
 /// variant ([`Mismatch::Member`](crate::Mismatch::Member)), the parameters are not touched.
 pub(crate) fn decode_member<'de, T: Deserialize<'de>>(
+    interface: &'de str,
     name: &'de str,
     parameters: &mut Reader<'de>,
 ) -> Result<T, DecodeError> {
-    T::deserialize(Member { name, parameters }).map_err(|stop| parameters.error(stop))
+    let member = Member {
+        interface,
+        name,
+        parameters,
+    };
+    let read = T::deserialize(member).and_then(|value| parameters.end().map(|()| value));
+    read.map_err(|stop| parameters.error(stop))
 }
 
 /// Where the string and the parameters of an envelope are, without quotes.
@@ -373,14 +407,14 @@ impl Envelope<'_> {
                     writer.string(flag);
                     writer.bytes(b":true");
                 }
-                write_parameters(&mut writer, b",\"parameters\":", content);
+                writer.object(b",\"parameters\":", content);
             }
             Envelope::Reply { continues: true } => {
                 writer.bytes(b"\"continues\":true");
-                write_parameters(&mut writer, b",\"parameters\":", content);
+                writer.object(b",\"parameters\":", content);
             }
             Envelope::Reply { continues: false } => {
-                write_parameters(&mut writer, b"\"parameters\":", content);
+                writer.object(b"\"parameters\":", content);
             }
             // The error is a variant of an enum, its parameters are the variant's content.
             Envelope::Error { interface } => {
@@ -391,13 +425,4 @@ impl Envelope<'_> {
         writer.bytes(b"}\0");
         writer.end()
     }
-}
-
-/// Writes the parameters behind their name; neither, if there are none.
-fn write_parameters(writer: &mut Writer<'_>, name: &[u8], content: Content<'_>) {
-    let begin = writer.length();
-    writer.bytes(name);
-    let value = writer.length();
-    content(writer);
-    writer.check_object(begin, value);
 }

@@ -77,6 +77,31 @@ pub const fn is_field(name: &str) -> bool {
     rest.is_empty()
 }
 
+/// Whether `name` is the full name of a method or an error: that of an interface, a dot, and that of
+/// a member.
+///
+/// ```
+/// use nullink::name::is_full;
+///
+/// assert!(is_full("org.example.ftl.Jump") && !is_full("Jump") && !is_full("org.example.ftl.jump"));
+/// ```
+pub const fn is_full(name: &str) -> bool {
+    let mut interface = name.as_bytes();
+    let mut member = 0_usize;
+    while let [before @ .., byte] = interface {
+        interface = before;
+        if *byte == b'.' {
+            break;
+        }
+        member = member.saturating_add(1);
+    }
+    let at = name.len().saturating_sub(member);
+    match (core::str::from_utf8(interface), name.split_at_checked(at)) {
+        (Ok(interface), Some((_, member))) => is_interface(interface) && is_member(member),
+        _ => false,
+    }
+}
+
 /// Splits the full name of a method or an error into interface and member; None if it is none.
 ///
 /// ```

@@ -755,3 +755,136 @@ fn the_reader_says_how_a_value_and_its_type_differ() {
     let error = json::decode::<Raw>(&mut b"null".to_vec()).unwrap_err();
     assert_eq!(error.mismatch(), Mismatch::Type);
 }
+
+#[test]
+fn a_field_is_left_out_for_none_and_for_no_other_reason() {
+    #[derive(Serialize)]
+    enum Content {
+        New(Option<u8>),
+        Struct { a: Option<u8> },
+    }
+    struct NoneThenError;
+    impl Serialize for NoneThenError {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            use serde::ser::{Error, SerializeSeq};
+            let mut list = serializer.serialize_seq(None)?;
+            list.serialize_element(&None::<u8>)?;
+            Err(Error::custom("never mind"))
+        }
+    }
+    #[derive(Serialize)]
+    struct Holds<T> {
+        value: T,
+        z: u8,
+    }
+    fn write(value: impl Serialize) -> Result<String, EncodeError> {
+        json::encode(&Holds { value, z: 1 }, &mut [0; 99]).map(str::to_string)
+    }
+    let refused = Err(EncodeError::NoVarlinkType("an enum variant with content"));
+    assert_eq!(write(Content::New(None)), refused);
+    assert_eq!(write(Content::Struct { a: None }), refused);
+    assert_eq!(write(NoneThenError), Err(EncodeError::Custom));
+    let keys = Err(EncodeError::NoVarlinkType(
+        "a map whose keys are no strings",
+    ));
+    assert_eq!(write(BTreeMap::from([(None::<u8>, 1)])), keys);
+    assert_eq!(write(None::<u8>), Ok(r#"{"z":1}"#.to_string()));
+    assert_eq!(write(Some(Some(None::<u8>))), Ok(r#"{"z":1}"#.to_string()));
+}
+
+#[test]
+fn raw_is_never_anything_but_json() {
+    // Not even as the key of a map, which is text that is not JSON any more.
+    for text in [
+        r#"{"\"a\":1,\"b\"":1}"#,
+        r#"{"\u0000":1}"#,
+        r#"{"\"a\"":1}"#,
+        r#"{"1":1}"#,
+    ] {
+        let mut bytes = text.as_bytes().to_vec();
+        let error = json::decode::<BTreeMap<RawKey, u8>>(&mut bytes).unwrap_err();
+        assert_eq!(error.mismatch(), Mismatch::Type, "{text}");
+    }
+    // Nor from another reader than this crate's.
+    use serde::de::value::BorrowedStrDeserializer;
+    let other = |text| {
+        Raw::deserialize(BorrowedStrDeserializer::<serde::de::value::Error>::new(
+            text,
+        ))
+        .map(|raw| raw.to_string())
+    };
+    assert!(other("garbage\0,,").is_err());
+    assert_eq!(other("[1]").unwrap(), "[1]");
+}
+
+#[derive(Debug, Deserialize)]
+#[allow(dead_code)]
+struct RawKey<'a>(#[serde(borrow)] Raw<'a>);
+
+// (A map wants them in order.)
+impl PartialEq for RawKey<'_> {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+impl Eq for RawKey<'_> {}
+impl PartialOrd for RawKey<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for RawKey<'_> {
+    fn cmp(&self, _: &Self) -> std::cmp::Ordering {
+        std::cmp::Ordering::Equal
+    }
+}
+
+#[test]
+fn keys_of_any_type_that_is_a_string_are_read_as_they_are_written() {
+    #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+    struct Id(String);
+    #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+    enum Color {
+        Red,
+    }
+    let map = BTreeMap::from([((Id("a\n".into())), BTreeMap::from([(Color::Red, 'x')]))]);
+    let mut buffer = [0; 99];
+    let text = json::encode(&map, &mut buffer).unwrap().to_string();
+    assert_eq!(text, r#"{"a\n":{"Red":"x"}}"#);
+    let read: BTreeMap<Id, BTreeMap<Color, char>> = json::decode(&mut text.into_bytes()).unwrap();
+    assert_eq!(read, map);
+}
+
+#[test]
+fn a_type_that_stops_in_the_middle_has_not_read_its_value() {
+    #[derive(Debug)]
+    struct Lenient;
+    impl<'de> Deserialize<'de> for Lenient {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Visitor;
+            impl<'de> serde::de::Visitor<'de> for Visitor {
+                type Value = Lenient;
+                fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+                    f.write_str("anything")
+                }
+                fn visit_map<A: serde::de::MapAccess<'de>>(
+                    self,
+                    mut map: A,
+                ) -> Result<Lenient, A::Error> {
+                    while let Ok(Some(_)) = map.next_key::<&str>() {
+                        let _ = map.next_value::<BTreeMap<&str, u8>>();
+                    }
+                    Ok(Lenient)
+                }
+            }
+            deserializer.deserialize_map(Visitor)
+        }
+    }
+    for text in [
+        r#"{"limits":{"x":300,"admin":true},"admin":false}"#,
+        r#"{"a":[1]}"#,
+    ] {
+        assert!(json::decode::<Lenient>(&mut text.as_bytes().to_vec()).is_err());
+    }
+    assert!(json::decode::<Lenient>(&mut br#"{"a":{"x":1}} "#.to_vec()).is_ok());
+}

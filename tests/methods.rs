@@ -4,6 +4,7 @@ mod common;
 
 use common::t::T;
 use common::{Arrival, EMPTY, answer, invalid, t, talk};
+use nullink::json::Raw;
 use nullink::service::{Info, Outcome, Refusal, ReplyStream, Responder};
 use nullink::{Call, EncodeError, Error, Interface, Service};
 use serde::{Deserialize, Serialize};
@@ -296,6 +297,149 @@ fn m5_within_a_structure_the_top_level_field_is_named() {
 }
 
 #[test]
+fn m5_what_is_wrong_with_another_text_is_not_named_after_the_call_s_own() {
+    let call = |parameters: &str| {
+        format!(r#"{{"method":"org.example.pair.b.Config","parameters":{parameters}}}"#)
+    };
+    talk()
+        .call(
+            call(r#"{"config":{"level":3}}"#),
+            r#"{"parameters":{"level":3}}"#,
+        )
+        .call(call(r#"{"config":{"level":300}}"#), &invalid("parameters"))
+        .call(call(r#"{"config":{}}"#), &invalid("parameters"))
+        .call(
+            call(r#"  {   "config"  :  {  "level" : "x" } } "#),
+            &invalid("parameters"),
+        )
+        .call(call(r#"{"config":null}"#), &invalid("config"))
+        .check_with(&mut Pair::default());
+}
+
+#[test]
+fn m2_a_service_that_does_not_resume_its_streams_closes() {
+    struct Forgets;
+    impl Service for Forgets {
+        type Cursor = ();
+        const INTERFACES: &'static [Interface] = &[A];
+        fn info(&self) -> Info<'_> {
+            Info::default()
+        }
+        fn call<'c>(&mut self, _: Call<'c>, reply: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
+            Ok(reply.stream()?.continues(&(), ())?)
+        }
+    }
+    let call = r#"{"method":"org.example.pair.a.Stream","more":true}"#.to_string() + "\0";
+    let (replies, end) = answer(&mut Forgets, call.as_bytes(), Arrival::Joined, 99, 99);
+    assert_eq!(replies, [r#"{"continues":true}"#]);
+    assert_eq!(end, Err(Error::Encode(EncodeError::Custom)));
+}
+
+#[test]
+fn an_error_is_a_variant_of_an_enum_and_not_something_that_holds_one() {
+    #[derive(Serialize)]
+    struct Holds {
+        kind: ErrorOfA,
+        detail: u8,
+    }
+    #[derive(Serialize)]
+    enum Odd {
+        #[serde(rename = "not a name")]
+        Name,
+    }
+    struct Answers(u8);
+    impl Service for Answers {
+        type Cursor = ();
+        const INTERFACES: &'static [Interface] = &[A];
+        fn info(&self) -> Info<'_> {
+            Info::default()
+        }
+        fn call<'c>(&mut self, _: Call<'c>, reply: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
+            let kind = ErrorOfA::Broken;
+            Ok(match self.0 {
+                0 => reply.error(&Holds { kind, detail: 1 })?,
+                1 => reply.error(&[kind])?,
+                2 => reply.error(&(1, kind, "x"))?,
+                3 => reply.error("Broken")?,
+                4 => reply.error(&Odd::Name)?,
+                5 => reply.error(&ErrorOfA::New(ErrorOfB::Broken))?,
+                6 => reply.error(&ErrorOfA::TooLong { room: 1 })?,
+                7 => reply.result::<(), _>(&Err(kind))?,
+                _ => reply.result::<_, ErrorOfA>(&Ok(Of { of: "x" }))?,
+            })
+        }
+    }
+    let call = br#"{"method":"org.example.pair.a.Name"}"#;
+    let call = [&call[..], b"\0"].concat();
+    let answer = |n| answer(&mut Answers(n), &call, Arrival::Joined, 99, 99);
+    for n in 0..6 {
+        let (replies, end) = answer(n);
+        assert_eq!(replies, [""; 0], "{n}");
+        assert!(matches!(end, Err(Error::Encode(_))), "{n}: {end:?}");
+    }
+    for (n, reply) in [
+        (
+            6,
+            r#"{"error":"org.example.pair.a.TooLong","parameters":{"room":1}}"#,
+        ),
+        (7, r#"{"error":"org.example.pair.a.Broken"}"#),
+        (8, r#"{"parameters":{"of":"x"}}"#),
+    ] {
+        assert_eq!(answer(n), (vec![reply.to_string()], Ok(false)));
+    }
+}
+
+#[test]
+fn a_message_fits_into_a_buffer_of_its_own_length() {
+    for (call, reply) in [
+        (EMPTY, "{}"),
+        (
+            r#"{"method":"org.example.pair.a.Fail"}"#,
+            r#"{"error":"org.example.pair.a.Broken"}"#,
+        ),
+        (
+            r#"{"method":"a.b.C"}"#,
+            r#"{"error":"org.varlink.service.InterfaceNotFound","parameters":{"interface":"a.b"}}"#,
+        ),
+        (
+            r#"{"method":"org.example.pair.b.Maybe"}"#,
+            r#"{"parameters":{"list":"none","map":"none"}}"#,
+        ),
+        (
+            r#"{"method":"org.example.t.Pipe"}"#,
+            r#"{"error":"org.varlink.service.ExpectedUpgrade"}"#,
+        ),
+    ] {
+        let input = format!("{call}\0");
+        for send in 0..reply.len() + 2 {
+            let (replies, end) = if call.contains(".t.") {
+                let mut scratch = [0; 99];
+                let mut service = T {
+                    scratch: &mut scratch,
+                };
+                answer(&mut service, input.as_bytes(), Arrival::Joined, 99, send)
+            } else {
+                answer(
+                    &mut Pair::default(),
+                    input.as_bytes(),
+                    Arrival::Joined,
+                    99,
+                    send,
+                )
+            };
+            match send > reply.len() {
+                true => assert_eq!((replies, end), (vec![reply.to_string()], Ok(false))),
+                false => assert_eq!(
+                    end,
+                    Err(Error::Encode(EncodeError::Full)),
+                    "{reply} in {send}"
+                ),
+            }
+        }
+    }
+}
+
+#[test]
 fn m6_absent_and_null_are_the_same_and_empty_is_not() {
     talk()
         .call(t("Echo", r#"{"i":null,"f":null,"b":null,"s":null,"o":null,"a":null,"l":null,"m":null,"c":null}"#),
@@ -582,6 +726,14 @@ const B: Interface = match Interface::parse("interface org.example.pair.b") {
 };
 
 #[derive(Deserialize)]
+enum Both<'a> {
+    #[serde(rename = "org.example.pair.a", borrow)]
+    A(MethodsOfA<'a>),
+    #[serde(rename = "org.example.pair.b", borrow)]
+    B(MethodsOfB<'a>),
+}
+
+#[derive(Deserialize)]
 enum MethodsOfA<'a> {
     Name,
     Fail,
@@ -606,6 +758,15 @@ enum MethodsOfB<'a> {
     Odd {
         of: &'a str,
     },
+    Config {
+        #[serde(borrow)]
+        config: Raw<'a>,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct Level {
+    level: u8,
 }
 
 #[derive(Deserialize)]
@@ -661,6 +822,7 @@ struct Halved<F> {
 enum ErrorOfA {
     Broken,
     TooLong { room: usize },
+    New(ErrorOfB),
 }
 
 #[derive(Serialize)]
@@ -703,9 +865,9 @@ impl Service for Pair {
         call: Call<'c>,
         reply: Responder<'c, i64>,
     ) -> Result<Outcome<'c, i64>, Refusal> {
-        match call.interface() {
-            "org.example.pair.a" => self.a(call, reply),
-            _ => self.b(call, reply),
+        match call.decode()? {
+            Both::A(method) => self.a(method, reply),
+            Both::B(method) => self.b(method, reply),
         }
     }
 
@@ -732,13 +894,13 @@ impl Service for Pair {
 impl Pair {
     fn a<'c>(
         &mut self,
-        call: Call<'c>,
+        method: MethodsOfA<'_>,
         reply: Responder<'c, i64>,
     ) -> Result<Outcome<'c, i64>, Refusal> {
         let long = "x".repeat(4096);
         let long = Of { of: &long };
         let name = Of { of: "a" };
-        Ok(match call.decode()? {
+        Ok(match method {
             MethodsOfA::Name => reply.send(&name)?,
             MethodsOfA::Fail => reply.error(&ErrorOfA::Broken)?,
             MethodsOfA::Stream { n } => reply.stream()?.continues(&Item { i: 1 }, n)?,
@@ -781,11 +943,11 @@ impl Pair {
 
     fn b<'c>(
         &mut self,
-        call: Call<'c>,
+        method: MethodsOfB<'_>,
         reply: Responder<'c, i64>,
     ) -> Result<Outcome<'c, i64>, Refusal> {
         let some = |some: bool| if some { "some" } else { "none" };
-        Ok(match call.decode()? {
+        Ok(match method {
             MethodsOfB::Name => reply.send(&Of { of: "b" })?,
             MethodsOfB::Fail => reply.error(&ErrorOfB::Broken)?,
             MethodsOfB::Nested(nested) => reply.send(&nested.outer.inner)?,
@@ -795,6 +957,10 @@ impl Pair {
             })?,
             MethodsOfB::Unsigned(unsigned) => reply.send(&unsigned)?,
             MethodsOfB::Half { float } => reply.send(&Halved { half: float / 2.0 })?,
+            MethodsOfB::Config { config } => {
+                let mut scratch = [0; 64];
+                reply.send(&config.decode_in::<Level>(&mut scratch)?)?
+            }
             MethodsOfB::Odd { of } => {
                 let unsent = match of {
                     "f32" => reply.send(&Halved { half: f32::NAN }),

@@ -8,13 +8,12 @@ mod t;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::convert::Infallible;
 
 use certification::{Certification, certify};
-use embedded_io::{ErrorType, Read, Write};
 use nullink::client::{self, CallError};
+use nullink::connection::Loopback;
 use nullink::json::Raw;
-use nullink::service::{self, GetInfo, GetInterfaceDescription, Service, Step};
+use nullink::service::{self, GetInfo, GetInterfaceDescription, Step};
 use nullink::{Client, Mode};
 use t::T;
 
@@ -128,49 +127,11 @@ fn a_hundred_thousand_calls_allocate_nothing() {
     assert!(replies > 70_000, "{replies}");
 }
 
-/// A service that answers as soon as it is written to, in memory.
-struct Loop<'b, S: Service> {
-    session: service::Session<'b, S::Cursor>,
-    service: S,
-}
-
-impl<S: Service> ErrorType for Loop<'_, S> {
-    type Error = Infallible;
-}
-
-impl<S: Service> Write for Loop<'_, S> {
-    fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
-        let spare = self.session.spare();
-        let count = bytes.len().min(spare.len());
-        spare[..count].copy_from_slice(&bytes[..count]);
-        self.session.received(count);
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> Result<(), Infallible> {
-        Ok(())
-    }
-}
-
-impl<S: Service> Read for Loop<'_, S> {
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Infallible> {
-        while let Step::Called | Step::Streamed = self.session.step(&mut self.service, None) {}
-        let pending = self.session.pending();
-        let count = pending.len().min(buffer.len());
-        buffer[..count].copy_from_slice(&pending[..count]);
-        self.session.sent(count);
-        Ok(count)
-    }
-}
-
 #[test]
 fn client_and_service_certify_one_another_without_an_allocation() {
     let (mut a, mut b, mut c, mut d) = ([0; 4096], [0; 4096], [0; 4096], [0; 8192]);
     let (passed, count) = allocations(|| {
-        let stream = Loop {
-            session: service::Session::new(&mut a, &mut b),
-            service: Certification::default(),
-        };
+        let stream = Loopback::new(Certification::default(), &mut a, &mut b);
         let mut client = Client::new(stream, &mut c, &mut d);
         let mut passed = 0;
         for _ in 0..100 {
@@ -190,12 +151,10 @@ fn a_client_allocates_nothing_whatever_it_is_answered() {
     let (mut a, mut b, mut c, mut d) = ([0; 1024], [0; 8192], [0; 4096], [0; 1024]);
     let mut scratch = [0; 1024];
     let (names, count) = allocations(|| {
-        let stream = Loop {
-            session: service::Session::new(&mut a, &mut b),
-            service: T {
-                scratch: &mut scratch,
-            },
+        let service = T {
+            scratch: &mut scratch,
         };
+        let stream = Loopback::new(service, &mut a, &mut b);
         let mut client = Client::new(stream, &mut c, &mut d);
         let mut names = 0;
         for _ in 0..1000 {

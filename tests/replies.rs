@@ -45,9 +45,15 @@ fn jump(reply: impl AsRef<[u8]>, check: impl Fn(Result<Jumped<'_>, JumpError<'_>
     let mut input = reply.as_ref().to_vec();
     input.push(0);
     every_arrival(&input, |arrival| {
-        for receive in [input.len(), input.len() + 1, 4096] {
+        for receive in (1..=input.len()).chain([2 * input.len(), 4096]) {
             let ((), sent) = with_client(&input, arrival, receive, |client| {
-                check(client.call(&JUMP));
+                match receive < input.len() {
+                    true => {
+                        let too_long = CallError::Connection(Error::TooLong);
+                        assert_eq!(client.call(&JUMP), Err(too_long));
+                    }
+                    false => check(client.call(&JUMP)),
+                }
             });
             assert_eq!(
                 sent,
@@ -371,7 +377,10 @@ fn replies_that_were_not_all_received_are_not_taken_for_another_call_s() {
         assert_eq!(client.more(&JUMP).unwrap().next(), Ok(Some(NOTHING)));
         let outstanding = Error::Misuse(Misuse::RepliesOutstanding);
         assert_eq!(client.call(&JUMP), Err(CallError::Connection(outstanding)));
-        assert_eq!(client.more(&JUMP).err(), Some(outstanding));
+        assert_eq!(
+            client.more(&JUMP).err(),
+            Some(CallError::Connection(outstanding))
+        );
         let other = Error::Misuse(Misuse::OtherMode);
         assert_eq!(client.receive::<Jump>(), Err(CallError::Connection(other)));
         // The rest of them is still to be had.
@@ -501,7 +510,7 @@ fn what_is_no_call_is_not_sent() {
                 "{name}"
             );
         }
-        for parameters in ["[]", "1", "\"\"", "true"] {
+        for parameters in ["[]", "1", "\"\"", "true", " [{}]"] {
             let result = client.call_raw("a.b.C", Raw::new(parameters).unwrap());
             assert_eq!(result.err(), Some(Error::Encode(EncodeError::NotAnObject)));
         }
@@ -546,4 +555,35 @@ fn a_list_of_any_length_is_read_piece_by_piece() {
         assert_eq!(error.mismatch(), Mismatch::Range);
         assert_eq!(error.field_in(input.as_bytes()), Some("list"));
     });
+}
+
+#[test]
+fn parameters_that_are_json_already_go_out_as_they_are() {
+    let input = "{}\0".repeat(5);
+    let ((), sent) = with_client(input.as_bytes(), Arrival::Joined, 64, |client| {
+        for parameters in ["{}", "null", " null\n", "\n{ }", " {\"a\" : 1} "] {
+            let parameters = Raw::new(parameters).unwrap();
+            assert!(client.call_raw("a.b.C", parameters).is_ok(), "{parameters}");
+        }
+    });
+    assert_eq!(
+        sent,
+        [
+            r#"{"method":"a.b.C"}"#,
+            r#"{"method":"a.b.C"}"#,
+            r#"{"method":"a.b.C"}"#,
+            "{\"method\":\"a.b.C\",\"parameters\":\n{ }}",
+            r#"{"method":"a.b.C","parameters": {"a" : 1} }"#,
+        ]
+    );
+}
+
+#[test]
+fn receiving_what_nobody_waits_for_sends_nothing() {
+    let ((), sent) = with_client(b"", Arrival::Joined, 64, |client| {
+        client.queue(&JUMP, Mode::Oneway).unwrap();
+        let nothing = Error::Misuse(Misuse::NothingOutstanding);
+        assert_eq!(client.receive_raw().err(), Some(nothing));
+    });
+    assert_eq!(sent, [""; 0]);
 }

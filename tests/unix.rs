@@ -136,6 +136,10 @@ fn x7_a_missing_path_says_so() {
     );
     assert_eq!(Stream::connect("").err(), Some(Error::NotFound));
     assert_eq!(Listener::bind("").err(), Some(Error::NotFound));
+    assert_eq!(
+        Stream::connect(&format!("unix:{}", directory.path("no"))).err(),
+        Some(Error::NotFound)
+    );
     let in_no_directory = Listener::bind(&directory.path("no/thing")).unwrap_err();
     assert_eq!(in_no_directory, Error::NoDirectory);
     assert_eq!(in_no_directory.kind(), ErrorKind::NotFound);
@@ -498,6 +502,61 @@ fn l3_a_reply_that_comes_byte_by_byte_times_out_as_a_whole() {
         assert_eq!(error, Some(nullink::Error::Transport(Error::TimedOut)));
         unusable(client);
     });
+}
+
+#[test]
+fn l3_a_reply_that_never_ends_times_out_however_fast_it_comes() {
+    let timeouts = Timeouts {
+        reply: Some(SHORT),
+        ..Timeouts::default()
+    };
+    let flood = |mut stream: Stream| while stream.write(&[b'x'; 1 << 16]).is_ok() {};
+    with_silent_service(timeouts, flood, |client| {
+        // It does not fit; and what follows, which has a time of its own, does not end.
+        let too_long = client.call_raw("a.b.C", Raw::EMPTY_OBJECT).err();
+        assert_eq!(too_long, Some(nullink::Error::TooLong));
+        let error = client.call_raw("a.b.C", Raw::EMPTY_OBJECT).err();
+        assert_eq!(error, Some(nullink::Error::Transport(Error::TimedOut)));
+        unusable(client);
+    });
+}
+
+#[test]
+fn timeouts_that_are_longer_than_the_kernel_counts_are_none() {
+    let longest = Some(Duration::MAX);
+    let timeouts = Timeouts {
+        connect: None,
+        send: longest,
+        reply: longest,
+    };
+    let answer = |mut stream: Stream| {
+        stream.read(&mut [0; 99]).unwrap();
+        stream.write(b"{}\0").unwrap();
+    };
+    with_silent_service(timeouts, answer, |client| {
+        assert!(client.call_raw("a.b.C", Raw::EMPTY_OBJECT).is_ok());
+    });
+}
+
+#[test]
+fn u1_an_upgraded_stream_is_read_as_any_other() {
+    let directory = Directory::new();
+    let path = directory.path("socket");
+    let listener = Listener::bind(&path).unwrap();
+    let service = thread::spawn(move || {
+        let (mut receive, mut send, mut scratch) = ([0; 4096], [0; 4096], [0; 4096]);
+        let mut service = T {
+            scratch: &mut scratch,
+        };
+        let upgraded = unix::serve(&listener, &mut service, &mut receive, &mut send).unwrap();
+        let Upgraded { mut stream, .. } = upgraded;
+        // The confirmation was read first, so all of it is there.
+        stream.read(&mut [0; 64])
+    });
+    let mut stream = UnixStream::connect(&path).unwrap();
+    let pipe = b"{\"method\":\"org.example.t.Pipe\",\"upgrade\":true}\0a\0\\\0b\0";
+    stream.write_all(pipe).unwrap();
+    assert_eq!(service.join().unwrap(), Ok(6));
 }
 
 #[test]

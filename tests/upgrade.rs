@@ -174,3 +174,19 @@ fn u1_raw_calls_can_upgrade_too() {
         assert_eq!(client.into_parts().1, b"");
     });
 }
+
+#[test]
+fn u1_a_reply_that_nobody_has_asked_for_confirms_no_upgrade() {
+    let input = b"{\"parameters\":{\"description\":\"d\"}}\0{}\0";
+    with_client(input, Arrival::Joined, 99, |client| {
+        assert!(
+            client
+                .call(&GetInterfaceDescription { interface: "a.b" })
+                .is_ok()
+        );
+        let unasked = Error::Protocol(nullink::Violation::Unasked);
+        assert_eq!(client.upgrade(&Pipe), Err(CallError::Connection(unasked)));
+        let unusable = Error::Misuse(Misuse::Unusable);
+        assert_eq!(client.upgrade(&Pipe), Err(CallError::Connection(unusable)));
+    });
+}

@@ -45,6 +45,7 @@ pub fn decode<'de, T: Deserialize<'de>>(text: &'de mut [u8]) -> Result<T, Decode
             mismatch: Mismatch::Syntax,
             field: None,
             offset: error.offset,
+            in_call: false,
         }),
     }
 }
@@ -69,6 +70,8 @@ pub(crate) struct Reader<'de> {
     value: usize,
     /// The top-level field that the position is in.
     field: Option<Key<'de>>,
+    /// The text is a call's: `org.varlink.service.InvalidParameter` can name its fields.
+    in_call: bool,
 }
 
 /// The key of a member, and where it stands in the message.
@@ -87,12 +90,31 @@ impl<'de> Reader<'de> {
             offset,
             value: offset,
             field,
+            in_call: false,
+        }
+    }
+
+    /// The text is a call's.
+    pub fn of_call(self) -> Self {
+        Reader {
+            in_call: true,
+            ..self
         }
     }
 
     /// One value, which is all of the text.
     pub fn read<T: Deserialize<'de>>(&mut self) -> Result<T, DecodeError> {
-        T::deserialize(&mut *self).map_err(|stop| self.error(stop))
+        let value = T::deserialize(&mut *self).map_err(|stop| self.error(stop))?;
+        self.end().map_err(|stop| self.error(stop))?;
+        Ok(value)
+    }
+
+    /// Nothing but white space is left. (A type that stops in the middle has not read its value.)
+    pub fn end(&mut self) -> Result<(), Stop> {
+        match self.peek() {
+            None => Ok(()),
+            Some(_) => Err(SYNTAX),
+        }
     }
 
     /// Why, and where, reading has stopped.
@@ -110,6 +132,7 @@ impl<'de> Reader<'de> {
             // A field that is missing within another counts as that one.
             field: place.or(missing),
             offset: self.value,
+            in_call: self.in_call,
         }
     }
 
@@ -134,7 +157,11 @@ impl<'de> Reader<'de> {
         self.peek();
         let (offset, field) = (self.offset, self.field.or(field));
         let text = self.value().ok()?;
-        Some(Reader::new(text, offset, field))
+        let in_call = self.in_call;
+        Some(Reader {
+            in_call,
+            ..Reader::new(text, offset, field)
+        })
     }
 
     /// The first byte of the next value, and all white space before it gone.
@@ -599,9 +626,7 @@ impl<'de> MapAccess<'de> for Members<'_, 'de> {
         seed: K,
     ) -> Result<Option<K::Value>, Self::Error> {
         match self.key()? {
-            Some(key) => seed
-                .deserialize(BorrowedStrDeserializer::new(key))
-                .map(Some),
+            Some(key) => seed.deserialize(KeyReader(key)).map(Some),
             None => Ok(None),
         }
     }
@@ -619,11 +644,49 @@ impl<'de> MapAccess<'de> for Members<'_, 'de> {
     }
 }
 
+/// The key of a member: a string, and nothing else.
+struct KeyReader<'de>(&'de str);
+
+impl<'de> Deserializer<'de> for KeyReader<'de> {
+    type Error = Stop;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        visitor.visit_borrowed_str(self.0)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        match name == Raw::NAME {
+            true => Err(TYPE),
+            false => visitor.visit_newtype_struct(self),
+        }
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        visitor.visit_enum(BorrowedStrDeserializer::new(self.0))
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
+        unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
+    }
+}
+
 /// A method's call, or an error, as serde's externally tagged enum: the member's name is the
-/// variant, the parameters are its content.
+/// variant, the parameters are its content. Or, if the names of the variants have dots, the
+/// interface's name is the variant, and its content is such an enum.
 ///
 /// The parameters are not touched if the enum has no such variant: [`Mismatch::Member`].
 pub(crate) struct Member<'a, 'de> {
+    pub interface: &'de str,
     pub name: &'de str,
     pub parameters: &'a mut Reader<'de>,
 }
@@ -634,10 +697,16 @@ impl<'de> Deserializer<'de> for Member<'_, 'de> {
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _: &'static str,
-        _: &'static [&'static str],
+        variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Self::Error> {
-        visitor.visit_enum(self)
+        let by_interface = variants
+            .iter()
+            .any(|name| name.bytes().any(|byte| byte == b'.'));
+        visitor.visit_enum(MemberAccess {
+            member: self,
+            by_interface,
+        })
     }
 
     // Only an enum says which of an interface's members it means.
@@ -651,36 +720,45 @@ impl<'de> Deserializer<'de> for Member<'_, 'de> {
     }
 }
 
-impl<'a, 'de> EnumAccess<'de> for Member<'a, 'de> {
+pub(crate) struct MemberAccess<'a, 'de> {
+    member: Member<'a, 'de>,
+    by_interface: bool,
+}
+
+impl<'de> EnumAccess<'de> for MemberAccess<'_, 'de> {
     type Error = Stop;
-    type Variant = Parameters<'a, 'de>;
+    type Variant = Self;
 
     fn variant_seed<V: DeserializeSeed<'de>>(
         self,
         seed: V,
     ) -> Result<(V::Value, Self::Variant), Self::Error> {
-        match seed.deserialize(BorrowedStrDeserializer::<Stop>::new(self.name)) {
-            Ok(variant) => Ok((variant, Parameters(self.parameters))),
+        let name = match self.by_interface {
+            true => self.member.interface,
+            false => self.member.name,
+        };
+        match seed.deserialize(BorrowedStrDeserializer::<Stop>::new(name)) {
+            Ok(variant) => Ok((variant, self)),
             Err(_) => Err(Stop::Because(Mismatch::Member)),
         }
     }
 }
 
-/// The content of such a variant.
-pub(crate) struct Parameters<'a, 'de>(&'a mut Reader<'de>);
-
-impl<'de> VariantAccess<'de> for Parameters<'_, 'de> {
+impl<'de> VariantAccess<'de> for MemberAccess<'_, 'de> {
     type Error = Stop;
 
     fn unit_variant(self) -> Result<(), Self::Error> {
-        <()>::deserialize(self.0)
+        <()>::deserialize(self.member.parameters)
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(
         self,
         seed: T,
     ) -> Result<T::Value, Self::Error> {
-        seed.deserialize(self.0)
+        match self.by_interface {
+            true => seed.deserialize(self.member),
+            false => seed.deserialize(self.member.parameters),
+        }
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, Self::Error> {
@@ -692,7 +770,7 @@ impl<'de> VariantAccess<'de> for Parameters<'_, 'de> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Self::Error> {
-        self.0.deserialize_map(visitor)
+        self.member.parameters.deserialize_map(visitor)
     }
 }
 

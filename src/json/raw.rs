@@ -1,12 +1,12 @@
 //! A JSON value as it is written: what `object` and `any` are in Rust.
 
-use core::fmt;
+use core::{fmt, iter, mem};
 
-use serde::de::Visitor;
+use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::de::decode;
-use super::scan::scan;
+use super::scan::{Scanner, scan};
 use crate::error::{DecodeError, Mismatch, SyntaxError};
 
 /// The text of one JSON value, kept and written back byte for byte: the type of a field that is
@@ -66,6 +66,51 @@ impl<'a> Raw<'a> {
         self.0.trim_ascii_start().starts_with('{')
     }
 
+    /// The elements of a list, one after another; None if the value is not a list.
+    ///
+    /// ```
+    /// let raw = nullink::json::Raw::new(r#"["sda", ["sdb", "sdc"]]"#)?;
+    /// let elements = raw.elements().expect("a list");
+    /// assert!(elements.map(|element| element.as_str()).eq([r#""sda""#, r#"["sdb", "sdc"]"#]));
+    /// # Ok::<(), nullink::SyntaxError>(())
+    /// ```
+    pub fn elements(&self) -> Option<impl Iterator<Item = Raw<'a>> + Clone + use<'a>> {
+        let text = self.0;
+        let mut scanner = Scanner::new(text.as_bytes());
+        scanner.open_array().ok()?;
+        let mut first = true;
+        Some(iter::from_fn(move || {
+            // (A text that has been scanned has no errors.)
+            if !scanner.element(mem::take(&mut first)).ok()? {
+                return None;
+            }
+            let (_, range) = scanner.value(0).ok()?;
+            text.get(range).map(Raw)
+        }))
+    }
+
+    /// The members of an object, one after another: the name, which is a string in JSON as well,
+    /// and the value. None if the value is not an object.
+    ///
+    /// ```
+    /// let raw = nullink::json::Raw::new(r#"{"sda": 1, "sdb": null}"#)?;
+    /// let members = raw.members().expect("an object");
+    /// assert!(members.map(|(name, _)| name.as_str()).eq([r#""sda""#, r#""sdb""#]));
+    /// # Ok::<(), nullink::SyntaxError>(())
+    /// ```
+    pub fn members(&self) -> Option<impl Iterator<Item = (Raw<'a>, Raw<'a>)> + Clone + use<'a>> {
+        let text = self.0;
+        let mut scanner = Scanner::new(text.as_bytes());
+        scanner.open_object().ok()?;
+        let mut first = true;
+        Some(iter::from_fn(move || {
+            let name = scanner.key(mem::take(&mut first)).ok()??;
+            let quotes = name.start.saturating_sub(1)..name.end.saturating_add(1);
+            let (_, range) = scanner.value(0).ok()?;
+            Some((Raw(text.get(quotes)?), Raw(text.get(range)?)))
+        }))
+    }
+
     /// Reads the value as a `T`, in a copy: reading changes the text that it reads.
     ///
     /// # Errors
@@ -89,6 +134,7 @@ impl<'a> Raw<'a> {
                 mismatch: Mismatch::Length,
                 field: None,
                 offset: 0,
+                in_call: false,
             });
         };
         copy.copy_from_slice(self.0.as_bytes());
@@ -129,7 +175,8 @@ impl<'de> Visitor<'de> for RawVisitor {
         f.write_str("a JSON value")
     }
 
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Raw<'de>, E> {
-        Ok(Raw(text))
+    // (Another reader than this crate's may give it any string.)
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Raw<'de>, E> {
+        Raw::new(text).map_err(E::custom)
     }
 }

@@ -47,6 +47,7 @@ pub(crate) enum Kind {
 }
 
 /// A position in a text, and the steps forward from it.
+#[derive(Clone)]
 pub(crate) struct Scanner<'a> {
     rest: &'a [u8],
     length: usize,
@@ -96,6 +97,24 @@ impl<'a> Scanner<'a> {
             self.space();
         }
         self.key_and_colon().map(Some)
+    }
+
+    /// `[`, and everything before it.
+    pub fn open_array(&mut self) -> Result<(), SyntaxError> {
+        self.space();
+        self.expect(b'[')
+    }
+
+    /// Whether the array has another element, with the position before it; false for `]`.
+    pub fn element(&mut self, first: bool) -> Result<bool, SyntaxError> {
+        self.space();
+        if self.eat(b']') {
+            return Ok(false);
+        }
+        if !first {
+            self.expect(b',')?;
+        }
+        Ok(true)
     }
 
     /// One whole value, and the white space before it. `depth` arrays and objects are around it.

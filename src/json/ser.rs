@@ -16,6 +16,7 @@ use super::raw::Raw;
 use super::text;
 use crate::bytes::count_plain;
 use crate::error::EncodeError;
+use crate::name;
 
 /// Writes a value as JSON text, at the beginning of `buffer`.
 ///
@@ -97,12 +98,21 @@ pub(crate) struct Writer<'b> {
     buffer: &'b mut [u8],
     length: usize,
     failed: Option<EncodeError>,
-    /// The last thing that was written is `None`.
-    none: bool,
+    last: Last,
     /// The next string is the text of a [`Raw`].
     raw: bool,
     /// The next value is a member of an interface.
     member: Option<MemberOf<'b>>,
+}
+
+/// What was written last. It can be undone, even if there was no room for it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Last {
+    /// `None`.
+    None,
+    /// An object with nothing in it.
+    Empty,
+    Other,
 }
 
 /// How a member is written: the interface's name goes before its own, the separator between it
@@ -111,7 +121,18 @@ pub(crate) struct Writer<'b> {
 struct MemberOf<'b> {
     interface: &'b str,
     separator: &'b [u8],
+    /// Where its name has to be.
+    at: usize,
 }
+
+/// A place to go back to.
+#[derive(Clone, Copy)]
+pub(crate) struct Mark {
+    length: usize,
+    failed: Option<EncodeError>,
+}
+
+const NO_ENUM: EncodeError = EncodeError::NoVarlinkType("an error that is not an enum");
 
 /// There is no point in going on. The writer knows why.
 #[derive(Debug)]
@@ -123,7 +144,7 @@ impl<'b> Writer<'b> {
             buffer,
             length: 0,
             failed: None,
-            none: false,
+            last: Last::Other,
             raw: false,
             member: None,
         }
@@ -137,19 +158,46 @@ impl<'b> Writer<'b> {
         }
     }
 
-    /// A value.
-    pub fn value<T: Serialize + ?Sized>(&mut self, value: &T) {
-        if value.serialize(&mut *self).is_err() {
+    /// A value. False, if its own `Serialize` has given up.
+    pub fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> bool {
+        let written = value.serialize(&mut *self).is_ok();
+        if !written {
             self.fail(EncodeError::Custom);
+        }
+        written
+    }
+
+    /// Where the writer is.
+    fn mark(&self) -> Mark {
+        Mark {
+            length: self.length,
+            failed: self.failed,
         }
     }
 
-    /// Sees to it that what was written since `value` is a structure or a map. If there is nothing
-    /// in it, what was written since `begin` goes as well.
-    pub fn check_object(&mut self, begin: usize, value: usize) {
-        match self.since(value) {
-            b"{}" | b"null" => self.length = begin,
-            [b'{', ..] => {}
+    /// Goes back. That there was no room for what is undone is no failure any more.
+    fn undo(&mut self, mark: Mark) {
+        self.length = mark.length;
+        if self.failed == Some(EncodeError::Full) {
+            self.failed = mark.failed;
+        }
+    }
+
+    /// A structure or a map, behind `name`. If there is nothing in it, the name goes as well.
+    pub fn object(&mut self, name: &[u8], content: &dyn Fn(&mut Writer<'_>)) {
+        let mark = self.mark();
+        self.bytes(name);
+        let begin = self.length;
+        content(self);
+        self.check_object(mark, begin);
+    }
+
+    /// Sees to it that what was written since `begin` is a structure or a map; if there is nothing
+    /// in it, goes back to the mark.
+    fn check_object(&mut self, mark: Mark, begin: usize) {
+        match (self.last, self.since(begin).trim_ascii()) {
+            (Last::None | Last::Empty, _) | (_, b"null") => self.undo(mark),
+            (Last::Other, [b'{', ..]) => {}
             _ => self.fail(EncodeError::NotAnObject),
         }
     }
@@ -165,32 +213,32 @@ impl<'b> Writer<'b> {
         self.member = Some(MemberOf {
             interface,
             separator,
+            at: self.length,
         });
         variant(self);
         if self.member.is_some() {
-            self.fail(EncodeError::NoVarlinkType("an error that is no enum"));
+            self.fail(NO_ENUM);
         }
     }
 
-    /// The full name of a member, and the separator; returns where the separator begins.
-    fn member_name(&mut self, name: &str) -> usize {
-        let Some(member) = self.member.take() else {
-            self.fail(EncodeError::NoVarlinkType("an enum variant with content"));
-            return self.length;
-        };
-        self.bytes(b"\"");
-        self.escaped(member.interface);
-        self.bytes(b".");
-        self.escaped(name);
-        self.bytes(b"\"");
-        let end = self.length;
-        self.bytes(member.separator);
-        end
-    }
-
-    /// How much is written.
-    pub fn length(&self) -> usize {
-        self.length
+    /// The full name of a member, and the separator; returns the place before the separator.
+    fn member_name(&mut self, name: &str) -> Mark {
+        match self.member.take() {
+            None => self.fail(EncodeError::NoVarlinkType("an enum variant with content")),
+            Some(member) if member.at != self.length => self.fail(NO_ENUM),
+            Some(_) if !name::is_member(name) => self.fail(EncodeError::Name),
+            Some(member) => {
+                self.bytes(b"\"");
+                self.escaped(member.interface);
+                self.bytes(b".");
+                self.escaped(name);
+                self.bytes(b"\"");
+                let mark = self.mark();
+                self.bytes(member.separator);
+                return mark;
+            }
+        }
+        self.mark()
     }
 
     /// What is written from `begin` on.
@@ -200,7 +248,7 @@ impl<'b> Writer<'b> {
 
     /// Bytes as they are.
     pub fn bytes(&mut self, bytes: &[u8]) {
-        self.none = false;
+        self.last = Last::Other;
         if self.failed.is_some() {
             return;
         }
@@ -261,7 +309,7 @@ impl<'b> Writer<'b> {
         if !finite {
             return self.fail(EncodeError::NotFinite);
         }
-        self.none = false;
+        self.last = Last::Other;
         let room = self.buffer.get_mut(self.length..).unwrap_or_default();
         match serde_json_core::to_slice(&value, room) {
             Ok(length) => self.length = self.length.saturating_add(length),
@@ -373,6 +421,9 @@ impl<'a, 'b> Serializer for &'a mut Writer<'b> {
     fn serialize_str(self, value: &str) -> Result<(), Failed> {
         if self.raw {
             self.bytes(value.as_bytes());
+            if value == Raw::EMPTY_OBJECT.as_str() {
+                self.last = Last::Empty;
+            }
         } else {
             self.string(value);
         }
@@ -385,7 +436,7 @@ impl<'a, 'b> Serializer for &'a mut Writer<'b> {
 
     fn serialize_none(self) -> Result<(), Failed> {
         self.bytes(b"null");
-        self.none = true;
+        self.last = Last::None;
         Ok(())
     }
 
@@ -396,6 +447,7 @@ impl<'a, 'b> Serializer for &'a mut Writer<'b> {
     // The structure without fields, as in `[string]()`.
     fn serialize_unit(self) -> Result<(), Failed> {
         self.bytes(b"{}");
+        self.last = Last::Empty;
         Ok(())
     }
 
@@ -412,7 +464,8 @@ impl<'a, 'b> Serializer for &'a mut Writer<'b> {
         if self.member.is_none() {
             self.string(variant);
         } else {
-            self.length = self.member_name(variant);
+            let mark = self.member_name(variant);
+            self.undo(mark);
         }
         Ok(())
     }
@@ -435,10 +488,10 @@ impl<'a, 'b> Serializer for &'a mut Writer<'b> {
         variant: &'static str,
         value: &T,
     ) -> Result<(), Failed> {
-        let end = self.member_name(variant);
-        let content = self.length;
+        let mark = self.member_name(variant);
+        let begin = self.length;
         self.value(value);
-        self.check_object(end, content);
+        self.check_object(mark, begin);
         Ok(())
     }
 
@@ -483,9 +536,9 @@ impl<'a, 'b> Serializer for &'a mut Writer<'b> {
         variant: &'static str,
         _: usize,
     ) -> Result<Self::SerializeStructVariant, Failed> {
-        let end = self.member_name(variant);
+        let mark = self.member_name(variant);
         Ok(Compound {
-            begin: end,
+            mark,
             ..Compound::open(self, b"{", b"}")
         })
     }
@@ -512,18 +565,18 @@ impl fmt::Write for Escaping<'_, '_> {
 pub(crate) struct Compound<'a, 'b> {
     writer: &'a mut Writer<'b>,
     /// Where it begins.
-    begin: usize,
+    mark: Mark,
     first: bool,
     close: &'static [u8; 1],
 }
 
 impl<'a, 'b> Compound<'a, 'b> {
     fn open(writer: &'a mut Writer<'b>, open: &[u8; 1], close: &'static [u8; 1]) -> Self {
-        let begin = writer.length;
+        let mark = writer.mark();
         writer.bytes(open);
         Compound {
             writer,
-            begin,
+            mark,
             first: true,
             close,
         }
@@ -548,11 +601,11 @@ impl<'a, 'b> Compound<'a, 'b> {
     /// A field, unless its value is `None`: then it is as if it had not been tried, even if there
     /// was no room for it.
     fn field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) {
-        let before = (self.first, self.writer.length, self.writer.failed);
+        let (first, mark) = (self.first, self.writer.mark());
         self.key(key);
-        self.writer.value(value);
-        if self.writer.none {
-            (self.first, self.writer.length, self.writer.failed) = before;
+        if self.writer.value(value) && self.writer.last == Last::None {
+            self.writer.undo(mark);
+            self.first = first;
         }
     }
 
@@ -564,6 +617,9 @@ impl<'a, 'b> Compound<'a, 'b> {
 
     fn close(self) {
         self.writer.bytes(self.close);
+        if self.first && self.close == b"}" {
+            self.writer.last = Last::Empty;
+        }
     }
 }
 
@@ -672,7 +728,7 @@ impl SerializeStructVariant for Compound<'_, '_> {
     fn end(self) -> Result<(), Failed> {
         if self.first {
             // Content without fields, or with none that says something: there is no content.
-            self.writer.length = self.begin;
+            self.writer.undo(self.mark);
         } else {
             self.close();
         }

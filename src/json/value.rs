@@ -50,6 +50,13 @@ impl<'de> Value<'de> {
         }
     }
 
+    /// The text is a call's.
+    pub(crate) fn of_call(self) -> Self {
+        Value {
+            reader: self.reader.of_call(),
+        }
+    }
+
     pub(crate) fn reader(&mut self) -> &mut Reader<'de> {
         &mut self.reader
     }

@@ -56,7 +56,7 @@ impl Method for GetInterfaceDescription<'_> {
 }
 
 /// The definition of an interface.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Description<'a> {
     /// Its text, with its comments.
     pub description: &'a str,

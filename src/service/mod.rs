@@ -9,6 +9,7 @@ mod builtin;
 mod responder;
 mod session;
 
+use crate::error::{EncodeError, Error};
 use crate::idl::Interface;
 use crate::message::Call;
 
@@ -76,8 +77,8 @@ pub struct Info<'a> {
 /// }
 /// ```
 ///
-/// A service with several interfaces looks at [`Call::interface`] first, and decodes an enum for
-/// each of them.
+/// A service with several interfaces has one more enum around those of its methods:
+/// [`Call::decode`].
 pub trait Service {
     /// What a stream of replies, or an upgraded connection, is known by: see
     /// [`resume`](Self::resume) and [`Upgrade::send`]. `()` for a service that has neither.
@@ -111,19 +112,29 @@ pub trait Service {
     /// Sends the next reply of a stream, where the `cursor` says that it is:
     /// [`ReplyStream::continues`].
     ///
-    /// It is called as soon as the last reply is on its way. The call is not there any more; what
-    /// has to be known of it is in the cursor.
+    /// The call is not there any more; what has to be known of it is in the cursor.
+    ///
+    /// It is called as soon as the reply before is on its way, and should have the next one at hand:
+    /// while it waits for something, nothing else is served, and nobody notices that the client has
+    /// gone away.
     ///
     /// # Errors
     ///
-    /// A [`Refusal`] ends the stream with one of the standard errors.
+    /// A [`Refusal`] ends the stream with one of the standard errors; or, if it is one that names
+    /// the method, which is not known any more, it ends the connection.
     fn resume<'c>(
         &mut self,
         cursor: Self::Cursor,
         reply: ReplyStream<'c, Self::Cursor>,
     ) -> Result<Outcome<'c, Self::Cursor>, Refusal> {
         let (_, _) = (cursor, reply);
-        Err(Refusal::MethodNotImplemented)
+        Err(Refusal::Unsent(EncodeError::Custom))
+    }
+
+    /// A connection ends because of an error: of the client's, or because an answer could not be
+    /// written. There is nothing to be done about it, but it may be worth a line in a log.
+    fn failed(&mut self, error: Error) {
+        let _ = error;
     }
 
     /// A stream has ended before its final reply: the client has gone away.

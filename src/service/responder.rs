@@ -76,7 +76,7 @@ impl<'c, C> Responder<'c, C> {
     where
         P: Serialize + ?Sized,
     {
-        self.write(Then::Done, REPLY, &|writer| writer.value(parameters))
+        self.write(Then::Done, REPLY, &|writer| _ = writer.value(parameters))
     }
 
     /// An error of the call's interface: the variant of an enum, its parameters the variant's
@@ -102,7 +102,36 @@ impl<'c, C> Responder<'c, C> {
     {
         let interface = self.interface;
         let envelope = Envelope::Error { interface };
-        self.write(Then::Done, envelope, &|writer| writer.value(error))
+        self.write(Then::Done, envelope, &|writer| _ = writer.value(error))
+    }
+
+    /// The reply, or the error, that a result holds.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// ```
+    /// # use nullink::service::{Outcome, Refusal, Responder};
+    /// # #[derive(serde::Serialize)] enum Error { NotFound }
+    /// # #[derive(serde::Serialize)] struct Found<'a> { name: &'a str }
+    /// fn find(uid: u32) -> Result<&'static str, Error> {
+    ///     if uid == 0 { Ok("root") } else { Err(Error::NotFound) }
+    /// }
+    ///
+    /// fn get<'c>(uid: u32, reply: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
+    ///     Ok(reply.result(&find(uid).map(|name| Found { name }))?)
+    /// }
+    /// ```
+    pub fn result<P, E>(self, result: &Result<P, E>) -> Result<Outcome<'c, C>, Unsent<Self>>
+    where
+        P: Serialize,
+        E: Serialize,
+    {
+        match result {
+            Ok(parameters) => self.send(parameters),
+            Err(error) => self.error(error),
+        }
     }
 
     /// Writes a message, unless nothing is to be sent.
@@ -212,7 +241,7 @@ impl<'c, C> ReplyStream<'c, C> {
         P: Serialize + ?Sized,
     {
         let (reply, then) = (self.reply, Then::Continue(cursor));
-        let written = reply.write(then, CONTINUES, &|writer| writer.value(parameters));
+        let written = reply.write(then, CONTINUES, &|writer| _ = writer.value(parameters));
         written.map_err(Unsent::of_stream)
     }
 
@@ -259,7 +288,7 @@ impl<'c, C> Upgrade<'c, C> {
         P: Serialize + ?Sized,
     {
         let (reply, then) = (self.reply, Then::Upgrade(cursor));
-        let written = reply.write(then, REPLY, &|writer| writer.value(parameters));
+        let written = reply.write(then, REPLY, &|writer| _ = writer.value(parameters));
         written.map_err(Unsent::of_upgrade)
     }
 
@@ -298,6 +327,14 @@ pub struct Unsent<R> {
     /// Why it could not be.
     pub why: EncodeError,
 }
+
+impl<R> fmt::Display for Unsent<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.why.fmt(f)
+    }
+}
+
+impl<R: fmt::Debug> core::error::Error for Unsent<R> {}
 
 impl<'c, C> Unsent<ReplyStream<'c, C>> {
     fn of_stream(Unsent { reply, why }: Unsent<Responder<'c, C>>) -> Self {
@@ -387,24 +424,46 @@ impl Refusal {
     }
 }
 
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::InvalidParameter(Parameter(Field::Named(name))) => {
+                write!(f, "the parameter {name} is not valid")
+            }
+            Refusal::Unsent(why) => why.fmt(f),
+            other => f.write_str(match other {
+                Refusal::MethodNotFound => "there is no such method",
+                Refusal::MethodNotImplemented => "the service does not implement the method",
+                Refusal::PermissionDenied => "permission denied",
+                Refusal::ExpectedMore => "the method has to be called with more",
+                Refusal::ExpectedUpgrade => "the method has to be called with upgrade",
+                _ => "a parameter is not valid",
+            }),
+        }
+    }
+}
+
+impl core::error::Error for Refusal {}
+
 /// Which parameter: by its name, or by the place in the message where its name stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parameter(Field);
 
 impl Parameter {
     pub(super) fn name_in<'a>(&self, message: &'a [u8]) -> &'a str {
-        self.0.name_in(message).unwrap_or_default()
+        self.0.name_in(message).unwrap_or("parameters")
     }
 }
 
 impl From<DecodeError> for Refusal {
     fn from(error: DecodeError) -> Self {
+        // What is refused as a whole has no name but this one; nor has what was not read from the
+        // call, but from some other text.
+        let parameters = Field::Named("parameters");
         match error.mismatch {
             Mismatch::Member => Refusal::MethodNotFound,
-            // What is refused as a whole has no name but this one.
-            _ => Refusal::InvalidParameter(Parameter(
-                error.field.unwrap_or(Field::Named("parameters")),
-            )),
+            _ if !error.in_call => Refusal::InvalidParameter(Parameter(parameters)),
+            _ => Refusal::InvalidParameter(Parameter(error.field.unwrap_or(parameters))),
         }
     }
 }

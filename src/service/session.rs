@@ -185,22 +185,19 @@ impl<'b, C: Copy> Session<'b, C> {
             State::Open => match self.rx.search() {
                 Ok(true) if must_wait => return Step::Write,
                 Ok(true) => self.dispatch(service, drain),
-                Ok(false) if self.end_of_input => {
-                    self.state = State::Ended(match self.rx.inside_message() {
-                        true => Err(Violation::Truncated.into()),
-                        false => Ok(()),
-                    });
-                    return self.step(service, None);
+                Ok(false) if self.end_of_input && self.rx.inside_message() => {
+                    Err(Violation::Truncated.into())
                 }
+                Ok(false) if self.end_of_input => Ok(State::Ended(Ok(()))),
                 Ok(false) if self.pending().is_empty() => return Step::Read,
                 Ok(false) => return Step::Write,
                 Err(TooLong) => Err(TooLong.into()),
             },
         };
-        match result {
-            Ok(state) => self.state = state,
-            Err(error) => self.state = State::Ended(Err(error)),
-        }
+        self.state = result.unwrap_or_else(|error| {
+            service.failed(error);
+            State::Ended(Err(error))
+        });
         match self.state {
             State::Streaming { .. } => Step::Streamed,
             State::Ended(_) => self.step(service, None),
@@ -266,9 +263,12 @@ impl<'b, C: Copy> Session<'b, C> {
         let answer = service.resume(cursor, ReplyStream::new(room, interface));
         let (length, then) = match answer.map(Outcome::into_parts) {
             Ok(parts) => parts,
-            // The call is gone, and its name with it: the interface's has to do.
+            // The call is gone, and its name with it.
+            Err(Refusal::MethodNotFound | Refusal::MethodNotImplemented) => {
+                return Err(EncodeError::Custom.into());
+            }
             Err(refusal) => {
-                let error = refusal.error(interface)?;
+                let error = refusal.error("")?;
                 (write_error(self.tx.room(&mut drain), &error)?, Then::Done)
             }
         };
@@ -291,5 +291,5 @@ impl<C> State<C> {
 fn write_error(mut room: Room<'_>, error: &ServiceError<'_>) -> Result<usize, EncodeError> {
     let interface = SERVICE.name();
     let envelope = Envelope::Error { interface };
-    room.write(&|room| envelope.write(room, &|writer| writer.value(error)))
+    room.write(&|room| envelope.write(room, &|writer| _ = writer.value(error)))
 }

@@ -26,6 +26,8 @@ pub enum Error {
     InUse,
     /// The time set with [`Timeouts`](super::Timeouts) is over.
     TimedOut,
+    /// The peer has closed the connection.
+    Closed,
     /// Any other reason that the system has, by its number: errno(3).
     System(i32),
 }
@@ -53,7 +55,6 @@ impl fmt::Display for Error {
             ),
             Error::System(errno) => match Errno::from_raw_os_error(*errno) {
                 Errno::ACCESS | Errno::PERM => f.write_str("permission denied"),
-                Errno::PIPE | Errno::CONNRESET => f.write_str("the peer has closed the connection"),
                 Errno::MFILE | Errno::NFILE => f.write_str("too many open files"),
                 Errno::NOTDIR => f.write_str("a part of the path is no directory"),
                 Errno::ROFS => f.write_str("the file system is read-only"),
@@ -66,6 +67,7 @@ impl fmt::Display for Error {
                 Error::NotAStream => "the socket at this path is no stream socket",
                 Error::Stale => "nobody listens on the socket at this path: its service has ended",
                 Error::InUse => "somebody else listens there",
+                Error::Closed => "the peer has closed the connection",
                 _ => "timed out",
             }),
         }
@@ -82,10 +84,9 @@ impl embedded_io::Error for Error {
             Error::Stale => ErrorKind::ConnectionRefused,
             Error::InUse => ErrorKind::AddrInUse,
             Error::TimedOut => ErrorKind::TimedOut,
+            Error::Closed => ErrorKind::BrokenPipe,
             Error::System(errno) => match Errno::from_raw_os_error(*errno) {
                 Errno::ACCESS | Errno::PERM => ErrorKind::PermissionDenied,
-                Errno::CONNRESET => ErrorKind::ConnectionReset,
-                Errno::PIPE => ErrorKind::BrokenPipe,
                 Errno::NOMEM | Errno::NOBUFS => ErrorKind::OutOfMemory,
                 Errno::INVAL => ErrorKind::InvalidInput,
                 _ => ErrorKind::Other,
@@ -96,6 +97,9 @@ impl embedded_io::Error for Error {
 
 impl From<Errno> for Error {
     fn from(errno: Errno) -> Self {
-        Error::System(errno.raw_os_error())
+        match errno {
+            Errno::PIPE | Errno::CONNRESET => Error::Closed,
+            errno => Error::System(errno.raw_os_error()),
+        }
     }
 }

@@ -28,19 +28,21 @@ impl Listener {
     /// The mode of a socket that everybody may connect to.
     pub const EVERYBODY: u32 = 0o666;
 
-    /// Listens at a path, for the [`OWNER`](Self::OWNER) alone.
+    /// Listens at a path, or at an address (`unix:@name`), for the [`OWNER`](Self::OWNER) alone.
     ///
     /// # Errors
     ///
     /// As [`bind_to`](Self::bind_to).
     pub fn bind(path: &str) -> Result<Self, Error> {
-        Listener::bind_to(Address::Unix(path), Listener::OWNER)
+        let address = Address::parse(path).unwrap_or(Address::Unix(path));
+        Listener::bind_to(address, Listener::OWNER)
     }
 
     /// Listens at an address.
     ///
     /// A socket at a path gets the mode, whatever the umask is; to connect one needs write access.
-    /// A socket in the abstract namespace has no mode: everybody may connect.
+    /// As with every socket, nobody else should be able to write to its directory. A socket in the
+    /// abstract namespace has no mode: everybody may connect.
     ///
     /// A stale socket at the path, one on which nobody listens, is replaced. Anything else that is
     /// there is left alone.
@@ -69,8 +71,11 @@ impl Listener {
                     }
                     bind(&socket, &to).map_err(bind_error)
                 })?;
-                chmod(path, mode)?;
-                listen(&socket, BACKLOG)?;
+                let listening = set_mode(path, mode).and_then(|()| listen(&socket, BACKLOG));
+                if let Err(errno) = listening {
+                    let _ = unlink(path);
+                    return Err(errno.into());
+                }
             }
         }
         Ok(Listener { socket })
@@ -175,6 +180,7 @@ pub fn serve<'b, S: Service>(
         {
             // It lies at the beginning of the buffer.
             let count = unread.len();
+            stream.stop_at_upgrades(false);
             return Ok(Upgraded {
                 stream,
                 cursor,
@@ -191,9 +197,11 @@ const BACKLOG: i32 = 128;
 /// How long to wait until descriptors may be there again.
 const BACK_OFF: Timespec = milliseconds(100);
 
-/// How often, and how long in between, the lock of a directory is tried for.
+/// How often the lock of a directory is tried for.
 const LOCK_TRIES: usize = 20;
-const LOCK_WAIT: Timespec = milliseconds(5);
+
+/// How long between two looks at what another service may be about to do.
+const PAUSE: Timespec = milliseconds(10);
 
 const fn milliseconds(count: i64) -> Timespec {
     Timespec {
@@ -211,6 +219,17 @@ fn bind_error(errno: Errno) -> Error {
     }
 }
 
+/// Sees to it that the socket at a path has a mode, if the umask has taken something from it.
+fn set_mode(path: &str, mode: Mode) -> Result<(), Errno> {
+    let stat = lstat(path)?;
+    let is_socket = FileType::from_raw_mode(stat.st_mode) == FileType::Socket;
+    // (chmod(2) follows links, and has to be given none.)
+    match is_socket && Mode::from_raw_mode(stat.st_mode) != mode {
+        true => chmod(path, mode),
+        false => Ok(()),
+    }
+}
+
 /// Removes the socket at a path, if nobody listens there.
 fn remove_stale(path: &str) -> Result<(), Error> {
     let stat = match lstat(path) {
@@ -222,16 +241,23 @@ fn remove_stale(path: &str) -> Result<(), Error> {
     if FileType::from_raw_mode(stat.st_mode) != FileType::Socket {
         return Err(Error::NotASocket);
     }
-    let probe = super::new_socket()?;
-    // (A full queue is somebody's too.)
-    rustix::io::ioctl_fionbio(&probe, true)?;
-    match super::connect(&probe, Address::Unix(path)) {
-        Err(Error::Stale) => match unlink(path) {
-            Ok(()) | Err(Errno::NOENT) => Ok(()),
-            Err(errno) => Err(errno.into()),
-        },
-        Err(Error::NotFound) => Ok(()),
-        _ => Err(Error::InUse),
+    // Twice: one that was bound just now may be about to listen.
+    for pause in [Some(&PAUSE), None] {
+        let probe = super::new_socket()?;
+        // (A full queue is somebody's too.)
+        rustix::io::ioctl_fionbio(&probe, true)?;
+        match super::connect(&probe, Address::Unix(path)) {
+            Err(Error::Stale) => {}
+            Err(Error::NotFound) => return Ok(()),
+            _ => return Err(Error::InUse),
+        }
+        if let Some(pause) = pause {
+            retry_on_intr(|| poll(&mut [], Some(pause)))?;
+        }
+    }
+    match unlink(path) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(errno) => Err(errno.into()),
     }
 }
 
@@ -251,7 +277,7 @@ fn lock_directory(path: &str) -> Option<OwnedFd> {
     for _ in 0..LOCK_TRIES {
         match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => return Some(directory),
-            Err(Errno::AGAIN) => poll(&mut [], Some(&LOCK_WAIT)).ok(),
+            Err(Errno::AGAIN) => poll(&mut [], Some(&PAUSE)).ok(),
             Err(_) => return None,
         };
     }

@@ -16,6 +16,7 @@ use rustix::time::{
 
 use super::error::Error;
 use crate::address::Address;
+use crate::bytes::find_nul;
 
 /// How long a client waits. None, which is the default, is for ever.
 ///
@@ -36,6 +37,9 @@ pub struct Timeouts {
     pub send: Option<Duration>,
     /// For the next reply: from the moment in which it is waited for until its end, however many
     /// bytes come in between. The kernel keeps the time, in a timerfd(2) of the stream's own.
+    ///
+    /// A stream that was upgraded to a protocol without NULs has to be told otherwise:
+    /// [`Stream::set_timeouts`].
     pub reply: Option<Duration>,
 }
 
@@ -54,19 +58,20 @@ pub struct Timeouts {
 #[derive(Debug)]
 pub struct Stream {
     socket: OwnedFd,
-    upgrades: Option<Upgrades>,
+    upgrades: Option<Inside>,
     send: Option<Duration>,
     reply: Option<Deadline>,
 }
 
 impl Stream {
-    /// Connects to the socket at a path.
+    /// Connects to the socket at a path, or to an address (`unix:@name`).
     ///
     /// # Errors
     ///
     /// Why the path does not lead to a service: see [`Error`].
     pub fn connect(path: &str) -> Result<Self, Error> {
-        Stream::connect_to(Address::Unix(path), Timeouts::default())
+        let address = Address::parse(path).unwrap_or(Address::Unix(path));
+        Stream::connect_to(address, Timeouts::default())
     }
 
     /// Connects to an address.
@@ -112,7 +117,10 @@ impl Stream {
     /// If the system has no descriptor left for a timer.
     pub fn set_timeouts(&mut self, timeouts: Timeouts) -> Result<(), Error> {
         self.send = timeouts.send;
-        self.reply = timeouts.reply.map(Deadline::new).transpose()?;
+        self.reply = match timeouts.reply {
+            Some(limit) => Deadline::new(limit)?,
+            None => None,
+        };
         Ok(())
     }
 
@@ -123,7 +131,7 @@ impl Stream {
     /// [`serve`](super::serve()) sees to it, for a service that
     /// [upgrades](crate::Service::UPGRADES).
     pub fn stop_at_upgrades(&mut self, stop: bool) {
-        self.upgrades = stop.then_some(Upgrades { inside: false });
+        self.upgrades = stop.then_some(Inside(false));
     }
 
     /// Closes the connection so that its end is an end for the peer, and no error: what the peer
@@ -142,38 +150,37 @@ impl Stream {
 
     /// What the next read reads, if there is something to be read.
     fn read_now(&mut self, mut buffer: &mut [u8]) -> Result<usize, Errno> {
-        if self.upgrades.is_some() {
-            let count = self.receive(buffer, RecvFlags::PEEK)?;
-            if count == 0 {
-                return Ok(0);
-            }
-            let seen = buffer.get(..count).unwrap_or_default();
-            let limit = self.upgrades.as_mut().map(|upgrades| upgrades.limit(seen));
-            buffer = limit
-                .and_then(|limit| buffer.get_mut(..limit))
-                .unwrap_or_default();
+        let Some(inside) = self.upgrades else {
+            return self.receive(buffer, RecvFlags::empty());
+        };
+        let count = self.receive(buffer, RecvFlags::PEEK)?;
+        if count == 0 {
+            return Ok(0);
         }
-        self.receive(buffer, RecvFlags::empty())
+        let limit = inside.limit(buffer.get(..count).unwrap_or_default());
+        buffer = buffer.get_mut(..limit).unwrap_or_default();
+        let count = self.receive(buffer, RecvFlags::empty())?;
+        let read = buffer.get(..count).unwrap_or_default();
+        self.upgrades = Some(Inside(!read.ends_with(&[0])));
+        Ok(count)
     }
 }
 
-/// Looks for calls that may upgrade their connection.
-#[derive(Debug)]
-struct Upgrades {
-    /// The last read has ended inside of a message.
-    inside: bool,
-}
+/// Whether the last read has ended inside of a message.
+#[derive(Clone, Copy, Debug)]
+struct Inside(bool);
 
-impl Upgrades {
-    /// How much of what is there may be read: up to the end of the first message that may upgrade.
+impl Inside {
+    /// How much of what is there may be read: up to the end of the first message that may upgrade
+    /// the connection.
     ///
-    /// That is one with the word in it, or with an escape, which may hide the word; or one of which
-    /// the beginning is not here.
-    fn limit(&mut self, seen: &[u8]) -> usize {
+    /// That is one with the word in it, or with an escape, which may hide the word; or one whose
+    /// beginning is not here.
+    fn limit(self, seen: &[u8]) -> usize {
         let mut limit = 0_usize;
         for message in seen.split_inclusive(|byte| *byte == 0) {
+            let begun = self.0 && limit == 0;
             limit = limit.saturating_add(message.len());
-            let begun = core::mem::replace(&mut self.inside, !message.ends_with(&[0]));
             let word = || message.windows(WORD.len()).any(|word| word == WORD);
             if begun || message.contains(&b'\\') || word() {
                 break;
@@ -239,6 +246,10 @@ impl Write for Stream {
             None => SendFlags::NOSIGNAL,
             Some(_) => SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
         };
+        if let Some(deadline) = &mut self.reply {
+            // A call has been made since the last reply: its own reply has all of the time.
+            deadline.running = false;
+        }
         loop {
             match retry_on_intr(|| send(&self.socket, bytes, flags)) {
                 Ok(count) => return Ok(count),
@@ -277,14 +288,17 @@ struct Deadline {
 }
 
 impl Deadline {
-    fn new(limit: Duration) -> Result<Self, Error> {
+    /// None, if the limit is more than the kernel can count: that is no limit.
+    fn new(limit: Duration) -> Result<Option<Self>, Error> {
         // Zero would turn the timer off.
-        let limit = limit.max(Duration::from_nanos(1));
-        Ok(Deadline {
+        let Ok(limit) = Timespec::try_from(limit.max(Duration::from_nanos(1))) else {
+            return Ok(None);
+        };
+        Ok(Some(Deadline {
             timer: timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)?,
-            limit: Timespec::try_from(limit).map_err(|_| Errno::INVAL)?,
+            limit,
             running: false,
-        })
+        }))
     }
 
     /// Waits until there is something to be read, but not beyond the deadline.
@@ -302,15 +316,16 @@ impl Deadline {
             PollFd::new(&self.timer, PollFlags::IN),
         ];
         retry_on_intr(|| poll(&mut fds, None))?;
-        let [socket, _] = fds;
-        match socket.revents().is_empty() {
-            true => Err(Error::TimedOut),
-            false => Ok(()),
+        // Whatever else there is to be read, the time is over.
+        let [_, timer] = fds;
+        match timer.revents().is_empty() {
+            true => Ok(()),
+            false => Err(Error::TimedOut),
         }
     }
 
     /// A reply ends with its NUL. The next one has the time anew.
     fn received(&mut self, bytes: &[u8]) {
-        self.running &= !bytes.contains(&0);
+        self.running &= find_nul(bytes).is_none();
     }
 }
