@@ -13,11 +13,11 @@ mod wire;
 use std::path::PathBuf;
 use std::{fs, process, thread};
 
-use accounts::{Account, Accounts, Error, GetAll, GetByName};
-use nullink::Client;
+use accounts::{Account, Accounts, Error, GetAll, GetByName, GetByUid};
 use nullink::client::CallError;
 use nullink::service::GetInfo;
 use nullink::unix::{Listener, Stream, serve};
+use nullink::{Client, Mode};
 use wire::{BLUE, BOLD, Colors, Tap};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -68,11 +68,27 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Err(error) => return Err(error.to_string().into()),
     }
 
+    println!("\n{}", colors.paint(BLUE, "Who are 0, 1 and 2, in one go?"));
+    for uid in 0..3 {
+        client.queue(&GetByUid { uid }, Mode::Simple)?;
+    }
+    for uid in 0..3 {
+        match client.receive::<GetByUid>() {
+            Ok(found) => show(&found.account),
+            Err(CallError::Method(error)) => println!("  {uid}: {error:?}"),
+            Err(error) => return Err(error.to_string().into()),
+        }
+    }
+
     println!("\n{}", colors.paint(BLUE, "Who is there?"));
     let all = client.call(&GetAll).map_err(|error| error.to_string())?;
     for account in all.items::<Account>("accounts")? {
         show(&account?);
     }
+
+    println!(
+        "\nThat was all: the code is in examples/quickstart.rs and examples/shared/accounts.rs."
+    );
     Ok(())
 }
 

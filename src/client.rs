@@ -3,6 +3,7 @@
 //! [`Session`] knows which calls wait for their replies, bytes in and bytes out; the blocking
 //! [`Client`](crate::Client) moves its bytes over a stream.
 
+use core::convert::Infallible;
 use core::fmt;
 
 use heapless::Deque;
@@ -65,9 +66,40 @@ impl fmt::Display for NoError {
 impl core::error::Error for NoError {}
 
 /// Why a call has failed. `E` are the errors of the method's interface, `T` is the error of the
-/// stream below. What it names is borrowed from the receive buffer.
+/// stream below.
+///
+/// What it names is borrowed from the receive buffer. So `?` needs an error type that keeps what
+/// it wants to know:
+///
+/// ```
+/// use core::fmt::Display;
+/// use nullink::client::CallError;
+/// use nullink::service::GetInterfaceDescription;
+/// use nullink::{Client, embedded_io::{Read, Write}};
+///
+/// #[derive(Debug)]
+/// enum Failure { Refused, Connection }
+///
+/// impl<E, T> From<CallError<'_, E, T>> for Failure {
+///     fn from(error: CallError<'_, E, T>) -> Self {
+///         match error {
+///             CallError::Connection(_) => Failure::Connection,
+///             _ => Failure::Refused,
+///         }
+///     }
+/// }
+///
+/// fn lengths(client: &mut Client<'_, impl Read + Write>) -> Result<[usize; 2], Failure> {
+///     let one = client.call(&GetInterfaceDescription { interface: "org.example.one" })?;
+///     let one = one.description.len();
+///     let two = client.call(&GetInterfaceDescription { interface: "org.example.two" })?;
+///     Ok([one, two.description.len()])
+/// }
+/// ```
+///
+/// A program with an allocator can keep the message: `.map_err(|error| error.to_string())?`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum CallError<'r, E, T> {
+pub enum CallError<'r, E, T = Infallible> {
     /// An error of the method's own interface.
     Method(E),
     /// One of the errors that any method may answer with.
@@ -90,6 +122,19 @@ pub enum CallError<'r, E, T> {
     },
     /// There is no reply.
     Connection(Error<T>),
+}
+
+impl<'r, E> CallError<'r, E> {
+    /// The same error of a connection over a stream whose errors are `T`.
+    pub fn over<T>(self) -> CallError<'r, E, T> {
+        match self {
+            CallError::Method(error) => CallError::Method(error),
+            CallError::Service(error) => CallError::Service(error),
+            CallError::Unknown { error, parameters } => CallError::Unknown { error, parameters },
+            CallError::Decode { error, field, why } => CallError::Decode { error, field, why },
+            CallError::Connection(error) => CallError::Connection(error.over()),
+        }
+    }
 }
 
 impl<E, T> From<Error<T>> for CallError<'_, E, T> {
@@ -180,7 +225,7 @@ impl<'b> Session<'b> {
         self.rx.spare()
     }
 
-    /// So much was received. 0 is the end: the service sends nothing more.
+    /// `count` bytes were received into [`spare`](Self::spare). 0 is the end: the service sends nothing more.
     pub fn received(&mut self, count: usize) {
         self.rx.commit(count);
         self.end_of_input |= count == 0;
@@ -191,7 +236,7 @@ impl<'b> Session<'b> {
         self.tx.pending()
     }
 
-    /// So much was sent.
+    /// `count` bytes of what is [`pending`](Self::pending) were sent.
     pub fn sent(&mut self, count: usize) {
         self.tx.sent(count);
     }
@@ -321,9 +366,20 @@ impl<'b> Session<'b> {
 /// # Errors
 ///
 /// If it is an error, or not what the method's types say.
-pub fn read<'r, M: Method, T>(
-    reply: Reply<'r>,
-) -> Result<M::Output<'r>, CallError<'r, M::Error<'r>, T>> {
+///
+/// ```
+/// use nullink::Reply;
+/// use nullink::client::read_reply;
+/// use nullink::service::GetInterfaceDescription;
+///
+/// let mut message = *br#"{"parameters":{"description":"interface a.b\n"}}"#;
+/// let reply = read_reply::<GetInterfaceDescription>(Reply::parse(&mut message)?).unwrap();
+/// assert_eq!(reply.description, "interface a.b\n");
+/// # Ok::<(), nullink::Violation>(())
+/// ```
+pub fn read_reply<M: Method>(
+    reply: Reply<'_>,
+) -> Result<M::Output<'_>, CallError<'_, M::Error<'_>>> {
     let error = reply.error();
     let mut parameters = reply.into_parameters();
     let Some(name) = error else {

@@ -10,7 +10,7 @@ use core::marker::PhantomData;
 
 use embedded_io::{Error as _, ErrorKind, ErrorType, Read, Write};
 
-use crate::client::{self, CallError, Method, read};
+use crate::client::{self, CallError, Method, read_reply};
 use crate::error::{Error, Misuse};
 use crate::json::Raw;
 use crate::message::{Mode, Reply};
@@ -320,7 +320,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
     pub fn receive<M: Method>(&mut self) -> CallResult<'_, M, S> {
         match self.session.next_mode().map_err(Error::Misuse)? {
             Some(Mode::More) => Err(Error::Misuse(Misuse::OtherMode).into()),
-            _ => read::<M, _>(self.receive_raw()?),
+            _ => read_reply::<M>(self.receive_raw()?).map_err(CallError::over),
         }
     }
 
@@ -412,7 +412,7 @@ impl<S: Read + Write, M: Method> Replies<'_, '_, S, M> {
         self.ended = true;
         let reply = self.client.receive_raw()?;
         self.ended = !reply.continues();
-        read::<M, _>(reply).map(Some)
+        read_reply::<M>(reply).map(Some).map_err(CallError::over)
     }
 }
 

@@ -3,9 +3,9 @@
 //! | type | who is to blame | what helps |
 //! |---|---|---|
 //! | [`SyntaxError`] | who wrote the bytes: they are not JSON | nothing, the message is lost |
-//! | [`Violation`] | the peer: its message is JSON, but no Varlink | nothing, the connection is over |
+//! | [`Violation`] | the peer: its message is JSON, but not Varlink | nothing, the connection is over |
 //! | [`DecodeError`] | the peer, or the type that it was read into: they differ | compare the type with the definition |
-//! | [`EncodeError`] | the caller: a value is no Varlink value, or too long for the send buffer | change the value, or the buffer |
+//! | [`EncodeError`] | the caller: a value is not a Varlink value, or too long for the send buffer | change the value, or the buffer |
 //! | [`TooLong`] | the receive buffer | a larger receive buffer |
 //! | [`Error`] | any of these, or the stream below | see its variants |
 //!
@@ -14,7 +14,7 @@
 use core::convert::Infallible;
 use core::fmt;
 
-/// Why a text is no JSON text, and where.
+/// Why a text is not JSON, and where.
 ///
 /// JSON is RFC 8259 to the letter: UAPI.20, "Mapping the Type System to JSON".
 ///
@@ -48,7 +48,7 @@ pub enum Syntax {
     Escape,
     /// Half of a surrogate pair.
     Surrogate,
-    /// Bytes that are no UTF-8.
+    /// Bytes that are not UTF-8.
     Utf8,
     /// Arrays and objects within one another, deeper than [`json::DEPTH`](crate::json::DEPTH).
     Depth,
@@ -258,7 +258,7 @@ pub enum Mismatch {
     Member,
     /// The type's own `Deserialize` has refused.
     Custom,
-    /// No JSON. Can't happen to a message that was received: that has been scanned.
+    /// Not JSON. Can't happen to a message that was received: that has been scanned.
     Syntax,
 }
 
@@ -294,7 +294,7 @@ impl fmt::Display for Mismatch {
             Mismatch::Variant => "an unknown value of an enumeration",
             Mismatch::Member => "an unknown method or error",
             Mismatch::Custom => "a value that its type refuses",
-            Mismatch::Syntax => "no JSON",
+            Mismatch::Syntax => "not JSON",
         })
     }
 }

@@ -119,7 +119,7 @@ impl<'b> Frames<'b> {
         Ok(self.take())
     }
 
-    /// What has been received and is no part of a message that was returned.
+    /// What has been received and is not part of a message that was returned.
     pub fn unread(&self) -> &[u8] {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }
@@ -156,7 +156,7 @@ impl<'b> Frames<'b> {
 
 /// What is to be sent: messages in, bytes out.
 #[derive(Debug)]
-pub struct Outbox<'b> {
+pub(crate) struct Outbox<'b> {
     buffer: &'b mut [u8],
     pending: Pending,
 }

@@ -1,6 +1,6 @@
 //! Varlink with no allocator.
 //!
-//! [Varlink](https://varlink.org) is a JSON protocol for services and their clients; the norm is
+//! [Varlink](https://varlink.org) is a JSON protocol for services and their clients; its specification is
 //! [UAPI.20](https://uapi-group.org/specifications/specs/varlink/). Nullink speaks it where nothing
 //! else runs yet: in initramfs tools, in helpers beside PID 1, in static binaries, in firmware. It
 //! needs no allocator, no runtime and no threads, it has no `unsafe` code, and it does not panic.
@@ -78,7 +78,7 @@
 //! client.received(bytes.len());
 //!
 //! assert_eq!(client.ready(), Ok(true));
-//! let reply = client::read::<Ping, ()>(client.receive()?).unwrap();
+//! let reply = client::read_reply::<Ping>(client.receive()?).unwrap();
 //! assert_eq!(reply.pong, "\u{1F980}\n");
 //! # Ok::<(), nullink::Error>(())
 //! ```
@@ -156,8 +156,3 @@ pub use error::{
 pub use idl::Interface;
 pub use message::{Call, Mode, Reply};
 pub use service::Service;
-
-/// The README's examples compile.
-#[cfg(all(doctest, feature = "unix", target_os = "linux"))]
-#[doc = include_str!("../README.md")]
-struct Readme;

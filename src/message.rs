@@ -65,7 +65,7 @@ impl<'c> Call<'c> {
     ///
     /// # Errors
     ///
-    /// If it is no call. There is no reply to such a message: the connection is to be closed.
+    /// If it is not a call. There is no reply to such a message: the connection is to be closed.
     pub fn parse(message: &'c mut [u8]) -> Result<Self, Violation> {
         let (mode, [method, parameters]) = scan_call(message)?;
         let method = method.ok_or(Violation::NoMethod)?;
@@ -170,7 +170,7 @@ impl<'r> Reply<'r> {
     ///
     /// # Errors
     ///
-    /// If it is no reply. The connection can't be used any further.
+    /// If it is not a reply. The connection can't be used any further.
     pub fn parse(message: &'r mut [u8]) -> Result<Self, Violation> {
         let (continues, [error, parameters]) = scan_reply(message)?;
         let (error, parameters) = parts(message, error, parameters);
@@ -283,7 +283,7 @@ fn members(
 ) -> Result<(), Violation> {
     let mut scanner = Scanner::strict(message)?;
     if scanner.open_object().is_err() {
-        // JSON of another kind, or no JSON at all.
+        // JSON of another kind, or not JSON at all.
         json::scan(message)?;
         return Err(Violation::NotAnObject);
     }

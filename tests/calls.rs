@@ -6,7 +6,7 @@ use common::t::T;
 use common::{Arrival, EMPTY, answer, t, talk};
 use nullink::{Syntax, Violation};
 
-/// A message that is no JSON closes the connection.
+/// A message that is not JSON closes the connection.
 fn closes_as_syntax(message: impl AsRef<[u8]>, kind: Syntax) {
     let message = message.as_ref();
     let error = nullink::json::scan(message).expect_err("is JSON");

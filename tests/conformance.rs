@@ -47,13 +47,13 @@ const PROMISES: &[(&str, char, &str, Kept)] = &[
     (
         "C1",
         '!',
-        "what is no call closes the connection, after the replies that are due",
+        "a message that is not a call closes the connection, after the replies that are due",
         Yes,
     ),
     (
         "C2",
         '!',
-        "so do flags that are no booleans, or more than one of them",
+        "so do flags that are not booleans, or more than one of them",
         Yes,
     ),
     (
@@ -149,7 +149,7 @@ const PROMISES: &[(&str, char, &str, Kept)] = &[
     (
         "R3",
         '+',
-        "what is no reply, or not asked for, ends the connection with an error",
+        "a message that is not a reply ends the connection with an error",
         Yes,
     ),
     (

@@ -75,6 +75,7 @@ fn quickstart_shows_a_service_and_a_client() {
         "-> {\"method\":\"com.redhat.accounts.GetByName\",\"parameters\":{\"name\":\"root\"}}",
         "<- {\"parameters\":{\"account\":{\"name\":\"root\",\"uid\":0,",
         "<- {\"error\":\"com.redhat.accounts.NotFound\"}",
+        "-> {\"method\":\"com.redhat.accounts.GetByUid\",\"parameters\":{\"uid\":2}}",
         "-> {\"method\":\"com.redhat.accounts.GetAll\"}",
     ] {
         assert!(text.contains(line), "{line} is not in:\n{text}");
@@ -86,6 +87,27 @@ fn quickstart_shows_a_service_and_a_client() {
         .nth(1)
         .and_then(|rest| rest.lines().next());
     assert!(!std::path::Path::new(path.expect("a path")).exists());
+}
+
+#[test]
+fn the_readmes_service_and_client_find_each_other() {
+    let (Some(service), Some(mut client)) = (example("minimal"), example("minimal")) else {
+        return;
+    };
+    // Its address is its own. Where somebody else has it, this can't be tried.
+    let path = PathBuf::from("/tmp/org.example.ping");
+    if std::os::unix::net::UnixStream::connect(&path).is_ok() {
+        assert!(std::env::var_os("CI").is_none(), "needs {path:?} to itself");
+        return println!("skipped: needs {path:?} to itself");
+    }
+    let _service = Running::new(service, "serve", path);
+    let output = client.arg("h\u{e9}llo").output().expect("a process");
+    assert_eq!(text(&output), "h\u{e9}llo\n");
+    let Some(mut client) = example("minimal") else {
+        return;
+    };
+    let output = client.arg("").output().expect("a process");
+    assert_eq!(text(&output), "(silence)\n");
 }
 
 #[test]

@@ -288,7 +288,7 @@ fn number() -> impl Strategy<Value = String> {
         any::<i64>().prop_map(|n| n.to_string()),
         any::<u64>().prop_map(|n| n.to_string()),
         any::<f64>()
-            .prop_filter("no JSON", |n| n.is_finite())
+            .prop_filter("not JSON", |n| n.is_finite())
             .prop_map(|n| format!("{n:?}")),
         "-?(0|[1-9][0-9]{0,4})(\\.[0-9]{1,4})?([eE][+-]?[0-9]{1,2})?",
     ]
@@ -751,7 +751,7 @@ fn the_reader_says_how_a_value_and_its_type_differ() {
             "{text}"
         );
     }
-    // `null` is no value of `any`.
+    // `null` is not a value of `any`.
     let error = json::decode::<Raw>(&mut b"null".to_vec()).unwrap_err();
     assert_eq!(error.mismatch(), Mismatch::Type);
 }
@@ -785,7 +785,7 @@ fn a_field_is_left_out_for_none_and_for_no_other_reason() {
     assert_eq!(write(Content::Struct { a: None }), refused);
     assert_eq!(write(NoneThenError), Err(EncodeError::Custom));
     let keys = Err(EncodeError::NoVarlinkType(
-        "a map whose keys are no strings",
+        "a map whose keys are not strings",
     ));
     assert_eq!(write(BTreeMap::from([(None::<u8>, 1)])), keys);
     assert_eq!(write(None::<u8>), Ok(r#"{"z":1}"#.to_string()));

@@ -649,7 +649,7 @@ fn a_handler_that_gives_up_closes_after_the_replies_that_are_due() {
     for (what, why) in [
         ("too long, and give up", EncodeError::Full),
         (
-            "no Varlink value, and give up",
+            "not a Varlink value, and give up",
             EncodeError::NoVarlinkType("bytes"),
         ),
         ("no object, and give up", EncodeError::NotAnObject),
@@ -831,7 +831,7 @@ enum ErrorOfB {
     NotANumber,
 }
 
-/// A value that is no Varlink value.
+/// A value that is not a Varlink value.
 struct Bytes;
 
 impl Serialize for Bytes {
@@ -934,7 +934,7 @@ impl Pair {
                     unsent.reply.error(&ErrorOfA::Broken)?
                 }
                 "too long, and give up" => reply.send(&long)?,
-                "no Varlink value, and give up" => reply.send(&Bytes)?,
+                "not a Varlink value, and give up" => reply.send(&Bytes)?,
                 "no object, and give up" => reply.send(&[1, 2, 3])?,
                 _ => return Err(Refusal::invalid_parameter("what")),
             },

@@ -52,7 +52,7 @@ fuzz_target!(|data: &[u8]| {
                 assert_eq!(parameters, value["parameters"]);
             }
         }
-        (Ok(_), None) => panic!("no JSON"),
+        (Ok(_), None) => panic!("not JSON"),
         _ => {}
     }
     let mode = parsed.ok().map(|call| call.mode());

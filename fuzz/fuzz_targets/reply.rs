@@ -3,7 +3,6 @@
 
 mod oracle;
 
-use std::convert::Infallible;
 
 use libfuzzer_sys::fuzz_target;
 use nullink::Reply;
@@ -58,7 +57,7 @@ fuzz_target!(|data: &[u8]| {
     }
 
     let name = value["error"].as_str();
-    match client::read::<Jump, Infallible>(reply) {
+    match client::read_reply::<Jump>(reply) {
         Ok(jumped) => {
             assert_eq!(name, None);
             assert_eq!(jumped.at, value["parameters"]["at"].as_str());

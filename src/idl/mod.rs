@@ -48,7 +48,7 @@ impl Interface {
     }
 }
 
-/// A text that is no definition of an interface: it names none.
+/// A text that is not the definition of an interface: it names none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoName;
 

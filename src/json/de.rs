@@ -27,7 +27,7 @@ use crate::error::{DecodeError, Field, Mismatch};
 ///
 /// # Errors
 ///
-/// If the text is no JSON, or no `T`.
+/// If the text is not JSON, or not a `T`.
 ///
 /// ```
 /// let mut text = *br#"{"name":"G\u00f6del \"the\" logician","born":1906}"#;

@@ -12,7 +12,7 @@ use crate::error::{DecodeError, Mismatch, SyntaxError};
 /// The text of one JSON value, kept and written back byte for byte: the type of a field that is
 /// declared `object` or `any` (UAPI.20, "Types").
 ///
-/// It is always valid JSON. In a field it stands for any value but `null`, which is no value of
+/// It is always valid JSON. In a field it stands for any value but `null`, which is not a value of
 /// `any` either; `Option<Raw>` takes both.
 ///
 /// It passes through this crate's reader and writer only; others would see a string.
@@ -115,7 +115,7 @@ impl<'a> Raw<'a> {
     ///
     /// # Errors
     ///
-    /// If it is no `T`, or if `scratch` is shorter than the text
+    /// If it is not a `T`, or if `scratch` is shorter than the text
     /// ([`Mismatch::Length`](crate::Mismatch::Length)).
     ///
     /// ```

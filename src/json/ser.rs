@@ -1,6 +1,6 @@
 //! The writer: serde into a caller's buffer, without white space.
 //!
-//! A value is written whole or not at all: what does not fit, or is no Varlink value, leaves
+//! A value is written whole or not at all: what does not fit, or is not a Varlink value, leaves
 //! nothing behind.
 
 use core::fmt::{self, Write as _};
@@ -24,7 +24,7 @@ use crate::name;
 ///
 /// # Errors
 ///
-/// If it does not fit, or has a part that is no Varlink value.
+/// If it does not fit, or has a part that is not a Varlink value.
 ///
 /// ```
 /// #[derive(serde::Serialize)]
@@ -46,7 +46,7 @@ where
     str::from_utf8(text).map_err(|_| EncodeError::Custom)
 }
 
-/// Writes what an iterator yields as a list, without a table.
+/// Writes what an iterator yields as a list, with nothing collected first.
 ///
 /// ```
 /// use nullink::json::{List, encode};
@@ -68,7 +68,7 @@ where
     }
 }
 
-/// Writes the pairs that an iterator yields as a map, without a table.
+/// Writes the pairs that an iterator yields as a map, with nothing collected first.
 ///
 /// ```
 /// use nullink::json::{Map, encode};
@@ -677,7 +677,7 @@ impl SerializeMap for Compound<'_, '_> {
         let begin = self.writer.length;
         self.writer.value(key);
         if !self.writer.since(begin).starts_with(b"\"") {
-            return self.writer.no_type("a map whose keys are no strings");
+            return self.writer.no_type("a map whose keys are not strings");
         }
         self.writer.bytes(b":");
         Ok(())

@@ -69,7 +69,7 @@ impl<'de> Value<'de> {
     ///
     /// # Errors
     ///
-    /// If it is no `T`.
+    /// If it is not a `T`.
     pub fn decode<T: Deserialize<'de>>(mut self) -> Result<T, DecodeError> {
         self.reader.read()
     }
@@ -95,7 +95,7 @@ impl<'de> Value<'de> {
     ///
     /// # Errors
     ///
-    /// If the value is no list.
+    /// If the value is not a list.
     pub fn elements(mut self) -> Result<Elements<'de>, DecodeError> {
         match self.reader.open_array() {
             Ok(()) => Ok(Elements {
@@ -110,7 +110,7 @@ impl<'de> Value<'de> {
     ///
     /// # Errors
     ///
-    /// If the value is no object.
+    /// If the value is not an object.
     ///
     /// ```
     /// let mut text = *br#"{"one": 1, "two": 2}"#;
@@ -135,7 +135,7 @@ impl<'de> Value<'de> {
     ///
     /// # Errors
     ///
-    /// If the value is no object, has no such member, or the member is no list.
+    /// If the value is not an object, has no such member, or the member is not a list.
     pub fn items<T: Deserialize<'de>>(
         self,
         name: &'static str,
@@ -160,7 +160,7 @@ impl core::fmt::Debug for Value<'_> {
 fn raw(text: &[u8]) -> Raw<'_> {
     match str::from_utf8(text.trim_ascii()) {
         Ok(text) if !text.is_empty() => Raw::scanned(text),
-        // Parameters that are absent. (Text that is no UTF-8 has not passed the scan.)
+        // Parameters that are absent. (Text that is not UTF-8 has not passed the scan.)
         _ => Raw::EMPTY_OBJECT,
     }
 }
@@ -223,7 +223,7 @@ pub trait Decode<'de>: Sized {
     ///
     /// # Errors
     ///
-    /// If it is no value of this type.
+    /// If it is not a value of this type.
     fn decode(value: &mut Value<'de>) -> Result<Self, DecodeError>;
 }
 

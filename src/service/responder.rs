@@ -69,7 +69,7 @@ impl<'c, C> Responder<'c, C> {
     ///
     /// # Errors
     ///
-    /// If the reply does not fit, or is no Varlink value. The responder comes back, so that
+    /// If the reply does not fit, or is not a Varlink value. The responder comes back, so that
     /// another answer can be given; `?` gives up and closes the connection, after the replies that
     /// are due.
     pub fn send<P>(self, parameters: &P) -> Result<Outcome<'c, C>, Unsent<Self>>

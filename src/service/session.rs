@@ -97,7 +97,7 @@ impl<'b, C: Copy> Session<'b, C> {
         self.rx.spare()
     }
 
-    /// So much was received. 0 is the end: the client sends nothing more.
+    /// `count` bytes were received into [`spare`](Self::spare). 0 is the end: the client sends nothing more.
     pub fn received(&mut self, count: usize) {
         self.rx.commit(count);
         self.end_of_input |= count == 0;
@@ -108,7 +108,7 @@ impl<'b, C: Copy> Session<'b, C> {
         self.tx.pending()
     }
 
-    /// So much was sent.
+    /// `count` bytes of what is [`pending`](Self::pending) were sent.
     pub fn sent(&mut self, count: usize) {
         self.tx.sent(count);
     }

@@ -16,7 +16,7 @@ pub enum Error {
     NotFound,
     /// The directory in which the socket shall be does not exist.
     NoDirectory,
-    /// There is something at the path, but it is no socket. It is left alone.
+    /// There is something at the path, but it is not a socket. It is left alone.
     NotASocket,
     /// There is a socket at the path, but not a stream socket.
     NotAStream,
@@ -56,15 +56,15 @@ impl fmt::Display for Error {
             Error::System(errno) => match Errno::from_raw_os_error(*errno) {
                 Errno::ACCESS | Errno::PERM => f.write_str("permission denied"),
                 Errno::MFILE | Errno::NFILE => f.write_str("too many open files"),
-                Errno::NOTDIR => f.write_str("a part of the path is no directory"),
+                Errno::NOTDIR => f.write_str("a part of the path is not a directory"),
                 Errno::ROFS => f.write_str("the file system is read-only"),
                 _ => write!(f, "system error {errno}: see errno(3)"),
             },
             other => f.write_str(match other {
                 Error::NotFound => "no such socket: is the service running?",
                 Error::NoDirectory => "the directory for the socket does not exist",
-                Error::NotASocket => "what is at this path is no socket",
-                Error::NotAStream => "the socket at this path is no stream socket",
+                Error::NotASocket => "what is at this path is not a socket",
+                Error::NotAStream => "the socket at this path is not a stream socket",
                 Error::Stale => "nobody listens on the socket at this path: its service has ended",
                 Error::InUse => "somebody else listens there",
                 Error::Closed => "the peer has closed the connection",
