@@ -10,15 +10,14 @@
 //! ```
 //! use nullink::client::{self, Method, NoError};
 //! use nullink::service::{self, Info, Outcome, Refusal, Responder, Service, Step};
-//! use nullink::{Call, Interface, Mode};
+//! use nullink::{Call, Interface, Mode, interface};
 //! use serde::{Deserialize, Serialize};
 //!
-//! const PING: Interface = match Interface::parse(
-//!     "interface org.example.ping\n\nmethod Ping(ping: string) -> (pong: string)\n",
-//! ) {
-//!     Ok(interface) => interface,
-//!     Err(_) => panic!("no interface"),
-//! };
+//! const PING: Interface = interface!(text "
+//! interface org.example.ping
+//!
+//! method Ping(ping: string) -> (pong: string)
+//! ");
 //!
 //! // The service: an enum of its methods is the dispatch.
 //! #[derive(Deserialize)]

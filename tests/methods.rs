@@ -6,7 +6,7 @@ use common::t::T;
 use common::{Arrival, EMPTY, answer, invalid, t, talk};
 use nullink::json::Raw;
 use nullink::service::{Info, Outcome, Refusal, ReplyStream, Responder};
-use nullink::{Call, EncodeError, Error, Interface, Service};
+use nullink::{Call, EncodeError, Error, Interface, Service, interface};
 use serde::{Deserialize, Serialize};
 
 fn error(name: &str, field: &str, value: &str) -> String {
@@ -716,14 +716,28 @@ struct Pair {
     abandoned: Option<i64>,
 }
 
-const A: Interface = match Interface::parse("interface org.example.pair.a") {
-    Ok(interface) => interface,
-    Err(_) => panic!(),
-};
-const B: Interface = match Interface::parse("interface org.example.pair.b") {
-    Ok(interface) => interface,
-    Err(_) => panic!(),
-};
+const A: Interface = interface!(
+    text "
+interface org.example.pair.a
+
+method Name() -> (of: string)
+method Fail() -> ()
+method Stream(n: int) -> (i: int)
+method Do(what: string) -> ()
+
+error Broken ()
+"
+);
+const B: Interface = interface!(
+    text "
+interface org.example.pair.b
+
+method Name() -> (of: string)
+method Fail() -> ()
+
+error Broken ()
+"
+);
 
 #[derive(Deserialize)]
 enum Both<'a> {

@@ -1,127 +1,122 @@
 //! Interface definitions: UAPI.20, "Interface Definition".
+//!
+//! [`interface!`](crate::interface) reads a definition while the program is compiled: a mistake in
+//! it is a compile error, and an [`Interface`] costs nothing at run time. [`Definition::parse`]
+//! reads one that a service has sent. Both are the same type, and say the same about their
+//! [members](Definition::members), their types and what is written about them.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `parse` | the grammar; the table that a definition is found one's way in with |
+//! | `view` | members, fields, types, documentation |
 
-use core::str;
+mod parse;
+mod view;
 
-use crate::name;
+pub use parse::{DEPTH, Entry, Message, NAME, ParseError, Problem, index, size};
+pub use view::{
+    Documentation, Field, Fields, Kind, Member, MemberKind, Members, Type, Value, Values,
+};
 
-/// An interface that a service has, with its definition as the author wrote it.
+/// How many fields a structure may have.
+pub const FIELDS: usize = 256;
+
+/// How many values an enumeration may have.
+pub const VALUES: usize = 1024;
+
+/// A definition that is part of the program: the interface of a service, or of a client.
+pub type Interface = Definition<'static>;
+
+/// The definition of an interface: its text, and a table to find one's way in it.
 ///
-/// Made by [`interface!`](crate::interface) from a file, or by [`Interface::parse`] from a text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Interface {
-    name: &'static str,
-    definition: &'static str,
+/// ```
+/// use nullink::idl::{Definition, Entry, Kind, MemberKind};
+///
+/// let text = "
+/// interface org.example.ftl
+///
+/// ## Where a ship can be
+/// type Coordinate (longitude: float, latitude: float, distance: int)
+///
+/// ## Jump to a point in space
+/// method Jump(to: ?Coordinate) -> ()
+/// ".replace("##", "#");
+///
+/// let mut table = [Entry::EMPTY; 64];
+/// let ftl = Definition::parse(&text, &mut table)?;
+/// assert_eq!(ftl.name(), "org.example.ftl");
+///
+/// let jump = ftl.find("Jump").unwrap();
+/// assert_eq!(jump.kind(), MemberKind::Method);
+/// assert_eq!(jump.documentation().next(), Some("Jump to a point in space"));
+///
+/// let to = jump.input().fields().next().unwrap();
+/// let Kind::Nullable(to) = to.ty().kind() else { panic!() };
+/// let Kind::Named(coordinate) = to.kind() else { panic!() };
+/// assert_eq!((coordinate.name(), coordinate.ty().fields().count()), ("Coordinate", 3));
+/// # Ok::<(), nullink::idl::ParseError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Definition<'a> {
+    name: &'a str,
+    text: &'a str,
+    /// In the order of the text.
+    entries: &'a [Entry],
+    /// The members, in the order of their names.
+    order: &'a [Entry],
 }
 
-impl Interface {
-    /// Takes a definition, and finds the interface's name in it.
+impl<'a> Definition<'a> {
+    /// Reads a definition.
     ///
-    /// Nothing else of the definition is looked at so far: it is served as it is.
+    /// The table has to have [`size`] entries; more do no harm.
     ///
     /// # Errors
     ///
-    /// [`NoName`], if the text does not begin with `interface` and a valid name, behind comments
-    /// and white space.
-    ///
-    /// ```
-    /// use nullink::Interface;
-    ///
-    /// let ftl = Interface::parse("# Faster than light\ninterface org.example.ftl\n")?;
-    /// assert_eq!(ftl.name(), "org.example.ftl");
-    /// # Ok::<(), nullink::idl::NoName>(())
-    /// ```
-    pub const fn parse(definition: &'static str) -> Result<Self, NoName> {
-        match find_name(definition.as_bytes()) {
-            Some(name) if name::is_interface(name) => Ok(Interface { name, definition }),
-            _ => Err(NoName),
+    /// Where the text is not a definition, and what was expected there.
+    pub const fn parse(text: &'a str, table: &'a mut [Entry]) -> Result<Self, ParseError> {
+        match parse::parse(text, table) {
+            Ok((entries, order)) => Ok(Definition::new(text, entries, order)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A definition and its [`index`], made while compiling: what
+    /// [`interface!`](crate::interface) does.
+    pub const fn indexed(text: &'a str, index: &'a [Entry]) -> Self {
+        let (entries, order) = parse::split(index);
+        Definition::new(text, entries, order)
+    }
+
+    const fn new(text: &'a str, entries: &'a [Entry], order: &'a [Entry]) -> Self {
+        Definition {
+            name: parse::interface_name(text),
+            text,
+            entries,
+            order,
         }
     }
 
     /// The interface's name: `org.example.ftl`.
-    pub const fn name(&self) -> &'static str {
+    pub const fn name(&self) -> &'a str {
         self.name
     }
 
     /// The definition's text, byte for byte.
-    pub const fn definition(&self) -> &'static str {
-        self.definition
+    pub const fn text(&self) -> &'a str {
+        self.text
     }
 }
 
-/// A text that is not the definition of an interface: it names none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoName;
-
-impl core::fmt::Display for NoName {
+impl core::fmt::Debug for Definition<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("a definition begins with \"interface\" and the interface's name")
+        f.debug_tuple("Definition").field(&self.name()).finish()
     }
 }
 
-impl core::error::Error for NoName {}
-
-const fn find_name(text: &'static [u8]) -> Option<&'static str> {
-    let [
-        b'i',
-        b'n',
-        b't',
-        b'e',
-        b'r',
-        b'f',
-        b'a',
-        b'c',
-        b'e',
-        rest @ ..,
-    ] = skip_space(text)
-    else {
-        return None;
-    };
-    let name = skip_space(rest);
-    if name.len() == rest.len() {
-        return None;
-    }
-    let mut behind = name;
-    while let [
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-',
-        next @ ..,
-    ] = behind
-    {
-        behind = next;
-    }
-    match name.split_at_checked(name.len().saturating_sub(behind.len())) {
-        Some((name, [] | [b' ' | b'\t' | b'\r' | b'\n' | b'#', ..])) => {
-            match str::from_utf8(name) {
-                Ok(name) => Some(name),
-                Err(_) => None,
-            }
-        }
-        _ => None,
-    }
-}
-
-/// White space and comments.
-const fn skip_space(mut text: &[u8]) -> &[u8] {
-    let mut comment = false;
-    loop {
-        match text {
-            [b'\n' | b'\r', rest @ ..] => {
-                comment = false;
-                text = rest;
-            }
-            [b' ' | b'\t', rest @ ..] => text = rest,
-            [b'#', rest @ ..] => {
-                comment = true;
-                text = rest;
-            }
-            [_, rest @ ..] if comment => text = rest,
-            _ => return text,
-        }
-    }
-}
-
-/// The [`Interface`](crate::Interface) that a file defines, read while compiling: the path is
-/// relative to the source file, as for `include_str!`. A file that names no interface is a compile
-/// error.
+/// The [`Interface`] that a file defines, read while compiling: the path is relative to the source
+/// file, as for `include_str!`. A mistake in the definition is a compile error that says where it
+/// is and what was expected.
 ///
 /// ```
 /// use nullink::{Interface, interface};
@@ -129,46 +124,49 @@ const fn skip_space(mut text: &[u8]) -> &[u8] {
 /// const SERVICE: Interface = interface!("../service/org.varlink.service.varlink");
 /// assert_eq!(SERVICE.name(), "org.varlink.service");
 /// ```
+///
+/// The definition can also stand in the program:
+///
+/// ```
+/// use nullink::{Interface, interface};
+///
+/// const PING: Interface = interface!(text "
+/// interface org.example.ping
+///
+/// method Ping(ping: string) -> (pong: string)
+/// ");
+/// assert!(PING.find("Ping").is_some());
+/// ```
+///
+/// This one is not a definition:
+///
+/// ```compile_fail
+/// const PING: nullink::Interface = nullink::interface!(text "
+/// interface org.example.ping
+///
+/// method Ping(ping: strong) -> ()
+/// ");
+/// ```
 #[macro_export]
 macro_rules! interface {
     ($path:literal) => {
+        $crate::interface!(@ ::core::include_str!($path), $path)
+    };
+    (text $text:expr) => {
+        $crate::interface!(@ $text, ::core::concat!(::core::file!(), ", in the definition"))
+    };
+    (@ $text:expr, $path:expr) => {
         const {
-            match $crate::Interface::parse(::core::include_str!($path)) {
-                Ok(interface) => interface,
-                Err(_) => panic!(concat!($path, " does not begin with an interface's name")),
-            }
+            const TEXT: &::core::primitive::str = $text;
+            #[allow(long_running_const_eval)]
+            const INDEX: [$crate::idl::Entry; $crate::idl::size(TEXT)] =
+                match $crate::idl::index(TEXT) {
+                    ::core::result::Result::Ok(index) => index,
+                    ::core::result::Result::Err(error) => {
+                        ::core::panic!("{}", error.message($path).as_str())
+                    }
+                };
+            $crate::idl::Definition::indexed(TEXT, &INDEX)
         }
     };
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_name_is_found_behind_comments_and_white_space() {
-        for (text, name) in [
-            ("interface a.b", Some("a.b")),
-            ("interface a.b\n", Some("a.b")),
-            (
-                "\n # interface x.y\r\n\tinterface \t a-b.c # d",
-                Some("a-b.c"),
-            ),
-            ("interface # why\n a.b\r\n", Some("a.b")),
-            ("interfacea.b", None),
-            ("interface a", None),
-            ("interface a.b_c", None),
-            ("interface a.b.", None),
-            ("Interface a.b", None),
-            ("interface", None),
-            ("# interface a.b", None),
-            ("", None),
-        ] {
-            assert_eq!(
-                Interface::parse(text).ok().map(|i| i.name()),
-                name,
-                "{text:?}"
-            );
-        }
-    }
 }

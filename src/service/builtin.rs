@@ -170,7 +170,7 @@ pub(super) fn call<'c, S: Service>(
         }
         Methods::GetInterfaceDescription { interface } => match find::<S>(interface) {
             Some(found) => reply.send(&Description {
-                description: found.definition(),
+                description: found.text(),
             })?,
             None => reply.error(&ServiceError::InterfaceNotFound { interface })?,
         },

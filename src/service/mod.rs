@@ -35,17 +35,16 @@ pub struct Info<'a> {
 ///
 /// ```
 /// use nullink::service::{Info, Outcome, Refusal, Responder, Service};
-/// use nullink::{Call, Interface};
+/// use nullink::{Call, Interface, interface};
 /// use serde::{Deserialize, Serialize};
 ///
-/// const PING: Interface = match Interface::parse("
+/// const PING: Interface = interface!(text "
 /// interface org.example.ping
+///
 /// method Ping(ping: string) -> (pong: string)
+///
 /// error Tired (after: int)
-/// ") {
-///     Ok(interface) => interface,
-///     Err(_) => panic!(),
-/// };
+/// ");
 ///
 /// #[derive(Deserialize)]
 /// enum Method<'a> { Ping { ping: &'a str } }

@@ -1,0 +1,665 @@
+//! Definitions: what is one, what is not, and what is in them.
+
+use nullink::idl::{Definition, Entry, Kind, MemberKind, Problem, size};
+use nullink::{Interface, interface};
+use proptest::prelude::*;
+
+/// Reads a definition, whose index has as many entries as it needs.
+fn parse<'a>(
+    text: &'a str,
+    table: &'a mut Vec<Entry>,
+) -> Result<Definition<'a>, (Problem, usize, usize)> {
+    table.resize(size(text), Entry::EMPTY);
+    Definition::parse(text, table).map_err(|e| (e.problem(), e.line(), e.column()))
+}
+
+fn is_definition(text: &str) -> Result<(), (Problem, usize, usize)> {
+    parse(text, &mut Vec::new()).map(drop)
+}
+
+/// A definition with members.
+fn with(members: &str) -> String {
+    format!("interface a.b\n{members}\n")
+}
+
+/// A definition with one type.
+fn with_type(ty: &str) -> String {
+    with(&format!("type T (f: {ty})\ntype U ()"))
+}
+
+#[test]
+fn i1_the_whole_grammar() {
+    for text in [
+        // The interface, its name, and what is around it.
+        "interface a.b\nerror E ()",
+        "interface a.b\nerror E ()\n\n",
+        "\n\n# c\n  interface \t a.b\nerror E ()",
+        "interface # c\n a.b\nerror E ()",
+        "interface\na.b\nerror E ()",
+        "interface A-b.1--2.c3\nerror E ()",
+        "interface a.b # c\nerror E ()",
+        "interface a.b#c\nerror E ()",
+        "interface a.b\n# c\nerror E ()",
+        "interface a.b\nerror E ()#c",
+        "interface a.b\nerror E ()\n#",
+    ] {
+        assert_eq!(is_definition(text), Ok(()), "{text:?}");
+    }
+    for members in [
+        "type T ()",
+        "type T(a)",
+        "type T\n(\n)",
+        "type T (a, b2, c_d)",
+        "type T (a: bool)",
+        "type T (a : bool , b : int)",
+        "type T (a:bool,b:int,c:float,d:string,e:object,f:any)",
+        "type\tTYPE2 # c\n # c\n ( # c\n a # c\n : # c\n bool # c\n , # c\n b: int # c\n ) # c",
+        "method M()->()",
+        "method M () -> ()",
+        "method M\n(\n)\n->\n(\n)",
+        "method M(a: int) -> (b: int)",
+        "method M # c\n ( ) # c\n -> # c\n ( )",
+        "error E()",
+        "error E (a: int)",
+        "error E ()\nerror F ()\ntype T ()\nmethod M() -> ()",
+        // Names that are keywords elsewhere.
+        "type T (interface: int, type: int, method: int, error: int, bool: bool, int: int, string: string, any: any, object: object, float: float)",
+        "type T (interface, type, method, error, bool, int)",
+    ] {
+        assert_eq!(is_definition(&with(members)), Ok(()), "{members:?}");
+    }
+    for ty in [
+        "bool",
+        "int",
+        "float",
+        "string",
+        "object",
+        "any",
+        "U",
+        "()",
+        "(a)",
+        "(a, b)",
+        "(a: int)",
+        "( a : int , b : ( c : ( d ) ) )",
+        "[]int",
+        "[string]int",
+        "?int",
+        "?[]int",
+        "?[string]int",
+        "[][]int",
+        "[]?int",
+        "[string]?[]?[string]?U",
+        "[string]()",
+        "?()",
+        "?(a, b)",
+        "[](a: int)",
+        "?[](a: ?[](b: ?[](c: int)))",
+        "[]?(a, b)",
+        "?any",
+        "[]any",
+        "?[]T",
+        "[string]T",
+    ] {
+        assert_eq!(is_definition(&with_type(ty)), Ok(()), "{ty:?}");
+    }
+}
+
+#[test]
+fn i1_white_space_and_line_ends_of_the_grammar() {
+    let spaces = "\t\u{a0}\u{feff}\u{1680}\u{180e}\u{2000}\u{2001}\u{2002}\u{2003}\u{2004}\u{2005}\u{2006}\u{2007}\u{2008}\u{2009}\u{200a}\u{202f}\u{205f}\u{3000}";
+    for space in spaces.chars() {
+        let text = format!(
+            "{space}interface{space}a.b{space}\n{space}method{space}M{space}({space}a{space}:{space}int{space},{space}b{space}:{space}int{space}){space}->{space}({space}){space}\n{space}"
+        );
+        assert_eq!(is_definition(&text), Ok(()), "{space:?}");
+        // It ends no line.
+        let text = format!("interface a.b{space}error E ()");
+        assert_eq!(
+            is_definition(&text).map_err(|e| e.0),
+            Err(Problem::LineBreak),
+            "{space:?}"
+        );
+    }
+    for end in ["\n", "\r\n", "\r", "\u{2028}", "\u{2029}"] {
+        let text = format!(
+            "# c{end}interface{end}a.b{end}# c{end}error E (){end}type T{end}({end}a{end},{end}b # c{end})"
+        );
+        assert_eq!(is_definition(&text), Ok(()), "{end:?}");
+        // Lines are counted by all of them.
+        let text = format!("# c{end}interface a.b{end}{end}  error e ()");
+        assert_eq!(
+            is_definition(&text),
+            Err((Problem::MemberName, 4, 9)),
+            "{end:?}"
+        );
+    }
+    for other in ["\u{b}", "\u{c}", "\u{85}", "\u{200b}"] {
+        let text = format!("interface a.b\n{other}error E ()");
+        assert_eq!(
+            is_definition(&text),
+            Err((Problem::Member, 2, 1)),
+            "{other:?}"
+        );
+    }
+}
+
+#[test]
+fn i3_mistakes_say_where_they_are_and_what_was_expected() {
+    use Problem::*;
+    for (text, problem, line, column) in [
+        ("", Interface, 1, 1),
+        ("# only a comment", Interface, 1, 17),
+        ("Interface a.b\n", Interface, 1, 1),
+        ("interfaces a.b\n", Interface, 1, 1),
+        ("method M() -> ()\ninterface a.b", Interface, 1, 1),
+        ("interface", Space, 1, 10),
+        ("interface(a.b)", Space, 1, 10),
+        ("interface a\nerror E ()", InterfaceName, 1, 11),
+        ("interface a..b\nerror E ()", InterfaceName, 1, 11),
+        ("interface 1.b\nerror E ()", InterfaceName, 1, 11),
+        ("interface a.b-\nerror E ()", InterfaceName, 1, 11),
+        ("interface a.b_c\nerror E ()", InterfaceName, 1, 11),
+        ("interface a.b", Member, 1, 14),
+        ("interface a.b\n# c\n", Member, 3, 1),
+        ("interface a.b error E ()", LineBreak, 1, 15),
+        ("interface a.b\nerror E () error F ()", LineBreak, 2, 12),
+        ("interface a.b\nerror E ()error F ()", LineBreak, 2, 11),
+        ("interface a.b\nerrors E ()", Member, 2, 1),
+        ("interface a.b\n(a: int)", Member, 2, 1),
+        ("interface a.b\nerror E ()\n)", Member, 3, 1),
+        ("interface a.b\nerror", Space, 2, 6),
+        ("interface a.b\nerror(a: int)", Space, 2, 6),
+        ("interface a.b\nerror e ()", MemberName, 2, 7),
+        ("interface a.b\nerror E_F ()", MemberName, 2, 7),
+        ("interface a.b\nerror a.b.E ()", MemberName, 2, 7),
+        ("interface a.b\nerror ()", MemberName, 2, 7),
+        ("interface a.b\nerror E", Open, 2, 8),
+        ("interface a.b\nerror E\n\nerror F ()", Open, 4, 1),
+        ("interface a.b\nerror E [a]", Open, 2, 9),
+        ("interface a.b\nerror E (a)", Colon, 2, 11),
+        ("interface a.b\nerror E (a, b)", Colon, 2, 11),
+        ("interface a.b\nmethod M(a) -> ()", Colon, 2, 11),
+        ("interface a.b\nmethod M() -> (a)", Colon, 2, 17),
+        ("interface a.b\nmethod M()", Arrow, 2, 11),
+        ("interface a.b\nmethod M() - ()", Arrow, 2, 12),
+        ("interface a.b\nmethod M() => ()", Arrow, 2, 12),
+        ("interface a.b\nmethod M() ->", Open, 2, 14),
+        ("interface a.b\nmethod M() -> int", Open, 2, 15),
+        ("interface a.b\nmethod () -> ()", MemberName, 2, 8),
+        ("interface a.b\ntype T int", Open, 2, 8),
+        ("interface a.b\ntype T", Open, 2, 7),
+        ("interface a.b\ntype T (", FieldName, 2, 9),
+        ("interface a.b\ntype T (,)", FieldName, 2, 9),
+        ("interface a.b\ntype T (a,)", FieldName, 2, 11),
+        ("interface a.b\ntype T (a, )", FieldName, 2, 12),
+        ("interface a.b\ntype T (a: int,)", FieldName, 2, 16),
+        ("interface a.b\ntype T (_a)", FieldName, 2, 9),
+        ("interface a.b\ntype T (a_)", FieldName, 2, 9),
+        ("interface a.b\ntype T (a__b)", FieldName, 2, 9),
+        ("interface a.b\ntype T (1a)", FieldName, 2, 9),
+        ("interface a.b\ntype T (a-b)", FieldName, 2, 9),
+        ("interface a.b\ntype T (\u{e9})", FieldName, 2, 9),
+        ("interface a.b\ntype T (a: int, b)", Colon, 2, 18),
+        ("interface a.b\ntype T (a, b: int)", CommaOrClose, 2, 14),
+        ("interface a.b\ntype T (a b)", CommaOrClose, 2, 11),
+        ("interface a.b\ntype T (a: int b: int)", CommaOrClose, 2, 16),
+        (
+            "interface a.b\ntype T (a: int; b: int)",
+            CommaOrClose,
+            2,
+            15,
+        ),
+        ("interface a.b\ntype T (a: int", CommaOrClose, 2, 15),
+        ("interface a.b\ntype T (a: (b: int)", CommaOrClose, 2, 20),
+        ("interface a.b\ntype T (a:)", Type, 2, 11),
+        ("interface a.b\ntype T (a: )", Type, 2, 12),
+        ("interface a.b\ntype T (a: strong)", Type, 2, 12),
+        ("interface a.b\ntype T (a: Int_)", Type, 2, 12),
+        ("interface a.b\ntype T (a: bool?)", CommaOrClose, 2, 16),
+        ("interface a.b\ntype T (a: []", Type, 2, 14),
+        ("interface a.b\ntype T (a: [int]int)", Type, 2, 12),
+        ("interface a.b\ntype T (a: [ ]int)", Type, 2, 12),
+        ("interface a.b\ntype T (a: [] int)", Type, 2, 14),
+        ("interface a.b\ntype T (a: ? int)", Type, 2, 13),
+        ("interface a.b\ntype T (a: ??int)", Nullable, 2, 13),
+        ("interface a.b\ntype T (a: []??int)", Nullable, 2, 15),
+        ("interface a.b\ntype T (a: a.b.T)", Type, 2, 12),
+        // U+00E9 is one column, and so is what is before it.
+        (
+            "interface a.b\n# \u{e9}\ntype T (\t\u{2000}a: x)",
+            Type,
+            3,
+            14,
+        ),
+        ("interface a.b\r\n\r\ntype T (a: x)", Type, 3, 12),
+    ] {
+        assert_eq!(
+            is_definition(text),
+            Err((problem, line, column)),
+            "{text:?}"
+        );
+    }
+}
+
+#[test]
+fn i2_one_namespace_for_types_methods_and_errors() {
+    for (text, place) in [
+        ("error A ()\nerror B ()\nerror A ()", (4, 7)),
+        ("type A ()\nmethod A() -> ()", (3, 8)),
+        (
+            "type B ()\ntype A ()\ntype C ()\nerror A ()\ntype D ()",
+            (5, 7),
+        ),
+    ] {
+        let expected = (Problem::DuplicateMember, place.0, place.1);
+        assert_eq!(is_definition(&with(text)), Err(expected), "{text}");
+    }
+    // Fields and values have one each.
+    for (text, column) in [
+        ("type A (a, b, a)", 15),
+        ("type A (a: int, a: int)", 17),
+        ("error A (b: (a, a))", 17),
+        ("error A (a: (a: int), b: (a: int), a: int)", 36),
+    ] {
+        let expected = (Problem::DuplicateField, 2, column);
+        assert_eq!(is_definition(&with(text)), Err(expected), "{text}");
+    }
+    assert_eq!(
+        is_definition(&with("type A (a: (a: (a), b: int), b: (a))")),
+        Ok(())
+    );
+    for (text, problem, column) in [
+        ("type A (a: B)", Problem::UnknownType, 12),
+        ("method M() -> (a: []?B)", Problem::UnknownType, 22),
+        ("error E (a: E)", Problem::NotAType, 13),
+    ] {
+        assert_eq!(
+            is_definition(&with(text)),
+            Err((problem, 2, column)),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn i1_types_that_contain_themselves() {
+    for (text, at) in [
+        ("type A (a: A)", (2, 12)),
+        (
+            "type A (b: B)\ntype B (c: (d: C))\ntype C (n: ?A, a: A)",
+            (4, 19),
+        ),
+        ("type Z (b: B)\ntype B (b: int, c: B)", (3, 20)),
+    ] {
+        assert_eq!(
+            is_definition(&with(text)),
+            Err((Problem::Endless, at.0, at.1)),
+            "{text}"
+        );
+    }
+    for text in [
+        "type A (a: ?A, b: []A, c: [string]A, d: [](e: A))",
+        "type A (b: B, c: B, d: C)\ntype B (c: C, d: C)\ntype C (a: ?A)",
+    ] {
+        assert_eq!(is_definition(&with(text)), Ok(()), "{text}");
+    }
+}
+
+#[test]
+fn i1_limits() {
+    let list = |count: usize, item: &str| {
+        let items: Vec<String> = (0..count).map(|n| format!("f{n}{item}")).collect();
+        items.join(", ")
+    };
+    let fields = |count| with(&format!("type A ({})", list(count, ": int")));
+    assert_eq!(is_definition(&fields(256)), Ok(()));
+    assert_eq!(
+        is_definition(&fields(257)).map_err(|e| e.0),
+        Err(Problem::Fields)
+    );
+    let values = |count| with(&format!("type A ({})", list(count, "")));
+    assert_eq!(is_definition(&values(1024)), Ok(()));
+    assert_eq!(
+        is_definition(&values(1025)).map_err(|e| e.0),
+        Err(Problem::Values)
+    );
+
+    for (before, after) in [("(a: ", ")"), ("[]", ""), ("[string]", ""), ("[]?", "")] {
+        let nested = |depth: usize| {
+            let depth = depth / (1 + usize::from(before == "[]?"));
+            with_type(&format!(
+                "{}int{}",
+                before.repeat(depth),
+                after.repeat(depth)
+            ))
+        };
+        assert_eq!(is_definition(&nested(126)), Ok(()), "{before}");
+        assert_eq!(
+            is_definition(&nested(130)).map_err(|e| e.0),
+            Err(Problem::Depth),
+            "{before}"
+        );
+        assert_eq!(
+            is_definition(&nested(300_000)).map_err(|e| e.0),
+            Err(Problem::Depth),
+            "{before}"
+        );
+    }
+    // What was within a field is forgotten behind it.
+    let deep = format!("{}int{}", "[](a: ".repeat(60), ")".repeat(60));
+    assert_eq!(
+        is_definition(&with(&format!("type T (a: {deep}, b: {deep}, c: {deep})"))),
+        Ok(())
+    );
+
+    let name = "A".repeat(255);
+    for text in [
+        format!("error {name} ()"),
+        format!("type T ({name})"),
+        format!("type {name} ()\ntype T (a: {name})"),
+    ] {
+        assert_eq!(is_definition(&with(&text)), Ok(()));
+        let longer = with(&text.replace(&name, &"A".repeat(256)));
+        assert_eq!(
+            is_definition(&longer).map_err(|e| e.0),
+            Err(Problem::LongName)
+        );
+        let longer = with(&text.replace(&name, &"A".repeat(65_536)));
+        assert_eq!(
+            is_definition(&longer).map_err(|e| e.0),
+            Err(Problem::LongName)
+        );
+    }
+    let long = format!("interface a.{}\nerror E ()", "b".repeat(65_536));
+    assert_eq!(
+        is_definition(&long).map_err(|e| e.0),
+        Err(Problem::LongName)
+    );
+
+    // A table that is too small, a definition that is too large.
+    let text = with("error A ()\nerror B ()");
+    let mut table = vec![Entry::EMPTY; size(&text) - 1];
+    assert_eq!(
+        Definition::parse(&text, &mut table).unwrap_err().problem(),
+        Problem::Size
+    );
+    assert_eq!(
+        Definition::parse(&text, &mut []).unwrap_err().problem(),
+        Problem::Size
+    );
+    let many: String = (0..30_000).map(|n| format!("error E{n} ()\n")).collect();
+    assert_eq!(
+        is_definition(&with(&many)).map_err(|e| e.0),
+        Err(Problem::Size)
+    );
+}
+
+#[test]
+fn i1_hostile_megabytes_are_errors_at_once() {
+    for unit in [
+        "(",
+        "type A (",
+        "error E (a:(",
+        "[]",
+        "?",
+        "#",
+        "\u{2028}",
+        "a: ",
+        ")",
+        "A",
+    ] {
+        let text = format!("interface a.b\n{}", unit.repeat(1 << 20));
+        assert!(is_definition(&text).is_err(), "{unit}");
+        let text = format!("interface a.b\ntype T (a: {}", unit.repeat(1 << 20));
+        assert!(is_definition(&text).is_err(), "{unit}");
+    }
+    // Long chains of types, in the worst order; the last contains the first.
+    let chain = |last: &str| {
+        let chain: String = (0..16_000)
+            .rev()
+            .map(|n| format!("type A{n} (a: A{})\n", n + 1))
+            .collect();
+        with(&format!("{chain}type A16000 (a: {last})"))
+    };
+    assert_eq!(
+        is_definition(&chain("A7")).map_err(|e| e.0),
+        Err(Problem::Size)
+    );
+    let chain = |last: &str| {
+        let chain: String = (0..12_000)
+            .rev()
+            .map(|n| format!("type A{n} (a: A{})\n", n + 1))
+            .collect();
+        with(&format!("{chain}type A12000 (a: {last})"))
+    };
+    assert_eq!(
+        is_definition(&chain("A7")).map_err(|e| e.0),
+        Err(Problem::Endless)
+    );
+    assert_eq!(is_definition(&chain("?A7")), Ok(()));
+}
+
+const T: Interface = interface!("../examples/shared/org.example.t.varlink");
+
+#[test]
+fn i1_a_definition_that_was_compiled_is_the_same_as_one_that_was_read() {
+    let mut table = Vec::new();
+    assert_eq!(parse(T.text(), &mut table), Ok(T));
+    // A larger table does no harm.
+    let mut table = vec![Entry::EMPTY; 1000];
+    assert_eq!(Definition::parse(T.text(), &mut table), Ok(T));
+    // Every entry is used.
+    let mut table = vec![Entry::EMPTY; size(T.text()) - 1];
+    assert!(Definition::parse(T.text(), &mut table).is_err());
+}
+
+#[test]
+fn i1_members_fields_and_types_are_found() {
+    assert_eq!(T.name(), "org.example.t");
+    let members: Vec<String> = T.members().map(|member| format!("{member:?}")).collect();
+    assert_eq!(
+        members,
+        [
+            "type Color",
+            "method Echo",
+            "method Need",
+            "method Empty",
+            "method Count",
+            "method Fail",
+            "method Unbound",
+            "method Fds",
+            "method Pipe",
+            "error Oops",
+        ]
+    );
+    for member in T.members() {
+        assert_eq!(T.find(member.name()), Some(member));
+        assert_eq!(
+            T.method(member.name()).is_some(),
+            member.kind() == MemberKind::Method
+        );
+    }
+    for name in ["", "Ech", "Echoo", "echo", "AAA", "Zzz", "Nee"] {
+        assert_eq!(T.find(name), None);
+    }
+    let echo = T.find("Echo").expect("a method");
+    let fields: Vec<String> = echo
+        .input()
+        .fields()
+        .map(|field| format!("{field:?}"))
+        .collect();
+    assert_eq!(
+        fields,
+        [
+            "i: ?int",
+            "f: ?float",
+            "b: ?bool",
+            "s: ?string",
+            "o: ?object",
+            "a: ?any",
+            "l: ?[]int",
+            "m: ?[string]string",
+            "c: ?Color",
+        ]
+    );
+    assert_eq!(format!("{}", echo.output()), "(got: object)");
+    let c = echo.input().fields().last().expect("a field");
+    let Kind::Nullable(color) = c.ty().kind() else {
+        panic!("{c:?}")
+    };
+    let Kind::Named(name) = color.kind() else {
+        panic!("{color:?}")
+    };
+    assert_eq!((name.name(), name.kind()), ("Color", MemberKind::Type));
+    let Kind::Enum(values) = color.resolved().kind() else {
+        panic!("{color:?}")
+    };
+    assert_eq!(
+        values.map(|value| value.name()).collect::<Vec<_>>(),
+        ["red", "green"]
+    );
+    let empty = T.find("Empty").expect("a method");
+    assert_eq!(
+        (
+            empty.input().fields().count(),
+            empty.output().fields().count()
+        ),
+        (0, 0)
+    );
+    let oops = T.find("Oops").expect("an error");
+    assert_eq!(format!("{}", oops.output()), "(why: string)");
+    let nested = "(a: ?[](b: (x, y), c: [string]()), d: ?[string][]?any, e: U)";
+    let text = with(&format!("type T {nested}\ntype U ()"));
+    let mut table = Vec::new();
+    let definition = parse(&text, &mut table).expect("a definition");
+    let t = definition.find("T").expect("a type");
+    assert_eq!(t.ty().to_string(), nested);
+    assert_eq!(
+        t.ty().fields().nth(1).expect("d").ty().to_string(),
+        "?[string][]?any"
+    );
+}
+
+#[test]
+fn i1_documentation_is_what_stands_immediately_before() {
+    let text = "# not this\n\n  # about\n#the  interface \n#\n\t# a.b\ninterface a.b # nor this\n\
+        # nor that\n\n# of T\r\n#  twice\r\ntype T ( # no\n# of a\na: int, # behind a\n\n  # of b 1\n# of b 2\n b: (x,\n# of y\ny), c: int)\n\
+        type U (d: int)\n# M\nmethod # not\n M() -> ()\n# the end\n";
+    let mut table = Vec::new();
+    let definition = parse(text, &mut table).expect("a definition");
+    let lines = |documentation: nullink::idl::Documentation<'_>| -> Vec<String> {
+        documentation.map(String::from).collect()
+    };
+    assert_eq!(
+        lines(definition.documentation()),
+        ["about", "the  interface ", "", "a.b"]
+    );
+    let t = definition.find("T").expect("a type");
+    assert_eq!(lines(t.documentation()), ["of T", " twice"]);
+    let fields: Vec<_> = t
+        .ty()
+        .fields()
+        .map(|field| lines(field.documentation()))
+        .collect();
+    assert_eq!(
+        fields,
+        [
+            vec!["of a".to_string()],
+            vec!["of b 1".to_string(), "of b 2".to_string()],
+            vec![]
+        ]
+    );
+    let b = t.ty().fields().nth(1).expect("b");
+    let Kind::Enum(values) = b.ty().kind() else {
+        panic!("{b:?}")
+    };
+    let values: Vec<_> = values.map(|value| lines(value.documentation())).collect();
+    assert_eq!(values, [vec![], vec!["of y".to_string()]]);
+    assert_eq!(
+        lines(definition.find("U").expect("U").documentation()),
+        [""; 0]
+    );
+    assert_eq!(
+        lines(definition.find("M").expect("M").documentation()),
+        ["M"]
+    );
+}
+
+/// The definitions of a folder: those of the examples, and those that VARLINK_DEFINITIONS names.
+fn definitions() -> Vec<(String, String)> {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let mut folders = vec![
+        format!("{root}/examples/shared"),
+        format!("{root}/src/service"),
+    ];
+    folders.extend(std::env::var("VARLINK_DEFINITIONS"));
+    let mut found = Vec::new();
+    for folder in folders {
+        for file in std::fs::read_dir(&folder).expect("a folder") {
+            let path = file.expect("a file").path();
+            if path.extension().is_some_and(|e| e == "varlink") {
+                found.push((
+                    path.display().to_string(),
+                    std::fs::read_to_string(&path).expect("text"),
+                ));
+            }
+        }
+    }
+    assert!(found.len() >= 4, "{found:?}");
+    found
+}
+
+#[test]
+fn i1_real_definitions() {
+    for (path, text) in definitions() {
+        let mut table = Vec::new();
+        let definition = parse(&text, &mut table).unwrap_or_else(|e| panic!("{path}: {e:?}"));
+        assert!(path.ends_with(&format!("{}.varlink", definition.name())));
+        assert!(definition.documentation().count() > 0, "{path}");
+    }
+}
+
+/// Whether a type has `any` in it.
+fn has_any(ty: nullink::idl::Type<'_>) -> bool {
+    ty.to_string()
+        .split(|c: char| !c.is_alphanumeric())
+        .any(|word| word == "any")
+}
+
+/// libvarlink and Python's varlink can't read it. (org.example.t has all types there are.)
+#[test]
+fn i6_the_definitions_of_the_examples_do_without_any() {
+    for (path, text) in definitions() {
+        if path.contains("org.example.t.") || !path.starts_with(env!("CARGO_MANIFEST_DIR")) {
+            continue;
+        }
+        let mut table = Vec::new();
+        let definition = parse(&text, &mut table).expect("a definition");
+        for member in definition.members() {
+            assert!(
+                !has_any(member.input()) && !has_any(member.output()),
+                "{path}"
+            );
+        }
+    }
+    assert!(has_any(T.find("Echo").expect("a method").input()));
+}
+
+proptest! {
+    /// Whatever the text, there is an answer; and the size is never too small for a definition.
+    #[test]
+    fn i3_any_text_has_an_answer(pieces in prop::collection::vec(prop::sample::select(vec![
+        "interface", " a.b", "\n", "type", "method", "error", " A", " B", "(", ")", ",", "a", "b", ":", "?", "[]", "[string]",
+        "int", "->", "#", "\u{2028}", "\u{a0}", "-", "\r", "(a: A)", "(x, y)", "()",
+    ]), 0..40)) {
+        let text = format!("interface a.b\n{}", pieces.concat());
+        for text in [&text[..], &text[13..]] {
+            let exact = is_definition(text).map_err(|e| e.0);
+            let mut large = vec![Entry::EMPTY; 4096];
+            let ample = Definition::parse(text, &mut large).map(drop).map_err(|e| e.problem());
+            if ample.is_ok() {
+                prop_assert_eq!(exact, ample);
+            }
+        }
+    }
+}
