@@ -9,7 +9,12 @@
 /// assert!(!is_interface("example") && !is_interface("org..x") && !is_interface("org.-x"));
 /// ```
 pub const fn is_interface(name: &str) -> bool {
-    let mut rest = name.as_bytes();
+    interface(name.as_bytes())
+}
+
+/// The same of bytes.
+pub(crate) const fn interface(name: &[u8]) -> bool {
+    let mut rest = name;
     // What came before: a letter or a digit, a hyphen, or the beginning of a part.
     let mut before = Before::Part;
     let mut parts = 1_usize;
@@ -46,7 +51,12 @@ enum Before {
 /// assert!(!is_member("getInfo") && !is_member("Get_Info") && !is_member(""));
 /// ```
 pub const fn is_member(name: &str) -> bool {
-    let [b'A'..=b'Z', rest @ ..] = name.as_bytes() else {
+    member(name.as_bytes())
+}
+
+/// The same of bytes.
+pub(crate) const fn member(name: &[u8]) -> bool {
+    let [b'A'..=b'Z', rest @ ..] = name else {
         return false;
     };
     let mut rest = rest;
@@ -65,7 +75,12 @@ pub const fn is_member(name: &str) -> bool {
 /// assert!(!is_field("_x") && !is_field("x_") && !is_field("x__y") && !is_field("2x"));
 /// ```
 pub const fn is_field(name: &str) -> bool {
-    let [b'a'..=b'z' | b'A'..=b'Z', rest @ ..] = name.as_bytes() else {
+    field(name.as_bytes())
+}
+
+/// The same of bytes.
+pub(crate) const fn field(name: &[u8]) -> bool {
+    let [b'a'..=b'z' | b'A'..=b'Z', rest @ ..] = name else {
         return false;
     };
     let mut rest = rest;

@@ -7,16 +7,32 @@
 //!
 //! | file | what it knows |
 //! |---|---|
-//! | `parse` | the grammar; the table that a definition is found one's way in with |
+//! | `text` | words, white space, comments |
+//! | `table` | the table that a definition is found one's way in with |
+//! | `parse` | the grammar, which fills the table |
+//! | `error` | what can be wrong with a definition |
 //! | `view` | members, fields, types, documentation |
 
+mod error;
 mod parse;
+mod table;
+mod text;
 mod view;
 
-pub use parse::{DEPTH, Entry, Message, NAME, ParseError, Problem, index, size};
+pub use error::{Message, ParseError, Problem};
+pub use parse::index;
+pub use table::{Entry, size};
 pub use view::{
     Documentation, Field, Fields, Kind, Member, MemberKind, Members, Type, Value, Values,
 };
+
+/// How long the name of an interface, a member or a field may be, in bytes.
+pub const NAME: usize = 255;
+
+/// How many types there may be within one another.
+///
+/// No value can be deeper: [`json::DEPTH`](crate::json::DEPTH).
+pub const DEPTH: usize = crate::json::DEPTH;
 
 /// How many fields a structure may have.
 pub const FIELDS: usize = 256;
@@ -84,13 +100,13 @@ impl<'a> Definition<'a> {
     /// A definition and its [`index`], made while compiling: what
     /// [`interface!`](crate::interface) does.
     pub const fn indexed(text: &'a str, index: &'a [Entry]) -> Self {
-        let (entries, order) = parse::split(index);
+        let (entries, order) = table::split(index);
         Definition::new(text, entries, order)
     }
 
     const fn new(text: &'a str, entries: &'a [Entry], order: &'a [Entry]) -> Self {
         Definition {
-            name: parse::interface_name(text),
+            name: text::interface_name(text),
             text,
             entries,
             order,

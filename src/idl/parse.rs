@@ -5,115 +5,11 @@
 //! over byte by byte, it walks over in one loop: that is what a compiler can evaluate fast.
 
 use core::cmp::Ordering;
-use core::fmt;
-use core::str;
 
-use super::{FIELDS, VALUES};
+use super::table::{Entry, Kind, Mark, compare, find, get, hash, parts, parts_mut, put, sort};
+use super::text::{skip_space, word, word_at};
+use super::{DEPTH, FIELDS, NAME, ParseError, Problem, VALUES};
 use crate::name;
-
-/// One name, type or list of a definition. A table of them, [`size`] entries long, is the index
-/// of a [`Definition`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Where it stands in the text. Of a member, that is its keyword.
-    pub(super) at: u32,
-    /// The entry behind it and everything that belongs to it.
-    pub(super) next: u16,
-    /// List: how many fields or values it has. Reference: the type it refers to.
-    pub(super) link: u16,
-    pub(super) kind: Kind,
-    mark: Mark,
-}
-
-/// What an [`Entry`] is, and what follows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// A member, before its list.
-    Type,
-    /// A member, before its two lists.
-    Method,
-    /// A member, before its list.
-    Error,
-    /// A list of fields.
-    Struct,
-    /// A list of values.
-    Enum,
-    /// The name of a field, before its type.
-    Field,
-    /// The name of a value.
-    Value,
-    /// Before the type that may be null.
-    Nullable,
-    /// Before the type of the elements.
-    Array,
-    /// Before the type of the values.
-    Map,
-    Bool,
-    Int,
-    Float,
-    String,
-    Object,
-    Any,
-    /// The name of a type.
-    Reference,
-    /// At the end of the table: a member's name and entry, in the order of the names.
-    Order,
-}
-
-/// How far the search for types that contain themselves has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mark {
-    New,
-    Open,
-    Done,
-}
-
-impl Entry {
-    /// What a table is filled with, to begin with.
-    pub const EMPTY: Self = Entry {
-        at: 0,
-        next: 0,
-        link: 0,
-        kind: Kind::Any,
-        mark: Mark::New,
-    };
-}
-
-/// How many entries the index of a definition has.
-///
-/// ```
-/// use nullink::idl;
-///
-/// let text = "interface a.b\nmethod Sum(of: []int) -> (sum: int)\n";
-/// assert_eq!(idl::size(text), 9);
-/// ```
-pub const fn size(text: &str) -> usize {
-    let mut rest = text.as_bytes();
-    let mut size = 0_usize;
-    // Whether this is in a word; whether it is in the brackets of a map.
-    let (mut word, mut brackets) = (false, false);
-    while let [byte, behind @ ..] = rest {
-        rest = behind;
-        let in_word = matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'.')
-            || (word && matches!(byte, b'-'));
-        if in_word && !word && !brackets {
-            size = size.saturating_add(1);
-        }
-        word = in_word;
-        match byte {
-            b'(' | b'?' => size = size.saturating_add(1),
-            b'[' => {
-                size = size.saturating_add(1);
-                brackets = true;
-            }
-            b']' => brackets = false,
-            b'#' => rest = skip_line(rest),
-            _ => {}
-        }
-    }
-    // `interface` and its name.
-    size.saturating_sub(2)
-}
 
 /// The index of a definition, made while compiling: what [`interface!`](crate::interface) does.
 ///
@@ -140,265 +36,6 @@ pub const fn index<const N: usize>(text: &str) -> Result<[Entry; N], ParseError>
         Err(error) => Err(error),
     }
 }
-
-/// Why a text is not a definition, and where.
-///
-/// ```
-/// use nullink::idl::{Definition, Entry};
-///
-/// let mut table = [Entry::EMPTY; 9];
-/// let error = Definition::parse("interface a.b\n\nmethod Go(to: strong) -> ()\n", &mut table).unwrap_err();
-/// assert_eq!((error.line(), error.column()), (3, 15));
-/// assert_eq!(error.to_string(), "3:15: expected a type: bool, int, float, string, object, any, a name, ( [ or ?");
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ParseError {
-    problem: Problem,
-    offset: usize,
-    line: usize,
-    column: usize,
-}
-
-/// What can be wrong with a definition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Problem {
-    /// The text does not begin with `interface`.
-    Interface,
-    /// Not the name of an interface.
-    InterfaceName,
-    /// Neither `type`, `method` nor `error`.
-    Member,
-    /// A member does not begin on a line of its own.
-    LineBreak,
-    /// No white space behind a keyword.
-    Space,
-    /// Not the name of a type, a method or an error.
-    MemberName,
-    /// Not the name of a field.
-    FieldName,
-    /// A name of more than [`NAME`] bytes.
-    LongName,
-    /// No `(`.
-    Open,
-    /// Neither `,` nor `)`.
-    CommaOrClose,
-    /// No `:` behind the name of a field.
-    Colon,
-    /// Not `->`.
-    Arrow,
-    /// Not a type.
-    Type,
-    /// `??`.
-    Nullable,
-    /// The name of a member that is there already.
-    DuplicateMember,
-    /// The name of a field, or of a value, that the list has already.
-    DuplicateField,
-    /// A type that is not defined.
-    UnknownType,
-    /// The name of a method or an error where a type is expected.
-    NotAType,
-    /// A structure that contains itself, so that it has no value.
-    Endless,
-    /// More than [`FIELDS`] fields in a structure.
-    Fields,
-    /// More than [`VALUES`] values in an enumeration.
-    Values,
-    /// Types within types, more than [`DEPTH`].
-    Depth,
-    /// More entries than the table has, or than a table can have (65,535).
-    Size,
-}
-
-impl Problem {
-    /// What was expected.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Problem::Interface => "expected interface and its name",
-            Problem::InterfaceName => "expected the name of an interface, such as org.example.ftl",
-            Problem::Member => "expected type, method or error",
-            Problem::LineBreak => "expected a line break: each member is on a line of its own",
-            Problem::Space => "expected white space",
-            Problem::MemberName => "expected a name that begins with an uppercase letter",
-            Problem::FieldName => "expected the name of a field, or )",
-            Problem::LongName => "expected a name of at most 255 bytes",
-            Problem::Open => "expected (",
-            Problem::CommaOrClose => "expected , or )",
-            Problem::Colon => "expected : and a type",
-            Problem::Arrow => "expected -> and what the method returns",
-            Problem::Type => {
-                "expected a type: bool, int, float, string, object, any, a name, ( [ or ?"
-            }
-            Problem::Nullable => "expected a type that is not nullable: it is already",
-            Problem::DuplicateMember => {
-                "expected another name: types, methods and errors share theirs"
-            }
-            Problem::DuplicateField => "expected another name: the list has this one already",
-            Problem::UnknownType => "expected the name of a type: there is none of this name",
-            Problem::NotAType => "expected the name of a type: this is a method or an error",
-            Problem::Endless => {
-                "expected a type that does not contain itself: it could have no value"
-            }
-            Problem::Fields => "expected at most 256 fields",
-            Problem::Values => "expected at most 1024 values",
-            Problem::Depth => "expected fewer types within one another",
-            Problem::Size => "expected a smaller definition: the table has no entry left",
-        }
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl ParseError {
-    /// Counts lines and columns up to the offset.
-    const fn new(problem: Problem, text: &[u8], offset: usize) -> Self {
-        let (mut line, mut column) = (1_usize, 1_usize);
-        let mut rest = match text.split_at_checked(offset) {
-            Some((before, _)) => before,
-            None => text,
-        };
-        while let [byte, behind @ ..] = rest {
-            let broken = match rest {
-                [b'\r', b'\n', ..] => false,
-                [b'\n' | b'\r', ..] => true,
-                // U+2028 and U+2029, at their last byte.
-                [0xe2, 0x80, 0xa8 | 0xa9, after @ ..] => {
-                    rest = after;
-                    line = line.saturating_add(1);
-                    column = 1;
-                    continue;
-                }
-                _ => false,
-            };
-            if broken {
-                line = line.saturating_add(1);
-                column = 1;
-            } else if !matches!(byte, 0x80..=0xbf) {
-                column = column.saturating_add(1);
-            }
-            rest = behind;
-        }
-        ParseError {
-            problem,
-            offset,
-            line,
-            column,
-        }
-    }
-
-    /// What is wrong.
-    pub const fn problem(&self) -> Problem {
-        self.problem
-    }
-
-    /// Where: bytes from the beginning of the text.
-    pub const fn offset(&self) -> usize {
-        self.offset
-    }
-
-    /// The line, from 1.
-    pub const fn line(&self) -> usize {
-        self.line
-    }
-
-    /// The column, from 1: characters, not bytes.
-    pub const fn column(&self) -> usize {
-        self.column
-    }
-
-    /// The error as a text that a `panic!` can say while compiling: `PATH:LINE:COLUMN: PROBLEM`.
-    #[doc(hidden)]
-    pub const fn message(&self, path: &str) -> Message {
-        let mut message = Message::new();
-        message.push(path.as_bytes());
-        message.push(b":");
-        message.number(self.line);
-        message.push(b":");
-        message.number(self.column);
-        message.push(b": ");
-        message.push(self.problem.as_str().as_bytes());
-        message
-    }
-}
-
-impl fmt::Display for ParseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.line, self.column, self.problem)
-    }
-}
-
-impl core::error::Error for ParseError {}
-
-/// A text that was put together while compiling.
-#[doc(hidden)]
-pub struct Message {
-    bytes: [u8; 512],
-    free: usize,
-}
-
-impl Message {
-    const fn new() -> Self {
-        Message {
-            bytes: [0; 512],
-            free: 512,
-        }
-    }
-
-    const fn push(&mut self, mut text: &[u8]) {
-        while let [byte, rest @ ..] = text {
-            let length = self.bytes.len().saturating_sub(self.free);
-            if let Some((_, [next, ..])) = self.bytes.split_at_mut_checked(length) {
-                *next = *byte;
-                self.free = self.free.saturating_sub(1);
-            }
-            text = rest;
-        }
-    }
-
-    const fn number(&mut self, number: usize) {
-        // As many digits as 64 bits can have, from the last.
-        let mut digits = [b'0'; 20];
-        let (mut left, mut count) = (number, 0_usize);
-        while let Some((_, [place, ..])) =
-            digits.split_at_mut_checked(19_usize.saturating_sub(count))
-            && (left > 0 || count == 0)
-        {
-            let [digit, ..] = (left % 10).to_le_bytes();
-            *place = b'0'.saturating_add(digit);
-            left /= 10;
-            count = count.saturating_add(1);
-        }
-        if let Some((_, digits)) = digits.split_at_checked(20_usize.saturating_sub(count)) {
-            self.push(digits);
-        }
-    }
-
-    /// The text.
-    pub const fn as_str(&self) -> &str {
-        let length = self.bytes.len().saturating_sub(self.free);
-        let text = match self.bytes.split_at_checked(length) {
-            Some((text, _)) => text,
-            None => &[],
-        };
-        match str::from_utf8(text) {
-            Ok(text) => text,
-            Err(_) => "not a definition",
-        }
-    }
-}
-
-/// How long the name of an interface, a member or a field may be, in bytes.
-pub const NAME: usize = 255;
-
-/// How many types there may be within one another.
-///
-/// No value can be deeper: [`json::DEPTH`](crate::json::DEPTH).
-pub const DEPTH: usize = crate::json::DEPTH;
 
 /// No entry: the list that is open is not within another.
 const NONE: u16 = u16::MAX;
@@ -435,134 +72,6 @@ pub(super) const fn parse<'i>(
     match done {
         Ok(()) => Ok(parts(parser.table, parser.count, parser.members)),
         Err((problem, offset)) => Err(ParseError::new(problem, bytes, offset)),
-    }
-}
-
-/// The entries of a table, and its members in the order of their names.
-const fn parts(table: &[Entry], count: u16, members: u16) -> (&[Entry], &[Entry]) {
-    let end = table.len().saturating_sub(members as usize);
-    match (
-        table.split_at_checked(count as usize),
-        table.split_at_checked(end),
-    ) {
-        (Some((entries, _)), Some((_, order))) => (entries, order),
-        _ => (&[], &[]),
-    }
-}
-
-/// The same for a table that was filled before.
-pub(super) const fn split(table: &[Entry]) -> (&[Entry], &[Entry]) {
-    let mut rest = table;
-    let mut members = 0_u16;
-    while let [before @ .., last] = rest
-        && matches!(last.kind, Kind::Order)
-    {
-        rest = before;
-        members = members.saturating_add(1);
-    }
-    (rest, parts(table, 0, members).1)
-}
-
-/// The name of the interface that a definition begins with.
-pub(super) const fn interface_name(text: &str) -> &str {
-    let (rest, _) = skip_space(text.as_bytes());
-    let [
-        b'i',
-        b'n',
-        b't',
-        b'e',
-        b'r',
-        b'f',
-        b'a',
-        b'c',
-        b'e',
-        rest @ ..,
-    ] = rest
-    else {
-        return "";
-    };
-    let (rest, _) = skip_space(rest);
-    as_str(word(rest))
-}
-
-/// The name of the member whose keyword stands at a place of a text.
-pub(super) const fn name_behind(text: &str, at: u32) -> &str {
-    let text = text.as_bytes();
-    match text.split_at_checked((at as usize).saturating_add(word_at(text, at).len())) {
-        Some((_, rest)) => as_str(word(skip_space(rest).0)),
-        None => "",
-    }
-}
-
-/// The name that stands at a place of a text.
-pub(super) const fn name_at(text: &str, at: u32) -> &str {
-    match text.as_bytes().split_at_checked(at as usize) {
-        Some((_, rest)) => as_str(word(rest)),
-        None => "",
-    }
-}
-
-/// Letters, digits, and what else can be in a name.
-const fn word(text: &[u8]) -> &[u8] {
-    let mut rest = text;
-    while let [
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'.' | b'-',
-        behind @ ..,
-    ] = rest
-    {
-        if let [b'-', b'>', ..] = rest {
-            break;
-        }
-        rest = behind;
-    }
-    match text.split_at_checked(text.len().saturating_sub(rest.len())) {
-        Some((word, _)) => word,
-        None => &[],
-    }
-}
-
-const fn as_str(word: &[u8]) -> &str {
-    match str::from_utf8(word) {
-        Ok(word) => word,
-        Err(_) => "",
-    }
-}
-
-/// Skips the rest of a line, up to its end.
-const fn skip_line(mut rest: &[u8]) -> &[u8] {
-    loop {
-        rest = match rest {
-            [] | [b'\n' | b'\r', ..] | [0xe2, 0x80, 0xa8 | 0xa9, ..] => return rest,
-            [_, behind @ ..] => behind,
-        };
-    }
-}
-
-/// Skips white space and comments; says whether there was the end of a line among them.
-pub(super) const fn skip_space(mut rest: &[u8]) -> (&[u8], bool) {
-    let mut lines = false;
-    loop {
-        rest = match rest {
-            [b' ' | b'\t', behind @ ..] => behind,
-            [b'\n' | b'\r', behind @ ..] | [0xe2, 0x80, 0xa8 | 0xa9, behind @ ..] => {
-                lines = true;
-                behind
-            }
-            // (A comment ends its line, at the end of the text, too.)
-            [b'#', behind @ ..] => {
-                lines = true;
-                skip_line(behind)
-            }
-            // The other characters that UAPI.20 counts as white space, in UTF-8.
-            [0xc2, 0xa0, behind @ ..]
-            | [0xef, 0xbb, 0xbf, behind @ ..]
-            | [0xe1, 0x9a, 0x80, behind @ ..]
-            | [0xe1, 0xa0, 0x8e, behind @ ..]
-            | [0xe2, 0x80, 0x80..=0x8a | 0xaf, behind @ ..]
-            | [0xe2, 0x81, 0x9f, behind @ ..]
-            | [0xe3, 0x80, 0x80, behind @ ..] => behind,
-            _ => return (rest, lines),
-        };
     }
 }
 
@@ -650,7 +159,7 @@ impl<'t> Parser<'t, '_> {
             return Err(self.fault(Problem::Space));
         }
         let name = self.word();
-        if !name::is_interface(as_str(name)) {
+        if !name::interface(name) {
             return Err(self.fault(Problem::InterfaceName));
         }
         if name.len() > NAME {
@@ -688,7 +197,7 @@ impl<'t> Parser<'t, '_> {
             return Err(self.fault(Problem::Space));
         }
         let name = self.word();
-        if !name::is_member(as_str(name)) {
+        if !name::member(name) {
             return Err(self.fault(Problem::MemberName));
         }
         if name.len() > NAME {
@@ -823,14 +332,15 @@ impl<'t> Parser<'t, '_> {
     ) -> Result<bool, Fault> {
         self.space();
         let name = self.word();
-        if !name::is_field(as_str(name)) {
+        if !name::field(name) {
             return Err(self.fault(Problem::FieldName));
         }
         if name.len() > NAME {
             return Err(self.fault(Problem::LongName));
         }
         let entry = self.entry(list);
-        if self.has_field(list, name) {
+        let link = hash(name);
+        if self.has_field(list, name, link) {
             return Err(self.fault(Problem::DuplicateField));
         }
         let index = match self.push(Kind::Field) {
@@ -862,14 +372,17 @@ impl<'t> Parser<'t, '_> {
                 ..entry
             },
         );
+        let kind = if values { Kind::Value } else { Kind::Field };
+        let field = self.entry(index);
+        self.set(
+            index,
+            Entry {
+                kind,
+                link,
+                ..field
+            },
+        );
         if values {
-            self.set(
-                index,
-                Entry {
-                    kind: Kind::Value,
-                    ..self.entry(index)
-                },
-            );
             return match typed {
                 true => Err(self.fault(Problem::CommaOrClose)),
                 false => Ok(false),
@@ -899,7 +412,7 @@ impl<'t> Parser<'t, '_> {
                     b"string" => (Kind::String, 6),
                     b"object" => (Kind::Object, 6),
                     b"any" => (Kind::Any, 3),
-                    word if name::is_member(as_str(word)) => (Kind::Reference, word.len()),
+                    word if name::member(word) => (Kind::Reference, word.len()),
                     _ => return Err(self.fault(Problem::Type)),
                 },
             };
@@ -951,12 +464,14 @@ impl<'t> Parser<'t, '_> {
     }
 
     /// Whether an open list has a field of this name.
-    const fn has_field(&self, list: u16, name: &[u8]) -> bool {
+    const fn has_field(&self, list: u16, name: &[u8], hash: u16) -> bool {
         let mut left = self.entry(list).next;
         let mut index = list.saturating_add(1);
         while left > 0 {
             let entry = self.entry(index);
-            if let Ordering::Equal = compare(word_at(self.text, entry.at), name) {
+            if entry.link == hash
+                && let Ordering::Equal = compare(word_at(self.text, entry.at), name)
+            {
                 return true;
             }
             index = entry.next;
@@ -1086,149 +601,5 @@ impl<'t> Parser<'t, '_> {
             },
         );
         Some(index.saturating_add(1))
-    }
-}
-
-/// The members at the end of a table, and everything before them.
-const fn parts_mut(table: &mut [Entry], members: u16) -> (&mut [Entry], &mut [Entry]) {
-    let end = table.len().saturating_sub(members as usize);
-    match table.split_at_mut_checked(end) {
-        Some(parts) => parts,
-        None => (&mut [], &mut []),
-    }
-}
-
-const fn word_at(text: &[u8], at: u32) -> &[u8] {
-    match text.split_at_checked(at as usize) {
-        Some((_, rest)) => word(rest),
-        None => &[],
-    }
-}
-
-/// The entry of a member, by its name.
-pub(super) const fn find(text: &[u8], mut order: &[Entry], name: &[u8]) -> Option<u16> {
-    loop {
-        let Some((before, [middle, behind @ ..])) = order.split_at_checked(order.len() / 2) else {
-            return None;
-        };
-        order = match compare(word_at(text, middle.at), name) {
-            Ordering::Equal => return Some(middle.next),
-            Ordering::Less => behind,
-            Ordering::Greater => before,
-        };
-    }
-}
-
-const fn compare(mut one: &[u8], mut two: &[u8]) -> Ordering {
-    loop {
-        match (one, two) {
-            ([], []) => return Ordering::Equal,
-            ([], _) => return Ordering::Less,
-            (_, []) => return Ordering::Greater,
-            ([a, _, ..] | [a], [b, ..]) if *a < *b => return Ordering::Less,
-            ([a, ..], [b, ..]) if *a > *b => return Ordering::Greater,
-            ([_, one_rest @ ..], [_, two_rest @ ..]) => {
-                one = one_rest;
-                two = two_rest;
-            }
-        }
-    }
-}
-
-/// Sorts members by their names: heapsort, which has no worst case.
-const fn sort(text: &[u8], order: &mut [Entry]) {
-    let mut root = order.len() / 2;
-    while root > 0 {
-        root = root.saturating_sub(1);
-        sift(text, order, root);
-    }
-    let mut rest = order;
-    while let [_, _, ..] = rest {
-        let last = rest.len().saturating_sub(1);
-        swap(rest, 0, last);
-        let Some((heap, _)) = rest.split_at_mut_checked(last) else {
-            return;
-        };
-        sift(text, heap, 0);
-        rest = heap;
-    }
-}
-
-/// Puts an entry to its place in a heap, whose greatest is the first.
-const fn sift(text: &[u8], heap: &mut [Entry], mut root: usize) {
-    loop {
-        let left = root.saturating_mul(2).saturating_add(1);
-        let right = left.saturating_add(1);
-        let mut greatest = root;
-        if less(text, heap, greatest, left) {
-            greatest = left;
-        }
-        if less(text, heap, greatest, right) {
-            greatest = right;
-        }
-        if greatest == root {
-            return;
-        }
-        swap(heap, root, greatest);
-        root = greatest;
-    }
-}
-
-const fn less(text: &[u8], heap: &[Entry], one: usize, two: usize) -> bool {
-    match (get(heap, one), get(heap, two)) {
-        (Some(one), Some(two)) => matches!(
-            compare(word_at(text, one.at), word_at(text, two.at)),
-            Ordering::Less
-        ),
-        _ => false,
-    }
-}
-
-pub(super) const fn get(table: &[Entry], index: usize) -> Option<Entry> {
-    match table.split_at_checked(index) {
-        Some((_, [entry, ..])) => Some(*entry),
-        _ => None,
-    }
-}
-
-const fn swap(table: &mut [Entry], one: usize, two: usize) {
-    if let (Some(first), Some(second)) = (get(table, one), get(table, two)) {
-        put(table, one, second);
-        put(table, two, first);
-    }
-}
-
-const fn put(table: &mut [Entry], index: usize, entry: Entry) {
-    if let Some((_, [place, ..])) = table.split_at_mut_checked(index) {
-        *place = entry;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn i3_a_mistake_in_a_program_is_a_line_of_the_compiler() {
-        for (text, message) in [
-            ("", "x.varlink:1:1: expected interface and its name"),
-            (
-                "interface a.b\n\n\n\n\n\n\n\n\n         e",
-                "x.varlink:10:10: expected type, method or error",
-            ),
-        ] {
-            let error = parse(text, &mut [Entry::EMPTY; 9]).unwrap_err();
-            assert_eq!(error.message("x.varlink").as_str(), message);
-        }
-        let mut message = Message::new();
-        for number in [0, 7, 10, 1234567890, usize::MAX] {
-            message.number(number);
-            message.push(b" ");
-        }
-        let text = std::format!("0 7 10 1234567890 {} ", usize::MAX);
-        assert_eq!(message.as_str(), text);
-        // What does not fit is cut off.
-        message.push(&[b'x'; 1000]);
-        assert_eq!(message.as_str().len(), 512);
     }
 }

@@ -2,13 +2,14 @@
 
 use core::fmt;
 
-use super::parse::{self, Entry};
-use super::{Definition, parse::Kind as K};
+use super::table::{Entry, Kind as K, find};
+use super::text::{name_at, name_behind, skip_space};
+use super::{DEPTH, Definition};
 
 impl<'a> Definition<'a> {
     /// What is written about the interface.
     pub fn documentation(&self) -> Documentation<'a> {
-        let rest = parse::skip_space(self.text.as_bytes()).0;
+        let rest = skip_space(self.text.as_bytes()).0;
         Documentation::before(self.text, self.text.len().saturating_sub(rest.len()))
     }
 
@@ -22,7 +23,7 @@ impl<'a> Definition<'a> {
 
     /// A type, a method or an error, by its name within the interface.
     pub fn find(&self, name: &str) -> Option<Member<'a>> {
-        parse::find(self.text.as_bytes(), self.order, name.as_bytes()).map(|index| Member {
+        find(self.text.as_bytes(), self.order, name.as_bytes()).map(|index| Member {
             definition: *self,
             index,
         })
@@ -42,7 +43,7 @@ impl<'a> Definition<'a> {
     }
 
     fn name_of(&self, index: u16) -> &'a str {
-        parse::name_at(self.text, self.entry(index).at)
+        name_at(self.text, self.entry(index).at)
     }
 
     pub(super) fn member_at(&self, index: u16) -> Member<'a> {
@@ -121,7 +122,7 @@ impl<'a> Member<'a> {
     /// Its name within the interface.
     pub fn name(&self) -> &'a str {
         let keyword = self.definition.entry(self.index).at;
-        parse::name_behind(self.definition.text, keyword)
+        name_behind(self.definition.text, keyword)
     }
 
     /// The interface's definition.
@@ -269,7 +270,7 @@ impl fmt::Display for Type<'_> {
         // Not recursive: a list in a list is another level of parentheses.
         let end = self.definition.entry(self.index).next;
         let mut index = self.index;
-        let mut open = heapless::Vec::<u16, { parse::DEPTH }>::new();
+        let mut open = heapless::Vec::<u16, { DEPTH }>::new();
         let mut first = true;
         loop {
             while open.last().is_some_and(|end| *end <= index) {

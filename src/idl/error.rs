@@ -1,0 +1,285 @@
+//! Why a text is not a definition: what was expected, and where.
+
+use core::fmt;
+use core::str;
+
+/// Why a text is not a definition, and where.
+///
+/// ```
+/// use nullink::idl::{Definition, Entry};
+///
+/// let mut table = [Entry::EMPTY; 9];
+/// let error = Definition::parse("interface a.b\n\nmethod Go(to: strong) -> ()\n", &mut table).unwrap_err();
+/// assert_eq!((error.line(), error.column()), (3, 15));
+/// assert_eq!(error.to_string(), "3:15: expected a type: bool, int, float, string, object, any, a name, ( [ or ?");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParseError {
+    problem: Problem,
+    offset: usize,
+    line: usize,
+    column: usize,
+}
+
+/// What can be wrong with a definition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Problem {
+    /// The text does not begin with `interface`.
+    Interface,
+    /// Not the name of an interface.
+    InterfaceName,
+    /// Neither `type`, `method` nor `error`.
+    Member,
+    /// A member does not begin on a line of its own.
+    LineBreak,
+    /// No white space behind a keyword.
+    Space,
+    /// Not the name of a type, a method or an error.
+    MemberName,
+    /// Not the name of a field.
+    FieldName,
+    /// A name of more than [`NAME`](super::NAME) bytes.
+    LongName,
+    /// No `(`.
+    Open,
+    /// Neither `,` nor `)`.
+    CommaOrClose,
+    /// No `:` behind the name of a field.
+    Colon,
+    /// Not `->`.
+    Arrow,
+    /// Not a type.
+    Type,
+    /// `??`.
+    Nullable,
+    /// The name of a member that is there already.
+    DuplicateMember,
+    /// The name of a field, or of a value, that the list has already.
+    DuplicateField,
+    /// A type that is not defined.
+    UnknownType,
+    /// The name of a method or an error where a type is expected.
+    NotAType,
+    /// A structure that contains itself, so that it has no value.
+    Endless,
+    /// More than [`FIELDS`](super::FIELDS) fields in a structure.
+    Fields,
+    /// More than [`VALUES`](super::VALUES) values in an enumeration.
+    Values,
+    /// Types within types, more than [`DEPTH`](super::DEPTH).
+    Depth,
+    /// More entries than the table has, or than a table can have (65,535).
+    Size,
+}
+
+impl Problem {
+    /// What was expected.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Problem::Interface => "expected interface and its name",
+            Problem::InterfaceName => "expected the name of an interface, such as org.example.ftl",
+            Problem::Member => "expected type, method or error",
+            Problem::LineBreak => "expected a line break: each member is on a line of its own",
+            Problem::Space => "expected white space",
+            Problem::MemberName => "expected a name that begins with an uppercase letter",
+            Problem::FieldName => "expected the name of a field, or )",
+            Problem::LongName => "expected a name of at most 255 bytes",
+            Problem::Open => "expected (",
+            Problem::CommaOrClose => "expected , or )",
+            Problem::Colon => "expected : and a type",
+            Problem::Arrow => "expected -> and what the method returns",
+            Problem::Type => {
+                "expected a type: bool, int, float, string, object, any, a name, ( [ or ?"
+            }
+            Problem::Nullable => "expected a type that is not nullable: it is already",
+            Problem::DuplicateMember => {
+                "expected another name: types, methods and errors share theirs"
+            }
+            Problem::DuplicateField => "expected another name: the list has this one already",
+            Problem::UnknownType => "expected the name of a type: there is none of this name",
+            Problem::NotAType => "expected the name of a type: this is a method or an error",
+            Problem::Endless => {
+                "expected a type that does not contain itself: it could have no value"
+            }
+            Problem::Fields => "expected at most 256 fields",
+            Problem::Values => "expected at most 1024 values",
+            Problem::Depth => "expected fewer types within one another",
+            Problem::Size => "expected a smaller definition: the table has no entry left",
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl ParseError {
+    /// Counts lines and columns up to the offset.
+    pub(super) const fn new(problem: Problem, text: &[u8], offset: usize) -> Self {
+        let (mut line, mut column) = (1_usize, 1_usize);
+        let mut rest = match text.split_at_checked(offset) {
+            Some((before, _)) => before,
+            None => text,
+        };
+        while let [byte, behind @ ..] = rest {
+            let broken = match rest {
+                [b'\r', b'\n', ..] => false,
+                [b'\n' | b'\r', ..] => true,
+                // U+2028 and U+2029, at their last byte.
+                [0xe2, 0x80, 0xa8 | 0xa9, after @ ..] => {
+                    rest = after;
+                    line = line.saturating_add(1);
+                    column = 1;
+                    continue;
+                }
+                _ => false,
+            };
+            if broken {
+                line = line.saturating_add(1);
+                column = 1;
+            } else if !matches!(byte, 0x80..=0xbf) {
+                column = column.saturating_add(1);
+            }
+            rest = behind;
+        }
+        ParseError {
+            problem,
+            offset,
+            line,
+            column,
+        }
+    }
+
+    /// What is wrong.
+    pub const fn problem(&self) -> Problem {
+        self.problem
+    }
+
+    /// Where: bytes from the beginning of the text.
+    pub const fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// The line, from 1.
+    pub const fn line(&self) -> usize {
+        self.line
+    }
+
+    /// The column, from 1: characters, not bytes.
+    pub const fn column(&self) -> usize {
+        self.column
+    }
+
+    /// The error as a text that a `panic!` can say while compiling: `PATH:LINE:COLUMN: PROBLEM`.
+    #[doc(hidden)]
+    pub const fn message(&self, path: &str) -> Message {
+        let mut message = Message::new();
+        message.push(path.as_bytes());
+        message.push(b":");
+        message.number(self.line);
+        message.push(b":");
+        message.number(self.column);
+        message.push(b": ");
+        message.push(self.problem.as_str().as_bytes());
+        message
+    }
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.line, self.column, self.problem)
+    }
+}
+
+impl core::error::Error for ParseError {}
+
+/// A text that was put together while compiling.
+#[doc(hidden)]
+pub struct Message {
+    bytes: [u8; 512],
+    free: usize,
+}
+
+impl Message {
+    const fn new() -> Self {
+        Message {
+            bytes: [0; 512],
+            free: 512,
+        }
+    }
+
+    const fn push(&mut self, mut text: &[u8]) {
+        while let [byte, rest @ ..] = text {
+            let length = self.bytes.len().saturating_sub(self.free);
+            if let Some((_, [next, ..])) = self.bytes.split_at_mut_checked(length) {
+                *next = *byte;
+                self.free = self.free.saturating_sub(1);
+            }
+            text = rest;
+        }
+    }
+
+    const fn number(&mut self, number: usize) {
+        // As many digits as 64 bits can have, from the last.
+        let mut digits = [b'0'; 20];
+        let (mut left, mut count) = (number, 0_usize);
+        while let Some((_, [place, ..])) =
+            digits.split_at_mut_checked(19_usize.saturating_sub(count))
+            && (left > 0 || count == 0)
+        {
+            let [digit, ..] = (left % 10).to_le_bytes();
+            *place = b'0'.saturating_add(digit);
+            left /= 10;
+            count = count.saturating_add(1);
+        }
+        if let Some((_, digits)) = digits.split_at_checked(20_usize.saturating_sub(count)) {
+            self.push(digits);
+        }
+    }
+
+    /// The text.
+    pub const fn as_str(&self) -> &str {
+        let length = self.bytes.len().saturating_sub(self.free);
+        let text = match self.bytes.split_at_checked(length) {
+            Some((text, _)) => text,
+            None => &[],
+        };
+        match str::from_utf8(text) {
+            Ok(text) => text,
+            Err(_) => "not a definition",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::idl::{Definition, Entry};
+
+    #[test]
+    fn i3_a_mistake_in_a_program_is_a_line_of_the_compiler() {
+        for (text, message) in [
+            ("", "x.varlink:1:1: expected interface and its name"),
+            (
+                "interface a.b\n\n\n\n\n\n\n\n\n         e",
+                "x.varlink:10:10: expected type, method or error",
+            ),
+        ] {
+            let error = Definition::parse(text, &mut [Entry::EMPTY; 9]).unwrap_err();
+            assert_eq!(error.message("x.varlink").as_str(), message);
+        }
+        let mut message = Message::new();
+        for number in [0, 7, 10, 1234567890, usize::MAX] {
+            message.number(number);
+            message.push(b" ");
+        }
+        let text = std::format!("0 7 10 1234567890 {} ", usize::MAX);
+        assert_eq!(message.as_str(), text);
+        // What does not fit is cut off.
+        message.push(&[b'x'; 1000]);
+        assert_eq!(message.as_str().len(), 512);
+    }
+}

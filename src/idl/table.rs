@@ -1,0 +1,254 @@
+//! The table that a definition is found one's way in with: its entries in the order of the text,
+//! and at its end the members in the order of their names.
+
+use core::cmp::Ordering;
+
+use super::text::{skip_line, word_at};
+
+/// One name, type or list of a definition. A table of them, [`size`] entries long, is the index
+/// of a [`Definition`](super::Definition).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Where it stands in the text. Of a member, that is its keyword.
+    pub(super) at: u32,
+    /// The entry behind it and everything that belongs to it.
+    pub(super) next: u16,
+    /// List: how many fields or values it has. Reference: the type it refers to. Field and value:
+    /// a [`hash`] of its name.
+    pub(super) link: u16,
+    pub(super) kind: Kind,
+    pub(super) mark: Mark,
+}
+
+/// What an [`Entry`] is, and what follows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A member, before its list.
+    Type,
+    /// A member, before its two lists.
+    Method,
+    /// A member, before its list.
+    Error,
+    /// A list of fields.
+    Struct,
+    /// A list of values.
+    Enum,
+    /// The name of a field, before its type.
+    Field,
+    /// The name of a value.
+    Value,
+    /// Before the type that may be null.
+    Nullable,
+    /// Before the type of the elements.
+    Array,
+    /// Before the type of the values.
+    Map,
+    Bool,
+    Int,
+    Float,
+    String,
+    Object,
+    Any,
+    /// The name of a type.
+    Reference,
+    /// At the end of the table: a member's name and entry, in the order of the names.
+    Order,
+}
+
+/// How far the search for types that contain themselves has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mark {
+    New,
+    Open,
+    Done,
+}
+
+impl Entry {
+    /// What a table is filled with, to begin with.
+    pub const EMPTY: Self = Entry {
+        at: 0,
+        next: 0,
+        link: 0,
+        kind: Kind::Any,
+        mark: Mark::New,
+    };
+}
+
+/// How many entries the index of a definition has.
+///
+/// ```
+/// use nullink::idl;
+///
+/// let text = "interface a.b\nmethod Sum(of: []int) -> (sum: int)\n";
+/// assert_eq!(idl::size(text), 9);
+/// ```
+pub const fn size(text: &str) -> usize {
+    let mut rest = text.as_bytes();
+    let mut size = 0_usize;
+    // Whether this is in a word; whether it is in the brackets of a map.
+    let (mut word, mut brackets) = (false, false);
+    while let [byte, behind @ ..] = rest {
+        rest = behind;
+        let in_word = matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'.')
+            || (word && matches!(byte, b'-'));
+        if in_word && !word && !brackets {
+            size = size.saturating_add(1);
+        }
+        word = in_word;
+        match byte {
+            b'(' | b'?' => size = size.saturating_add(1),
+            b'[' => {
+                size = size.saturating_add(1);
+                brackets = true;
+            }
+            b']' => brackets = false,
+            b'#' => rest = skip_line(rest),
+            _ => {}
+        }
+    }
+    // `interface` and its name.
+    size.saturating_sub(2)
+}
+
+/// The entries of a table, and its members in the order of their names.
+pub(super) const fn parts(table: &[Entry], count: u16, members: u16) -> (&[Entry], &[Entry]) {
+    let end = table.len().saturating_sub(members as usize);
+    match (
+        table.split_at_checked(count as usize),
+        table.split_at_checked(end),
+    ) {
+        (Some((entries, _)), Some((_, order))) => (entries, order),
+        _ => (&[], &[]),
+    }
+}
+
+/// The same for a table that was filled before.
+pub(super) const fn split(table: &[Entry]) -> (&[Entry], &[Entry]) {
+    let mut rest = table;
+    let mut members = 0_u16;
+    while let [before @ .., last] = rest
+        && matches!(last.kind, Kind::Order)
+    {
+        rest = before;
+        members = members.saturating_add(1);
+    }
+    (rest, parts(table, 0, members).1)
+}
+
+/// The members at the end of a table, and everything before them.
+pub(super) const fn parts_mut(table: &mut [Entry], members: u16) -> (&mut [Entry], &mut [Entry]) {
+    let end = table.len().saturating_sub(members as usize);
+    match table.split_at_mut_checked(end) {
+        Some(parts) => parts,
+        None => (&mut [], &mut []),
+    }
+}
+
+/// A number that names seldom share: two that differ in it are two names.
+pub(super) const fn hash(mut name: &[u8]) -> u16 {
+    let mut hash = 0_u16;
+    while let [byte, rest @ ..] = name {
+        hash = hash.wrapping_mul(31).wrapping_add(*byte as u16);
+        name = rest;
+    }
+    hash
+}
+
+/// The entry of a member, by its name.
+pub(super) const fn find(text: &[u8], mut order: &[Entry], name: &[u8]) -> Option<u16> {
+    loop {
+        let Some((before, [middle, behind @ ..])) = order.split_at_checked(order.len() / 2) else {
+            return None;
+        };
+        order = match compare(word_at(text, middle.at), name) {
+            Ordering::Equal => return Some(middle.next),
+            Ordering::Less => behind,
+            Ordering::Greater => before,
+        };
+    }
+}
+
+pub(super) const fn compare(mut one: &[u8], mut two: &[u8]) -> Ordering {
+    loop {
+        match (one, two) {
+            ([], []) => return Ordering::Equal,
+            ([], _) => return Ordering::Less,
+            (_, []) => return Ordering::Greater,
+            ([a, _, ..] | [a], [b, ..]) if *a < *b => return Ordering::Less,
+            ([a, ..], [b, ..]) if *a > *b => return Ordering::Greater,
+            ([_, one_rest @ ..], [_, two_rest @ ..]) => {
+                one = one_rest;
+                two = two_rest;
+            }
+        }
+    }
+}
+
+/// Sorts members by their names: heapsort, which has no worst case.
+pub(super) const fn sort(text: &[u8], order: &mut [Entry]) {
+    let mut root = order.len() / 2;
+    while root > 0 {
+        root = root.saturating_sub(1);
+        sift(text, order, root);
+    }
+    let mut rest = order;
+    while let [_, _, ..] = rest {
+        let last = rest.len().saturating_sub(1);
+        swap(rest, 0, last);
+        let Some((heap, _)) = rest.split_at_mut_checked(last) else {
+            return;
+        };
+        sift(text, heap, 0);
+        rest = heap;
+    }
+}
+
+/// Puts an entry to its place in a heap, whose greatest is the first.
+pub(super) const fn sift(text: &[u8], heap: &mut [Entry], mut root: usize) {
+    loop {
+        let left = root.saturating_mul(2).saturating_add(1);
+        let right = left.saturating_add(1);
+        let mut greatest = root;
+        if less(text, heap, greatest, left) {
+            greatest = left;
+        }
+        if less(text, heap, greatest, right) {
+            greatest = right;
+        }
+        if greatest == root {
+            return;
+        }
+        swap(heap, root, greatest);
+        root = greatest;
+    }
+}
+
+pub(super) const fn less(text: &[u8], heap: &[Entry], one: usize, two: usize) -> bool {
+    match (get(heap, one), get(heap, two)) {
+        (Some(one), Some(two)) => matches!(
+            compare(word_at(text, one.at), word_at(text, two.at)),
+            Ordering::Less
+        ),
+        _ => false,
+    }
+}
+
+pub(super) const fn get(table: &[Entry], index: usize) -> Option<Entry> {
+    match table.split_at_checked(index) {
+        Some((_, [entry, ..])) => Some(*entry),
+        _ => None,
+    }
+}
+
+pub(super) const fn swap(table: &mut [Entry], one: usize, two: usize) {
+    if let (Some(first), Some(second)) = (get(table, one), get(table, two)) {
+        put(table, one, second);
+        put(table, two, first);
+    }
+}
+
+pub(super) const fn put(table: &mut [Entry], index: usize, entry: Entry) {
+    if let Some((_, [place, ..])) = table.split_at_mut_checked(index) {
+        *place = entry;
+    }
+}

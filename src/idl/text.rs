@@ -1,0 +1,113 @@
+//! Words, white space and comments: what is between the entries of a table.
+
+use core::str;
+
+/// The name of the interface that a definition begins with.
+pub(super) const fn interface_name(text: &str) -> &str {
+    let (rest, _) = skip_space(text.as_bytes());
+    let [
+        b'i',
+        b'n',
+        b't',
+        b'e',
+        b'r',
+        b'f',
+        b'a',
+        b'c',
+        b'e',
+        rest @ ..,
+    ] = rest
+    else {
+        return "";
+    };
+    let (rest, _) = skip_space(rest);
+    as_str(word(rest))
+}
+
+/// The name of the member whose keyword stands at a place of a text.
+pub(super) const fn name_behind(text: &str, at: u32) -> &str {
+    let text = text.as_bytes();
+    match text.split_at_checked((at as usize).saturating_add(word_at(text, at).len())) {
+        Some((_, rest)) => as_str(word(skip_space(rest).0)),
+        None => "",
+    }
+}
+
+/// The name that stands at a place of a text.
+pub(super) const fn name_at(text: &str, at: u32) -> &str {
+    match text.as_bytes().split_at_checked(at as usize) {
+        Some((_, rest)) => as_str(word(rest)),
+        None => "",
+    }
+}
+
+/// Letters, digits, and what else can be in a name.
+pub(super) const fn word(text: &[u8]) -> &[u8] {
+    let mut rest = text;
+    while let [
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'.' | b'-',
+        behind @ ..,
+    ] = rest
+    {
+        if let [b'-', b'>', ..] = rest {
+            break;
+        }
+        rest = behind;
+    }
+    match text.split_at_checked(text.len().saturating_sub(rest.len())) {
+        Some((word, _)) => word,
+        None => &[],
+    }
+}
+
+pub(super) const fn as_str(word: &[u8]) -> &str {
+    match str::from_utf8(word) {
+        Ok(word) => word,
+        Err(_) => "",
+    }
+}
+
+/// Skips the rest of a line, up to its end.
+pub(super) const fn skip_line(mut rest: &[u8]) -> &[u8] {
+    loop {
+        rest = match rest {
+            [] | [b'\n' | b'\r', ..] | [0xe2, 0x80, 0xa8 | 0xa9, ..] => return rest,
+            [_, behind @ ..] => behind,
+        };
+    }
+}
+
+/// Skips white space and comments; says whether there was the end of a line among them.
+pub(super) const fn skip_space(mut rest: &[u8]) -> (&[u8], bool) {
+    let mut lines = false;
+    loop {
+        rest = match rest {
+            [b' ' | b'\t', behind @ ..] => behind,
+            [b'\n' | b'\r', behind @ ..] | [0xe2, 0x80, 0xa8 | 0xa9, behind @ ..] => {
+                lines = true;
+                behind
+            }
+            // (A comment ends its line, at the end of the text, too.)
+            [b'#', behind @ ..] => {
+                lines = true;
+                skip_line(behind)
+            }
+            // The other characters that UAPI.20 counts as white space, in UTF-8.
+            [0xc2, 0xa0, behind @ ..]
+            | [0xef, 0xbb, 0xbf, behind @ ..]
+            | [0xe1, 0x9a, 0x80, behind @ ..]
+            | [0xe1, 0xa0, 0x8e, behind @ ..]
+            | [0xe2, 0x80, 0x80..=0x8a | 0xaf, behind @ ..]
+            | [0xe2, 0x81, 0x9f, behind @ ..]
+            | [0xe3, 0x80, 0x80, behind @ ..] => behind,
+            _ => return (rest, lines),
+        };
+    }
+}
+
+pub(super) const fn word_at(text: &[u8], at: u32) -> &[u8] {
+    match text.split_at_checked(at as usize) {
+        Some((_, rest)) => word(rest),
+        None => &[],
+    }
+}
