@@ -166,12 +166,31 @@ pub enum EncodeError {
     Name,
     /// The value's own `Serialize` has given up.
     Custom,
+    /// The client has gone away: there is nobody to write to.
+    Disconnected,
+    /// A service's answer is not what its definition says. Only debug builds look:
+    /// [`Service::CHECKED`](crate::Service::CHECKED).
+    NotAsDefined {
+        /// How they differ; [`Mismatch::Member`] is an error that the interface does not have.
+        why: Mismatch,
+        /// The top-level field that is, or contains, the cause; None if the definition has none.
+        field: Option<&'static str>,
+        /// Where in the message.
+        offset: usize,
+    },
 }
 
 impl fmt::Display for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             EncodeError::NoVarlinkType(name) => write!(f, "Varlink has no type for {name}"),
+            EncodeError::NotAsDefined { why, field, offset } => {
+                write!(f, "the answer is not as its interface defines it: {why}")?;
+                if let Some(field) = field {
+                    write!(f, " in field {field}")?;
+                }
+                write!(f, " at byte {offset}")
+            }
             other => f.write_str(match other {
                 EncodeError::Full => {
                     "the message does not fit: send others first, or use a larger buffer"
@@ -181,6 +200,7 @@ impl fmt::Display for EncodeError {
                 EncodeError::Name => {
                     "not the name of a method or an error: org.example.ftl.Jump is one"
                 }
+                EncodeError::Disconnected => "the client has gone away",
                 _ => "the value's own Serialize has failed",
             }),
         }

@@ -230,7 +230,8 @@ impl<'b> Outbox<'b> {
     }
 }
 
-/// Sends bytes, all of them, and says whether it has.
+/// Sends bytes, all of them, and says whether it has. If it has not, the connection is over:
+/// part of them may have been sent.
 pub type Drain<'a> = &'a mut dyn FnMut(&[u8]) -> bool;
 
 /// Where a message is written to: see [`Outbox::room`].
@@ -252,11 +253,20 @@ impl Room<'_> {
             return written;
         }
         let waiting = self.pending.of(self.buffer);
-        if !self.drain.as_mut().is_some_and(|drain| drain(waiting)) {
+        let Some(drain) = self.drain.as_mut() else {
             return written;
+        };
+        if !drain(waiting) {
+            return Err(EncodeError::Disconnected);
         }
         *self.pending = Pending::default();
         message(self.buffer)
+    }
+
+    /// The message that was written last, with a length of `count`, without its NUL.
+    pub fn written(&self, count: usize) -> &[u8] {
+        let written = self.buffer.get(self.pending.end..).unwrap_or_default();
+        written.get(..count.saturating_sub(1)).unwrap_or_default()
     }
 }
 

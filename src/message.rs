@@ -8,6 +8,7 @@ use core::str;
 use serde::Deserialize;
 
 use crate::error::{DecodeError, EncodeError, Violation};
+use crate::idl::{Fault, Member as IdlMember, MemberKind, Type};
 use crate::json::{self, Kind, Member, Raw, Reader, Scanner, Value, Writer};
 use crate::name;
 
@@ -143,6 +144,13 @@ impl<'c> Call<'c> {
         self.parameters.raw()
     }
 
+    /// Whether the parameters are what a definition says of them. A key that it does not have is
+    /// where the fault says, from the beginning of the message.
+    pub(crate) fn check(&self, parameters: Type<'static>) -> Result<(), Fault<'static>> {
+        let (text, start) = self.parameters.text();
+        parameters.check(text).map_err(|fault| fault.moved(start))
+    }
+
     /// The parameters, to be read piece by piece.
     pub fn into_parameters(self) -> Value<'c> {
         self.parameters
@@ -249,6 +257,31 @@ fn scan_call(message: &[u8]) -> Result<(Mode, Spans), Violation> {
         _ => return Err(Violation::Flags),
     };
     Ok((mode, [method, parameters.flatten()]))
+}
+
+/// Whether a reply is what a definition says: one to a call of `method`, or an error of the same
+/// interface. (Errors of others are not looked at.)
+pub(crate) fn check_reply(
+    message: &[u8],
+    method: &IdlMember<'static>,
+) -> Result<(), Fault<'static>> {
+    let Ok((_, [error, parameters])) = scan_reply(message) else {
+        // It has been written here, so this can't be.
+        return Ok(());
+    };
+    let text = |range: Option<Range<usize>>| message.get(range.unwrap_or(0..0)).unwrap_or_default();
+    let error = error.and_then(|error| str::from_utf8(text(Some(error))).ok());
+    let of = match error.and_then(name::split) {
+        None => method.output(),
+        Some((interface, _)) if interface != method.definition().name() => return Ok(()),
+        Some((_, member)) => match method.definition().find(member) {
+            Some(error) if error.kind() == MemberKind::Error => error.output(),
+            _ => return Err(Fault::NO_MEMBER),
+        },
+    };
+    let start = parameters.clone().map_or(0, |range| range.start);
+    of.check(text(parameters))
+        .map_err(|fault| fault.moved(start))
 }
 
 /// One strict pass over a reply. The string is `error`.

@@ -93,14 +93,14 @@ const PROMISES: &[(&str, char, &str, Kept)] = &[
     (
         "M4",
         '+',
-        "unknown interfaces and methods are named",
-        InPart("MethodNotImplemented is the handler's to say"),
+        "unknown interfaces and methods are named, and methods that are declared and not served",
+        Yes,
     ),
     (
         "M5",
         '+',
-        "missing, null and ill-typed parameters are named",
-        InPart("unknown ones are ignored, unless the type says `deny_unknown_fields`"),
+        "unknown, missing, null and ill-typed parameters are named",
+        Yes,
     ),
     (
         "M6",
@@ -119,7 +119,7 @@ const PROMISES: &[(&str, char, &str, Kept)] = &[
         "M9",
         '+',
         "duplicate keys in structures and maps are refused",
-        NotYet,
+        Yes,
     ),
     (
         "U1",

@@ -173,7 +173,7 @@ fn l5_a_stream_is_abandoned_when_the_client_takes_no_more() {
             _: Call<'c>,
             reply: Responder<'c, u32>,
         ) -> Result<Outcome<'c, u32>, Refusal> {
-            Ok(reply.stream()?.continues(&(), 1)?)
+            Ok(reply.stream()?.continues(&Count { i: 0 }, 1)?)
         }
 
         fn resume<'c>(
@@ -181,7 +181,7 @@ fn l5_a_stream_is_abandoned_when_the_client_takes_no_more() {
             cursor: u32,
             reply: nullink::service::ReplyStream<'c, u32>,
         ) -> Result<Outcome<'c, u32>, Refusal> {
-            Ok(reply.continues(&(), cursor + 1)?)
+            Ok(reply.continues(&Count { i: 0 }, cursor + 1)?)
         }
 
         fn abandoned(&mut self, cursor: u32) {
@@ -189,7 +189,13 @@ fn l5_a_stream_is_abandoned_when_the_client_takes_no_more() {
         }
     }
 
-    let call = r#"{"method":"org.example.t.Count","more":true}"#.to_string() + "\0";
+    #[derive(serde::Serialize)]
+    struct Count {
+        i: u32,
+    }
+
+    let call = r#"{"method":"org.example.t.Count","more":true,"parameters":{"n":9}}"#;
+    let call = call.to_string() + "\0";
     let mut stream = stream(&call, &[Ok(99), Ok(99), Ok(99), Err(ErrorKind::BrokenPipe)]);
     let mut service = Counts(Vec::new());
     let (mut receive, mut send) = ([0; 99], [0; 99]);

@@ -85,7 +85,7 @@ fn m2_a_stream_can_end_with_an_error() {
     talk()
         .calls(more(1), &[item, oops])
         .calls(more(2), &[item, standard])
-        .calls(more(3), &[item, "{}"])
+        .calls(more(3), &[item, r#"{"parameters":{"i":3}}"#])
         .check_with(&mut Pair::default());
 }
 
@@ -248,7 +248,7 @@ fn m5_a_missing_null_or_ill_typed_parameter_is_named() {
             .call(
                 t(
                     "Echo",
-                    &format!(r#"{{"x":[{{"y":null}}],"{field}":{value},"z":1}}"#),
+                    &format!(r#"{{"a":[{{"y":null}}],"{field}":{value},"z":1}}"#),
                 ),
                 &invalid(field),
             );
@@ -326,12 +326,13 @@ fn m2_a_service_that_does_not_resume_its_streams_closes() {
             Info::default()
         }
         fn call<'c>(&mut self, _: Call<'c>, reply: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
-            Ok(reply.stream()?.continues(&(), ())?)
+            Ok(reply.stream()?.continues(&Item { i: 1 }, ())?)
         }
     }
-    let call = r#"{"method":"org.example.pair.a.Stream","more":true}"#.to_string() + "\0";
+    let call = r#"{"method":"org.example.pair.a.Stream","more":true,"parameters":{"n":1}}"#;
+    let call = call.to_string() + "\0";
     let (replies, end) = answer(&mut Forgets, call.as_bytes(), Arrival::Joined, 99, 99);
-    assert_eq!(replies, [r#"{"continues":true}"#]);
+    assert_eq!(replies, [r#"{"continues":true,"parameters":{"i":1}}"#]);
     assert_eq!(end, Err(Error::Encode(EncodeError::Custom)));
 }
 
@@ -723,9 +724,10 @@ interface org.example.pair.a
 method Name() -> (of: string)
 method Fail() -> ()
 method Stream(n: int) -> (i: int)
-method Do(what: string) -> ()
+method Do(what: string) -> (of: string)
 
 error Broken ()
+error TooLong (room: int)
 "
 );
 const B: Interface = interface!(
@@ -734,8 +736,15 @@ interface org.example.pair.b
 
 method Name() -> (of: string)
 method Fail() -> ()
+method Nested(outer: (inner: (text: string)), last: int) -> (text: string)
+method Maybe(list: ?[]int, map: ?()) -> (list: string, map: string)
+method Unsigned(small: int, large: int) -> (small: int, large: int)
+method Half(float: float) -> (half: float)
+method Odd(of: string) -> (half: float)
+method Config(config: object) -> (level: int)
 
 error Broken ()
+error NotANumber ()
 "
 );
 
@@ -896,7 +905,7 @@ impl Service for Pair {
                 let _undone = reply.send(&Item { i: 99 })?;
                 Err(Refusal::PermissionDenied)
             }
-            _ => Ok(reply.send(&())?),
+            _ => Ok(reply.send(&Item { i: n })?),
         }
     }
 

@@ -322,7 +322,7 @@ methods! {
     "Test06" Test06<'_> => StructReply<'r>;
     "Test07" Test07<'_> => MapReply<'r>;
     "Test08" Test08<'_> => SetReply;
-    "Test09" Test09<'_> => MyTypeReply<'r>;
+    "Test09" Test09<'_> => MyTypeReply<Raw<'r>>;
     "Test10" Test10<'_, &MyType<'_>> => StringReply<'r>;
     "Test11" Test11<'_> => ();
     "End" End<'_> => EndReply;
@@ -371,10 +371,9 @@ struct SetReply {
 }
 
 /// The client keeps the text, and reads it in a copy.
-#[derive(Debug, Deserialize)]
-struct MyTypeReply<'a> {
-    #[serde(borrow)]
-    mytype: Raw<'a>,
+#[derive(Debug, Serialize, Deserialize)]
+struct MyTypeReply<T> {
+    mytype: T,
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -595,11 +594,8 @@ impl Service for Certification {
                     client_id,
                     set: Set::default(),
                 };
-                let answer = Test10 {
-                    client_id,
-                    mytype: MyType::expected(),
-                };
-                self.check(reply, (9, client_id), &got, &wants, &answer)
+                let mytype = MyType::expected();
+                self.check(reply, (9, client_id), &got, &wants, &MyTypeReply { mytype })
             }
             Methods::Test10(got) => {
                 let reply = reply.stream()?;

@@ -12,16 +12,21 @@
 //! | `parse` | the grammar, which fills the table |
 //! | `error` | what can be wrong with a definition |
 //! | `view` | members, fields, types, documentation |
+//! | `check` | whether a value is what the definition says |
 
+mod check;
 mod error;
 mod parse;
 mod table;
 mod text;
 mod view;
 
+pub use check::{Deviation, MAP_KEYS, OPEN_FIELDS};
+pub(crate) use check::{Fault, Place};
 pub use error::{Message, ParseError, Problem};
 pub use parse::index;
 pub use table::{Entry, size};
+pub(crate) use view::MemberIndex;
 pub use view::{
     Documentation, Field, Fields, Kind, Member, MemberKind, Members, Type, Value, Values,
 };

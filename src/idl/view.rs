@@ -42,17 +42,21 @@ impl<'a> Definition<'a> {
             .unwrap_or(Entry::EMPTY)
     }
 
-    fn name_of(&self, index: u16) -> &'a str {
+    pub(super) fn name_of(&self, index: u16) -> &'a str {
         name_at(self.text, self.entry(index).at)
     }
 
-    pub(super) fn member_at(&self, index: u16) -> Member<'a> {
+    /// The member that has an index.
+    pub(crate) fn member_at(&self, index: MemberIndex) -> Member<'a> {
         Member {
             definition: *self,
             index,
         }
     }
 }
+
+/// Which member of a definition: what can be kept where the definition is known.
+pub(crate) type MemberIndex = u16;
 
 /// The members of a definition: see [`Definition::members`].
 #[derive(Clone, Debug)]
@@ -123,6 +127,11 @@ impl<'a> Member<'a> {
     pub fn name(&self) -> &'a str {
         let keyword = self.definition.entry(self.index).at;
         name_behind(self.definition.text, keyword)
+    }
+
+    /// Its index in the definition.
+    pub(crate) fn index(&self) -> MemberIndex {
+        self.index
     }
 
     /// The interface's definition.

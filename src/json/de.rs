@@ -15,6 +15,7 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
+use super::number::Integer;
 use super::raw::Raw;
 use super::scan::{Scanner, scan};
 use super::text;
@@ -146,6 +147,10 @@ impl<'de> Reader<'de> {
 
     pub fn text(&self) -> &[u8] {
         self.rest
+    }
+
+    pub fn offset(&self) -> usize {
+        self.offset
     }
 
     pub fn into_text(self) -> &'de [u8] {
@@ -317,31 +322,6 @@ const TYPE: Stop = Stop::Because(Mismatch::Type);
 const RANGE: Stop = Stop::Because(Mismatch::Range);
 const LENGTH: Stop = Stop::Because(Mismatch::Length);
 const SYNTAX: Stop = Stop::Because(Mismatch::Syntax);
-
-/// A number without fraction and exponent that 64 bits can hold.
-enum Integer {
-    Positive(u64),
-    Negative(i64),
-}
-
-impl Integer {
-    fn parse(text: &[u8]) -> Option<Self> {
-        let (negative, digits) = match text {
-            [b'-', digits @ ..] => (true, digits),
-            digits => (false, digits),
-        };
-        let mut value = 0_u64;
-        for byte in digits {
-            let digit = char::from(*byte).to_digit(10)?;
-            value = value.checked_mul(10)?.checked_add(digit.into())?;
-        }
-        if negative {
-            0_i64.checked_sub_unsigned(value).map(Integer::Negative)
-        } else {
-            Some(Integer::Positive(value))
-        }
-    }
-}
 
 impl<'de> Deserializer<'de> for &mut Reader<'de> {
     type Error = Stop;

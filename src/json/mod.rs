@@ -7,6 +7,7 @@
 //! - [`encode`] writes a value; [`List`] and [`Map`] write what an iterator yields.
 
 mod de;
+mod number;
 mod raw;
 mod scan;
 mod ser;
@@ -20,6 +21,7 @@ pub use ser::{List, Map, encode};
 pub use value::{Decode, Elements, Items, Members, Value};
 
 pub(crate) use de::{Member, Reader, Stop};
+pub(crate) use number::{is_finite, is_integer};
 pub(crate) use scan::{Kind, Scanner};
 pub(crate) use ser::Writer;
-pub(crate) use text::{equals, has_dot, unescape};
+pub(crate) use text::{equals, has_dot, same, unescape};

@@ -78,6 +78,12 @@ impl<'a> Scanner<'a> {
         self.length.saturating_sub(self.rest.len())
     }
 
+    /// The first byte of what is next, with the white space before it gone.
+    pub fn peek(&mut self) -> Option<u8> {
+        self.space();
+        self.rest.first().copied()
+    }
+
     /// `{`, and everything before it.
     pub fn open_object(&mut self) -> Result<(), SyntaxError> {
         self.space();

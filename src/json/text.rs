@@ -1,5 +1,7 @@
 //! The inside of JSON's strings: escapes, and what they stand for (RFC 8259, section 7).
 
+use core::iter;
+
 use crate::error::Syntax;
 
 /// The character that an escape stands for, and what is behind it. `text` begins behind the
@@ -91,6 +93,36 @@ fn next_ascii(text: &mut &[u8]) -> Option<char> {
 /// Whether the text of a string stands for `name`, which is ASCII.
 pub(crate) fn equals(mut text: &[u8], name: &str) -> bool {
     name.chars().all(|char| next_ascii(&mut text) == Some(char)) && text.is_empty()
+}
+
+/// Whether the texts of two strings stand for the same.
+pub(crate) fn same(one: &[u8], two: &[u8]) -> bool {
+    match one.contains(&b'\\') || two.contains(&b'\\') {
+        true => unescaped(one).eq(unescaped(two)),
+        false => one == two,
+    }
+}
+
+/// The bytes that the text of a string stands for, one after another.
+fn unescaped(mut text: &[u8]) -> impl Iterator<Item = u8> {
+    let (mut utf8, mut waiting) = ([0; 4], 0..0_usize);
+    iter::from_fn(move || {
+        if waiting.is_empty() {
+            let (length, rest) = match text {
+                [] => return None,
+                [b'\\', rest @ ..] => {
+                    let (char, rest) = escape(rest).ok()?;
+                    (char.encode_utf8(&mut utf8).len(), rest)
+                }
+                [byte, rest @ ..] => {
+                    utf8 = [*byte; 4];
+                    (1, rest)
+                }
+            };
+            (waiting, text) = (0..length, rest);
+        }
+        utf8.get(waiting.next()?).copied()
+    })
 }
 
 /// Whether what the text of a string stands for has a dot in it.

@@ -57,6 +57,11 @@ impl<'de> Value<'de> {
         }
     }
 
+    /// The text, and where it begins in its message.
+    pub(crate) fn text(&self) -> (&[u8], usize) {
+        (self.reader.text(), self.reader.offset())
+    }
+
     pub(crate) fn reader(&mut self) -> &mut Reader<'de> {
         &mut self.reader
     }

@@ -93,6 +93,15 @@ pub trait Service {
     /// on afterwards: UAPI.20, "`upgrade`".
     const UPGRADES: bool = false;
 
+    /// Whether calls are checked against the definition before they get to the service: what is
+    /// unknown, missing, twice there or ill-typed is refused then, whatever the types that it is
+    /// decoded into would take, and so are methods that the definition does not have. A service
+    /// that wants its own leniency says `false`.
+    ///
+    /// In debug builds, what the service answers is checked, too. An answer that is not as defined
+    /// is not sent: [`EncodeError::NotAsDefined`].
+    const CHECKED: bool = true;
+
     /// Who the service is.
     fn info(&self) -> Info<'_>;
 

@@ -8,7 +8,9 @@ use serde::Serialize;
 use super::builtin::ServiceError;
 use crate::error::{DecodeError, EncodeError, Field, Mismatch};
 use crate::frame::Room;
-use crate::message::{Content, Envelope, Mode};
+use crate::idl::{Fault, Interface, Member, MemberIndex, Place};
+use crate::json::unescape;
+use crate::message::{Call, Content, Envelope, Mode, check_reply};
 
 /// Answers one call. Every way to answer consumes it and makes the [`Outcome`] that the handler
 /// has to return.
@@ -45,8 +47,29 @@ use crate::message::{Content, Envelope, Mode};
 pub struct Responder<'c, C = ()> {
     room: Room<'c>,
     mode: Mode,
-    interface: &'static str,
+    method: Method,
     brand: Brand<'c, C>,
+}
+
+/// The method that was called.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Method {
+    pub interface: &'static Interface,
+    /// None, if nothing is to be checked against its definition.
+    pub defined: Option<MemberIndex>,
+}
+
+impl Method {
+    /// Its definition, if something is to be checked against it.
+    fn definition(&self) -> Option<Member<'static>> {
+        self.defined.map(|index| self.interface.member_at(index))
+    }
+
+    /// How a call's parameters differ from its definition.
+    pub fn fault_in(&self, call: &Call<'_>) -> Option<Fault<'static>> {
+        let method = self.definition()?;
+        call.check(method.input()).err()
+    }
 }
 
 const REPLY: Envelope<'static> = Envelope::Reply { continues: false };
@@ -56,11 +79,11 @@ const CONTINUES: Envelope<'static> = Envelope::Reply { continues: true };
 type Brand<'c, C> = PhantomData<(fn(&'c ()) -> &'c (), C)>;
 
 impl<'c, C> Responder<'c, C> {
-    pub(super) fn new(room: Room<'c>, mode: Mode, interface: &'static str) -> Self {
+    pub(super) fn new(room: Room<'c>, mode: Mode, method: Method) -> Self {
         Responder {
             room,
             mode,
-            interface,
+            method,
             brand: PhantomData,
         }
     }
@@ -100,7 +123,7 @@ impl<'c, C> Responder<'c, C> {
     where
         E: Serialize + ?Sized,
     {
-        let interface = self.interface;
+        let interface = self.method.interface.name();
         let envelope = Envelope::Error { interface };
         self.write(Then::Done, envelope, &|writer| _ = writer.value(error))
     }
@@ -145,6 +168,12 @@ impl<'c, C> Responder<'c, C> {
             Mode::Oneway => Ok(0),
             _ => self.room.write(&|room| envelope.write(room, content)),
         };
+        let written = match written {
+            Ok(length) if cfg!(debug_assertions) && length > 0 => {
+                self.as_defined(length).map(|()| length)
+            }
+            written => written,
+        };
         match written {
             Ok(length) => Ok(Outcome {
                 length,
@@ -153,6 +182,21 @@ impl<'c, C> Responder<'c, C> {
             }),
             Err(why) => Err(Unsent { reply: self, why }),
         }
+    }
+
+    /// Whether the message that was written is what the definition says.
+    fn as_defined(&self, length: usize) -> Result<(), EncodeError> {
+        let Some(method) = self.method.definition() else {
+            return Ok(());
+        };
+        check_reply(self.room.written(length), &method).map_err(|fault| EncodeError::NotAsDefined {
+            why: fault.mismatch,
+            field: match fault.field {
+                Place::Declared(name) => Some(name),
+                _ => None,
+            },
+            offset: fault.offset,
+        })
     }
 
     /// Several replies: for a method that needs `more`. (One that merely can do more looks at
@@ -186,7 +230,7 @@ impl<C> fmt::Debug for Responder<'_, C> {
         f.debug_struct("Responder")
             .field("room", &self.room)
             .field("mode", &self.mode)
-            .field("interface", &self.interface)
+            .field("method", &self.method)
             .finish()
     }
 }
@@ -224,9 +268,9 @@ pub struct ReplyStream<'c, C = ()> {
 }
 
 impl<'c, C> ReplyStream<'c, C> {
-    pub(super) fn new(room: Room<'c>, interface: &'static str) -> Self {
+    pub(super) fn new(room: Room<'c>, method: Method) -> Self {
         ReplyStream {
-            reply: Responder::new(room, Mode::More, interface),
+            reply: Responder::new(room, Mode::More, method),
         }
     }
 
@@ -450,6 +494,22 @@ impl core::error::Error for Refusal {}
 pub struct Parameter(Field);
 
 impl Parameter {
+    /// The one that a fault is about. A key that the definition does not have is decoded for that,
+    /// where it stands.
+    pub(super) fn of(fault: Fault<'static>, message: &mut [u8]) -> Self {
+        Parameter(match fault.field {
+            Place::Declared(name) => Field::Named(name),
+            Place::Key(range) => Field::At {
+                offset: range.start,
+                length: match message.get_mut(range).map(unescape) {
+                    Some(Ok(name)) => name.len(),
+                    _ => 0,
+                },
+            },
+            Place::Nowhere => Field::Named("parameters"),
+        })
+    }
+
     pub(super) fn name_in<'a>(&self, message: &'a [u8]) -> &'a str {
         self.0.name_in(message).unwrap_or("parameters")
     }

@@ -2,7 +2,7 @@
 
 use super::Service;
 use super::builtin::{self, SERVICE, ServiceError};
-use super::responder::{Outcome, Refusal, ReplyStream, Responder, Then};
+use super::responder::{Method, Outcome, Parameter, Refusal, ReplyStream, Responder, Then};
 use crate::error::{EncodeError, Error, TooLong, Violation};
 use crate::frame::{Drain, Frames, Outbox, Room};
 use crate::message::{Call, Envelope, Mode};
@@ -49,8 +49,8 @@ pub struct Session<'b, C> {
 enum State<C> {
     /// Waits for calls.
     Open,
-    /// Owes the next reply of a stream, of a method of the interface.
-    Streaming { cursor: C, interface: &'static str },
+    /// Owes the next reply of a stream.
+    Streaming { cursor: C, method: Method },
     /// Belongs to another protocol, when everything is sent.
     Upgraded(C),
     /// Ends, when everything is sent.
@@ -179,9 +179,7 @@ impl<'b, C: Copy> Session<'b, C> {
             State::Ended(result) if self.pending().is_empty() => return Step::Ended(result),
             State::Upgraded(_) | State::Ended(_) => return Step::Write,
             State::Streaming { .. } if must_wait => return Step::Write,
-            State::Streaming { cursor, interface } => {
-                self.resume(service, drain, cursor, interface)
-            }
+            State::Streaming { cursor, method } => self.resume(service, drain, cursor, method),
             State::Open => match self.rx.search() {
                 Ok(true) if must_wait => return Step::Write,
                 Ok(true) => self.dispatch(service, drain),
@@ -195,7 +193,10 @@ impl<'b, C: Copy> Session<'b, C> {
             },
         };
         self.state = result.unwrap_or_else(|error| {
-            service.failed(error);
+            // That a client goes away is not a failure.
+            if error != Error::Encode(EncodeError::Disconnected) {
+                service.failed(error);
+            }
             State::Ended(Err(error))
         });
         match self.state {
@@ -215,34 +216,37 @@ impl<'b, C: Copy> Session<'b, C> {
             return Ok(State::Open);
         };
         let call = Call::parse(message)?;
-        let (method, mode) = (call.method(), call.mode());
-        let known = match name::split(method) {
-            None => Err(ServiceError::MethodNotFound { method }),
-            Some((interface, _)) => {
-                builtin::find::<S>(interface).ok_or(ServiceError::InterfaceNotFound { interface })
-            }
-        };
-        let error = match known {
+        let (name, mode) = (call.method(), call.mode());
+        let error = match find::<S>(&call) {
             Err(error) => error,
-            Ok(interface) => {
-                let room = self.tx.room(&mut drain);
-                let reply = Responder::new(room, mode, interface.name());
-                let answer = if interface == &SERVICE {
-                    builtin::call(service, call, reply)
-                } else {
-                    service.call(call, reply)
-                };
-                match answer.map(Outcome::into_parts) {
-                    Ok((length, then)) => {
-                        self.tx.commit(length);
-                        return Ok(State::after(then, interface.name()));
-                    }
-                    Err(Refusal::InvalidParameter(parameter)) => ServiceError::InvalidParameter {
-                        parameter: parameter.name_in(message),
-                    },
-                    Err(refusal) => refusal.error(method)?,
+            Ok((method, declared)) => match method.fault_in(&call) {
+                Some(fault) => {
+                    let parameter = Parameter::of(fault, message);
+                    let parameter = parameter.name_in(message);
+                    ServiceError::InvalidParameter { parameter }
                 }
-            }
+                None => {
+                    let reply = Responder::new(self.tx.room(&mut drain), mode, method);
+                    let answer = match method.interface == &SERVICE {
+                        true => builtin::call(service, call, reply),
+                        false => service.call(call, reply),
+                    };
+                    match answer.map(Outcome::into_parts) {
+                        Ok((length, then)) => {
+                            self.tx.commit(length);
+                            return Ok(State::after(then, method));
+                        }
+                        Err(Refusal::InvalidParameter(parameter)) => {
+                            let parameter = parameter.name_in(message);
+                            ServiceError::InvalidParameter { parameter }
+                        }
+                        Err(Refusal::MethodNotFound) if declared => {
+                            ServiceError::MethodNotImplemented { method: name }
+                        }
+                        Err(refusal) => refusal.error(name)?,
+                    }
+                }
+            },
         };
         if mode != Mode::Oneway {
             let length = write_error(self.tx.room(&mut drain), &error)?;
@@ -257,10 +261,10 @@ impl<'b, C: Copy> Session<'b, C> {
         service: &mut S,
         mut drain: Option<Drain<'_>>,
         cursor: C,
-        interface: &'static str,
+        method: Method,
     ) -> Result<State<C>, Error> {
         let room = self.tx.room(&mut drain);
-        let answer = service.resume(cursor, ReplyStream::new(room, interface));
+        let answer = service.resume(cursor, ReplyStream::new(room, method));
         let (length, then) = match answer.map(Outcome::into_parts) {
             Ok(parts) => parts,
             // The call is gone, and its name with it.
@@ -273,15 +277,29 @@ impl<'b, C: Copy> Session<'b, C> {
             }
         };
         self.tx.commit(length);
-        Ok(State::after(then, interface))
+        Ok(State::after(then, method))
     }
 }
 
+/// The method that is called, and whether its interface declares it.
+fn find<'c, S: Service>(call: &Call<'c>) -> Result<(Method, bool), ServiceError<'c>> {
+    let method = call.method();
+    let (name, member) = name::split(method).ok_or(ServiceError::MethodNotFound { method })?;
+    let interface = builtin::find::<S>(name);
+    let interface = interface.ok_or(ServiceError::InterfaceNotFound { interface: name })?;
+    let declared = interface.method(member).map(|method| method.index());
+    let defined = match S::CHECKED || interface == &SERVICE {
+        true => Some(declared.ok_or(ServiceError::MethodNotFound { method })?),
+        false => None,
+    };
+    Ok((Method { interface, defined }, declared.is_some()))
+}
+
 impl<C> State<C> {
-    fn after(then: Then<C>, interface: &'static str) -> Self {
+    fn after(then: Then<C>, method: Method) -> Self {
         match then {
             Then::Done => State::Open,
-            Then::Continue(cursor) => State::Streaming { cursor, interface },
+            Then::Continue(cursor) => State::Streaming { cursor, method },
             Then::Upgrade(cursor) => State::Upgraded(cursor),
         }
     }

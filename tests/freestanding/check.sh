@@ -33,6 +33,9 @@ calls() {
     call Sum ',"parameters":{"numbers":[9223372036854775807,1,0]}'
     call Sum ',"parameters":{"numbers":[1,2]}'
     call Keep ',"parameters":{"object":{"a" : [1.50]},"color":"green"}'
+    call Keep ',"parameters":{"object":{},"color":"red","ratio":0.30}'
+    call Keep ',"parameters":{"object":{},"color":"red","ratio":1e400}'
+    call Keep ',"parameters":{"object":{},"color":"red","ration":1}'
     call Count ',"more":true,"parameters":{"n":2}'
     call Count ',"parameters":{"n":2}'
     call Fail
@@ -46,6 +49,9 @@ expected='{"parameters":{"pong":"🦀 Hi"}}
 {"error":"org.varlink.service.InvalidParameter","parameters":{"parameter":"numbers"}}
 {"error":"org.varlink.service.InvalidParameter","parameters":{"parameter":"numbers"}}
 {"parameters":{"object":{"a" : [1.50]},"color":"green"}}
+{"parameters":{"object":{},"color":"red","ratio":0.30}}
+{"error":"org.varlink.service.InvalidParameter","parameters":{"parameter":"ratio"}}
+{"error":"org.varlink.service.InvalidParameter","parameters":{"parameter":"ration"}}
 {"continues":true,"parameters":{"i":0}}
 {"parameters":{"i":1}}
 {"error":"org.varlink.service.ExpectedMore"}

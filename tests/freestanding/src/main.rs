@@ -4,7 +4,8 @@
 //!
 //! It has what a service has: an enum for its methods, one for its errors, strings with escapes,
 //! lists, maps, raw JSON, a stream of replies, an upgrade, the standard errors and
-//! `org.varlink.service`. It has no float, because core's float parser can panic.
+//! `org.varlink.service`. It checks floats and keeps their text, but does not read them, because
+//! core's float parser can panic.
 
 #[cfg(could_allocate)]
 extern crate alloc;
@@ -43,6 +44,7 @@ struct Keep<'a> {
     #[serde(borrow)]
     object: Raw<'a>,
     color: Color,
+    ratio: Option<Raw<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]

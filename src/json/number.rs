@@ -1,0 +1,150 @@
+//! Numbers: what 64 bits can hold, and what a float can.
+
+/// A number without fraction and exponent that 64 bits can hold.
+pub(crate) enum Integer {
+    Positive(u64),
+    Negative(i64),
+}
+
+impl Integer {
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let (negative, digits) = match text {
+            [b'-', digits @ ..] => (true, digits),
+            digits => (false, digits),
+        };
+        let mut value = 0_u64;
+        for byte in digits {
+            let digit = char::from(*byte).to_digit(10)?;
+            value = value.checked_mul(10)?.checked_add(digit.into())?;
+        }
+        if negative {
+            0_i64.checked_sub_unsigned(value).map(Integer::Negative)
+        } else {
+            Some(Integer::Positive(value))
+        }
+    }
+}
+
+/// Whether the text of a number is that of an integer, as `int` has them: it has neither fraction
+/// nor exponent, and fits into 64 bits, with a sign or without.
+pub(crate) fn is_integer(text: &[u8]) -> bool {
+    Integer::parse(text).is_some()
+}
+
+/// Whether the text of a number is that of a float, and not of one so large that it would be
+/// infinite. It is decided on the digits: a service without floats is without their parser.
+pub(crate) fn is_finite(text: &[u8]) -> bool {
+    let (mantissa, exponent) = match text.iter().position(|byte| matches!(byte, b'e' | b'E')) {
+        Some(e) => {
+            let (mantissa, exponent) = text.split_at_checked(e).unwrap_or_default();
+            (mantissa, parse_exponent(exponent))
+        }
+        None => (text, 0),
+    };
+    // The power of ten of the first digit that is not 0.
+    let mut power = exponent;
+    let mut digits = mantissa.iter().filter(|byte| byte.is_ascii_digit());
+    let integral = mantissa.iter().take_while(|byte| **byte != b'.');
+    let count = integral.filter(|byte| byte.is_ascii_digit()).count();
+    power = power.saturating_add_unsigned(count as u64);
+    let first = loop {
+        power = power.saturating_sub(1);
+        match digits.next() {
+            None => return true,
+            Some(b'0') => {}
+            Some(digit) => break digit,
+        }
+    };
+    if power != LIMIT_POWER {
+        return power < LIMIT_POWER;
+    }
+    // (Digits that are left out are 0.)
+    let digits = [first]
+        .into_iter()
+        .chain(digits)
+        .chain([b'0'; LIMIT.len()].iter());
+    digits.take(LIMIT.len()).lt(LIMIT.iter())
+}
+
+/// The first digits of the least number that is rounded to infinity, 2^1024 - 2^970. (One that has
+/// all of them and is less, by a part in 10^40, is taken for it.)
+const LIMIT: &[u8; 40] = b"1797693134862315807937289714053034150799";
+const LIMIT_POWER: i64 = 308;
+
+/// An exponent, with the `e` before it. One that is out of any range is as good as the greatest.
+fn parse_exponent(text: &[u8]) -> i64 {
+    let mut value = 0_i64;
+    for byte in text {
+        if let Some(digit) = char::from(*byte).to_digit(10) {
+            value = value.saturating_mul(10).saturating_add(digit.into());
+        }
+    }
+    match text {
+        [_, b'-', ..] => value.saturating_neg(),
+        _ => value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::format;
+
+    #[test]
+    fn m7_a_float_is_finite_as_its_digits_say() {
+        for text in [
+            "0",
+            "-0",
+            "0.0",
+            "0e999999999999999999999",
+            "1e308",
+            "-1e308",
+            "1.7976931348623157e308",
+            "1.7976931348623158e308",
+            "17976931348623157e292",
+            "0.00017976931348623157e312",
+            "1.797693134862315807e308",
+            "1e-400",
+            "1e-99999999999999999999",
+            "123.456",
+            "0.000e400",
+            "1797693134862315700000e287",
+        ] {
+            assert!(is_finite(text.as_bytes()), "{text}");
+            assert!(text.parse::<f64>().unwrap().is_finite(), "{text}");
+        }
+        for text in [
+            "1e309",
+            "-1e309",
+            "1e400",
+            "1.7976931348623159e308",
+            "-1.8e308",
+            "1e99999999999999999999",
+            "0.00018e312",
+            "17976931348623159e292",
+            "10e308",
+            "2e308",
+        ] {
+            assert!(!is_finite(text.as_bytes()), "{text}");
+            assert!(text.parse::<f64>().unwrap().is_infinite(), "{text}");
+        }
+        let long = format!("{}e0", "9".repeat(400));
+        assert!(!is_finite(long.as_bytes()));
+        let long = format!("0.{}1e308", "0".repeat(400));
+        assert!(is_finite(long.as_bytes()));
+        let long = format!("1{}e-100", "0".repeat(408));
+        assert!(is_finite(long.as_bytes()));
+        let long = format!("1{}e-100", "0".repeat(409));
+        assert!(!is_finite(long.as_bytes()));
+    }
+
+    proptest! {
+        #[test]
+        fn m7_a_float_is_finite_if_it_parses_as_such(
+            text in "-?(0|[1-9][0-9]{0,20})(\\.[0-9]{1,20})?([eE][+-]?(2[89][0-9]|30[5-9]|3[01][0-9]|[0-9]{1,3}))?",
+        ) {
+            prop_assert_eq!(is_finite(text.as_bytes()), text.parse::<f64>().unwrap().is_finite());
+        }
+    }
+}

@@ -1,0 +1,534 @@
+//! Values and their definitions: what is refused before a handler runs, and what is not.
+
+mod common;
+
+use common::{Arrival, answer};
+use nullink::idl::{MAP_KEYS, OPEN_FIELDS};
+use nullink::json::Raw;
+use nullink::service::{Info, Outcome, Refusal, Responder};
+use nullink::{Call, EncodeError, Error, Interface, Mismatch, Service, interface};
+use serde::{Deserialize, Serialize};
+
+const ALL: Interface = interface!(
+    text "
+interface org.example.all
+
+type Color (red, green)
+type Tree (children: []Tree, left: ?Tree, by_name: ?[string]Tree)
+
+method Bool(v: bool) -> ()
+method Int(v: int) -> ()
+method Float(v: float) -> ()
+method String(v: string) -> ()
+method Object(v: object) -> ()
+method Any(v: any) -> ()
+method Named(v: Color) -> ()
+method Enum(v: (one, two_three)) -> ()
+method Struct(v: (a: int, b: ?string)) -> ()
+method Empty(v: ()) -> ()
+method Array(v: []int) -> ()
+method Arrays(v: [][]?int) -> ()
+method Map(v: [string]int) -> ()
+method Set(v: [string]()) -> ()
+method Maps(v: [string][string]int) -> ()
+method Nullable(v: ?int) -> ()
+method NullableStruct(v: ?(a: int)) -> ()
+method NullableMap(v: ?[string]?Color) -> ()
+method Trees(v: Tree) -> ()
+method Two(a: ?int, b: int) -> (sum: int)
+method None() -> ()
+
+error Odd (why: string, color: ?Color)
+"
+);
+
+/// What is wrong with the parameter `v` of a method; None if nothing is.
+fn v(method: &str, value: &str) -> Option<Mismatch> {
+    let text = format!(r#" {{ "v" : {value} }} "#);
+    let deviation = ALL
+        .check_call(method, Raw::new(&text).expect("JSON"))
+        .err()?;
+    assert_eq!(deviation.field(), Some("v"), "{method} {value}");
+    Some(deviation.mismatch())
+}
+
+#[test]
+fn m5_every_type_takes_its_values_and_no_others() {
+    use Mismatch::*;
+    for (method, good, bad) in [
+        (
+            "Bool",
+            "true false",
+            "null:Type 0:Type \"true\":Type {}:Type []:Type",
+        ),
+        (
+            "Int",
+            "0 -0 1 -1 9223372036854775807 -9223372036854775808 18446744073709551615",
+            "null:Type \"1\":Type true:Type 1.0:Range 1e3:Range 1E0:Range 18446744073709551616:Range \
+             -9223372036854775809:Range [1]:Type",
+        ),
+        (
+            "Float",
+            "0 1 1.5 -1.5e300 1e-400 123456789012345678901234567890",
+            "null:Type \"1\":Type 1e400:Range -1e309:Range false:Type",
+        ),
+        (
+            "String",
+            "\"\" \"x\" \"null\" \"\\u0000\"",
+            "null:Type 1:Type [\"x\"]:Type {}:Type",
+        ),
+        (
+            "Object",
+            "{} {\"a\":{\"a\":[null]}}",
+            "null:Type []:Type \"{}\":Type 1:Type",
+        ),
+        (
+            "Any",
+            "true 1 1.5 \"x\" [] [null] {} {\"a\":null}",
+            "null:Type",
+        ),
+        (
+            "Named",
+            "\"red\" \"green\" \"\\u0072ed\"",
+            "\"blue\":Variant \"Red\":Variant \"re\":Variant \"redd\":Variant \"\":Variant 0:Type null:Type {\"red\":{}}:Type",
+        ),
+        (
+            "Enum",
+            "\"one\" \"two_three\" \"two\\u005fthree\"",
+            "\"two\":Variant \"v\":Variant [\"one\"]:Type",
+        ),
+        (
+            "Struct",
+            "{\"a\":1} {\"a\":1,\"b\":null} {\"b\":\"\",\"a\":1} {\"\\u0061\":1}",
+            "{}:Missing {\"b\":\"x\"}:Missing {\"a\":null}:Type {\"a\":1,\"c\":1}:Unknown {\"a\":1,\"a\":1}:Duplicate {\"a\":1,\"\\u0061\":1}:Duplicate {\"a\":1,\"b\":1}:Type null:Type []:Type",
+        ),
+        (
+            "Empty",
+            "{}",
+            "{\"a\":1}:Unknown []:Type null:Type \"\":Type",
+        ),
+        (
+            "Array",
+            "[] [1] [1,2,3]",
+            "[null]:Type [1,null]:Type [1,\"2\"]:Type [[1]]:Type {}:Type 1:Type [1.5]:Range",
+        ),
+        (
+            "Arrays",
+            "[] [[]] [[1,null],[]]",
+            "[null]:Type [1]:Type [[1],[\"\"]]:Type",
+        ),
+        (
+            "Map",
+            "{} {\"a\":1} {\"\":1,\"\\u0000\":2}",
+            "{\"a\":null}:Type {\"a\":\"\"}:Type []:Type {\"a\":1,\"a\":1}:Duplicate {\"a\":1,\"b\":2,\"\\u0061\":1}:Duplicate",
+        ),
+        (
+            "Set",
+            "{} {\"a\":{},\"b\":{}}",
+            "{\"a\":{\"b\":1}}:Unknown {\"a\":null}:Type [\"a\"]:Type",
+        ),
+        (
+            "Maps",
+            "{} {\"a\":{}} {\"a\":{\"a\":1},\"b\":{\"a\":1}}",
+            "{\"a\":1}:Type {\"a\":{\"b\":1,\"b\":1}}:Duplicate {\"a\":{},\"a\":{}}:Duplicate",
+        ),
+        ("Nullable", "null 1", "\"\":Type 0.5:Range {}:Type"),
+        (
+            "NullableStruct",
+            "null {\"a\":1}",
+            "{}:Missing {\"a\":null}:Type []:Type",
+        ),
+        (
+            "NullableMap",
+            "null {} {\"a\":null,\"b\":\"red\"}",
+            "{\"a\":\"blue\"}:Variant []:Type",
+        ),
+        (
+            "Trees",
+            "{\"children\":[]} {\"children\":[{\"children\":[],\"left\":null}],\"left\":{\"children\":[],\"by_name\":{\"x\":{\"children\":[]}}}}",
+            "{}:Missing {\"children\":[{}]}:Missing {\"children\":[],\"left\":{\"children\":[{\"children\":[],\"x\":1}]}}:Unknown",
+        ),
+    ] {
+        for good in good.split(' ') {
+            assert_eq!(v(method, good), None, "{method} {good}");
+        }
+        for bad in bad.split(' ').filter(|bad| !bad.is_empty()) {
+            let (value, mismatch) = bad.rsplit_once(':').expect("a mismatch");
+            let expected = match mismatch {
+                "Type" => Type,
+                "Range" => Range,
+                "Variant" => Variant,
+                "Missing" => Missing,
+                "Unknown" => Unknown,
+                "Duplicate" => Duplicate,
+                other => panic!("{other}"),
+            };
+            assert_eq!(v(method, value), Some(expected), "{method} {value}");
+        }
+    }
+}
+
+#[test]
+fn m5_the_top_level_field_is_named_and_the_place() {
+    let check = |method: &str, text: &str| {
+        let text = text.to_string();
+        let raw = Raw::new(&text).expect("JSON");
+        let deviation = ALL.check_call(method, raw).err()?;
+        Some((
+            deviation.mismatch(),
+            deviation.field().map(String::from),
+            deviation.offset(),
+        ))
+    };
+    let some = |mismatch, field: &str, offset| Some((mismatch, Some(field.to_string()), offset));
+    assert_eq!(check("Two", r#"{"b":1}"#), None);
+    assert_eq!(check("Two", r#"{"b":1,"a":null}"#), None);
+    assert_eq!(check("Two", r#"{"a":1}"#), some(Mismatch::Missing, "b", 5));
+    assert_eq!(check("Two", r#"{}"#), some(Mismatch::Missing, "b", 0));
+    assert_eq!(
+        check("Two", r#"{"b":1, "c":2}"#),
+        some(Mismatch::Unknown, "c", 8)
+    );
+    assert_eq!(
+        check("Two", r#"{"b":1, "\u0063":2}"#),
+        some(Mismatch::Unknown, "\\u0063", 8)
+    );
+    assert_eq!(
+        check("Two", r#"{"b":1, "\u0062": 2}"#),
+        some(Mismatch::Duplicate, "b", 8)
+    );
+    assert_eq!(check("Two", r#"{"b": [] }"#), some(Mismatch::Type, "b", 6));
+    assert_eq!(
+        check("Struct", r#"{"v":{"a":[]}}"#),
+        some(Mismatch::Type, "v", 10)
+    );
+    assert_eq!(check("Two", "[]"), Some((Mismatch::Type, None, 0)));
+    assert_eq!(check("Three", "{}"), Some((Mismatch::Member, None, 0)));
+    // A type or an error is not a method.
+    assert_eq!(check("Odd", "{}"), Some((Mismatch::Member, None, 0)));
+    assert_eq!(check("None", r#"{"a":1}"#), some(Mismatch::Unknown, "a", 1));
+    let raw = Raw::new(r#"{"why":"x","color":"blue"}"#).expect("JSON");
+    let deviation = ALL.check_error("Odd", raw).expect_err("no color");
+    assert_eq!(
+        deviation.to_string(),
+        "an unknown value of an enumeration in field color at byte 19"
+    );
+    assert_eq!(
+        ALL.check_error("Two", raw)
+            .expect_err("no error")
+            .mismatch(),
+        Mismatch::Member
+    );
+    let raw = Raw::new(r#"{"sum":1}"#).expect("JSON");
+    assert_eq!(ALL.check_reply("Two", raw), Ok(()));
+    assert_eq!(
+        ALL.check_reply("None", raw).expect_err("no sum").field(),
+        Some("sum")
+    );
+}
+
+#[test]
+fn m9_keys_of_maps_are_compared_up_to_a_limit() {
+    let map = |keys: &[usize]| {
+        let members: Vec<String> = keys.iter().map(|key| format!("\"k{key}\":1")).collect();
+        v("Map", &format!("{{{}}}", members.join(",")))
+    };
+    for count in 2..=MAP_KEYS {
+        let mut keys: Vec<usize> = (0..count).collect();
+        assert_eq!(map(&keys), None);
+        keys[count - 1] = 0;
+        assert_eq!(map(&keys), Some(Mismatch::Duplicate));
+        keys[count - 1] = count - 2;
+        assert_eq!(map(&keys), Some(Mismatch::Duplicate));
+    }
+    // What is behind the limit is read all the same.
+    let mut keys: Vec<usize> = (0..MAP_KEYS).collect();
+    keys.extend([0; 100]);
+    assert_eq!(map(&keys), Some(Mismatch::Duplicate));
+    let keys: Vec<usize> = (0..1000).collect();
+    assert_eq!(map(&keys), None);
+    // Inside of `object` and `any`, keys are nobody's business.
+    assert_eq!(v("Object", r#"{"a":1,"a":2}"#), None);
+    assert_eq!(v("Any", r#"{"a":{"b":1,"b":1}}"#), None);
+}
+
+#[test]
+fn m9_structures_are_open_up_to_a_limit() {
+    // A tree has three fields. Its value is within another structure, of one field.
+    let deep = |depth: usize| {
+        v(
+            "Trees",
+            &format!(
+                "{}{}",
+                "{\"children\":[],\"left\":".repeat(depth) + "{\"children\":[]",
+                "}".repeat(depth + 1)
+            ),
+        )
+    };
+    assert_eq!(deep(120), None);
+    assert_eq!(120 * 3 / OPEN_FIELDS, 0);
+
+    const WIDE: Interface = interface!("wide.varlink");
+    let nested = |depth: usize| {
+        let text = format!(
+            "{}{}",
+            "{\"next\":".repeat(depth) + "{",
+            "}".repeat(depth + 1)
+        );
+        let raw = Raw::new(&text).expect("JSON");
+        WIDE.check_call("Wide", raw).map_err(|d| d.mismatch())
+    };
+    // The parameters are one field, each structure within has 65.
+    assert_eq!(nested((OPEN_FIELDS - 1) / 65), Ok(()));
+    assert_eq!(nested((OPEN_FIELDS - 1) / 65 + 1), Err(Mismatch::Length));
+    // When one ends, its bits are free for the next.
+    let siblings = format!(r#"{{"list":[{}{{}}]}}"#, r#"{"next":{}},"#.repeat(1000));
+    let raw = Raw::new(&siblings).expect("JSON");
+    assert_eq!(WIDE.check_call("List", raw), Ok(()));
+}
+
+/// A service whose types would take anything.
+#[derive(Default)]
+struct Anything {
+    called: usize,
+    failed: Vec<Error>,
+}
+
+#[derive(Deserialize)]
+enum Methods<'a> {
+    Two(#[serde(borrow)] Raw<'a>),
+    Float { v: f64 },
+    Map(#[serde(borrow)] Raw<'a>),
+    Struct(#[serde(borrow)] Raw<'a>),
+}
+
+impl Service for Anything {
+    type Cursor = ();
+    const INTERFACES: &'static [Interface] = &[ALL];
+
+    fn info(&self) -> Info<'_> {
+        Info::default()
+    }
+
+    fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
+        self.called += 1;
+        let two = call.method().ends_with("Two");
+        match call.decode()? {
+            Methods::Two(_) | Methods::Map(_) | Methods::Struct(_) => {}
+            Methods::Float { v } => assert!(v.is_finite()),
+        }
+        #[derive(Serialize)]
+        struct Sum {
+            sum: i64,
+        }
+        Ok(match two {
+            true => reply.send(&Sum { sum: 3 })?,
+            false => reply.send(&())?,
+        })
+    }
+
+    fn failed(&mut self, error: Error) {
+        self.failed.push(error);
+    }
+}
+
+fn call(method: &str, parameters: &str) -> (Vec<String>, usize) {
+    let mut service = Anything::default();
+    let call = format!(r#"{{"parameters":{parameters},"method":"org.example.all.{method}"}}"#);
+    let (replies, end) = answer(
+        &mut service,
+        (call + "\0").as_bytes(),
+        Arrival::Joined,
+        4096,
+        4096,
+    );
+    assert!(end.is_ok(), "{end:?}");
+    (replies, service.called)
+}
+
+fn refused(error: &str, field: &str, value: &str) -> (Vec<String>, usize) {
+    let error = format!(
+        r#"{{"error":"org.varlink.service.{error}","parameters":{{"{field}":"{value}"}}}}"#
+    );
+    (vec![error], 0)
+}
+
+#[test]
+fn m5_calls_are_checked_before_the_handler_runs() {
+    let sum = (vec![r#"{"parameters":{"sum":3}}"#.to_string()], 1);
+    assert_eq!(call("Two", r#"{"a":1,"b":2}"#), sum);
+    assert_eq!(call("Two", r#"{"b":2}"#), sum);
+    for (parameters, parameter) in [
+        ("null", "b"),
+        ("{}", "b"),
+        (r#"{"a":1}"#, "b"),
+        (r#"{"b":null}"#, "b"),
+        (r#"{"b":"2"}"#, "b"),
+        (r#"{"b":2,"b":2}"#, "b"),
+        (r#"{"a":0.5,"b":2}"#, "a"),
+        (r#"{"b":2,"c":null}"#, "c"),
+        // The name is what the escapes stand for.
+        (r#"{"b":2,"\u0063\n\ud83e\udd80":0}"#, "c\\n\u{1f980}"),
+        (r#"{"b":2,"":0}"#, ""),
+    ] {
+        assert_eq!(
+            call("Two", parameters),
+            refused("InvalidParameter", "parameter", parameter),
+            "{parameters}"
+        );
+    }
+    assert_eq!(
+        call("Float", r#"{"v":1e400}"#),
+        refused("InvalidParameter", "parameter", "v")
+    );
+    assert_eq!(
+        call("Map", r#"{"v":{"a":1,"a":1}}"#),
+        refused("InvalidParameter", "parameter", "v")
+    );
+    assert_eq!(
+        call("Struct", r#"{"v":{"a":1,"\u0061":1}}"#),
+        refused("InvalidParameter", "parameter", "v")
+    );
+}
+
+#[test]
+fn m4_what_is_declared_and_not_served_is_not_implemented() {
+    let (replies, called) = call("None", "{}");
+    let (expected, _) = refused("MethodNotImplemented", "method", "org.example.all.None");
+    assert_eq!((replies, called), (expected, 1));
+    // Its parameters are looked at first.
+    assert_eq!(
+        call("None", r#"{"a":1}"#),
+        refused("InvalidParameter", "parameter", "a")
+    );
+    for method in ["Nothing", "Odd", "Color", "none"] {
+        let (error, _) = refused(
+            "MethodNotFound",
+            "method",
+            &format!("org.example.all.{method}"),
+        );
+        assert_eq!(call(method, "{}"), (error, 0));
+    }
+}
+
+/// A service that does not want its calls to be checked.
+struct Lenient;
+
+impl Service for Lenient {
+    type Cursor = ();
+    const INTERFACES: &'static [Interface] = &[ALL];
+    const CHECKED: bool = false;
+
+    fn info(&self) -> Info<'_> {
+        Info::default()
+    }
+
+    fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
+        #[derive(Deserialize)]
+        enum Methods {
+            Two {},
+            Undeclared,
+        }
+        match call.decode()? {
+            Methods::Two {} | Methods::Undeclared => Ok(reply.send(&Answer { odd: "answer" })?),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Answer {
+    odd: &'static str,
+}
+
+#[test]
+fn m5_a_service_can_be_lenient() {
+    let answer = |method: &str| {
+        let call = format!(
+            "{}\0",
+            r#"{"method":"METHOD","parameters":{"more":"than","is":"defined"}}"#
+                .replace("METHOD", method)
+        );
+        answer(&mut Lenient, call.as_bytes(), Arrival::Joined, 999, 999).0
+    };
+    let odd = r#"{"parameters":{"odd":"answer"}}"#;
+    assert_eq!(answer("org.example.all.Two"), [odd]);
+    assert_eq!(answer("org.example.all.Undeclared"), [odd]);
+    assert_eq!(
+        answer("org.example.all.None"),
+        refused("MethodNotImplemented", "method", "org.example.all.None").0
+    );
+    // org.varlink.service is not the service's own.
+    assert_eq!(
+        answer("org.varlink.service.GetInfo"),
+        refused("InvalidParameter", "parameter", "more").0
+    );
+}
+
+#[test]
+fn replies_and_errors_are_checked_in_debug_builds() {
+    #[derive(Serialize)]
+    enum Odd {
+        Odd {
+            why: &'static str,
+            color: &'static str,
+        },
+        Other,
+    }
+    struct Answers(u8, Vec<Error>);
+    impl Service for Answers {
+        type Cursor = ();
+        const INTERFACES: &'static [Interface] = &[ALL];
+        fn info(&self) -> Info<'_> {
+            Info::default()
+        }
+        fn call<'c>(&mut self, _: Call<'c>, reply: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
+            let color = |color| Odd::Odd { why: "so", color };
+            Ok(match self.0 {
+                0 => reply.send(&Answer { odd: "field" })?,
+                1 => reply.error(&Odd::Other)?,
+                2 => reply.error(&color("blue"))?,
+                3 => reply.error(&color("red"))?,
+                _ => match reply.send(&Answer { odd: "field" }) {
+                    Err(unsent) => unsent.reply.send(&())?,
+                    Ok(sent) => sent,
+                },
+            })
+        }
+        fn failed(&mut self, error: Error) {
+            self.1.push(error);
+        }
+    }
+    let call = b"{\"method\":\"org.example.all.None\"}\0";
+    let answer = |n| {
+        let mut service = Answers(n, Vec::new());
+        let (replies, _) = answer(&mut service, call, Arrival::Joined, 99, 99);
+        (replies, service.1)
+    };
+    let not_as_defined = |why, field, offset| {
+        let why = EncodeError::NotAsDefined { why, field, offset };
+        (vec![], vec![Error::Encode(why)])
+    };
+    if cfg!(debug_assertions) {
+        assert_eq!(answer(0), not_as_defined(Mismatch::Unknown, None, 15));
+        assert_eq!(answer(1), not_as_defined(Mismatch::Member, None, 0));
+        assert_eq!(
+            answer(2),
+            not_as_defined(Mismatch::Variant, Some("color"), 64)
+        );
+        assert_eq!(answer(4), (vec!["{}".to_string()], vec![]));
+    } else {
+        for n in [0, 1, 2, 4] {
+            assert_eq!((answer(n).0.len(), answer(n).1), (1, vec![]));
+        }
+    }
+    assert_eq!(
+        answer(3),
+        (
+            vec![
+                r#"{"error":"org.example.all.Odd","parameters":{"why":"so","color":"red"}}"#
+                    .to_string()
+            ],
+            vec![]
+        )
+    );
+}
