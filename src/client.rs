@@ -220,15 +220,17 @@ impl<'b> Session<'b> {
         }
     }
 
-    /// Where to put what is received; then tell [`received`](Self::received).
+    /// Where to put what is received; then tell [`received`](Self::received). It is empty while
+    /// the buffer is full of replies that wait to be [received](Self::receive).
     pub fn spare(&mut self) -> &mut [u8] {
         self.rx.spare()
     }
 
     /// `count` bytes were received into [`spare`](Self::spare). 0 is the end: the service sends nothing more.
     pub fn received(&mut self, count: usize) {
+        // (A read into nothing is no end.)
+        self.end_of_input |= count == 0 && !self.rx.spare().is_empty();
         self.rx.commit(count);
-        self.end_of_input |= count == 0;
     }
 
     /// What is to be sent; then tell [`sent`](Self::sent).
@@ -288,8 +290,8 @@ impl<'b> Session<'b> {
             Some(_) if mode != Mode::Oneway && self.waiting.is_full() => {
                 return Err(Misuse::TooManyCalls.into());
             }
-            // A reply that nobody has asked for would be taken for the confirmation.
-            None if mode == Mode::Upgrade && !self.rx.unread().is_empty() => {
+            // A reply that nobody has asked for would be taken for the one to this call.
+            None if !self.rx.unread().is_empty() => {
                 self.unusable = true;
                 return Err(Violation::Unasked.into());
             }

@@ -9,9 +9,10 @@ use core::fmt;
 use core::marker::PhantomData;
 
 use embedded_io::{Error as _, ErrorKind, ErrorType, Read, Write};
+use serde::Serialize;
 
 use crate::client::{self, CallError, Method, read_reply};
-use crate::error::{Error, Misuse};
+use crate::error::{EncodeError, Error, Misuse};
 use crate::json::Raw;
 use crate::message::{Mode, Reply};
 use crate::name;
@@ -42,8 +43,9 @@ pub enum End<'b, C> {
 ///
 /// # Errors
 ///
-/// The connection is over then; what was due has been sent. None of the errors is the service's
-/// own, and all that is left to do is to close the stream.
+/// The connection is over then, and all that is left to do is to close the stream. What was due
+/// has been sent, unless the error is that of sending. [`Error::Encode`] is the only one that is
+/// the service's own: an answer that could not be written.
 ///
 /// ```
 /// # use nullink::service::{Info, Outcome, Refusal, Responder, Service};
@@ -172,8 +174,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
     ///
     /// The error that the service answers with, or why there is no answer.
     pub fn call<M: Method>(&mut self, method: &M) -> CallResult<'_, M, S> {
-        self.idle()?;
-        self.queue(method, Mode::Simple)?;
+        self.begin(full_name::<M>(), Mode::Simple, method)?;
         self.receive::<M>()
     }
 
@@ -186,8 +187,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
         &mut self,
         method: &M,
     ) -> Result<Replies<'_, 'b, S, M>, CallErrorOf<'static, M, S>> {
-        self.idle()?;
-        self.queue(method, Mode::More)?;
+        self.begin(full_name::<M>(), Mode::More, method)?;
         Ok(self.replies()?)
     }
 
@@ -197,7 +197,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
     ///
     /// If the call could not be sent.
     pub fn oneway<M: Method>(&mut self, method: &M) -> Result<(), Error<S::Error>> {
-        self.queue(method, Mode::Oneway)?;
+        self.write(full_name::<M>(), Mode::Oneway, method)?;
         self.flush()
     }
 
@@ -211,8 +211,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
     /// As [`call`](Self::call). If the service answers with an error, the connection is still a
     /// Varlink connection.
     pub fn upgrade<M: Method>(&mut self, method: &M) -> CallResult<'_, M, S> {
-        self.idle()?;
-        self.queue(method, Mode::Upgrade)?;
+        self.begin(full_name::<M>(), Mode::Upgrade, method)?;
         self.receive::<M>()
     }
 
@@ -241,8 +240,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
         method: &str,
         parameters: Raw<'_>,
     ) -> Result<Reply<'_>, Error<S::Error>> {
-        self.idle()?;
-        self.queue_raw(method, Mode::Simple, parameters)?;
+        self.begin(method, Mode::Simple, &parameters)?;
         self.receive_raw()
     }
 
@@ -278,8 +276,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn queue<M: Method>(&mut self, method: &M, mode: Mode) -> Result<(), Error<S::Error>> {
-        const { assert!(name::is_full(M::NAME), "not the full name of a method") };
-        let queued = self.session.queue(M::NAME, mode, method);
+        let queued = self.session.queue(full_name::<M>(), mode, method);
         queued.map_err(Error::over)
     }
 
@@ -376,13 +373,40 @@ impl<'b, S: Read + Write> Client<'b, S> {
         (self.stream, self.session.into_unread())
     }
 
-    /// That no reply is outstanding.
-    fn idle(&self) -> Result<(), Error<S::Error>> {
+    /// Writes a call while no reply is outstanding.
+    fn begin<P: Serialize>(
+        &mut self,
+        method: &str,
+        mode: Mode,
+        parameters: &P,
+    ) -> Result<(), Error<S::Error>> {
         match self.session.next_mode()? {
-            None => Ok(()),
+            None => self.write(method, mode, parameters),
             Some(_) => Err(Misuse::RepliesOutstanding.into()),
         }
     }
+
+    /// Writes a call, and sends those that wait before it if they leave it no room.
+    fn write<P: Serialize>(
+        &mut self,
+        method: &str,
+        mode: Mode,
+        parameters: &P,
+    ) -> Result<(), Error<S::Error>> {
+        let queued = self.session.queue(method, mode, parameters);
+        if queued != Err(Error::Encode(EncodeError::Full)) || self.session.pending().is_empty() {
+            return queued.map_err(Error::over);
+        }
+        self.flush()?;
+        let queued = self.session.queue(method, mode, parameters);
+        queued.map_err(Error::over)
+    }
+}
+
+/// The name of a method, which is checked while compiling.
+const fn full_name<M: Method>() -> &'static str {
+    const { assert!(name::is_full(M::NAME), "not the full name of a method") };
+    M::NAME
 }
 
 /// The replies to a call that has asked for `more`: see [`Client::more`].
@@ -483,7 +507,8 @@ impl<R: embedded_io::Error, W: embedded_io::Error> embedded_io::Error for HalfEr
 /// read from it are the replies. With a [`Client`] over it, a service is tested without a socket.
 ///
 /// A read finds the end where another stream would wait for ever: when no call is left to be
-/// answered. After an upgrade there is nothing to be read.
+/// answered. After an upgrade there is nothing to be read. Calls that are sent at once have to fit
+/// into the service's buffer, all but the first of them.
 ///
 /// ```
 /// use nullink::client::CallError;
@@ -514,6 +539,8 @@ impl<R: embedded_io::Error, W: embedded_io::Error> embedded_io::Error for HalfEr
 pub struct Loopback<'b, S: Service> {
     service: S,
     session: service::Session<'b, S::Cursor>,
+    /// The service takes nothing more.
+    ended: bool,
 }
 
 impl<'b, S: Service> Loopback<'b, S> {
@@ -522,12 +549,24 @@ impl<'b, S: Service> Loopback<'b, S> {
         Loopback {
             service,
             session: service::Session::new(receive, send),
+            ended: false,
         }
     }
 
     /// The service.
     pub fn service(&mut self) -> &mut S {
         &mut self.service
+    }
+
+    /// Handles the calls that are there, as far as there is room for the replies.
+    fn run(&mut self) {
+        loop {
+            match self.session.step(&mut self.service, None) {
+                Step::Called | Step::Streamed => {}
+                Step::Ended(_) => break self.ended = true,
+                _ => break,
+            }
+        }
     }
 }
 
@@ -537,7 +576,7 @@ impl<S: Service> ErrorType for Loopback<'_, S> {
 
 impl<S: Service> Read for Loopback<'_, S> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Infallible> {
-        while let Step::Called | Step::Streamed = self.session.step(&mut self.service, None) {}
+        self.run();
         let pending = self.session.pending();
         let moved = buffer.iter_mut().zip(pending).map(|(to, from)| *to = *from);
         let count = moved.count();
@@ -548,12 +587,18 @@ impl<S: Service> Read for Loopback<'_, S> {
 
 impl<S: Service> Write for Loopback<'_, S> {
     fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
+        self.run();
+        if self.ended {
+            // As on a socket that nobody reads from any more.
+            return Ok(bytes.len());
+        }
         let spare = self.session.spare().iter_mut();
         let count = spare.zip(bytes).map(|(to, from)| *to = *from).count();
         // (None would be the end.)
         if count > 0 {
             self.session.received(count);
         }
+        self.run();
         Ok(count)
     }
 

@@ -52,7 +52,8 @@ impl<'b> Frames<'b> {
 
     /// The free part of the buffer, to receive bytes into; then tell [`commit`](Self::commit).
     ///
-    /// It is empty only while a message is complete, or over an empty buffer.
+    /// It is empty while messages that fill the buffer have not been taken, before a
+    /// [`search`](Self::search) has found that one is too long, and over an empty buffer.
     pub fn spare(&mut self) -> &mut [u8] {
         if self.start > 0 {
             move_to_front(self.buffer, self.start, self.end);
@@ -129,7 +130,8 @@ impl<'b> Frames<'b> {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// Whether a message has begun that is not complete.
+    /// Whether a message has begun that is not complete, when [`search`](Self::search) has found
+    /// none.
     pub fn inside_message(&self) -> bool {
         self.skipping || (self.ready.is_none() && self.start != self.end)
     }

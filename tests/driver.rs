@@ -316,3 +316,31 @@ fn halves_are_one_stream_and_say_which_has_failed() {
     let failed = Error::Transport(HalfError::Writer(ErrorKind::Other));
     assert_eq!(error, Err(CallError::Connection(failed)));
 }
+
+#[test]
+fn halves_flush_what_is_written() {
+    #[derive(Default)]
+    struct Flushes(usize);
+    impl ErrorType for Flushes {
+        type Error = ErrorKind;
+    }
+    impl Write for Flushes {
+        fn write(&mut self, bytes: &[u8]) -> Result<usize, ErrorKind> {
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> Result<(), ErrorKind> {
+            self.0 += 1;
+            Ok(())
+        }
+    }
+    let mut writer = Flushes::default();
+    let reader = &b"{}\0"[..];
+    let stream = Halves {
+        reader,
+        writer: &mut writer,
+    };
+    let (mut receive, mut send) = ([0; 99], [0; 99]);
+    let mut client = Client::new(stream, &mut receive, &mut send);
+    assert!(client.call_raw("a.b.C", Raw::EMPTY_OBJECT).is_ok());
+    assert_eq!(writer.0, 1);
+}

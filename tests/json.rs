@@ -438,7 +438,11 @@ proptest! {
             (Ok(ours), Ok(theirs)) if has_no_odd_integer(&theirs) => prop_assert_eq!(ours, theirs),
             (Ok(_), Ok(_)) => {}
             // What 64 bits can't hold is an error, and never rounded.
-            (Err(error), _) => prop_assert_eq!(error.mismatch(), Mismatch::Range),
+            (Err(error), Ok(theirs)) => {
+                prop_assert_eq!(error.mismatch(), Mismatch::Range);
+                prop_assert!(!has_no_odd_integer(&theirs), "{text}");
+            }
+            (Err(error), Err(_)) => prop_assert_eq!(error.mismatch(), Mismatch::Range),
             (Ok(_), Err(error)) => prop_assert!(false, "{error}"),
         }
     }
@@ -887,4 +891,80 @@ fn a_type_that_stops_in_the_middle_has_not_read_its_value() {
         assert!(json::decode::<Lenient>(&mut text.as_bytes().to_vec()).is_err());
     }
     assert!(json::decode::<Lenient>(&mut br#"{"a":{"x":1}} "#.to_vec()).is_ok());
+}
+
+#[test]
+fn a_float_of_any_type_is_one() {
+    struct Float(f64);
+    impl<'de> Deserialize<'de> for Float {
+        fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+            struct Visitor;
+            impl serde::de::Visitor<'_> for Visitor {
+                type Value = Float;
+                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str("a float")
+                }
+                fn visit_f64<E>(self, value: f64) -> Result<Float, E> {
+                    Ok(Float(value))
+                }
+            }
+            from.deserialize_any(Visitor)
+        }
+    }
+    let mut text = *b"[1.5,1e1, 2E1 ,-0.5]";
+    let floats: [Float; 4] = json::decode(&mut text).expect("floats");
+    assert_eq!(floats.map(|float| float.0), [1.5, 10.0, 20.0, -0.5]);
+}
+
+#[test]
+fn m7_a_short_float_does_not_overflow_either() {
+    for (text, value) in [
+        ("3.4028235e38", Some(f32::MAX)),
+        ("-1.5", Some(-1.5)),
+        ("1e39", None),
+        ("-1e39", None),
+    ] {
+        let read = json::decode::<f32>(&mut text.as_bytes().to_vec());
+        assert_eq!(read.ok(), value, "{text}");
+    }
+}
+
+#[test]
+fn a_string_behind_a_raw_value_has_its_quotes() {
+    #[derive(Serialize)]
+    struct Both<'a> {
+        a: Raw<'a>,
+        b: &'a str,
+    }
+    let a = Raw::new("1").expect("JSON");
+    assert_eq!(
+        json::encode(&Both { a, b: "x" }, &mut [0; 64]),
+        Ok(r#"{"a":1,"b":"x"}"#)
+    );
+}
+
+#[test]
+fn raw_values_have_white_space_anywhere() {
+    let raw = |text| Raw::new(text).expect("JSON");
+    for (text, count) in [(" [1]", 1), ("[ ]", 0), ("[1 ]", 1), (" [ 1 , 2 ] ", 2)] {
+        let elements = raw(text).elements().expect("a list");
+        let expected = ["1", "2"].into_iter().take(count);
+        assert!(
+            elements.map(|element| element.as_str()).eq(expected),
+            "{text}"
+        );
+    }
+    let members = raw(r#" { "a" : 1 , "b" : 2 } "#).members();
+    assert_eq!(members.expect("an object").count(), 2);
+}
+
+#[test]
+fn a_type_that_reads_nothing_is_an_error() {
+    struct Nothing;
+    impl<'de> Deserialize<'de> for Nothing {
+        fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+            Ok(Nothing)
+        }
+    }
+    assert!(json::decode::<Nothing>(&mut b"1".to_vec()).is_err());
 }

@@ -587,3 +587,60 @@ fn receiving_what_nobody_waits_for_sends_nothing() {
     });
     assert_eq!(sent, [""; 0]);
 }
+
+#[test]
+fn a_reply_that_nobody_has_asked_for_is_not_the_next_call_s() {
+    let mut script = common::Script::new(b"{}\0{\"parameters\":{\"at\":\"x\"}}\0", Arrival::Joined);
+    let (mut receive, mut send) = ([0; 99], [0; 99]);
+    let mut client = nullink::Client::new(&mut script, &mut receive, &mut send);
+    assert_eq!(client.call(&JUMP), Ok(NOTHING));
+    let unasked = Error::Protocol(Violation::Unasked);
+    assert_eq!(client.call(&JUMP), Err(CallError::Connection(unasked)));
+    let unusable = Error::Misuse(Misuse::Unusable);
+    assert_eq!(client.flush(), Err(unusable));
+}
+
+#[test]
+fn oneway_calls_that_are_queued_make_room_for_the_next_call() {
+    let ((), sent) = with_client(b"{}\0{}\0", Arrival::Joined, 64, |client| {
+        let name = "x".repeat(3000);
+        let long = Jump { to: &name };
+        client.queue(&long, Mode::Oneway).unwrap();
+        assert_eq!(client.call(&long), Ok(NOTHING));
+        client.queue(&long, Mode::Oneway).unwrap();
+        client.oneway(&long).unwrap();
+        client.queue(&long, Mode::Oneway).unwrap();
+        let raw = format!(r#"{{"to":"{name}"}}"#);
+        let raw = Raw::new(&raw).unwrap();
+        assert!(client.call_raw("org.example.ftl.Jump", raw).is_ok());
+    });
+    assert_eq!(sent.len(), 6);
+}
+
+#[test]
+fn calls_that_can_t_be_sent_now_say_why() {
+    with_client(b"{}\0{}\0", Arrival::Joined, 256, |client| {
+        client.queue(&JUMP, Mode::Simple).unwrap();
+        let outstanding = Error::Misuse(Misuse::RepliesOutstanding);
+        assert_eq!(client.queue(&JUMP, Mode::Upgrade), Err(outstanding));
+        let raw = client.call_raw("a.b.C", Raw::EMPTY_OBJECT);
+        assert_eq!(raw.err(), Some(outstanding));
+    });
+}
+
+#[test]
+fn parameters_without_any_are_left_out() {
+    #[derive(Serialize)]
+    struct Maybe {
+        at: Option<u8>,
+    }
+    let (mut receive, mut send) = ([0; 64], [0; 64]);
+    let mut session = nullink::client::Session::new(&mut receive, &mut send);
+    session
+        .queue("a.b.C", Mode::Simple, &Maybe { at: None })
+        .unwrap();
+    assert_eq!(session.pending(), b"{\"method\":\"a.b.C\"}\0");
+    let list: [u8; 0] = [];
+    let error = session.queue("a.b.C", Mode::Simple, &list);
+    assert_eq!(error, Err(EncodeError::NotAnObject.into()));
+}

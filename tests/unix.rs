@@ -691,3 +691,32 @@ fn a_program_with_std_can_hand_its_sockets_over() {
     drop(OwnedFd::from(stream));
     assert_eq!(other.join().unwrap(), sent);
 }
+
+#[test]
+fn x7_an_address_that_leads_to_no_unix_socket_is_not_a_path() {
+    for address in [
+        "tcp:127.0.0.1:1234",
+        "exec:/bin/true",
+        "unix:",
+        "unix:@",
+        "unix:;mode=0600",
+        "@name",
+    ] {
+        let error = Listener::bind(address).err();
+        assert!(
+            matches!(error, Some(Error::Address(_))),
+            "{address}: {error:?}"
+        );
+        let error = Stream::connect(address).err();
+        assert!(
+            matches!(error, Some(Error::Address(_))),
+            "{address}: {error:?}"
+        );
+        assert!(!std::path::Path::new(address).exists());
+    }
+    // A path can have a colon in it, if it can't be taken for an address.
+    let directory = Directory::new();
+    let path = directory.path("unix:x");
+    let _listener = Listener::bind(&path).expect("a path");
+    assert!(std::path::Path::new(&path).exists());
+}

@@ -178,15 +178,13 @@ fn u1_raw_calls_can_upgrade_too() {
 #[test]
 fn u1_a_reply_that_nobody_has_asked_for_confirms_no_upgrade() {
     let input = b"{\"parameters\":{\"description\":\"d\"}}\0{}\0";
-    with_client(input, Arrival::Joined, 99, |client| {
-        assert!(
-            client
-                .call(&GetInterfaceDescription { interface: "a.b" })
-                .is_ok()
-        );
-        let unasked = Error::Protocol(nullink::Violation::Unasked);
-        assert_eq!(client.upgrade(&Pipe), Err(CallError::Connection(unasked)));
-        let unusable = Error::Misuse(Misuse::Unusable);
-        assert_eq!(client.upgrade(&Pipe), Err(CallError::Connection(unusable)));
-    });
+    let mut script = Script::new(input, Arrival::Joined);
+    let (mut receive, mut send) = ([0; 99], [0; 99]);
+    let mut client = Client::new(&mut script, &mut receive, &mut send);
+    let description = client.call(&GetInterfaceDescription { interface: "a.b" });
+    assert!(description.is_ok());
+    let unasked = Error::Protocol(nullink::Violation::Unasked);
+    assert_eq!(client.upgrade(&Pipe), Err(CallError::Connection(unasked)));
+    let unusable = Error::Misuse(Misuse::Unusable);
+    assert_eq!(client.upgrade(&Pipe), Err(CallError::Connection(unusable)));
 }

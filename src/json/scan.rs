@@ -12,7 +12,8 @@ use crate::error::{Syntax, SyntaxError};
 
 /// How deeply arrays and objects may be nested.
 ///
-/// The envelope of a message is one level, its `parameters` are another.
+/// The envelope of a message is one level, its `parameters` are another: a value that has all the
+/// levels by itself fits into no message.
 pub const DEPTH: usize = 128;
 
 /// Checks that `text` is one JSON value (RFC 8259) with nothing but white space around it.

@@ -222,7 +222,7 @@ impl<'de, T: Deserialize<'de>> Iterator for Items<'de, T> {
 }
 
 /// What parameters can be read as: any type that serde can deserialize, or a [`Value`], to be
-/// read piece by piece.
+/// read piece by piece. There is nothing else to implement it for.
 pub trait Decode<'de>: Sized {
     /// Reads the value, and leaves nothing of it.
     ///

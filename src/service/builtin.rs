@@ -26,8 +26,16 @@ pub(crate) const SERVICE: Interface = crate::interface!("org.varlink.service.var
 /// let stream = unix::Stream::connect("/run/org.example.ftl")?;
 /// let mut client = Client::new(stream, &mut receive, &mut send);
 /// let info = client.call(&GetInfo).map_err(|error| error.to_string())?;
-/// for interface in info.items::<&str>("interfaces").map_err(|error| error.to_string())? {
-///     println!("{}", interface.map_err(|error| error.to_string())?);
+/// for (name, value) in info.members()? {
+///     match name {
+///         "vendor" | "product" => println!("{name}: {}", value.decode::<&str>()?),
+///         "interfaces" => {
+///             for interface in value.elements()? {
+///                 println!("  {}", interface.decode::<&str>()?);
+///             }
+///         }
+///         _ => {}
+///     }
 /// }
 /// # }
 /// # Ok(())

@@ -88,9 +88,10 @@ pub trait Service {
 
     /// Whether some method upgrades its connection.
     ///
-    /// On Unix sockets such a service reads nothing beyond the end of a call that may upgrade, at
+    /// On Unix sockets [`unix::serve`](crate::unix::serve) reads nothing beyond the end of a call that may upgrade, at
     /// the price of one more system call for each read, so that the bare descriptor can be handed
-    /// on afterwards: UAPI.20, "`upgrade`".
+    /// on afterwards: UAPI.20, "`upgrade`". With [`serve`](crate::serve) that is for the caller to
+    /// ask for: [`Stream::stop_at_upgrades`](crate::unix::Stream::stop_at_upgrades).
     const UPGRADES: bool = false;
 
     /// Whether calls are checked against the definition before they get to the service: what is
@@ -145,7 +146,8 @@ pub trait Service {
         let _ = error;
     }
 
-    /// A stream has ended before its final reply: the client has gone away.
+    /// A stream has ended before its final reply, or an upgrade before its reply was sent: the
+    /// client has gone away.
     fn abandoned(&mut self, cursor: Self::Cursor) {
         let _ = cursor;
     }

@@ -90,6 +90,9 @@ impl<'c, C> Responder<'c, C> {
 
     /// The one, final reply. `&()` is a reply without parameters.
     ///
+    /// It is serialized a second time if it does not fit behind others that wait: a `Serialize`
+    /// that can say only once what it has to say won't do.
+    ///
     /// # Errors
     ///
     /// If the reply does not fit, or is not a Varlink value. The responder comes back, so that

@@ -74,8 +74,8 @@ pub enum Step<C> {
     Upgraded(C),
     /// The connection is over. Everything is sent.
     ///
-    /// An error is the client's doing, or that of a buffer's size; the service is as well as
-    /// before.
+    /// An error is the client's doing, or that of a buffer's size, or that of an answer that could
+    /// not be written: [`Service::failed`] has been told. The service is as well as before.
     Ended(Result<(), Error>),
 }
 
@@ -92,15 +92,17 @@ impl<'b, C: Copy> Session<'b, C> {
         }
     }
 
-    /// Where to put what is received; then tell [`received`](Self::received).
+    /// Where to put what is received; then tell [`received`](Self::received). It is empty while
+    /// the buffer is full of calls that wait to be handled.
     pub fn spare(&mut self) -> &mut [u8] {
         self.rx.spare()
     }
 
     /// `count` bytes were received into [`spare`](Self::spare). 0 is the end: the client sends nothing more.
     pub fn received(&mut self, count: usize) {
+        // (A read into nothing is no end.)
+        self.end_of_input |= count == 0 && !self.rx.spare().is_empty();
         self.rx.commit(count);
-        self.end_of_input |= count == 0;
     }
 
     /// What is to be sent; then tell [`sent`](Self::sent).
@@ -126,7 +128,7 @@ impl<'b, C: Copy> Session<'b, C> {
     /// The client is gone: what the service still owes is dropped, and the handler of a stream is
     /// told.
     pub fn abandon<S: Service<Cursor = C>>(&mut self, service: &mut S) {
-        if let State::Streaming { cursor, .. } = self.state {
+        if let State::Streaming { cursor, .. } | State::Upgraded(cursor) = self.state {
             service.abandoned(cursor);
         }
         self.state = State::Ended(Ok(()));

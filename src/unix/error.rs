@@ -5,10 +5,14 @@ use core::fmt;
 use embedded_io::ErrorKind;
 use rustix::io::Errno;
 
+use crate::address::AddressError;
+
 /// Why something could not be done with a Unix socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
+    /// What is neither a path nor an address that leads to a Unix socket.
+    Address(AddressError),
     /// The path, or the abstract name, is longer than [`PATH_MAX`](super::PATH_MAX).
     PathTooLong,
     /// There is nothing at the path, or nobody who listens at the abstract name: is the service
@@ -48,6 +52,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Error::Address(error) => error.fmt(f),
             Error::PathTooLong => write!(
                 f,
                 "the path is longer than {} bytes: use a shorter one",
@@ -79,7 +84,9 @@ impl core::error::Error for Error {}
 impl embedded_io::Error for Error {
     fn kind(&self) -> ErrorKind {
         match self {
-            Error::PathTooLong | Error::NotASocket | Error::NotAStream => ErrorKind::InvalidInput,
+            Error::Address(_) | Error::PathTooLong | Error::NotASocket | Error::NotAStream => {
+                ErrorKind::InvalidInput
+            }
             Error::NotFound | Error::NoDirectory => ErrorKind::NotFound,
             Error::Stale => ErrorKind::ConnectionRefused,
             Error::InUse => ErrorKind::AddrInUse,

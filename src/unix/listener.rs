@@ -15,6 +15,8 @@ use crate::connection::{self, End};
 use crate::service::Service;
 
 /// A socket that services listen on.
+///
+/// Its file stays when it is dropped: the next one to bind the path replaces it.
 #[derive(Debug)]
 pub struct Listener {
     socket: OwnedFd,
@@ -34,7 +36,7 @@ impl Listener {
     ///
     /// As [`bind_to`](Self::bind_to).
     pub fn bind(path: &str) -> Result<Self, Error> {
-        let address = Address::parse(path).unwrap_or(Address::Unix(path));
+        let address = super::address(path)?;
         Listener::bind_to(address, Listener::OWNER)
     }
 

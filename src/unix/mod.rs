@@ -21,7 +21,7 @@ pub use rustix::fd::OwnedFd;
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
-use crate::address::Address;
+use crate::address::{Address, AddressError};
 
 /// The longest path of a socket, in bytes: what fits into `sun_path`, unix(7).
 pub const PATH_MAX: usize = 107;
@@ -35,6 +35,17 @@ fn socket_address(address: Address<'_>) -> Result<SocketAddrUnix, Error> {
         Address::Unix(path) => Ok(SocketAddrUnix::new(path)?),
         Address::Abstract(name) if name.len() > PATH_MAX => Err(Error::PathTooLong),
         Address::Abstract(name) => Ok(SocketAddrUnix::new_abstract_name(name.as_bytes())?),
+    }
+}
+
+/// What a user means by a path: a path, or an address.
+fn address(path: &str) -> Result<Address<'_>, Error> {
+    if path.is_empty() || path.starts_with(['/', '.']) {
+        return Ok(Address::Unix(path));
+    }
+    match Address::parse(path) {
+        Err(AddressError::NoScheme) if !path.starts_with('@') => Ok(Address::Unix(path)),
+        address => address.map_err(Error::Address),
     }
 }
 

@@ -70,7 +70,7 @@ impl Stream {
     ///
     /// Why the path does not lead to a service: see [`Error`].
     pub fn connect(path: &str) -> Result<Self, Error> {
-        let address = Address::parse(path).unwrap_or(Address::Unix(path));
+        let address = super::address(path)?;
         Stream::connect_to(address, Timeouts::default())
     }
 

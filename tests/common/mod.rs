@@ -25,6 +25,11 @@ pub enum Arrival {
 /// A stream whose input is known, and whose output is kept.
 pub struct Script {
     pieces: VecDeque<Vec<u8>>,
+    /// The lengths of the answers to calls, each of which comes after its call. If there are none,
+    /// the input is there at once.
+    answers: VecDeque<usize>,
+    /// How many bytes of the input are there.
+    there: usize,
     pub output: Vec<u8>,
     pub reads: usize,
     pub writes: usize,
@@ -40,9 +45,31 @@ impl Script {
         let pieces = pieces.into_iter().filter(|piece| !piece.is_empty());
         Script {
             pieces: pieces.map(<[u8]>::to_vec).collect(),
+            answers: VecDeque::new(),
+            there: usize::MAX,
             output: Vec::new(),
             reads: 0,
             writes: 0,
+        }
+    }
+
+    /// Input that comes as that of a service does: what answers a call comes after that call.
+    pub fn of_service(input: &[u8], arrival: Arrival) -> Self {
+        let mut answers = VecDeque::new();
+        let mut length = 0;
+        for message in input.split_inclusive(|byte| *byte == 0) {
+            length += message.len();
+            if !String::from_utf8_lossy(message).contains("\"continues\":true") {
+                answers.push_back(std::mem::take(&mut length));
+            }
+        }
+        if let Some(last) = answers.back_mut() {
+            *last += length;
+        }
+        Script {
+            there: if answers.is_empty() { usize::MAX } else { 0 },
+            answers,
+            ..Script::new(input, arrival)
         }
     }
 
@@ -62,7 +89,8 @@ impl Read for Script {
         let Some(mut piece) = self.pieces.pop_front() else {
             return Ok(0);
         };
-        let count = piece.len().min(buffer.len());
+        let count = piece.len().min(buffer.len()).min(self.there);
+        self.there -= count;
         buffer[..count].copy_from_slice(&piece[..count]);
         if count < piece.len() {
             self.pieces.push_front(piece.split_off(count));
@@ -75,6 +103,12 @@ impl Write for Script {
     fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
         self.writes += 1;
         self.output.extend_from_slice(bytes);
+        for call in split(bytes) {
+            if !call.contains("\"oneway\":true") {
+                let answer = self.answers.pop_front().unwrap_or_default();
+                self.there = self.there.saturating_add(answer);
+            }
+        }
         Ok(bytes.len())
     }
 
@@ -222,7 +256,7 @@ pub fn with_client<R>(
     receive: usize,
     run: impl FnOnce(&mut Client<'_, &mut Script>) -> R,
 ) -> (R, Vec<String>) {
-    let mut script = Script::new(input, arrival);
+    let mut script = Script::of_service(input, arrival);
     let (mut receive, mut send) = (vec![0; receive], vec![0; 4096]);
     let mut client = Client::new(&mut script, &mut receive, &mut send);
     let result = run(&mut client);
