@@ -12,14 +12,17 @@
 //! | `parse` | the grammar, which fills the table |
 //! | `error` | what can be wrong with a definition |
 //! | `view` | members, fields, types, documentation |
+//! | `format` | the canonical layout |
 
 mod error;
+mod format;
 mod parse;
 mod table;
 mod text;
 mod view;
 
 pub use error::{Message, ParseError, Problem};
+pub use format::Format;
 pub use parse::index;
 pub use table::{Entry, size};
 pub use view::{
