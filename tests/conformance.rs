@@ -191,7 +191,7 @@ const PROMISES: &[(&str, char, &str, Kept)] = &[
         Yes,
     ),
     ("I3", '+', "definitions: errors say line and column", Yes),
-    ("I4", '+', "definitions: canonical formatting", NotYet),
+    ("I4", '+', "definitions: canonical formatting", Yes),
     ("I5", '+', "definitions: two versions compared", NotYet),
     ("I6", '+', "definitions: the demos avoid `any`", Yes),
     (

@@ -583,6 +583,13 @@ fn i1_documentation_is_what_stands_immediately_before() {
         lines(definition.find("M").expect("M").documentation()),
         ["M"]
     );
+    // A byte order mark is white space.
+    let text = "\u{feff}# about\ninterface a.b\n\u{180e}# of E\n\u{feff}error E ()";
+    let mut table = Vec::new();
+    let definition = parse(text, &mut table).expect("a definition");
+    assert_eq!(lines(definition.documentation()), ["about"]);
+    let error = definition.find("E").expect("an error");
+    assert_eq!(lines(error.documentation()), ["of E"]);
 }
 
 /// The definitions of a folder: those of the examples, and those that VARLINK_DEFINITIONS names.

@@ -13,9 +13,11 @@
 //! | `error` | what can be wrong with a definition |
 //! | `view` | members, fields, types, documentation |
 //! | `check` | whether a value is what the definition says |
+//! | `format` | the canonical layout |
 
 mod check;
 mod error;
+mod format;
 mod parse;
 mod table;
 mod text;
@@ -24,6 +26,7 @@ mod view;
 pub use check::{Deviation, MAP_KEYS, OPEN_FIELDS};
 pub(crate) use check::{Fault, Place};
 pub use error::{Message, ParseError, Problem};
+pub use format::Format;
 pub use parse::index;
 pub use table::{Entry, size};
 pub(crate) use view::MemberIndex;

@@ -449,8 +449,8 @@ impl<'a> Documentation<'a> {
         let mut rest = all;
         // Something that is not the first on its line has nothing written about it.
         while let (before, comment) = last_line(without_end(rest))
-            && line.trim().is_empty()
-            && comment.trim_start().starts_with('#')
+            && line.trim_matches(is_space).is_empty()
+            && comment.trim_start_matches(is_space).starts_with('#')
         {
             rest = before;
         }
@@ -464,7 +464,7 @@ impl<'a> Iterator for Documentation<'a> {
     type Item = &'a str;
 
     fn next(&mut self) -> Option<&'a str> {
-        let (_, line) = self.lines.trim_start().split_once('#')?;
+        let (_, line) = self.lines.split_once('#')?;
         let end = line.find(LINE_ENDS).unwrap_or(line.len());
         let (line, rest) = line.split_at_checked(end).unwrap_or_default();
         self.lines = rest;
@@ -474,6 +474,15 @@ impl<'a> Iterator for Documentation<'a> {
 
 /// The characters that end a line, in UAPI.20's grammar.
 pub(super) const LINE_ENDS: [char; 4] = ['\n', '\r', '\u{2028}', '\u{2029}'];
+
+/// The white space of UAPI.20's grammar, which is not quite that of Unicode.
+fn is_space(c: char) -> bool {
+    matches!(
+        c,
+        ' ' | '\t' | '\u{a0}' | '\u{feff}' | '\u{1680}' | '\u{180e}' | '\u{2000}'
+            ..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}'
+    )
+}
 
 /// The last line of a text, and everything before it.
 fn last_line(text: &str) -> (&str, &str) {
