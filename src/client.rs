@@ -4,14 +4,14 @@
 //! [`Client`](crate::Client) moves its bytes over a stream.
 
 use core::convert::Infallible;
-use core::fmt;
+use core::{fmt, mem, str};
 
 use heapless::Deque;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{DecodeError, Error, Mismatch, Misuse, TooLong, Violation};
+use crate::error::{DecodeError, Error, Mismatch, Misuse, Syntax, SyntaxError, TooLong, Violation};
 use crate::frame::{Frames, Outbox};
-use crate::json::{Decode, Raw, Stop, Writer};
+use crate::json::{self, Decode, Raw, Scanner, Stop, Writer};
 use crate::message::{Envelope, Mode, Reply, decode_member};
 use crate::name;
 use crate::service::{SERVICE, ServiceError};
@@ -333,6 +333,43 @@ impl<'b> Session<'b> {
         Err(error)
     }
 
+    /// Takes what has come of the description in the reply to a `GetInterfaceDescription`, while
+    /// that reply is not complete, and leaves its place in the buffer free. What is left of the
+    /// reply in the end is one with the rest of the description.
+    ///
+    /// Nothing is taken, and this is false, if there is none, or if the buffer can't hold what
+    /// comes before it.
+    ///
+    /// # Errors
+    ///
+    /// If it is not a description.
+    pub fn take_description(&mut self, piece: &mut dyn FnMut(&str)) -> Result<bool, Error> {
+        if self.next_mode()?.is_none() {
+            return Err(Misuse::NothingOutstanding.into());
+        }
+        let message = self.rx.unread_mut();
+        let Some(start) = find_description(message) else {
+            return Ok(false);
+        };
+        let text = message.get_mut(start..).unwrap_or_default();
+        let count = json::count_whole(text);
+        let text = text.get_mut(..count).unwrap_or_default();
+        let Ok(text) = json::unescape(text).map(str::from_utf8) else {
+            return Ok(false);
+        };
+        match text {
+            Ok("") => return Ok(false),
+            Ok(text) => piece(text),
+            Err(error) => {
+                self.unusable = true;
+                let (kind, offset) = (Syntax::Utf8, start.saturating_add(error.valid_up_to()));
+                return Err(Violation::Syntax(SyntaxError { kind, offset }).into());
+            }
+        }
+        self.rx.remove(start, count);
+        Ok(true)
+    }
+
     /// The next reply, which has to be [`ready`](Self::ready).
     ///
     /// # Errors
@@ -360,6 +397,30 @@ impl<'b> Session<'b> {
                 Err(violation.into())
             }
         }
+    }
+}
+
+/// Where the text of the description begins in a reply that may not be complete.
+fn find_description(message: &[u8]) -> Option<usize> {
+    let mut scanner = Scanner::new(message);
+    for name in ["parameters", "description"] {
+        scanner.open_object().ok()?;
+        let mut first = true;
+        loop {
+            let key = scanner.key(mem::take(&mut first)).ok()??;
+            let key = message.get(key)?;
+            if json::equals(key, name) {
+                break;
+            }
+            if json::equals(key, "error") {
+                return None;
+            }
+            scanner.value(0).ok()?;
+        }
+    }
+    match scanner.peek() {
+        Some(b'"') => Some(scanner.offset().saturating_add(1)),
+        _ => None,
     }
 }
 

@@ -11,12 +11,12 @@ use core::marker::PhantomData;
 use embedded_io::{Error as _, ErrorKind, ErrorType, Read, Write};
 use serde::Serialize;
 
-use crate::client::{self, CallError, Method, read_reply};
+use crate::client::{self, CallError, Method, NoError, read_reply};
 use crate::error::{EncodeError, Error, Misuse};
 use crate::json::Raw;
 use crate::message::{Mode, Reply};
 use crate::name;
-use crate::service::{self, Service, Step};
+use crate::service::{self, GetInterfaceDescription, Service, Step};
 
 /// How a connection to a service has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -242,6 +242,55 @@ impl<'b, S: Read + Write> Client<'b, S> {
     ) -> Result<Reply<'_>, Error<S::Error>> {
         self.begin(method, Mode::Simple, &parameters)?;
         self.receive_raw()
+    }
+
+    /// Asks for the definition of an interface, which can be longer than the receive buffer: it is
+    /// given to `piece` in as many pieces as it takes.
+    ///
+    /// What `piece` has been given is worth nothing if this fails in the end.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call).
+    ///
+    /// ```
+    /// # use nullink::{Client, Halves};
+    /// # let mut call = [0; 128];
+    /// # let reply = b"{\"parameters\":{\"description\":\"interface org.example.ftl\\nerror No ()\\n\"}}\0";
+    /// # let stream = Halves { reader: &reply[..], writer: &mut call[..] };
+    /// # let (mut receive, mut send) = ([0; 48], [0; 128]);
+    /// let mut client = Client::new(stream, &mut receive, &mut send);
+    /// let mut lines = 0;
+    /// client.describe("org.example.ftl", |piece| lines += piece.matches('\n').count())
+    ///     .map_err(|error| error.to_string())?;
+    /// assert_eq!(lines, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn describe(
+        &mut self,
+        interface: &str,
+        mut piece: impl FnMut(&str),
+    ) -> Result<(), CallError<'_, NoError, S::Error>> {
+        let call = GetInterfaceDescription { interface };
+        self.begin(full_name::<GetInterfaceDescription>(), Mode::Simple, &call)?;
+        self.flush()?;
+        loop {
+            if self.session.spare().is_empty() {
+                let taken = self.session.take_description(&mut piece);
+                taken.map_err(Error::over)?;
+            }
+            if self.session.ready().map_err(Error::over)? {
+                break;
+            }
+            let filled = fill(&mut self.stream, &mut self.session, usize::MAX);
+            filled.inspect_err(|_| self.session.fail())?;
+        }
+        let reply = self.session.receive().map_err(Error::over)?;
+        let reply = read_reply::<GetInterfaceDescription>(reply).map_err(CallError::over)?;
+        if !reply.description.is_empty() {
+            piece(reply.description);
+        }
+        Ok(())
     }
 
     /// Writes a call behind those that are queued, and sends nothing yet:

@@ -125,7 +125,24 @@ impl<'b> Frames<'b> {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// The same, for as long as the buffer lives.
+    /// What has been received and is not part of a message that was returned, to be changed.
+    pub(crate) fn unread_mut(&mut self) -> &mut [u8] {
+        let range = self.start..self.end;
+        self.buffer.get_mut(range).unwrap_or_default()
+    }
+
+    /// Removes bytes that were received and are not part of a message that was found.
+    pub(crate) fn remove(&mut self, at: usize, count: usize) {
+        let at = self.start.saturating_add(at).min(self.end);
+        let (from, end) = (at.saturating_add(count).min(self.end), self.end);
+        let rest = self.buffer.get_mut(at..end).unwrap_or_default();
+        move_to_front(rest, from.saturating_sub(at), end.saturating_sub(at));
+        self.end = end.saturating_sub(from.saturating_sub(at));
+        self.searched = 0;
+        self.ready = None;
+    }
+
+    /// [`unread`](Self::unread), for as long as the buffer lives.
     pub fn into_unread(self) -> &'b [u8] {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }

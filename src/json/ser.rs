@@ -287,6 +287,34 @@ impl<'b> Writer<'b> {
         }
     }
 
+    /// How many bytes there is room for.
+    pub fn room(&self) -> usize {
+        self.buffer.len().saturating_sub(self.length)
+    }
+
+    /// As much of the inside of a string as there is room for; returns the rest of it.
+    pub fn part<'t>(&mut self, text: &'t [u8]) -> &'t [u8] {
+        let mut rest = text;
+        loop {
+            let run = count_plain(rest).min(self.room());
+            let (run, behind) = rest.split_at_checked(run).unwrap_or_default();
+            self.bytes(run);
+            rest = behind;
+            let [byte, behind @ ..] = rest else {
+                return rest;
+            };
+            if count_plain(rest) > 0 {
+                return rest;
+            }
+            let (escape, length) = text::escaped(*byte);
+            if length > self.room() {
+                return rest;
+            }
+            self.bytes(escape.get(..length).unwrap_or(&escape));
+            rest = behind;
+        }
+    }
+
     fn integer(&mut self, negative: bool, mut value: u64) {
         let mut digits = [0; 20];
         let mut length = 0_usize;

@@ -1,7 +1,8 @@
 //! The inside of JSON's strings: escapes, and what they stand for (RFC 8259, section 7).
 
-use core::iter;
+use core::{iter, str};
 
+use crate::bytes::count_plain;
 use crate::error::Syntax;
 
 /// The character that an escape stands for, and what is behind it. `text` begins behind the
@@ -133,6 +134,35 @@ pub(crate) fn has_dot(mut text: &[u8]) -> bool {
         }
     }
     false
+}
+
+/// How many bytes of a string's text, which may be cut off, are characters and escapes that are
+/// whole; up to its quote.
+pub(crate) fn count_whole(text: &[u8]) -> usize {
+    let mut rest = text;
+    loop {
+        let plain = count_plain(rest);
+        let (run, behind) = rest.split_at_checked(plain).unwrap_or_default();
+        rest = behind;
+        match rest {
+            [] => {
+                // The last character may be cut off.
+                let cut = run.utf8_chunks().last().map_or(0, |chunk| {
+                    let cut = chunk.invalid();
+                    match str::from_utf8(cut) {
+                        Err(error) if error.error_len().is_none() => cut.len(),
+                        _ => 0,
+                    }
+                });
+                return text.len().saturating_sub(cut);
+            }
+            [b'\\', escaped @ ..] => match escape(escaped) {
+                Ok((_, behind)) => rest = behind,
+                Err(_) => return text.len().saturating_sub(rest.len()),
+            },
+            _ => return text.len().saturating_sub(rest.len()),
+        }
+    }
 }
 
 /// How a byte is written that does not stand for itself: an escape, and its length.

@@ -177,9 +177,7 @@ pub(super) fn call<'c, S: Service>(
             })?
         }
         Methods::GetInterfaceDescription { interface } => match find::<S>(interface) {
-            Some(found) => reply.send(&Description {
-                description: found.text(),
-            })?,
+            Some(found) => reply.describe(found.text())?,
             None => reply.error(&ServiceError::InterfaceNotFound { interface })?,
         },
     })

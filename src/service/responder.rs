@@ -1,5 +1,6 @@
 //! Exactly one final message: the types that see to it.
 
+use core::cell::Cell;
 use core::fmt;
 use core::marker::PhantomData;
 
@@ -9,7 +10,7 @@ use super::builtin::ServiceError;
 use crate::error::{DecodeError, EncodeError, Field, Mismatch};
 use crate::frame::Room;
 use crate::idl::{Fault, Interface, Member, MemberIndex, Place};
-use crate::json::unescape;
+use crate::json::{Writer, unescape};
 use crate::message::{Call, Content, Envelope, Mode, check_reply};
 
 /// Answers one call. Every way to answer consumes it and makes the [`Outcome`] that the handler
@@ -72,6 +73,35 @@ impl Method {
     }
 }
 
+/// The beginning of a reply to `GetInterfaceDescription`, and its end.
+const DESCRIPTION: &[u8] = b"{\"parameters\":{\"description\":\"";
+const END_OF_DESCRIPTION: &[u8] = b"\"}}\0";
+
+/// Writes as much of a description as there is room for, behind `begin`; returns the length and,
+/// unless that is the end of the message, the rest of the description.
+pub(super) fn describe(
+    room: &mut Room<'_>,
+    begin: &[u8],
+    text: &'static [u8],
+) -> Result<(usize, Option<&'static [u8]>), EncodeError> {
+    let rest = Cell::new(Some(text));
+    let length = room.write(&|room| {
+        let mut writer = Writer::new(room);
+        writer.bytes(begin);
+        let left = writer.part(text);
+        let ends = left.is_empty() && writer.room() >= END_OF_DESCRIPTION.len();
+        if ends {
+            writer.bytes(END_OF_DESCRIPTION);
+        }
+        rest.set((!ends).then_some(left));
+        match writer.end() {
+            Ok(0) => Err(EncodeError::Full),
+            written => written,
+        }
+    })?;
+    Ok((length, rest.get()))
+}
+
 const REPLY: Envelope<'static> = Envelope::Reply { continues: false };
 const CONTINUES: Envelope<'static> = Envelope::Reply { continues: true };
 
@@ -129,6 +159,22 @@ impl<'c, C> Responder<'c, C> {
         let interface = self.method.interface.name();
         let envelope = Envelope::Error { interface };
         self.write(Then::Done, envelope, &|writer| _ = writer.value(error))
+    }
+
+    /// The reply of `GetInterfaceDescription`: as much of it as there is room for, if all of it has
+    /// no room in the send buffer. The session sends the rest.
+    pub(super) fn describe(mut self, text: &'static str) -> Result<Outcome<'c, C>, Unsent<Self>> {
+        if self.mode == Mode::Oneway {
+            return self.send(&());
+        }
+        match describe(&mut self.room, DESCRIPTION, text.as_bytes()) {
+            Ok((length, rest)) => Ok(Outcome {
+                length,
+                then: rest.map_or(Then::Done, Then::Describe),
+                brand: PhantomData,
+            }),
+            Err(why) => Err(Unsent { reply: self, why }),
+        }
     }
 
     /// The reply, or the error, that a result holds.
@@ -412,6 +458,8 @@ pub(super) enum Then<C> {
     Done,
     Continue(C),
     Upgrade(C),
+    /// The rest of a description follows.
+    Describe(&'static [u8]),
 }
 
 impl<C> Outcome<'_, C> {

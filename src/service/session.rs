@@ -2,7 +2,9 @@
 
 use super::Service;
 use super::builtin::{self, SERVICE, ServiceError};
-use super::responder::{Method, Outcome, Parameter, Refusal, ReplyStream, Responder, Then};
+use super::responder::{
+    Method, Outcome, Parameter, Refusal, ReplyStream, Responder, Then, describe,
+};
 use crate::error::{EncodeError, Error, TooLong, Violation};
 use crate::frame::{Drain, Frames, Outbox, Room};
 use crate::message::{Call, Envelope, Mode};
@@ -51,6 +53,8 @@ enum State<C> {
     Open,
     /// Owes the next reply of a stream.
     Streaming { cursor: C, method: Method },
+    /// Owes the rest of a description.
+    Describing(&'static [u8]),
     /// Belongs to another protocol, when everything is sent.
     Upgraded(C),
     /// Ends, when everything is sent.
@@ -62,8 +66,9 @@ enum State<C> {
 pub enum Step<C> {
     /// A call was handled.
     Called,
-    /// A reply was written that others follow. They follow with the next steps: this is the time
-    /// to send what is [`pending`](Session::pending), if it is not to wait for them.
+    /// A reply was written that others follow, or a part of one. The rest follows with the next
+    /// steps: this is the time to send what is [`pending`](Session::pending), if it is not to wait
+    /// for that.
     Streamed,
     /// Nothing can be done until what is pending is sent.
     Write,
@@ -180,8 +185,9 @@ impl<'b, C: Copy> Session<'b, C> {
             State::Upgraded(cursor) if self.pending().is_empty() => return Step::Upgraded(cursor),
             State::Ended(result) if self.pending().is_empty() => return Step::Ended(result),
             State::Upgraded(_) | State::Ended(_) => return Step::Write,
-            State::Streaming { .. } if must_wait => return Step::Write,
+            State::Streaming { .. } | State::Describing(_) if must_wait => return Step::Write,
             State::Streaming { cursor, method } => self.resume(service, drain, cursor, method),
+            State::Describing(rest) => self.describe(drain, rest),
             State::Open => match self.rx.search() {
                 Ok(true) if must_wait => return Step::Write,
                 Ok(true) => self.dispatch(service, drain),
@@ -202,7 +208,7 @@ impl<'b, C: Copy> Session<'b, C> {
             State::Ended(Err(error))
         });
         match self.state {
-            State::Streaming { .. } => Step::Streamed,
+            State::Streaming { .. } | State::Describing(_) => Step::Streamed,
             State::Ended(_) => self.step(service, None),
             _ => Step::Called,
         }
@@ -257,6 +263,17 @@ impl<'b, C: Copy> Session<'b, C> {
         Ok(State::Open)
     }
 
+    /// Writes the next piece of a description that is longer than the send buffer.
+    fn describe(
+        &mut self,
+        mut drain: Option<Drain<'_>>,
+        rest: &'static [u8],
+    ) -> Result<State<C>, Error> {
+        let (length, rest) = describe(&mut self.tx.room(&mut drain), &[], rest)?;
+        self.tx.commit(length);
+        Ok(rest.map_or(State::Open, State::Describing))
+    }
+
     /// Asks for the next reply of a stream.
     fn resume<S: Service<Cursor = C>>(
         &mut self,
@@ -303,6 +320,7 @@ impl<C> State<C> {
             Then::Done => State::Open,
             Then::Continue(cursor) => State::Streaming { cursor, method },
             Then::Upgrade(cursor) => State::Upgraded(cursor),
+            Then::Describe(rest) => State::Describing(rest),
         }
     }
 }
