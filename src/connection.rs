@@ -303,7 +303,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
     ///
     /// # Errors
     ///
-    /// If it does not fit behind the others ([`EncodeError::Full`](crate::EncodeError::Full)), or
+    /// If it does not fit behind the others ([`EncodeError::Full`]), or
     /// can't wait behind them.
     ///
     /// ```

@@ -192,7 +192,7 @@ const PROMISES: &[(&str, char, &str, Kept)] = &[
     ),
     ("I3", '+', "definitions: errors say line and column", Yes),
     ("I4", '+', "definitions: canonical formatting", Yes),
-    ("I5", '+', "definitions: two versions compared", NotYet),
+    ("I5", '+', "definitions: two versions compared", Yes),
     ("I6", '+', "definitions: the demos avoid `any`", Yes),
     (
         "X1",

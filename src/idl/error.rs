@@ -3,6 +3,8 @@
 use core::fmt;
 use core::str;
 
+use super::text::position;
+
 /// Why a text is not a definition, and where.
 ///
 /// ```
@@ -117,34 +119,8 @@ impl fmt::Display for Problem {
 }
 
 impl ParseError {
-    /// Counts lines and columns up to the offset.
     pub(super) const fn new(problem: Problem, text: &[u8], offset: usize) -> Self {
-        let (mut line, mut column) = (1_usize, 1_usize);
-        let mut rest = match text.split_at_checked(offset) {
-            Some((before, _)) => before,
-            None => text,
-        };
-        while let [byte, behind @ ..] = rest {
-            let broken = match rest {
-                [b'\r', b'\n', ..] => false,
-                [b'\n' | b'\r', ..] => true,
-                // U+2028 and U+2029, at their last byte.
-                [0xe2, 0x80, 0xa8 | 0xa9, after @ ..] => {
-                    rest = after;
-                    line = line.saturating_add(1);
-                    column = 1;
-                    continue;
-                }
-                _ => false,
-            };
-            if broken {
-                line = line.saturating_add(1);
-                column = 1;
-            } else if !matches!(byte, 0x80..=0xbf) {
-                column = column.saturating_add(1);
-            }
-            rest = behind;
-        }
+        let (line, column) = position(text, offset);
         ParseError {
             problem,
             offset,

@@ -14,17 +14,25 @@
 //! | `view` | members, fields, types, documentation |
 //! | `check` | whether a value is what the definition says |
 //! | `format` | the canonical layout |
+//! | `compare` | two versions of a definition, side by side |
+//! | `rules` | what a change breaks |
+//! | `change` | what has changed between them, in a line |
 
+mod change;
 mod check;
+mod compare;
 mod error;
 mod format;
 mod parse;
+mod rules;
 mod table;
 mod text;
 mod view;
 
+pub use change::{Breaks, Change};
 pub use check::{Deviation, MAP_KEYS, OPEN_FIELDS};
 pub(crate) use check::{Fault, Place};
+pub use compare::{Changes, Incompatible, PAIRS, compare, compatible};
 pub use error::{Message, ParseError, Problem};
 pub use format::Format;
 pub use parse::index;
@@ -106,7 +114,7 @@ impl<'a> Definition<'a> {
     }
 
     /// A definition and its [`index`], made while compiling: what
-    /// [`interface!`](crate::interface) does.
+    /// [`interface!`](crate::interface) does. The index of another text makes no sense of it.
     pub const fn indexed(text: &'a str, index: &'a [Entry]) -> Self {
         let (entries, order) = table::split(index);
         Definition::new(text, entries, order)

@@ -111,3 +111,34 @@ pub(super) const fn word_at(text: &[u8], at: u32) -> &[u8] {
         None => &[],
     }
 }
+
+/// The line and the column of a place, from 1. Columns are characters, not bytes.
+pub(super) const fn position(text: &[u8], offset: usize) -> (usize, usize) {
+    let (mut line, mut column) = (1_usize, 1_usize);
+    let mut rest = match text.split_at_checked(offset) {
+        Some((before, _)) => before,
+        None => text,
+    };
+    while let [byte, behind @ ..] = rest {
+        let broken = match rest {
+            [b'\r', b'\n', ..] => false,
+            [b'\n' | b'\r', ..] => true,
+            // U+2028 and U+2029, at their last byte.
+            [0xe2, 0x80, 0xa8 | 0xa9, after @ ..] => {
+                rest = after;
+                line = line.saturating_add(1);
+                column = 1;
+                continue;
+            }
+            _ => false,
+        };
+        if broken {
+            line = line.saturating_add(1);
+            column = 1;
+        } else if !matches!(byte, 0x80..=0xbf) {
+            column = column.saturating_add(1);
+        }
+        rest = behind;
+    }
+    (line, column)
+}

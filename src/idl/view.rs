@@ -73,7 +73,9 @@ impl<'a> Iterator for Members<'a> {
             return None;
         }
         let member = self.definition.member_at(self.index);
-        self.index = self.definition.entry(self.index).next;
+        let next = self.definition.entry(self.index).next;
+        // (An index that is not of this text leads to an end as well.)
+        self.index = next.max(self.index.saturating_add(1));
         Some(member)
     }
 }

@@ -1,0 +1,1111 @@
+//! Two versions of a definition: what has changed, and what that breaks.
+
+use nullink::idl::{self, Breaks, Definition, Entry, Kind, PAIRS, Type, size};
+use nullink::{Interface, interface};
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+/// A definition that was read.
+struct Read {
+    text: String,
+    table: Vec<Entry>,
+}
+
+impl Read {
+    fn new(text: &str) -> Self {
+        Read {
+            text: text.to_string(),
+            table: vec![Entry::EMPTY; size(text)],
+        }
+    }
+
+    fn members(members: &str) -> Self {
+        Read::new(&format!("interface a.b\n{members}\n"))
+    }
+
+    fn definition(&mut self) -> Definition<'_> {
+        match Definition::parse(&self.text, &mut self.table) {
+            Ok(definition) => definition,
+            Err(e) => panic!("{e}: {}", self.text),
+        }
+    }
+}
+
+/// The changes, without their lines and columns: `!` breaks callers, `~` services.
+fn changes(old: &str, new: &str) -> Vec<String> {
+    let (mut old, mut new) = (Read::members(old), Read::members(new));
+    let (old, new) = (old.definition(), new.definition());
+    idl::compare(&old, &new)
+        .map(|change| {
+            let mark = match change.breaks() {
+                Breaks::Callers => '!',
+                Breaks::Services => '~',
+                Breaks::Nothing => ' ',
+            };
+            let line = change.to_string();
+            let version = match (change.in_old(), change.in_new()) {
+                (_, Some((row, column))) => format!("new {row}:{column}: "),
+                (Some((row, column)), None) => format!("old {row}:{column}: "),
+                (None, None) => String::new(),
+            };
+            let text = line.strip_prefix(&version).expect("a place");
+            format!("{mark} {text}")
+        })
+        .collect()
+}
+
+#[track_caller]
+fn check<S: std::fmt::Debug>(old: &str, new: &str, expected: &[S])
+where
+    String: PartialEq<S>,
+{
+    assert_eq!(changes(old, new), expected, "{old}  =>  {new}");
+}
+
+#[test]
+fn i5_members() {
+    let m = "method M() -> ()\n";
+    for (old, new, expected) in [
+        (
+            "method A() -> ()",
+            "",
+            "! method A: is gone: old callers call it",
+        ),
+        ("", "method A() -> ()", "  method A: is new"),
+        (
+            "error A ()",
+            "",
+            "! error A: is gone: old callers may act on it",
+        ),
+        ("", "error A ()", "  error A: is new"),
+        // Nothing uses it.
+        ("type A ()", "", "! type A: is gone: old callers may use it"),
+        (
+            "type A (a: ?A)",
+            "",
+            "! type A: is gone: old callers may use it",
+        ),
+        ("", "type A ()", "  type A: is new"),
+        (
+            "method A() -> ()",
+            "error A ()",
+            "! error A: was method: old callers call it",
+        ),
+        (
+            "method A() -> ()",
+            "type A ()",
+            "! type A: was method: old callers call it",
+        ),
+        (
+            "error A ()",
+            "type A ()",
+            "! type A: was error: old callers may act on it",
+        ),
+        (
+            "error A ()",
+            "method A() -> ()",
+            "! method A: was error: old callers may act on it",
+        ),
+        (
+            "type A ()",
+            "method A() -> ()",
+            "! method A: was type: old callers may use it",
+        ),
+        (
+            "type A ()",
+            "error A ()",
+            "! error A: was type: old callers may use it",
+        ),
+    ] {
+        check(&format!("{m}{old}"), &format!("{m}{new}"), &[expected]);
+    }
+    // Another name is another thing.
+    check(
+        "method A() -> ()",
+        "method B() -> ()",
+        &[
+            "  method B: is new",
+            "! method A: is gone: old callers call it",
+        ],
+    );
+    check(
+        "error A ()",
+        "error B ()",
+        &[
+            "  error B: is new",
+            "! error A: is gone: old callers may act on it",
+        ],
+    );
+}
+
+#[test]
+fn i5_what_is_no_change() {
+    for (old, new) in [
+        (
+            "method A() -> ()",
+            "# Now documented.\n\nmethod  A ( ) ->\n( )",
+        ),
+        (
+            "method A() -> ()\nerror B ()\ntype C (x, y)",
+            "type C (\n# Y\ny,\nx)\nerror B ()\nmethod A() -> ()",
+        ),
+        (
+            "method A(a: int, b: (c: int, d: (e, f))) -> (g: []int, h: ?any)",
+            "method A(b: (d: (f, e), c: int), a: int) -> (h: ?any, g: []int)",
+        ),
+    ] {
+        check(old, new, &[""; 0]);
+        check(new, old, &[""; 0]);
+    }
+}
+
+/// A field of an old and a new type: in calls, and in replies of methods and errors.
+#[test]
+fn i5_fields() {
+    let send = "old callers send what it was";
+    let send_null = "old callers may send null";
+    let cannot = "old callers can't read it";
+    let cannot_null = "old callers can't read null";
+    let services = "old services send what it was";
+    let services_null = "old services may send null";
+    // Both ways: what it breaks in calls, and in replies.
+    for (old, new, calls, replies) in [
+        ("int", "?int", "", cannot_null),
+        ("?int", "int", send_null, services_null),
+        ("int", "float", "", cannot),
+        ("float", "int", send, services),
+        ("int", "string", send, cannot),
+        ("int", "bool", send, cannot),
+        ("string", "int", send, cannot),
+        ("bool", "string", send, cannot),
+        ("float", "string", send, cannot),
+        // A value's name is a string.
+        ("(x, y)", "string", "", cannot),
+        ("string", "(x, ...)", send, services),
+        // All that is not null is any.
+        ("int", "any", "", cannot),
+        ("string", "any", "", cannot),
+        ("object", "any", "", cannot),
+        ("[]int", "any", "", cannot),
+        ("[string]int", "any", "", cannot),
+        ("(x: ...)", "any", "", cannot),
+        ("(x, ...)", "any", "", cannot),
+        ("any", "int", send, services),
+        ("any", "object", send, services),
+        ("any", "(x: ...)", send, services),
+        ("?int", "any", send_null, cannot),
+        ("int", "?any", "", cannot),
+        ("?any", "int", send, services),
+        ("any", "?any", "", cannot_null),
+        // Structures and maps are objects.
+        ("(x: ...)", "object", "", cannot),
+        ("()", "object", "", cannot),
+        ("[string]int", "object", "", cannot),
+        ("object", "(x: ...)", send, services),
+        ("object", "[string]int", send, services),
+        ("(x: ...)", "[string]int", send, cannot),
+        ("[string]int", "(x: ...)", send, cannot),
+        ("object", "string", send, cannot),
+        ("object", "[]int", send, cannot),
+        ("(x: ...)", "(x, ...)", send, cannot),
+        ("(x, ...)", "(x: ...)", send, cannot),
+        ("()", "(x, ...)", send, cannot),
+        // Both null and type: the type is the worse.
+        ("?int", "string", send, cannot),
+        ("?int", "float", send_null, cannot),
+        ("?float", "int", send, services),
+        ("int", "?float", "", cannot),
+        ("float", "?int", send, cannot_null),
+        // Within arrays, maps, and what may be null.
+        ("int", "[]int", send, cannot),
+        ("[]int", "[string]int", send, cannot),
+        ("[]int", "[]float", "", cannot),
+        ("[]float", "[]int", send, services),
+        ("[]int", "[][]int", send, cannot),
+        ("[]?int", "[]int", send_null, services_null),
+        ("[]int", "[]?int", "", cannot_null),
+        ("[]int", "?[]int", "", cannot_null),
+        ("?[]int", "[]int", send_null, services_null),
+        ("?[]int", "?[]float", "", cannot),
+        ("[string]int", "[string]float", "", cannot),
+        ("[string]?int", "[string]int", send_null, services_null),
+        (
+            "?[string]?[]?[string]int",
+            "?[string]?[]?[string]float",
+            "",
+            cannot,
+        ),
+        (
+            "?[string]?[]?[string]int",
+            "?[string][]?[string]int",
+            send_null,
+            services_null,
+        ),
+        (
+            "?[string]?[]?[string](x, ...)",
+            "?[string]?[]?[string]string",
+            "",
+            cannot,
+        ),
+        ("?[]int", "[]?int", send_null, cannot_null),
+    ] {
+        let full = |ty: &str| {
+            ty.replace("(x, ...)", "(x, y)")
+                .replace("(x: ...)", "(x: string)")
+        };
+        let (old_full, new_full) = (full(old), full(new));
+        let old = old.replace("(x, y)", "(x, ...)");
+        check_with_values(&old_full, &new_full, calls, replies);
+        let line = |place: &str, why: &str| {
+            let mark = match why {
+                "" => ' ',
+                _ if why.starts_with("old services") => '~',
+                _ => '!',
+            };
+            let end = if why.is_empty() {
+                String::new()
+            } else {
+                format!(": {why}")
+            };
+            vec![format!("{mark} {place}: was {old}, is {new}{end}")]
+        };
+        let check = |members: &str, place: &str, why: &str| {
+            let (old, new) = (
+                members.replace("TYPE", &old_full),
+                members.replace("TYPE", &new_full),
+            );
+            assert_eq!(changes(&old, &new), line(place, why), "{old}  =>  {new}");
+            assert_eq!(changes(&old, &old), [""; 0]);
+        };
+        check(
+            "method M(a: int, f: TYPE) -> ()",
+            "method M, parameter f",
+            calls,
+        );
+        check("method M() -> (f: TYPE)", "method M, output f", replies);
+        check("error E (f: TYPE)", "error E, parameter f", replies);
+        // In a structure without a name, however deep.
+        check(
+            "method M(a: [](b: ?[string](f: TYPE))) -> ()",
+            "method M, parameter a.b.f",
+            calls,
+        );
+        check(
+            "method M() -> (z: (z: ?bool), a: ?[](b: (f: TYPE)))",
+            "method M, output a.b.f",
+            replies,
+        );
+        // In a type.
+        check(
+            "type T (f: TYPE)\nmethod M(t: ?[]T, u: T) -> ()",
+            "type T, field f, in calls",
+            calls,
+        );
+        check(
+            "type T (a: (f: TYPE))\nmethod M() -> (t: [string]T)",
+            "type T, field a.f, in replies",
+            replies,
+        );
+        check(
+            "type T (f: TYPE)\nerror E (u: int, t: T)",
+            "type T, field f, in replies",
+            replies,
+        );
+        check(
+            "method M(u: (u: U)) -> ()\ntype U (t: T)\ntype T (f: TYPE)",
+            "type T, field f, in calls",
+            calls,
+        );
+    }
+}
+
+/// That values say the same: whether those of one type can be read as another.
+fn check_with_values(old: &str, new: &str, calls: &str, replies: &str) {
+    let text = |ty: &str| Read::members(&format!("error E (f: {ty})"));
+    let (mut one, mut two) = (text(old), text(new));
+    let (one, two) = (one.definition(), two.definition());
+    let (one, two) = (
+        one.find("E").expect("E").output(),
+        two.find("E").expect("E").output(),
+    );
+    let mut random = random(1);
+    let mut all = |sent: Type<'_>, read: Type<'_>, strict: bool| {
+        (0..100).all(|_| accepts(read, &value(sent, &mut random, 0), strict))
+    };
+    assert_eq!(all(one, two, true), calls.is_empty(), "{old}  =>  {new}");
+    // (A client that knows no field reads any object. Nobody has made it for that.)
+    if old != "()" {
+        let broken = replies.starts_with("old callers");
+        assert_eq!(all(two, one, false), !broken, "{old}  =>  {new}");
+        assert!(
+            broken || all(one, two, false) == replies.is_empty(),
+            "{old}  =>  {new}"
+        );
+    }
+}
+
+#[test]
+fn i5_new_and_removed_fields() {
+    for (old, new, calls, replies) in [
+        (
+            "",
+            "f: int",
+            "!is new: old callers don't send it",
+            "~is new: old services don't send it",
+        ),
+        (
+            "",
+            "f: any",
+            "!is new: old callers don't send it",
+            "~is new: old services don't send it",
+        ),
+        (
+            "",
+            "f: []int",
+            "!is new: old callers don't send it",
+            "~is new: old services don't send it",
+        ),
+        (
+            "",
+            "f: T",
+            "!is new: old callers don't send it",
+            "~is new: old services don't send it",
+        ),
+        ("", "f: ?int", " is new", " is new"),
+        ("", "f: ?[](a: int)", " is new", " is new"),
+        ("", "f: ?T", " is new", " is new"),
+        (
+            "f: int",
+            "",
+            "!is gone: old callers may send it",
+            "!is gone: old callers may need it",
+        ),
+        (
+            "f: ?int",
+            "",
+            "!is gone: old callers may send it",
+            "!is gone: old callers may need it",
+        ),
+        (
+            "f: T",
+            "",
+            "!is gone: old callers may send it",
+            "!is gone: old callers may need it",
+        ),
+    ] {
+        let check = |before: &str, after: &str, place: &str, expected: &str| {
+            let text = |fields: &str| {
+                let after = match fields {
+                    "" => after.strip_prefix(", ").unwrap_or(after),
+                    _ => after,
+                };
+                // (Something else uses T, too.)
+                format!("{before}{fields}{after}\nmethod T2(t: ?T) -> (t: ?T)\ntype T (t: int)")
+            };
+            let (mark, rest) = expected.split_at(1);
+            check(&text(old), &text(new), &[format!("{mark} {place}: {rest}")]);
+        };
+        check("method M(", ") -> ()", "method M, parameter f", calls);
+        check(
+            "method M(",
+            ", z: int) -> (f: int)",
+            "method M, parameter f",
+            calls,
+        );
+        check("method M(f: int) -> (", ")", "method M, output f", replies);
+        check("error E (", ", z: int)", "error E, parameter f", replies);
+        check(
+            "method M(a: [](b: (",
+            "))) -> ()",
+            "method M, parameter a.b.f",
+            calls,
+        );
+        check(
+            "method M() -> (a: ?[string](",
+            "))",
+            "method M, output a.f",
+            replies,
+        );
+        check(
+            "method M(u: ?[]U) -> ()\ntype U (",
+            ")",
+            "type U, field f, in calls",
+            calls,
+        );
+        check(
+            "method M() -> (u: U)\ntype U (",
+            ", z: int)",
+            "type U, field f, in replies",
+            replies,
+        );
+    }
+    // Another name is another field.
+    check(
+        "method M(f: ?int) -> (f: int)",
+        "method M(g: ?int) -> (g: int)",
+        &[
+            "  method M, parameter g: is new",
+            "! method M, parameter f: is gone: old callers may send it",
+            "~ method M, output g: is new: old services don't send it",
+            "! method M, output f: is gone: old callers may need it",
+        ],
+    );
+    // A structure that loses all its fields is still one.
+    check(
+        "method M(a: (b: int)) -> ()",
+        "method M(a: ()) -> ()",
+        &["! method M, parameter a.b: is gone: old callers may send it"],
+    );
+}
+
+#[test]
+fn i5_values_of_enumerations() {
+    for (old, new, calls, replies) in [
+        (
+            "x, y",
+            "x, y, z",
+            "  PLACE, value z: is new",
+            "! PLACE, value z: is new: old callers don't know it",
+        ),
+        (
+            "x, y, z",
+            "z, x",
+            "! PLACE, value y: is gone: old callers may send it",
+            "~ PLACE, value y: is gone: old services may send it",
+        ),
+        ("x, y", "y, x", "", ""),
+    ] {
+        let check_in = |members: &str, place: &str, way: &str, expected: &str| {
+            let (old, new) = (
+                members.replace("VALUES", old),
+                members.replace("VALUES", new),
+            );
+            let line = expected.replacen(": ", &format!("{way}: "), 1);
+            let lines: &[String] = if line.is_empty() {
+                &[]
+            } else {
+                &[line.replace("PLACE", place)]
+            };
+            check(&old, &new, lines);
+        };
+        check_in(
+            "method M(a: (VALUES)) -> ()",
+            "method M, parameter a",
+            "",
+            calls,
+        );
+        check_in(
+            "method M(a: (b: ?[](VALUES))) -> ()",
+            "method M, parameter a.b",
+            "",
+            calls,
+        );
+        check_in(
+            "method M() -> (a: ?(VALUES))",
+            "method M, output a",
+            "",
+            replies,
+        );
+        check_in("error E (a: (VALUES))", "error E, parameter a", "", replies);
+        check_in(
+            "type T (VALUES)\nmethod M(a: T) -> ()",
+            "type T",
+            ", in calls",
+            calls,
+        );
+        check_in(
+            "type T (VALUES)\nerror E (a: [string]?T)",
+            "type T",
+            ", in replies",
+            replies,
+        );
+    }
+}
+
+#[test]
+fn i5_names_of_types_are_not_on_the_wire() {
+    // Another name for the same.
+    check(
+        "method M(a: A) -> (a: []?A)\ntype A (b: B)\ntype B (x, y)",
+        "method M(a: C) -> (a: []?C)\ntype C (b: D)\ntype D (y, x)",
+        &[
+            "  type C: is new",
+            "  type D: is new",
+            "  type A: is gone",
+            "  type B: is gone",
+        ],
+    );
+    // A name for what had none, and none for what had one.
+    let (without, with) = (
+        "method M(a: (b: int, c: ?[](x, y))) -> ()",
+        "method M(a: A) -> ()\ntype A (c: ?[]C, b: int)\ntype C (x, y)",
+    );
+    check(without, with, &["  type A: is new", "  type C: is new"]);
+    check(with, without, &["  type A: is gone", "  type C: is gone"]);
+    // What has changed is told where it is now, and what is gone where it was.
+    check(
+        "method M(a: (b: int, c: (x, y))) -> ()",
+        "method M(a: A) -> ()\ntype A (c: C, b: string)\ntype C (x, z)",
+        &[
+            "! type A, field b, in calls: was int, is string: old callers send what it was",
+            "  type C, value z, in calls: is new",
+            "! method M, parameter a.c, value y: is gone: old callers may send it",
+            "  type A: is new",
+            "  type C: is new",
+        ],
+    );
+    // A name's structure became an enumeration, or something else.
+    check(
+        "type A (x: int)\nmethod M(a: A, b: ?A) -> (a: A)",
+        "type A (x)\nmethod M(a: A, b: ?A) -> (a: A)",
+        &[
+            "! type A, in calls: was (x: ...), is (x, ...): old callers send what it was",
+            "! type A, in replies: was (x: ...), is (x, ...): old callers can't read it",
+        ],
+    );
+    check(
+        "type A (x: int)\nmethod M(a: A) -> (a: ?A)",
+        "method M(a: object) -> (a: ?string)",
+        &[
+            "  method M, parameter a: was A, is object",
+            "! method M, output a: was ?A, is ?string: old callers can't read it",
+            "  type A: is gone",
+        ],
+    );
+    check(
+        "type A (x: int)\nmethod M(a: A) -> ()",
+        "method M(a: (x)) -> ()",
+        &[
+            "! method M, parameter a: was A, is (x, ...): old callers send what it was",
+            "  type A: is gone",
+        ],
+    );
+}
+
+#[test]
+fn i5_a_type_goes_the_ways_that_it_is_used() {
+    let (old, new) = (
+        "type T (x: int, y: ?(p), z: ?int)",
+        "type T (y: ?(p, q), x: float)",
+    );
+    let calls = [
+        "  type T, field y, value q, in calls: is new",
+        "  type T, field x, in calls: was int, is float",
+        "! type T, field z, in calls: is gone: old callers may send it",
+    ];
+    let replies = [
+        "! type T, field y, value q, in replies: is new: old callers don't know it",
+        "! type T, field x, in replies: was int, is float: old callers can't read it",
+        "! type T, field z, in replies: is gone: old callers may need it",
+    ];
+    let both = [calls, replies].concat();
+    for (members, expected) in [
+        (
+            "method M(a: T, b: []T, c: (d: ?T)) -> ()\nmethod N(t: T) -> ()",
+            &calls[..],
+        ),
+        ("method M() -> (a: T, b: []T)\nerror E (t: T)", &replies[..]),
+        ("method M(t: T) -> (t: T)", &both[..]),
+        ("method M(t: T) -> ()\nerror E (t: T)", &both[..]),
+        // What nothing uses may say what is in an object, in calls or in replies.
+        ("method M(t: object) -> ()", &both[..]),
+        (
+            "method M() -> ()\ntype A (b: ?B)\ntype B (a: ?A, t: T)",
+            &both[..],
+        ),
+    ] {
+        check(
+            &format!("{members}\n{old}"),
+            &format!("{members}\n{new}"),
+            expected,
+        );
+    }
+    // Nor is what is used in new members only a change of the old ones.
+    check(
+        "method M() -> ()",
+        "method M() -> ()\nmethod N(t: T) -> (u: int)\ntype T (x: int)",
+        &["  method N: is new", "  type T: is new"],
+    );
+}
+
+#[test]
+fn i5_types_that_contain_themselves() {
+    let list = "method M(l: L) -> (l: L)\ntype L (v: int, n: ?L)";
+    // The same, with other names, other steps around the circle, and more of it without a name.
+    for other in [
+        "method M(l: L) -> (l: L)\ntype L (v: int, n: ?(v: int, n: ?L))",
+        "method M(l: L) -> (l: L)\ntype L (v: int, n: ?(v: int, n: ?(n: ?L, v: int)))",
+        "method M(l: (v: int, n: ?L)) -> (l: (v: int, n: ?L))\ntype L (v: int, n: ?L)",
+    ] {
+        check(list, other, &[""; 0]);
+        check(other, list, &[""; 0]);
+    }
+    check(
+        list,
+        "method M(l: A) -> (l: B)\ntype A (v: int, n: ?B)\ntype B (v: int, n: ?C)\ntype C (v: int, n: ?A)",
+        &[
+            "  type A: is new",
+            "  type B: is new",
+            "  type C: is new",
+            "  type L: is gone",
+        ],
+    );
+    // A change is found wherever it is around the circle.
+    check(
+        list,
+        "method M(l: L) -> (l: L)\ntype L (v: int, n: ?(v: int, n: ?(v: float, n: ?L)))",
+        &[
+            "  type L, field n.n.v, in calls: was int, is float",
+            "! type L, field n.n.v, in replies: was int, is float: old callers can't read it",
+        ],
+    );
+}
+
+#[test]
+fn i5_the_name_of_the_interface() {
+    let mut old = Read::new("interface a.b\nmethod M(a: int) -> ()\n");
+    let mut new = Read::new("interface a.b2\nmethod M(a: string) -> ()\n");
+    let (old, new) = (old.definition(), new.definition());
+    let lines: Vec<String> = idl::compare(&old, &new)
+        .map(|change| format!("{change:?}"))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "Callers: interface a.b2: was a.b: old callers call it by that name",
+            "Callers: new 2:10: method M, parameter a: was int, is string: old callers send what it was",
+        ]
+    );
+}
+
+#[test]
+fn i5_a_change_says_where_it_is() {
+    let mut old = Read::new(
+        "interface a.b\n\n# \u{e9}\nmethod M(\n  a: int,\n\tb: (x, y),\n  c: [](d: int, e: bool)) -> ()\nerror E ()\n",
+    );
+    let mut new = Read::new(
+        "interface a.b\nmethod M(a: (f: int), b: (y, z),\n  c: [](g: ?int, d: string)) -> ()\nmethod E() -> ()",
+    );
+    let (old, new) = (old.definition(), new.definition());
+    let places: Vec<_> = idl::compare(&old, &new)
+        .map(|change| {
+            let line = change.to_string();
+            let (place, _) = line.split_once(": ").expect("a place");
+            (place.to_string(), change.in_old(), change.in_new())
+        })
+        .collect();
+    let expected = [
+        ("new 2:10", Some((5, 3)), Some((2, 10))),
+        ("new 2:30", None, Some((2, 30))),
+        ("old 6:6", Some((6, 6)), None),
+        ("new 3:9", None, Some((3, 9))),
+        ("new 3:18", Some((7, 9)), Some((3, 18))),
+        ("old 7:17", Some((7, 17)), None),
+        ("new 4:1", Some((8, 1)), Some((4, 1))),
+    ];
+    assert_eq!(
+        places,
+        expected.map(|(place, old, new)| (place.to_string(), old, new))
+    );
+}
+
+const OLD: Interface = interface!(text "
+interface org.example.ftl
+method Jump(to: int) -> (state: (idle, busy))
+method Stop() -> ()
+");
+
+const NEW: Interface = interface!(text "
+interface org.example.ftl
+method Jump(to: float, speed: ?int) -> (state: (idle, busy), left: int)
+method Stop() -> ()
+method Start() -> ()
+");
+
+#[test]
+fn i5_one_line_in_a_test_keeps_a_project_compatible() {
+    idl::compatible(&OLD, &OLD, Breaks::Nothing).unwrap();
+    idl::compatible(&OLD, &NEW, Breaks::Callers).unwrap();
+    let error = idl::compatible(&OLD, &NEW, Breaks::Services).unwrap_err();
+    assert_eq!(
+        format!("{error:?}"),
+        "org.example.ftl is not compatible\n\
+         new 3:62: method Jump, output left: is new: old services don't send it"
+    );
+    let error = idl::compatible(&NEW, &OLD, Breaks::Callers).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "org.example.ftl is not compatible\n\
+         new 3:13: method Jump, parameter to: was float, is int: old callers send what it was\n\
+         old 3:24: method Jump, parameter speed: is gone: old callers may send it\n\
+         old 3:62: method Jump, output left: is gone: old callers may need it\n\
+         old 5:1: method Start: is gone: old callers call it"
+    );
+    assert_eq!(error.changes().count(), 4);
+    let error = idl::compatible(&OLD, &NEW, Breaks::Nothing).unwrap_err();
+    assert_eq!(error.changes().count(), 4);
+}
+
+/// Types in a circle, each of which contains the next.
+fn circle(length: usize, value: &str) -> String {
+    (0..length)
+        .map(|n| format!("type T{n} (v: {value}, n: ?T{})\n", (n + 1) % length))
+        .collect()
+}
+
+#[test]
+fn i5_more_pairs_than_there_is_room_for_break_something() {
+    let method = "method M() -> (t: T0)\n";
+    let compare = |old: usize, new: usize, value: &str| {
+        let old = format!("{}{method}", circle(old, "int"));
+        let new = format!("{}{method}error E ()", circle(new, value));
+        changes(&old, &new)
+    };
+    let limit = format!("! more than {PAIRS} pairs of types: the others were not compared");
+    // Every type of one circle meets every type of the other: 31 * 33.
+    let lines = compare(31, 33, "int");
+    assert_eq!(
+        lines,
+        [
+            "  type T31: is new",
+            "  type T32: is new",
+            "  error E: is new"
+        ]
+    );
+    let lines = compare(32, 33, "int");
+    assert_eq!(
+        lines.iter().filter(|line| **line == limit).count(),
+        1,
+        "{lines:?}"
+    );
+    // Everything else is compared nevertheless.
+    assert!(lines.contains(&"  error E: is new".to_string()));
+    assert!(lines.contains(&"  type T32: is new".to_string()));
+    assert_eq!(
+        compare(32, 33, "float")
+            .iter()
+            .filter(|line| **line == limit)
+            .count(),
+        1
+    );
+    // As many types as there is room for.
+    assert_eq!(compare(PAIRS, PAIRS, "int"), ["  error E: is new"]);
+    assert_eq!(
+        compare(PAIRS + 1, PAIRS + 1, "int"),
+        [&limit, "  error E: is new"]
+    );
+    // The same is the same, however large.
+    let text = circle(PAIRS * 4, "int");
+    assert_eq!(changes(&text, &text), [""; 0]);
+}
+
+#[test]
+fn i5_hostile_definitions_are_compared_in_time() {
+    let values = |reverse: bool| {
+        let mut values: Vec<String> = (0..1024).map(|n| format!("v{n}")).collect();
+        if reverse {
+            values.reverse();
+        }
+        values.join(", ")
+    };
+    // The largest enumerations there are, in the worst order.
+    let text = |reverse: bool| {
+        let types: String = (0..20)
+            .map(|n| format!("type T{n} ({})\n", values(reverse)))
+            .collect();
+        let list: Vec<String> = (0..20).map(|n| format!("f{n}: T{n}")).collect();
+        format!("{types}method M({}) -> ()", list.join(", "))
+    };
+    assert_eq!(changes(&text(false), &text(true)), [""; 0]);
+    // The deepest nesting there is.
+    let deep = |ty: &str| {
+        format!(
+            "method M(a: {}{ty}{}) -> ()",
+            "(a: ".repeat(125),
+            ")".repeat(125)
+        )
+    };
+    let lines = changes(&deep("int"), &deep("string"));
+    assert_eq!(lines.len(), 1);
+    assert!(lines[0].ends_with(".a.a: was int, is string: old callers send what it was"));
+    assert_eq!(
+        changes(&deep("[]any"), &format!("# c\n{}", deep("[]any"))),
+        [""; 0]
+    );
+}
+
+/// The definitions of the project, and those that VARLINK_DEFINITIONS names.
+#[test]
+fn i5_a_real_definition_has_not_changed_since_itself() {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let mut folders = ["examples", "examples/shared", "src/service"]
+        .map(|f| format!("{root}/{f}"))
+        .to_vec();
+    folders.extend(std::env::var("VARLINK_DEFINITIONS"));
+    let mut count = 0;
+    for folder in folders {
+        for file in std::fs::read_dir(&folder).expect("a folder") {
+            let path = file.expect("a file").path();
+            if path.extension().is_none_or(|e| e != "varlink") {
+                continue;
+            }
+            count += 1;
+            let text = std::fs::read_to_string(&path).expect("text");
+            let mut old = Read::new(&text);
+            let mut same = Read::new(&format!("{text}# (Another text.)\n"));
+            let mut new = Read::new(&format!("{text}method NotYetThere() -> ()\n"));
+            let (old, same, new) = (old.definition(), same.definition(), new.definition());
+            idl::compatible(&old, &old, Breaks::Nothing).unwrap();
+            idl::compatible(&old, &same, Breaks::Nothing).unwrap();
+            idl::compatible(&old, &new, Breaks::Services).unwrap();
+            assert_eq!(idl::compare(&old, &new).count(), 1, "{path:?}");
+            idl::compatible(&new, &old, Breaks::Callers).unwrap_err();
+        }
+    }
+    assert!(count >= 5, "{count}");
+}
+
+/// A type in an old definition, in a new one, and the old one in other words.
+type Versions = [String; 3];
+
+/// Fields that are in the old definition, in the new one, or in both.
+fn fields(of: impl Strategy<Value = Versions> + Clone) -> impl Strategy<Value = Versions> + Clone {
+    let field = |name: &'static str| {
+        let both = of
+            .clone()
+            .prop_map(move |ty| ty.map(|ty| format!("{name}: {ty}")));
+        prop_oneof![
+            120 => both.clone(),
+            60 => Just(Versions::default()),
+            3 => both.clone().prop_map(|[_, new, _]| [String::new(), new, String::new()]),
+            1 => both.prop_map(|[old, _, same]| [old, String::new(), same]),
+        ]
+    };
+    (field("x"), field("y"), field("z")).prop_map(|(x, y, z)| {
+        let list = |fields: [&String; 3], separator: &str| {
+            let fields: Vec<&str> = fields
+                .iter()
+                .filter(|f| !f.is_empty())
+                .map(|f| &f[..])
+                .collect();
+            fields.join(separator)
+        };
+        [
+            format!("({})", list([&x[0], &y[0], &z[0]], ", ")),
+            format!("({})", list([&z[1], &x[1], &y[1]], ", ")),
+            format!("(\n{})", list([&y[2], &z[2], &x[2]], ",\n# About it.\n")),
+        ]
+    })
+}
+
+fn types() -> impl Strategy<Value = Versions> + Clone {
+    let pair = |old: &'static str, new: &'static str| Just([old, new, old].map(String::from));
+    let leaf = prop_oneof![
+        200 => prop::sample::select(vec!["bool", "int", "float", "string", "object", "any", "[]A", "?B", "?C", "C"])
+            .prop_map(|ty| [ty, ty, ty].map(String::from)),
+        3 => prop::sample::select(vec![("int", "float"), ("float", "int"), ("string", "int"), ("int", "any"),
+            ("(p, q)", "string"), ("string", "(p)"), ("?A", "?B"), ("[string]B", "[string]C"), ("any", "object"),
+            ("(x: int)", "object"), ("[string]int", "object"), ("[]int", "any"), ("(p, q)", "any"), ("object", "()"),
+            ("(p)", "(q, p)"), ("(p, q)", "(q)"), ("?C", "?(p, q)"), ("?(x: float)", "?A"), ("?A", "?(x: float)")])
+            .prop_map(|(old, new)| [old, new, old].map(String::from)),
+        3 => pair("(p, q, r)", "(r, q, p)").prop_map(|[old, new, _]| [old, new, "(r, p, q)".into()]),
+    ];
+    leaf.prop_recursive(4, 24, 3, |inner| {
+        let nullable = |ty: String| if ty.starts_with('?') { ty } else { format!("?{ty}") };
+        prop_oneof![
+            24 => inner.clone().prop_map(move |tys| tys.map(nullable)),
+            1 => inner.clone().prop_map(move |[old, new, same]| [old, nullable(new), same]),
+            1 => inner.clone().prop_map(move |[old, new, same]| [nullable(old), new, nullable(same)]),
+            16 => inner.clone().prop_map(|tys| tys.map(|ty| format!("[]{ty}"))),
+            16 => inner.clone().prop_map(|tys| tys.map(|ty| format!("[string]{ty}"))),
+            32 => fields(inner.boxed()),
+        ]
+    })
+}
+
+/// A definition, a new version of it, and the same in other words.
+fn versions() -> impl Strategy<Value = Versions> {
+    let list = || fields(types().boxed());
+    let values = prop::sample::select(vec![
+        ("(p, q)", "(q, p)"),
+        ("(p)", "(p, q)"),
+        ("(p, q)", "(q)"),
+    ]);
+    (list(), list(), values, list(), list(), list()).prop_map(
+        |(a, b, (old, new), input, output, error)| {
+            let version = |n: usize, c: &str| {
+                format!(
+                    "type A {}\ntype B {}\ntype C {c}\nmethod M{} -> {}\nerror E {}",
+                    a[n], b[n], input[n], output[n], error[n]
+                )
+            };
+            let mut same: Vec<String> =
+                version(2, old).split("\ntype ").map(String::from).collect();
+            same.reverse();
+            let same = format!(
+                "# Other words.\ntype {}",
+                same.join("\ntype ").replace("type type ", "type ")
+            );
+            [version(0, old), version(1, new), same]
+        },
+    )
+}
+
+/// What a service or a client takes for a value of a type, by UAPI.20; a service refuses fields
+/// that it doesn't know.
+fn accepts(ty: Type<'_>, value: &Value, strict: bool) -> bool {
+    match (ty.resolved().kind(), value) {
+        (Kind::Nullable(_), Value::Null) => true,
+        (Kind::Nullable(inner), value) => accepts(inner, value, strict),
+        (Kind::Bool, Value::Bool(_))
+        | (Kind::Float, Value::Number(_))
+        | (Kind::String, Value::String(_)) => true,
+        (Kind::Int, Value::Number(number)) => !number.is_f64(),
+        (Kind::Object, Value::Object(_)) => true,
+        (Kind::Any, value) => !value.is_null(),
+        (Kind::Array(inner), Value::Array(values)) => {
+            values.iter().all(|value| accepts(inner, value, strict))
+        }
+        (Kind::Map(inner), Value::Object(values)) => {
+            values.values().all(|value| accepts(inner, value, strict))
+        }
+        (Kind::Enum(mut values), Value::String(name)) => values.any(|value| value.name() == name),
+        (Kind::Struct(mut fields), Value::Object(values)) => {
+            let known = |name: &String| fields.clone().any(|field| field.name() == name);
+            (!strict || values.keys().all(known))
+                && fields.all(|field| {
+                    accepts(
+                        field.ty(),
+                        values.get(field.name()).unwrap_or(&Value::Null),
+                        strict,
+                    )
+                })
+        }
+        _ => false,
+    }
+}
+
+/// Numbers below others that can be told from a seed.
+fn random(mut seed: u64) -> impl FnMut(usize) -> usize {
+    move |below| {
+        seed = seed
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        (seed >> 33) as usize % below
+    }
+}
+
+/// Some value of a type.
+fn value(ty: Type<'_>, random: &mut dyn FnMut(usize) -> usize, depth: usize) -> Value {
+    match ty.resolved().kind() {
+        Kind::Bool => json!(random(2) == 0),
+        Kind::Int => json!(random(100)),
+        Kind::Float if random(4) == 0 => json!(random(100)),
+        Kind::Float => json!(random(100) as f64 + 0.5),
+        Kind::String => json!("other"),
+        Kind::Object if random(2) == 0 => json!({}),
+        Kind::Object => json!({"x": 1, "other": null}),
+        Kind::Any => [
+            json!(false),
+            json!(1.5),
+            json!(7),
+            json!("other"),
+            json!({"x": 1}),
+            json!([1]),
+        ][random(6)]
+        .clone(),
+        Kind::Nullable(_) if depth > 6 || random(3) == 0 => Value::Null,
+        Kind::Nullable(inner) => value(inner, random, depth + 1),
+        Kind::Array(inner) => {
+            let count = if depth > 6 { 0 } else { random(4) };
+            (0..count)
+                .map(|_| value(inner, random, depth + 1))
+                .collect()
+        }
+        Kind::Map(inner) => {
+            let count = if depth > 6 { 0 } else { random(4) };
+            let values = (0..count).map(|n| {
+                (
+                    ["x", "y", "k", "l"][n].to_string(),
+                    value(inner, random, depth + 1),
+                )
+            });
+            Value::Object(values.collect())
+        }
+        Kind::Enum(values) => {
+            let count = values.clone().count();
+            json!(values.map(|value| value.name()).nth(random(count)))
+        }
+        Kind::Struct(fields) => {
+            let mut values = Map::new();
+            for field in fields {
+                let value = value(field.ty(), random, depth + 1);
+                if !value.is_null() || random(2) == 0 {
+                    values.insert(field.name().to_string(), value);
+                }
+            }
+            Value::Object(values)
+        }
+        Kind::Named(_) => unreachable!("resolved"),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+
+    /// In other words, with other names of types and in another order, a definition is the same.
+    #[test]
+    fn i5_other_words_are_no_change([old, _, same] in versions()) {
+        let (old, same) = (Read::members(&old), Read::members(&same));
+        let renamed = same.text.replace('A', "Apple").replace('C', "Cherry");
+        prop_assume!(Definition::parse(&old.text, &mut old.table.clone()).is_ok());
+        let (mut old, mut same, mut renamed) = (old, same, Read::new(&renamed));
+        let (old, same, renamed) = (old.definition(), same.definition(), renamed.definition());
+        prop_assert_eq!(idl::compare(&old, &old).count(), 0);
+        prop_assert_eq!(idl::compare(&old, &same).next(), None);
+        prop_assert_eq!(idl::compare(&same, &old).next(), None);
+        for change in idl::compare(&old, &renamed) {
+            let line = change.to_string();
+            let unused = line.ends_with("is gone: old callers may use it");
+            prop_assert!(unused || ((line.ends_with("is new") || line.ends_with("is gone")) && change.breaks() == Breaks::Nothing), "{}", line);
+        }
+    }
+
+    /// If nothing breaks, then what the old ones send, the new ones can read, and the other way round.
+    #[test]
+    fn i5_what_breaks_nothing_can_be_read([old, new, _] in versions(), seed: u64) {
+        let (mut old, mut new) = (Read::members(&old), Read::members(&new));
+        prop_assume!(Definition::parse(&old.text, &mut old.table.clone()).is_ok());
+        prop_assume!(Definition::parse(&new.text, &mut new.table.clone()).is_ok());
+        let (old, new) = (old.definition(), new.definition());
+        let breaks = |place: &str| {
+            idl::compare(&old, &new)
+                .filter(|change| change.to_string().contains(place))
+                .map(|change| change.breaks())
+                .max()
+                .unwrap_or(Breaks::Nothing)
+        };
+        let mut random = random(seed);
+        let (old_m, new_m) = (old.find("M").expect("M"), new.find("M").expect("M"));
+        let (old_e, new_e) = (old.find("E").expect("E"), new.find("E").expect("E"));
+        let calls = breaks("method M, parameter").max(breaks(", in calls"));
+        let replies = breaks(", output").max(breaks("error E")).max(breaks(", in replies"));
+        for _ in 0..20 {
+            if calls < Breaks::Callers {
+                let sent = value(old_m.input(), &mut random, 0);
+                prop_assert!(accepts(old_m.input(), &sent, true));
+                prop_assert!(accepts(new_m.input(), &sent, true), "{}", sent);
+            }
+            for (old, new) in [(old_m.output(), new_m.output()), (old_e.output(), new_e.output())] {
+                if replies < Breaks::Callers {
+                    let sent = value(new, &mut random, 0);
+                    prop_assert!(accepts(old, &sent, false), "{}", sent);
+                }
+                if replies < Breaks::Services {
+                    let sent = value(old, &mut random, 0);
+                    prop_assert!(accepts(new, &sent, false), "{}", sent);
+                }
+            }
+        }
+    }
+}
