@@ -37,7 +37,7 @@ impl<'a> Account<'a> {
 /// The methods, one definition for both sides: a variant is what the service dispatches to, what
 /// is in it is what a client calls.
 #[derive(Deserialize)]
-enum Methods<'a> {
+pub enum Methods<'a> {
     GetAll,
     GetByUid(GetByUid),
     #[serde(borrow)]

@@ -9,11 +9,11 @@ use core::ops::Range;
 
 use heapless::Vec;
 
-use super::table::{Entry, Kind as K, hash};
+use super::table::{Entry, Kind as K, add_to_hash, hash};
 use super::view::{Member, MemberKind, Type};
 use super::{DEPTH, Definition};
 use crate::error::Mismatch;
-use crate::json::{Kind, Raw, Scanner, equals, is_finite, is_integer, same};
+use crate::json::{Kind, Raw, Scanner, equals, is_finite, is_integer, same, unescaped};
 
 /// How many fields the structures that are open at once may have, all together: a value that is
 /// nested so deeply is refused.
@@ -348,6 +348,10 @@ impl<'a> Check<'a, '_> {
     /// The end of a structure: whether everything was there that has to be.
     fn close(&mut self, open: u16) -> Result<(), Mismatch> {
         let start = self.first_bit(open);
+        self.free = start;
+        if self.entry(open).mandatory == 0 {
+            return Ok(());
+        }
         let mut index = open.saturating_add(1);
         for number in 0..usize::from(self.entry(open).link) {
             let nullable = self.entry(index.saturating_add(1)).kind == K::Nullable;
@@ -359,19 +363,20 @@ impl<'a> Check<'a, '_> {
             }
             index = self.entry(index).next;
         }
-        self.free = start;
         Ok(())
     }
 
     /// A field of a structure or a value of an enumeration, by its name as the text has it: its
     /// number in the list, and its entry.
     fn find(&self, list: u16, name: &[u8]) -> Option<(usize, u16)> {
-        // A name with an escape has another hash than what it stands for.
-        let hash = (!name.contains(&b'\\')).then(|| hash(name));
+        let hash = match name.contains(&b'\\') {
+            true => unescaped(name).fold(0, add_to_hash),
+            false => hash(name),
+        };
         let mut index = list.saturating_add(1);
         for number in 0..usize::from(self.entry(list).link) {
             let entry = self.entry(index);
-            if hash.is_none_or(|hash| hash == entry.link) && equals(name, self.name(index)) {
+            if hash == entry.link && equals(name, self.name(index)) {
                 return Some((number, index));
             }
             index = entry.next;

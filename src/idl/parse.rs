@@ -392,6 +392,11 @@ impl<'t> Parser<'t, '_> {
             return Err(self.fault(Problem::Colon));
         }
         self.space();
+        if !matches!(self.rest, [b'?', ..]) {
+            let entry = self.entry(list);
+            let mandatory = entry.mandatory.saturating_add(1);
+            self.set(list, Entry { mandatory, ..entry });
+        }
         self.types(depth)
     }
 

@@ -16,6 +16,8 @@ pub struct Entry {
     /// List: how many fields or values it has. Reference: the type it refers to. Field and value:
     /// a [`hash`] of its name.
     pub(super) link: u16,
+    /// List: how many of its fields have to be there.
+    pub(super) mandatory: u16,
     pub(super) kind: Kind,
     pub(super) mark: Mark,
 }
@@ -69,6 +71,7 @@ impl Entry {
         at: 0,
         next: 0,
         link: 0,
+        mandatory: 0,
         kind: Kind::Any,
         mark: Mark::New,
     };
@@ -148,10 +151,15 @@ pub(super) const fn parts_mut(table: &mut [Entry], members: u16) -> (&mut [Entry
 pub(super) const fn hash(mut name: &[u8]) -> u16 {
     let mut hash = 0_u16;
     while let [byte, rest @ ..] = name {
-        hash = hash.wrapping_mul(31).wrapping_add(*byte as u16);
+        hash = add_to_hash(hash, *byte);
         name = rest;
     }
     hash
+}
+
+/// The hash of a name with one more byte.
+pub(super) const fn add_to_hash(hash: u16, byte: u8) -> u16 {
+    hash.wrapping_mul(31).wrapping_add(byte as u16)
 }
 
 /// The entry of a member, by its name.

@@ -24,4 +24,4 @@ pub(crate) use de::{Member, Reader, Stop};
 pub(crate) use number::{is_finite, is_integer};
 pub(crate) use scan::{Kind, Scanner};
 pub(crate) use ser::Writer;
-pub(crate) use text::{count_whole, equals, has_dot, same, unescape};
+pub(crate) use text::{count_whole, equals, has_dot, same, unescape, unescaped};

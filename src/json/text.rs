@@ -55,7 +55,11 @@ fn code_unit(text: &[u8]) -> Result<(u32, &[u8]), Syntax> {
 /// Replaces the escapes of a string's text by what they stand for, in its own place: that is
 /// never longer.
 pub(crate) fn unescape(text: &mut [u8]) -> Result<&[u8], Syntax> {
-    let (mut from, mut to) = (0_usize, 0_usize);
+    // Most strings have no escape.
+    let Some(first) = text.iter().position(|byte| *byte == b'\\') else {
+        return Ok(text);
+    };
+    let (mut from, mut to) = (first, first);
     while let Some(rest) = text.get(from..) {
         let mut utf8 = [0; 4];
         let (bytes, behind): (&[u8], usize) = match rest {
@@ -105,7 +109,7 @@ pub(crate) fn same(one: &[u8], two: &[u8]) -> bool {
 }
 
 /// The bytes that the text of a string stands for, one after another.
-fn unescaped(mut text: &[u8]) -> impl Iterator<Item = u8> {
+pub(crate) fn unescaped(mut text: &[u8]) -> impl Iterator<Item = u8> {
     let (mut utf8, mut waiting) = ([0; 4], 0..0_usize);
     iter::from_fn(move || {
         if waiting.is_empty() {

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::de::{Reader, Stop};
 use super::raw::Raw;
 use crate::error::DecodeError;
+use crate::idl::{Probe, Refused};
 
 /// A value of a received message that has not been read yet.
 ///
@@ -230,16 +231,29 @@ pub trait Decode<'de>: Sized {
     ///
     /// If it is not a value of this type.
     fn decode(value: &mut Value<'de>) -> Result<Self, DecodeError>;
+
+    /// Tells what the type is, and is not interested in a value.
+    #[doc(hidden)]
+    fn probe(probe: Probe<'_>) -> Result<(), Refused>;
 }
 
 impl<'de, T: Deserialize<'de>> Decode<'de> for T {
     fn decode(value: &mut Value<'de>) -> Result<Self, DecodeError> {
         value.reader.read()
     }
+
+    fn probe(probe: Probe<'_>) -> Result<(), Refused> {
+        T::deserialize(probe).map(drop)
+    }
 }
 
 impl<'de> Decode<'de> for Value<'de> {
     fn decode(value: &mut Value<'de>) -> Result<Self, DecodeError> {
         Ok(mem::replace(value, Value::scanned(&mut [], 0)))
+    }
+
+    // It can be anything.
+    fn probe(_: Probe<'_>) -> Result<(), Refused> {
+        Ok(())
     }
 }
