@@ -3,10 +3,11 @@
 mod common;
 
 use common::{Arrival, answer};
-use nullink::idl::{MAP_KEYS, OPEN_FIELDS};
+use nullink::idl::{Kind, MAP_KEYS, MemberKind, OPEN_FIELDS, Type};
 use nullink::json::Raw;
 use nullink::service::{Info, Outcome, Refusal, Responder};
 use nullink::{Call, EncodeError, Error, Interface, Mismatch, Service, interface};
+use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
 const ALL: Interface = interface!(
@@ -531,4 +532,80 @@ fn replies_and_errors_are_checked_in_debug_builds() {
             vec![]
         )
     );
+}
+
+/// Whether a value is one of a type: the same question, asked of serde_json's values.
+fn fits(ty: Type<'_>, value: &serde_json::Value) -> bool {
+    use serde_json::Value as V;
+    match (ty.kind(), value) {
+        (Kind::Nullable(inner), value) => value.is_null() || fits(inner, value),
+        (Kind::Named(member), value) => fits(member.ty(), value),
+        (_, V::Null) => false,
+        (Kind::Any, _) | (Kind::Object, V::Object(_)) => true,
+        (Kind::Bool, value) => value.is_boolean(),
+        (Kind::Int, value) => value.is_i64() || value.is_u64(),
+        (Kind::Float, value) => value.is_number(),
+        (Kind::String, value) => value.is_string(),
+        (Kind::Enum(mut values), V::String(name)) => values.any(|value| value.name() == name),
+        (Kind::Array(inner), V::Array(list)) => list.iter().all(|value| fits(inner, value)),
+        (Kind::Map(inner), V::Object(map)) => map.values().all(|value| fits(inner, value)),
+        (Kind::Struct(fields), V::Object(map)) => {
+            let known = map
+                .keys()
+                .all(|key| fields.clone().any(|f| f.name() == key));
+            let null = serde_json::Value::Null;
+            known
+                && fields
+                    .clone()
+                    .all(|f| fits(f.ty(), map.get(f.name()).unwrap_or(&null)))
+        }
+        _ => false,
+    }
+}
+
+/// Values that are often those of some type.
+fn values() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(serde_json::json!(null)),
+        any::<bool>().prop_map(Into::into),
+        any::<i64>().prop_map(Into::into),
+        any::<u64>().prop_map(Into::into),
+        (-1e9..1e9).prop_map(|float: f64| float.into()),
+        prop::sample::select(vec!["red", "green", "one", "two_three", "", "x\n\"\u{e9}"])
+            .prop_map(Into::into),
+    ];
+    let key = prop::sample::select(vec![
+        "a", "b", "v", "children", "left", "by_name", "x\u{e9}",
+    ]);
+    leaf.prop_recursive(5, 30, 4, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
+            prop::collection::btree_map(key.clone().prop_map(String::from), inner, 0..4)
+                .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn m5_a_value_fits_a_type_if_it_does_so_piece_by_piece(value in values(), pretty in any::<bool>()) {
+        let parameters = serde_json::json!({ "v": value });
+        let text = match pretty {
+            true => serde_json::to_string_pretty(&parameters).unwrap(),
+            false => parameters.to_string(),
+        };
+        let raw = Raw::new(&text).unwrap();
+        for method in ALL.members().filter(|member| member.kind() == MemberKind::Method) {
+            let checked = ALL.check_call(method.name(), raw);
+            prop_assert_eq!(checked.is_ok(), fits(method.input(), &parameters), "{:?} {}", method, text);
+        }
+        // And as parameters themselves.
+        let text = value.to_string();
+        if let Ok(raw) = Raw::new(&text) {
+            let checked = ALL.check_call("Two", raw);
+            prop_assert_eq!(checked.is_ok(), fits(ALL.find("Two").unwrap().input(), &value), "{}", text);
+        }
+    }
 }

@@ -3,7 +3,6 @@
 
 mod oracle;
 
-
 use libfuzzer_sys::fuzz_target;
 use nullink::Reply;
 use nullink::client::{self, CallError, Method};
