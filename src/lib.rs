@@ -86,13 +86,14 @@
 //!
 //! | module | what it knows |
 //! |---|---|
+//! | [`contract`](mod@contract) | a test that types say the same as a definition |
 //! | [`service`] | a service's side: [`Service`], dispatch, exactly one final message |
 //! | [`client`] | a client's side: typed calls, what waits for a reply |
 //! | [`connection`] | the blocking driver for both, over any [`embedded_io`] stream: [`serve`], [`Client`] |
 //! | [`unix`] | Unix sockets, with the feature `unix` on Linux |
 //! | [`address`] | where services are: `unix:/run/org.example.ftl` |
-//! | [`idl`] | interface definitions |
 //! | [`message`] | the envelopes: [`Call`], [`Reply`], [`Mode`] |
+//! | [`idl`] | interface definitions: read while compiling, checked, compared |
 //! | [`json`] | JSON: checking, reading in place, writing |
 //! | [`frame`] | bytes and messages |
 //! | [`name`] | what is a name |
@@ -134,6 +135,7 @@ pub mod address;
 mod bytes;
 pub mod client;
 pub mod connection;
+pub mod contract;
 pub mod error;
 pub mod frame;
 pub mod idl;
@@ -149,6 +151,7 @@ pub use embedded_io;
 
 pub use address::Address;
 pub use connection::{Client, End, Halves, serve};
+pub use contract::contract;
 pub use error::{
     DecodeError, EncodeError, Error, Mismatch, Misuse, Syntax, SyntaxError, TooLong, Violation,
 };

@@ -130,7 +130,7 @@ method!(CallOther, "org.example.other.Nothing", ());
 
 #[test]
 fn types_that_say_the_same_keep_the_contract() {
-    idl::contract(&ALL, |types| {
+    nullink::contract(&ALL, |types| {
         types
             .methods::<Methods>()
             .errors::<Errors>()
@@ -145,7 +145,7 @@ fn types_that_say_the_same_keep_the_contract() {
 #[test]
 fn the_examples_keep_their_contracts() {
     let interface = &<accounts::Accounts as Service>::INTERFACES[0];
-    idl::contract(interface, |types| {
+    nullink::contract(interface, |types| {
         types
             .methods::<accounts::Methods>()
             .errors::<accounts::Error>()
@@ -156,7 +156,7 @@ fn the_examples_keep_their_contracts() {
     })
     .unwrap();
     const SERVICE: Interface = interface!("../src/service/org.varlink.service.varlink");
-    idl::contract(&SERVICE, |types| {
+    nullink::contract(&SERVICE, |types| {
         types
             .errors::<ServiceError>()
             .call::<GetInfo>()
@@ -173,7 +173,7 @@ fn lines<T: for<'de> Deserialize<'de>>(defined: &str) -> Vec<String> {
     let text: &'static str = text.leak();
     let table = vec![idl::Entry::EMPTY; idl::size(text)].leak();
     let definition = idl::Definition::parse(text, table).expect("a definition");
-    match idl::contract(&definition, |types| types.reply::<T>("M")) {
+    match nullink::contract(&definition, |types| types.reply::<T>("M")) {
         Ok(()) => Vec::new(),
         Err(broken) => {
             let text = broken.to_string();
@@ -338,7 +338,7 @@ fn members_are_compared() {
         Raw,
         Unheard,
     }
-    let broken = idl::contract(&ALL, |types| {
+    let broken = nullink::contract(&ALL, |types| {
         types
             .methods::<Some>()
             .errors::<Empty>()
@@ -369,7 +369,7 @@ method None: the definition does not have it"
         Some(V<u8>),
         Odd,
     }
-    let broken = idl::contract(&ALL, |types| types.errors::<OtherErrors>());
+    let broken = nullink::contract(&ALL, |types| types.errors::<OtherErrors>());
     assert_eq!(
         broken.unwrap_err().to_string(),
         "the types are not as org.example.all defines them

@@ -13,7 +13,6 @@
 //! | `error` | what can be wrong with a definition |
 //! | `view` | members, fields, types, documentation |
 //! | `check` | whether a value is what the definition says |
-//! | `contract`, `probe` | whether the types of a program are |
 //! | `format` | the canonical layout |
 //! | `compare` | two versions of a definition, side by side |
 //! | `rules` | what a change breaks |
@@ -22,11 +21,9 @@
 mod change;
 mod check;
 mod compare;
-mod contract;
 mod error;
 mod format;
 mod parse;
-mod probe;
 mod rules;
 mod table;
 mod text;
@@ -36,12 +33,9 @@ pub use change::{Breaks, Change};
 pub use check::{Deviation, MAP_KEYS, OPEN_FIELDS};
 pub(crate) use check::{Fault, Place};
 pub use compare::{Changes, Incompatible, PAIRS, compare, compatible};
-pub use contract::{Broken, Contract, Difference, contract};
 pub use error::{Message, ParseError, Problem};
 pub use format::Format;
 pub use parse::index;
-#[doc(hidden)]
-pub use probe::{Probe, Refused};
 pub use table::{Entry, size};
 pub(crate) use view::MemberIndex;
 pub use view::{

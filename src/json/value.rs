@@ -4,12 +4,11 @@ use core::marker::PhantomData;
 use core::mem;
 use core::str;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::de::{Reader, Stop};
 use super::raw::Raw;
 use crate::error::DecodeError;
-use crate::idl::{Probe, Refused};
 
 /// A value of a received message that has not been read yet.
 ///
@@ -232,9 +231,10 @@ pub trait Decode<'de>: Sized {
     /// If it is not a value of this type.
     fn decode(value: &mut Value<'de>) -> Result<Self, DecodeError>;
 
-    /// Tells what the type is, and is not interested in a value.
+    /// Reads a value from somewhere else, and forgets it: [`contract()`](crate::contract()) has
+    /// types tell so what they are.
     #[doc(hidden)]
-    fn probe(probe: Probe<'_>) -> Result<(), Refused>;
+    fn try_with<D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error>;
 }
 
 impl<'de, T: Deserialize<'de>> Decode<'de> for T {
@@ -242,8 +242,8 @@ impl<'de, T: Deserialize<'de>> Decode<'de> for T {
         value.reader.read()
     }
 
-    fn probe(probe: Probe<'_>) -> Result<(), Refused> {
-        T::deserialize(probe).map(drop)
+    fn try_with<D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+        T::deserialize(deserializer).map(drop)
     }
 }
 
@@ -253,7 +253,7 @@ impl<'de> Decode<'de> for Value<'de> {
     }
 
     // It can be anything.
-    fn probe(_: Probe<'_>) -> Result<(), Refused> {
+    fn try_with<D: Deserializer<'de>>(_: D) -> Result<(), D::Error> {
         Ok(())
     }
 }

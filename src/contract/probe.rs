@@ -10,8 +10,8 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-use super::contract::{Path, What};
-use super::{Kind, Type};
+use super::{Path, What};
+use crate::idl::{self, Kind, Type};
 use crate::json::Raw;
 
 /// How many types within one another are looked at: types can contain themselves.
@@ -19,7 +19,7 @@ const DEPTH: u8 = 16;
 
 /// A type that does not take what it is given.
 #[derive(Debug)]
-pub struct Refused;
+pub(super) struct Refused;
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -73,7 +73,7 @@ impl<'r> Run<'r> {
 
 /// Takes the place of a value.
 #[derive(Clone, Copy)]
-pub struct Probe<'p> {
+pub(super) struct Probe<'p> {
     run: &'p Run<'p>,
     path: Option<&'p Path<'p>>,
     depth: u8,
@@ -387,7 +387,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
 struct Fields<'p> {
     probe: Probe<'p>,
     /// None, if the definition does not say.
-    defined: Option<super::Fields<'static>>,
+    defined: Option<idl::Fields<'static>>,
     fields: core::slice::Iter<'static, &'static str>,
     /// The field whose value is next.
     next: &'static str,

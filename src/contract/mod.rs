@@ -1,13 +1,17 @@
-//! Whether the types of a program say the same as a definition.
+//! Whether the types of a program say the same as a definition: a test of one line,
+//! [`contract()`].
+
+mod probe;
 
 use core::cell::Cell;
 use core::fmt;
 
 use serde::Deserialize;
 
-use super::probe::{MemberProbe, Probe, Refused, Run, variants};
-use super::{Definition, Member, MemberKind, Type};
+use probe::{MemberProbe, Probe, Refused, Run, variants};
+
 use crate::client::Method;
+use crate::idl::{Interface, Member, MemberKind, Type};
 use crate::json::Decode;
 use crate::name;
 
@@ -17,7 +21,7 @@ use crate::name;
 ///
 /// ```
 /// use nullink::client::Method;
-/// use nullink::{Interface, idl, interface};
+/// use nullink::{Interface, interface};
 /// use serde::{Deserialize, Serialize};
 ///
 /// const FTL: Interface = interface!(text "
@@ -48,12 +52,12 @@ use crate::name;
 /// }
 ///
 /// // #[test] fn the_types_are_as_defined() {
-/// idl::contract(&FTL, |types| types.methods::<Methods>().call::<Jump>().errors::<Error>()).unwrap();
+/// nullink::contract(&FTL, |types| types.methods::<Methods>().call::<Jump>().errors::<Error>()).unwrap();
 ///
 /// #[derive(Deserialize)]
 /// struct Other { left: Option<i64>, right: i64 }
 ///
-/// let broken = idl::contract(&FTL, |types| types.reply::<Other>("Jump")).unwrap_err();
+/// let broken = nullink::contract(&FTL, |types| types.reply::<Other>("Jump")).unwrap_err();
 /// assert_eq!(broken.to_string(), "the types are not as org.example.ftl defines them
 /// method Jump, output right: the definition does not have it
 /// method Jump, output left: is int, which is not nullable; in Rust it is an Option");
@@ -67,7 +71,7 @@ use crate::name;
 /// # Errors
 ///
 /// All differences.
-pub fn contract<F>(definition: &Definition<'static>, types: F) -> Result<(), Broken<F>>
+pub fn contract<F>(definition: &Interface, types: F) -> Result<(), Broken<F>>
 where
     F: for<'c> Fn(Contract<'c>) -> Contract<'c>,
 {
@@ -85,7 +89,7 @@ where
 /// Displayed, it is a line for each difference. Its `Debug` is the same, for `unwrap` in a test.
 #[derive(Clone, Copy)]
 pub struct Broken<F> {
-    definition: Definition<'static>,
+    definition: Interface,
     types: F,
 }
 
@@ -129,7 +133,7 @@ impl<F: for<'c> Fn(Contract<'c>) -> Contract<'c>> core::error::Error for Broken<
 /// The types that are tried: see [`contract()`].
 #[derive(Clone, Copy)]
 pub struct Contract<'c> {
-    definition: Definition<'static>,
+    definition: Interface,
     see: &'c dyn Fn(&Difference<'_>),
 }
 
@@ -169,7 +173,7 @@ impl Contract<'_> {
         let Some(member) = self.definition.method(method) else {
             return self.see(None, What::NoMethod(method));
         };
-        let try_it = |run: &Run<'_>| T::probe(Probe::new(run, member.output()));
+        let try_it = |run: &Run<'_>| T::try_with(Probe::new(run, member.output()));
         self.rounds(member, Side::Output, &try_it)
     }
 
