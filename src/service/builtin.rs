@@ -146,12 +146,17 @@ fn interfaces<S: Service>() -> impl Iterator<Item = &'static Interface> + Clone 
     let own = S::INTERFACES.iter();
     [&SERVICE]
         .into_iter()
-        .chain(own.filter(|interface| interface.name() != SERVICE.name()))
+        .chain(own.filter(|interface| !is(interface)))
 }
 
 /// The interface of this name, if the service has it.
 pub(super) fn find<S: Service>(name: &str) -> Option<&'static Interface> {
     interfaces::<S>().find(|interface| interface.name() == name)
+}
+
+/// Whether an interface is this one.
+pub(super) fn is(interface: &Interface) -> bool {
+    interface.name() == SERVICE.name()
 }
 
 /// Answers a call of this interface.

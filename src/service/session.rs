@@ -235,7 +235,7 @@ impl<'b, C: Copy> Session<'b, C> {
                 }
                 None => {
                     let reply = Responder::new(self.tx.room(&mut drain), mode, method);
-                    let answer = match method.interface == &SERVICE {
+                    let answer = match builtin::is(method.interface) {
                         true => builtin::call(service, call, reply),
                         false => service.call(call, reply),
                     };
@@ -307,7 +307,7 @@ fn find<'c, S: Service>(call: &Call<'c>) -> Result<(Method, bool), ServiceError<
     let interface = builtin::find::<S>(name);
     let interface = interface.ok_or(ServiceError::InterfaceNotFound { interface: name })?;
     let declared = interface.method(member).map(|method| method.index());
-    let defined = match S::CHECKED || interface == &SERVICE {
+    let defined = match S::CHECKED || builtin::is(interface) {
         true => Some(declared.ok_or(ServiceError::MethodNotFound { method })?),
         false => None,
     };
