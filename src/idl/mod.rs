@@ -17,12 +17,14 @@
 //! | `compare` | two versions of a definition, side by side |
 //! | `rules` | what a change breaks |
 //! | `change` | what has changed between them, in a line |
+//! | `generate` | Rust from a definition |
 
 mod change;
 mod check;
 mod compare;
 mod error;
 mod format;
+mod generate;
 mod parse;
 mod rules;
 mod table;
@@ -35,6 +37,7 @@ pub(crate) use check::{Fault, Place};
 pub use compare::{Changes, Incompatible, PAIRS, compare, compatible};
 pub use error::{Message, ParseError, Problem};
 pub use format::Format;
+pub use generate::Rust;
 pub use parse::index;
 pub use table::{Entry, size};
 pub(crate) use view::MemberIndex;

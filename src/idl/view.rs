@@ -446,7 +446,7 @@ pub struct Documentation<'a> {
 
 impl<'a> Documentation<'a> {
     /// What is written before a place of a text.
-    fn before(text: &'a str, at: usize) -> Self {
+    pub(super) fn before(text: &'a str, at: usize) -> Self {
         let (all, line) = last_line(text.get(..at).unwrap_or_default());
         let mut rest = all;
         // Something that is not the first on its line has nothing written about it.

@@ -1,0 +1,36 @@
+//! Rust from a definition: `generate FILE.varlink > FILE.rs` writes a module with the interface's
+//! types, methods and errors, ready to be committed beside the definition.
+//!
+//! A second argument is the path from the module to the definition, if it is elsewhere.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use nullink::idl::{Definition, Entry, size};
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(file), path, None) = (arguments.next(), arguments.next(), arguments.next()) else {
+        eprintln!("usage: generate FILE.varlink [PATH-FROM-THE-MODULE] > FILE.rs");
+        return ExitCode::from(2);
+    };
+    match generate(&file, path.as_deref()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn generate(file: &str, path: Option<&str>) -> Result<(), String> {
+    let text = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
+    let mut table = vec![Entry::EMPTY; size(&text)];
+    let definition =
+        Definition::parse(&text, &mut table).map_err(|error| format!("{file}:{error}"))?;
+    let beside = Path::new(file).file_name().and_then(|name| name.to_str());
+    let module = definition.rust().path(path.or(beside).unwrap_or(file));
+    let mut out = std::io::stdout().lock();
+    write!(out, "{module}").map_err(|error| format!("standard output: {error}"))
+}

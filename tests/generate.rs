@@ -1,0 +1,723 @@
+//! Rust from definitions: what is generated is what is committed in `tests/generated`, compiles,
+//! is laid out as rustfmt would, and says what the definition says.
+//!
+//! `UPDATE=1 cargo test --test generate` writes the committed files anew.
+
+#![deny(warnings)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+use nullink::client::{CallError, Method};
+use nullink::connection::Loopback;
+use nullink::idl::{Definition, Entry, size};
+use nullink::json::{self, List, Map, Raw};
+use nullink::service::{Info, Outcome, Refusal, Responder, Service};
+use nullink::{Call, Client, Interface};
+use serde::{Deserialize, Serialize};
+
+#[path = "generated/com.redhat.accounts.rs"]
+mod accounts;
+#[path = "generated/org.varlink.certification.rs"]
+mod certification;
+#[path = "generated/org.example.ping.rs"]
+mod ping;
+#[path = "generated/org.varlink.service.rs"]
+mod service;
+#[path = "generated/org.example.t.rs"]
+mod t;
+#[path = "generated/org.example.torture.rs"]
+mod torture;
+
+/// The definitions whose modules are committed, as the modules see them.
+const COMMITTED: [(&str, Interface); 6] = [
+    (
+        "../../examples/shared/com.redhat.accounts.varlink",
+        accounts::INTERFACE,
+    ),
+    (
+        "../../examples/shared/org.varlink.certification.varlink",
+        certification::INTERFACE,
+    ),
+    ("../../examples/org.example.ping.varlink", ping::INTERFACE),
+    (
+        "../../src/service/org.varlink.service.varlink",
+        service::INTERFACE,
+    ),
+    ("../../examples/shared/org.example.t.varlink", t::INTERFACE),
+    ("org.example.torture.varlink", torture::INTERFACE),
+];
+
+fn committed() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/generated")
+}
+
+#[test]
+fn generated_modules_are_what_is_committed() {
+    for (path, interface) in COMMITTED {
+        let file = committed().join(format!("{}.rs", interface.name()));
+        // (The definition as it is now, even if this test was compiled before.)
+        let text = fs::read_to_string(committed().join(path)).unwrap();
+        let mut table = vec![Entry::EMPTY; size(&text)];
+        let definition = Definition::parse(&text, &mut table).unwrap();
+        let module = definition.rust().path(path).to_string();
+        if env::var_os("UPDATE").is_some() {
+            fs::write(&file, &module).unwrap();
+        }
+        assert!(
+            fs::read_to_string(&file).unwrap_or_default() == module,
+            "{} is not what the generator says: UPDATE=1 cargo test --test generate",
+            file.display()
+        );
+    }
+}
+
+#[test]
+fn generated_modules_are_laid_out_as_rustfmt_would() {
+    if Command::new("rustfmt").arg("--version").output().is_err() {
+        assert!(env::var_os("CI").is_none(), "rustfmt is not installed");
+        return println!("skipped: needs rustfmt");
+    }
+    let dir = scratch("rustfmt");
+    let mut modules = write_modules(&dir, &definitions());
+    for (number, text) in long_names().into_iter().enumerate() {
+        let module = dir.join(format!("long{number}.rs"));
+        fs::write(&module, generate(&text).unwrap()).unwrap();
+        modules.push(module);
+    }
+    let check = Command::new("rustfmt")
+        .args(["--check", "--edition", "2024"])
+        .args(&modules)
+        .output()
+        .unwrap();
+    let differences = String::from_utf8_lossy(&check.stdout);
+    assert!(check.status.success(), "{differences}");
+}
+
+#[test]
+fn generated_modules_compile_without_warnings() {
+    let Some(folder) = env::var_os("VARLINK_DEFINITIONS") else {
+        return println!("skipped: needs VARLINK_DEFINITIONS");
+    };
+    let mut definitions = definitions();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "varlink")
+        {
+            definitions.push(path);
+        }
+    }
+    let dir = scratch("compile");
+    let source = dir.join("src");
+    fs::create_dir_all(&source).unwrap();
+    let modules = write_modules(&source, &definitions);
+    let mut lib = String::from("#![no_std]\n");
+    for (number, module) in modules.iter().enumerate() {
+        lib += &format!("#[path = {module:?}]\npub mod m{number};\n");
+    }
+    fs::write(source.join("lib.rs"), lib).unwrap();
+    let project = env!("CARGO_MANIFEST_DIR");
+    let manifest = format!(
+        "[package]\nname = \"generated\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
+         [dependencies]\nnullink = {{ path = {project:?}, default-features = false }}\n\
+         serde = {{ version = \"1\", default-features = false, features = [\"derive\"] }}\n\n\
+         [workspace]\n"
+    );
+    fs::write(dir.join("Cargo.toml"), manifest).unwrap();
+    fs::copy(
+        Path::new(project).join("Cargo.lock"),
+        dir.join("Cargo.lock"),
+    )
+    .unwrap();
+    let check = Command::new(env!("CARGO"))
+        .args(["check", "--quiet", "--offline"])
+        .current_dir(&dir)
+        .env("RUSTFLAGS", "-D warnings")
+        .env("CARGO_TARGET_DIR", dir.join("target"))
+        .output()
+        .unwrap();
+    assert!(
+        check.status.success(),
+        "{}",
+        String::from_utf8_lossy(&check.stderr)
+    );
+}
+
+#[test]
+fn generated_by_the_example_or_a_mistake_with_its_place() {
+    let dir = scratch("example");
+    let good = dir.join("good.varlink");
+    fs::write(&good, "interface a.b\nerror No ()\n").unwrap();
+    let bad = dir.join("bad.varlink");
+    fs::write(&bad, "interface a.b\n\nmethod Go(to: strong) -> ()\n").unwrap();
+    // (It is where cargo has built it, next to this test.)
+    let this = env::current_exe().unwrap();
+    let example = this.ancestors().nth(2).unwrap().join("examples/generate");
+    if !example.exists() {
+        assert!(env::var_os("CI").is_none(), "needs cargo build --examples");
+        return println!("skipped: needs cargo build --examples");
+    }
+    let run = |file: &Path| {
+        let output = Command::new(&example).arg(file).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (
+            output.status.code(),
+            text(output.stdout),
+            text(output.stderr),
+        )
+    };
+    let (code, out, _) = run(&good);
+    assert_eq!(code, Some(0));
+    assert!(out.contains(
+        "pub const INTERFACE: nullink::Interface = nullink::interface!(\"good.varlink\");\n"
+    ));
+    let (code, out, error) = run(&bad);
+    assert_eq!((code, out.as_str()), (Some(1), ""));
+    let place = format!("{}:3:15: expected a type", bad.display());
+    assert!(error.starts_with(&place), "{error}");
+}
+
+#[test]
+fn generated_names_are_those_of_the_definition_and_no_two_are_the_same() {
+    let text = "interface a.b-c\n\
+         type T (a_b: (x: int), aB: (y, z), A_b: [](v: int))\n\
+         type TAB ()\n\
+         method M() -> (a: (x: int))\n\
+         method MReply() -> ()\n\
+         error E (a: (x: int))\n\
+         error Self (a: int)\n";
+    let module = generate(text).unwrap();
+    for item in [
+        "generate a.b-c.varlink > b_c.rs\n",
+        "\npub struct TAB_ {\n    pub x: i64,\n}\n",
+        "\npub enum TAB__ {\n    Y,\n    Z,\n}\n",
+        "\npub struct TAB___ {\n    pub v: i64,\n}\n",
+        "\npub struct TAB {}\n",
+        "\n    pub a_b: TAB_,\n    #[serde(rename = \"aB\")]\n    pub a_b_: TAB__,\n",
+        "\n    /// `[]TAB___`\n    #[serde(rename = \"A_b\")]\n    pub a_b__: A,\n",
+        "\npub struct M;\n",
+        "\npub struct MReply;\n",
+        "\npub struct MReply_ {\n    pub a: MReplyA,\n}\n",
+        "\npub struct EA {\n    pub x: i64,\n}\n",
+        "\n    type Output<'r> = MReply_;\n",
+        "\n    E {\n        a: EA,\n    },\n",
+        "\n    #[serde(rename = \"Self\")]\n    Self_ {\n        a: i64,\n    },\n",
+    ] {
+        assert!(module.contains(item), "{item}\n{module}");
+    }
+}
+
+/// The definitions of the project.
+fn definitions() -> Vec<PathBuf> {
+    let paths = COMMITTED.iter();
+    paths.map(|(path, _)| committed().join(path)).collect()
+}
+
+/// An empty folder.
+fn scratch(name: &str) -> PathBuf {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("generate")
+        .join(name);
+    // (What cargo has built there before is still good.)
+    let _ = fs::remove_dir_all(dir.join("src"));
+    fs::create_dir_all(&dir).unwrap();
+    dir
+}
+
+fn generate(text: &str) -> Result<String, nullink::idl::ParseError> {
+    let mut table = vec![Entry::EMPTY; size(text)];
+    Ok(Definition::parse(text, &mut table)?.rust().to_string())
+}
+
+/// Writes modules into a folder.
+fn write_modules(dir: &Path, definitions: &[PathBuf]) -> Vec<PathBuf> {
+    let write = |(number, path): (usize, &PathBuf)| {
+        let text = fs::read_to_string(path).unwrap();
+        let mut table = vec![Entry::EMPTY; size(&text)];
+        let definition = Definition::parse(&text, &mut table)
+            .unwrap_or_else(|error| panic!("{}:{error}", path.display()));
+        let module = dir.join(format!("m{number}.rs"));
+        let definition = definition.rust().path(path.to_str().unwrap()).to_string();
+        fs::write(&module, definition).unwrap();
+        module
+    };
+    definitions.iter().enumerate().map(write).collect()
+}
+
+/// Definitions whose names bring each kind of line to the right edge, and beyond.
+fn long_names() -> Vec<String> {
+    let mut texts = Vec::new();
+    for length in (1..12).chain(20..110) {
+        let long = "Long".repeat(length / 4) + &"x".repeat(length % 4);
+        texts.push(format!(
+            "interface a.b\n\
+             type T{long} (a: string, b: []T{long}, c{long}: ?A, C: A, e{long}: [](d: ?A{long}))\n\
+             type A{long} (a: [](x: int), b{long}: []int, c: ?(d: string, e{long}: []int))\n\
+             type E{long} (a, b_c, C{long}, d{long}, e)\n\
+             type A (a: any, b: (c: [string]()))\n\
+             method M{long}(a: int) -> (a: []int)\n\
+             method N{long}(a{long}: any, b: ?[]int) -> (a: []int, c{long}: []int, d: [](a: int))\n\
+             method O(a{long}: [](b: int), b: []int, c: A) -> (a: A{long}, c{long}: ?A)\n\
+             method P{long}(a: (b: int, C{long}: object)) -> ()\n\
+             error R{long} (a: int, b: string)\n\
+             error S (a{long}: bool, b: int)\n\
+             {}error T (a{long}: ?A{long}, C{long}: object)\n\
+             error U ()\n",
+            if length % 2 == 0 { "# a comment\n" } else { "" }
+        ));
+        texts.push(format!(
+            "interface a.b\nerror R{long} (a: int, b: string)\nerror S (a{long}: bool)\n"
+        ));
+    }
+    texts
+}
+
+/// Writes a value, reads it again, and writes that: the text is the same, and what it should be.
+#[track_caller]
+fn round_trip<'t, W, R>(value: &W, text: &str, buffer: &'t mut [u8]) -> R
+where
+    W: Serialize,
+    R: Serialize + Deserialize<'t>,
+{
+    let mut other = [0; 4096];
+    assert_eq!(json::encode(value, &mut other), Ok(text));
+    let bytes = &mut buffer[..text.len()];
+    bytes.copy_from_slice(text.as_bytes());
+    let read: R = json::decode(bytes).unwrap();
+    assert_eq!(json::encode(&read, &mut other), Ok(text));
+    read
+}
+
+#[test]
+fn generated_types_without_lists_are_read_as_they_were_written() {
+    let buffer = &mut [0; 4096];
+    let account = accounts::Account {
+        name: "a \"name\"",
+        uid: i64::MIN,
+        gid: i64::MAX,
+        full_name: "",
+        home: "/",
+        shell: "\u{1F980}",
+    };
+    let text = "{\"name\":\"a \\\"name\\\"\",\"uid\":-9223372036854775808,\
+         \"gid\":9223372036854775807,\"full_name\":\"\",\"home\":\"/\",\"shell\":\"\u{1F980}\"}";
+    assert_eq!(account, round_trip(&account, text, buffer));
+
+    let keywords = torture::Keywords {
+        r#type: 1,
+        r#fn: None,
+        r#async: true,
+        r#gen: 0.5,
+        self_: 2,
+        self__: 3,
+        crate_: "crate",
+        super_: Some(Raw::EMPTY_OBJECT),
+    };
+    let text = r#"{"type":1,"async":true,"gen":0.5,"self":2,"Self":3,"crate":"crate","super":{}}"#;
+    assert_eq!(keywords, round_trip(&keywords, text, buffer));
+
+    let camels = torture::Camels {
+        user_name: "u",
+        timeout_u_sec: Some(1),
+        x: 2,
+        machine_id: "m",
+    };
+    let text = r#"{"userName":"u","timeoutUSec":1,"x":2,"machineID":"m"}"#;
+    assert_eq!(camels, round_trip(&camels, text, buffer));
+
+    let pascals = torture::Pascals {
+        hostname: "h",
+        static_hostname: None,
+        machine_id: Some(Raw::new("[1, 2]").unwrap()),
+    };
+    let text = r#"{"Hostname":"h","MachineID":[1, 2]}"#;
+    assert_eq!(pascals, round_trip(&pascals, text, buffer));
+
+    let same = torture::Same {
+        foo_bar: 1,
+        foo_bar_: 2,
+        foo_bar__: 3,
+        foobar: 4,
+    };
+    let text = r#"{"foo_bar":1,"fooBar":2,"FooBar":3,"foobar":4}"#;
+    assert_eq!(same, round_trip(&same, text, buffer));
+
+    let method = torture::Method_ {
+        option: torture::Option_ { some: Some(true) },
+        error: Some(torture::Error_ { code: 7 }),
+        raw: torture::Raw_ {
+            raw: Raw::new("1.50").unwrap(),
+        },
+    };
+    let text = r#"{"Option":{"some":true},"error":{"code":7},"raw":{"raw":1.50}}"#;
+    assert_eq!(method, round_trip(&method, text, buffer));
+
+    let debug = torture::Debug {
+        debug: torture::Clone {
+            clone: torture::Copy {
+                copy: torture::PartialEq {
+                    partial_eq: torture::Eq::Sized,
+                },
+            },
+        },
+    };
+    let text = r#"{"debug":{"clone":{"copy":{"partial_eq":"Sized"}}}}"#;
+    assert_eq!(debug, round_trip(&debug, text, buffer));
+}
+
+#[test]
+fn generated_values_are_those_of_the_definition() {
+    use torture::{Snakes, Values};
+    for (value, text) in [
+        (Values::Plain, "plain"),
+        (Values::TwoWords, "two_words"),
+        (Values::TwoWords_, "twoWords"),
+        (Values::TwoWords__, "TwoWords"),
+        (Values::Loud, "LOUD"),
+        (Values::Self_, "Self"),
+        (Values::Self__, "self"),
+        (Values::Type, "type"),
+        (Values::A1, "a1"),
+        (Values::A1_, "a_1"),
+        (Values::X8664, "x86_64"),
+    ] {
+        let text = format!("{text:?}");
+        assert_eq!(value, round_trip(&value, &text, &mut [0; 64]));
+    }
+    for (value, text) in [
+        (Snakes::One, "one"),
+        (Snakes::TwoWords, "two_words"),
+        (Snakes::ThreeMoreWords, "three_more_words"),
+    ] {
+        let text = format!("{text:?}");
+        assert_eq!(value, round_trip(&value, &text, &mut [0; 64]));
+    }
+}
+
+#[test]
+fn generated_lists_and_maps_are_written_from_iterators_and_read_as_raw() {
+    use torture::{Nested, NestedListOfThings, Tree};
+    use torture::{NestedABC_, NestedABC__, NestedABCDeep, NestedABCDeepDeeper};
+    use torture::{NestedABCDeepDeeperDeepest, NestedABc, NestedABcY, NestedList, NestedListOf};
+    let buffer = &mut [0; 4096];
+
+    // Within itself: a tree whose parent is a tree, and so on.
+    let root = Tree {
+        value: "root",
+        parent: None::<Raw>,
+        children: List([(); 0]),
+        named: Map([("one", Raw::EMPTY_OBJECT)]),
+    };
+    let leaf = Tree {
+        value: "leaf",
+        parent: Some(root),
+        children: List([1, 2]),
+        named: Map([("", ""); 0]),
+    };
+    let text = "{\"value\":\"leaf\",\"parent\":{\"value\":\"root\",\"children\":[],\
+         \"named\":{\"one\":{}}},\"children\":[1,2],\"named\":{}}";
+    let tree: Tree = round_trip(&leaf, text, buffer);
+    let mut scratch = [0; 256];
+    let parent: Tree = tree.parent.unwrap().decode_in(&mut scratch).unwrap();
+    assert_eq!((parent.value, parent.parent), ("root", None));
+    assert_eq!(tree.children.elements().unwrap().count(), 2);
+
+    // Types without a name, whose parameters are those of what is in them.
+    let nested = Nested {
+        a_b_c: NestedABC_ {
+            deep: NestedABCDeep {
+                deeper: NestedABCDeepDeeper {
+                    deepest: NestedABCDeepDeeperDeepest { name: "n" },
+                },
+            },
+        },
+        a_b_c_: NestedABC__::Two,
+        a_bc: Some(NestedABc {
+            x: 1,
+            y: Some(NestedABcY {
+                z: List(["z"].iter()),
+            }),
+        }),
+        list: List([NestedList {
+            name: "l",
+            of: NestedListOf {
+                things: List([None, Some(Map([("k", List([NestedListOfThings::In]))]))]),
+            },
+        }]),
+        nothing: (),
+        perhaps: Some(()),
+        set: Map([("a", ()), ("b", ())]),
+        sets: Map([("a", Map([("b", ())]))]),
+    };
+    let text = "{\"a_b_c\":{\"deep\":{\"deeper\":{\"deepest\":{\"name\":\"n\"}}}},\"aB_c\":\"two\",\
+         \"a_BC\":{\"x\":1,\"y\":{\"z\":[\"z\"]}},\
+         \"list\":[{\"name\":\"l\",\"of\":{\"things\":[null,{\"k\":[\"in\"]}]}}],\
+         \"nothing\":{},\"perhaps\":{},\"set\":{\"a\":{},\"b\":{}},\"sets\":{\"a\":{\"b\":{}}}}";
+    let nested: Nested = round_trip(&nested, text, buffer);
+    let inner = nested.a_bc.unwrap();
+    assert_eq!(inner.y.unwrap().z.as_str(), "[\"z\"]");
+    let element = nested.list.elements().unwrap().next().unwrap();
+    let element: NestedList = element.decode_in(&mut scratch).unwrap();
+    assert_eq!(element.of.things.elements().unwrap().count(), 2);
+}
+
+/// A service of the generated types.
+struct Accounts;
+
+impl Service for Accounts {
+    type Cursor = ();
+    const INTERFACES: &'static [Interface] = &[accounts::INTERFACE];
+
+    fn info(&self) -> Info<'_> {
+        Info::default()
+    }
+
+    fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
+        use accounts::{AddReply, Error, GetAllReply, GetByNameReply, Methods};
+        let all = [("root", 0), ("bin", 1)].map(|(name, uid)| accounts::Account {
+            name,
+            uid,
+            gid: uid,
+            full_name: "",
+            home: "/",
+            shell: "",
+        });
+        Ok(match call.decode()? {
+            Methods::GetAll => {
+                let accounts = List(all);
+                reply.send(&GetAllReply { accounts })?
+            }
+            Methods::GetByName(accounts::GetByName { name }) => {
+                match all.into_iter().find(|account| account.name == name) {
+                    Some(account) => reply.send(&GetByNameReply { account })?,
+                    None => reply.error(&Error::NotFound)?,
+                }
+            }
+            Methods::GetByUid(_) => reply.error(&Error::CreationFailed { field: "uid" })?,
+            Methods::Add(accounts::Add { account }) => reply.send(&AddReply { account })?,
+        })
+    }
+}
+
+#[test]
+fn generated_methods_are_called_and_dispatched_to() {
+    let (mut a, mut b, mut c, mut d) = ([0; 1024], [0; 1024], [0; 1024], [0; 1024]);
+    let stream = Loopback::new(Accounts, &mut a, &mut b);
+    let mut client = Client::new(stream, &mut c, &mut d);
+
+    let reply = client.call(&accounts::GetAll).unwrap();
+    let mut names = Vec::new();
+    for element in reply.accounts.elements().unwrap() {
+        let mut scratch = [0; 256];
+        let account: accounts::Account = element.decode_in(&mut scratch).unwrap();
+        names.push(account.name.to_owned());
+    }
+    assert_eq!(names, ["root", "bin"]);
+
+    let reply = client.call(&accounts::GetByName { name: "bin" }).unwrap();
+    assert_eq!((reply.account.name, reply.account.uid), ("bin", 1));
+    let account = accounts::Account {
+        name: "new",
+        ..reply.account
+    };
+    let mut e = [0; 1024];
+    let mut f = [0; 1024];
+    let (mut g, mut h) = ([0; 1024], [0; 1024]);
+    let mut other = Client::new(Loopback::new(Accounts, &mut e, &mut f), &mut g, &mut h);
+    assert_eq!(
+        other.call(&accounts::Add { account }).unwrap().account,
+        account
+    );
+
+    assert_eq!(
+        client.call(&accounts::GetByName { name: "nobody" }),
+        Err(CallError::Method(accounts::Error::NotFound)),
+    );
+    assert_eq!(
+        client.call(&accounts::GetByUid { uid: 1 }),
+        Err(CallError::Method(accounts::Error::CreationFailed {
+            field: "uid"
+        })),
+    );
+}
+
+/// What a service makes of a call.
+fn dispatch<'c, T: Deserialize<'c>, M: Method>(method: &M, message: &'c mut [u8]) -> T {
+    #[derive(Serialize)]
+    struct Envelope<'a, M> {
+        method: &'a str,
+        parameters: &'a M,
+    }
+    let envelope = Envelope {
+        method: M::NAME,
+        parameters: method,
+    };
+    let length = json::encode(&envelope, message).unwrap().len();
+    Call::parse(&mut message[..length])
+        .unwrap()
+        .decode()
+        .unwrap()
+}
+
+#[test]
+fn generated_methods_of_all_kinds_reach_the_service() {
+    use torture::Methods;
+    let raw = |text| Raw::new(text).unwrap();
+    let message = &mut [0; 1024];
+    assert_eq!(dispatch::<Methods, _>(&torture::Get, message), Methods::Get);
+    assert_eq!(
+        dispatch::<Methods, _>(&torture::Self_ { self_: 3 }, message),
+        Methods::Self_(torture::Self_ { self_: 3 }),
+    );
+    assert_eq!(
+        dispatch::<Methods, _>(&torture::GetReply { reply: None }, message),
+        Methods::GetReply(torture::GetReply { reply: None }),
+    );
+    assert_eq!(
+        dispatch::<Methods, _>(&torture::Some, message),
+        Methods::Some
+    );
+    let put = torture::PutEverything {
+        one: List(1..=3),
+        two: Some(Map([("pi", 3.25)])),
+        three: List([List(["a"]), List(["b"])]),
+        four: Map([("x", Map([("y", ())]))]),
+        five: List([None, Some(torture::Values::Loud)]),
+        six: None::<Raw>,
+        seven: [torture::PutEverythingSeven { a: 1 }].as_slice(),
+        eight: List([raw("1"), raw("{}")]),
+    };
+    assert_eq!(
+        dispatch::<Methods, _>(&put, message),
+        Methods::PutEverything(torture::PutEverything {
+            one: raw("[1,2,3]"),
+            two: Some(raw(r#"{"pi":3.25}"#)),
+            three: raw(r#"[["a"],["b"]]"#),
+            four: raw(r#"{"x":{"y":{}}}"#),
+            five: raw(r#"[null,"LOUD"]"#),
+            six: None,
+            seven: raw(r#"[{"a":1}]"#),
+            eight: raw("[1,{}]"),
+        }),
+    );
+    assert_eq!(
+        dispatch::<certification::Methods, _>(
+            &certification::Test11 {
+                client_id: "c",
+                last_more_replies: ["one", "two"],
+            },
+            message,
+        ),
+        certification::Methods::Test11(certification::Test11 {
+            client_id: "c",
+            last_more_replies: raw(r#"["one","two"]"#),
+        }),
+    );
+    assert_eq!(
+        dispatch::<ping::Methods, _>(&ping::Ping { ping: "\u{1}" }, message),
+        ping::Methods::Ping(ping::Ping { ping: "\u{1}" }),
+    );
+    assert_eq!(t::Echo::<Raw, Raw>::NAME, "org.example.t.Echo");
+    assert_eq!(service::GetInfo::NAME, nullink::service::GetInfo::NAME);
+}
+
+#[test]
+fn generated_errors_are_those_of_the_definition() {
+    use nullink::client::read_reply;
+    use torture::Error;
+    let tree = torture::Tree {
+        value: "v",
+        parent: None,
+        children: Raw::new("[]").unwrap(),
+        named: Raw::EMPTY_OBJECT,
+    };
+    for (reply, error) in [
+        (r#"{"error":"org.example.torture.Oops"}"#, Error::Oops),
+        (
+            r#"{"error":"org.example.torture.TwoFields","parameters":{"userName":"u","uid":1}}"#,
+            Error::TwoFields {
+                user_name: "u",
+                uid: 1,
+            },
+        ),
+        (
+            "{\"error\":\"org.example.torture.Missing\",\"parameters\":{\"names\":[\"a\"],\
+             \"from\":{\"set\":{}},\"tree\":{\"value\":\"v\",\"children\":[],\"named\":{}}}}",
+            Error::Missing {
+                names: Raw::new(r#"["a"]"#).unwrap(),
+                from: torture::MissingFrom {
+                    set: Raw::EMPTY_OBJECT,
+                },
+                tree: Some(tree),
+            },
+        ),
+    ] {
+        let mut message = reply.as_bytes().to_owned();
+        let reply = nullink::Reply::parse(&mut message).unwrap();
+        assert_eq!(
+            read_reply::<torture::Get>(reply),
+            Err(CallError::Method(error)),
+        );
+    }
+}
+
+#[test]
+fn generated_types_say_what_the_definition_says() {
+    nullink::contract(&accounts::INTERFACE, |types| {
+        types
+            .methods::<accounts::Methods>()
+            .call::<accounts::GetAll>()
+            .call::<accounts::GetByUid>()
+            .call::<accounts::GetByName>()
+            .call::<accounts::Add>()
+            .errors::<accounts::Error>()
+    })
+    .unwrap();
+    nullink::contract(&certification::INTERFACE, |types| {
+        types
+            .methods::<certification::Methods>()
+            .call::<certification::Start>()
+            .call::<certification::Test06>()
+            .call::<certification::Test08<Raw>>()
+            .call::<certification::Test09<Raw>>()
+            .errors::<certification::Error>()
+    })
+    .unwrap();
+    nullink::contract(&ping::INTERFACE, |types| {
+        types
+            .methods::<ping::Methods>()
+            .call::<ping::Ping>()
+            .errors::<ping::Error>()
+    })
+    .unwrap();
+    nullink::contract(&service::INTERFACE, |types| {
+        types
+            .methods::<service::Methods>()
+            .call::<service::GetInfo>()
+            .call::<service::GetInterfaceDescription>()
+            .errors::<service::Error>()
+    })
+    .unwrap();
+    nullink::contract(&t::INTERFACE, |types| {
+        types
+            .methods::<t::Methods>()
+            .call::<t::Echo<Raw, Raw>>()
+            .call::<t::Pipe>()
+            .errors::<t::Error>()
+    })
+    .unwrap();
+    nullink::contract(&torture::INTERFACE, |types| {
+        types
+            .methods::<torture::Methods>()
+            .call::<torture::GetReply>()
+            .call::<torture::Self_>()
+            .call::<torture::Some>()
+            .call::<torture::Default>()
+            .call::<torture::List<Raw, Raw, Raw>>()
+            .errors::<torture::Error>()
+    })
+    .unwrap();
+}

@@ -1,0 +1,85 @@
+// Generated from the interface org.varlink.service by nullink's example `generate`.
+// This is to be generated again, not to be edited:
+//
+//     cargo run --example generate ../../src/service/org.varlink.service.varlink > service.rs
+
+//! The interface `org.varlink.service`.
+//!
+//! What every Varlink service offers: who it is, which interfaces it has, and how they are defined.
+//! Its errors may come from any method of any interface.
+
+#![allow(dead_code, missing_docs, clippy::all, rustdoc::all)]
+
+use nullink::client::Method;
+use nullink::json::Raw;
+use serde::{Deserialize, Serialize};
+
+/// The definition.
+pub const INTERFACE: nullink::Interface =
+    nullink::interface!("../../src/service/org.varlink.service.varlink");
+
+/// The methods, as they are called: what a service dispatches to.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+pub enum Methods<'a> {
+    GetInfo,
+    #[serde(borrow)]
+    GetInterfaceDescription(GetInterfaceDescription<'a>),
+}
+
+/// The errors.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Error<'a> {
+    /// The service does not have this interface
+    InterfaceNotFound { interface: &'a str },
+    /// The interface does not define this method
+    MethodNotFound { method: &'a str },
+    /// The interface defines this method, but the service does not have it
+    MethodNotImplemented { method: &'a str },
+    /// A parameter is missing, is unknown, has another type or can't have this value
+    InvalidParameter { parameter: &'a str },
+    /// The caller is not allowed to do that
+    PermissionDenied,
+    /// The method has to be called with more
+    ExpectedMore,
+    /// The method has to be called with upgrade
+    ExpectedUpgrade,
+}
+
+/// Who the service is, and what it can do
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GetInfo;
+
+impl Method for GetInfo {
+    const NAME: &'static str = "org.varlink.service.GetInfo";
+    type Output<'r> = GetInfoReply<'r>;
+    type Error<'r> = Error<'r>;
+}
+
+/// What `GetInfo` returns.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GetInfoReply<'a, A = Raw<'a>> {
+    pub vendor: &'a str,
+    pub product: &'a str,
+    pub version: &'a str,
+    pub url: &'a str,
+    /// `[]string`
+    pub interfaces: A,
+}
+
+/// The definition of one of the service's interfaces, as its author wrote it
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GetInterfaceDescription<'a> {
+    pub interface: &'a str,
+}
+
+impl Method for GetInterfaceDescription<'_> {
+    const NAME: &'static str = "org.varlink.service.GetInterfaceDescription";
+    type Output<'r> = GetInterfaceDescriptionReply<'r>;
+    type Error<'r> = Error<'r>;
+}
+
+/// What `GetInterfaceDescription` returns.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GetInterfaceDescriptionReply<'a> {
+    pub description: &'a str,
+}
