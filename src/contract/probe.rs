@@ -165,7 +165,8 @@ impl<'p> Probe<'p> {
 
     fn see_at(&self, name: &'static str, what: What) {
         let (parent, run) = (self.path, self.run);
-        let path = Some(&Path { parent, name });
+        let path = Path { parent, name };
+        let path = Some(&path);
         Probe { run, path, ..*self }.see(what);
     }
 }
