@@ -565,6 +565,15 @@ fn the_writer_leaves_out_what_is_none_and_only_that() {
     );
 }
 
+/// A value that is written piece by piece.
+struct Formatted;
+
+impl Serialize for Formatted {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{}\n", "\"formatted\""))
+    }
+}
+
 #[test]
 fn the_writer_takes_every_type_that_varlink_has() {
     #[derive(Serialize)]
@@ -591,11 +600,7 @@ fn the_writer_takes_every_type_that_varlink_has() {
             u32::MAX,
             u64::MAX,
         ),
-        (
-            List(0..3),
-            Map([("k", 'v')].into_iter()),
-            format_args!("{}\n", "\"formatted\""),
-        ),
+        (List(0..3), Map([("k", 'v')].into_iter()), Formatted),
         (0.1_f32, 1.0_f64, -0.0_f64, f64::MAX, f64::MIN_POSITIVE),
     );
     assert_eq!(
