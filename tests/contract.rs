@@ -262,8 +262,8 @@ fn kinds_of_types_are_compared() {
         "object", Point, "";
         "object", String, "M, output v: is object; in Rust it is a string";
         "any", serde_json::Value, "";
-        "any", String, "";
-        "any", u8, "";
+        "any", String, "M, output v: is any; in Rust it is a string";
+        "any", u8, "M, output v: is any; in Rust it is an integer";
         "Color", Color, "";
         "(red, dark_green)", Color, "";
         "Color", String, "M, output v: is Color; in Rust it is a string";
@@ -378,4 +378,130 @@ error Some, parameter v: the definition does not have it
 error Some, parameter why: the Rust type does not have it
 error Some, parameter color: the Rust type does not have it"
     );
+}
+
+/// A field with which a type is at odds, or not: in ways that serde's attributes have.
+mod attributes {
+    use super::*;
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    #[allow(dead_code)]
+    enum Prepared {
+        Red,
+        DarkGreen,
+        #[serde(other)]
+        Unknown,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    #[allow(dead_code)]
+    enum PreparedErrors {
+        #[serde(rename = "None")]
+        None,
+        #[serde(rename = "Some")]
+        Some { why: String, color: Option<Color> },
+        #[serde(other)]
+        Other,
+    }
+
+    #[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+    struct Name(String);
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code)]
+    struct Strict {
+        v: i64,
+    }
+
+    fn option<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
+        Option::deserialize(from)
+    }
+
+    #[derive(Deserialize)]
+    #[allow(dead_code)]
+    struct NeedsIt {
+        #[serde(deserialize_with = "option")]
+        v: Option<i64>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(default)]
+    #[derive(Default)]
+    #[allow(dead_code)]
+    struct Defaults {
+        v: i64,
+        #[serde(skip)]
+        own: u8,
+    }
+
+    #[test]
+    fn a_value_that_stands_for_all_others_is_not_one_of_the_definition() {
+        assert_eq!(lines::<V<Prepared>>("v: Color"), [""; 0]);
+        assert_eq!(
+            lines::<V<Prepared>>("v: (red)"),
+            [
+                "M, output v: the definition does not have the value dark_green",
+                "M, output v: the definition does not have the value unknown"
+            ]
+        );
+        nullink::contract(&ALL, |types| types.errors::<PreparedErrors>()).unwrap();
+    }
+
+    #[test]
+    fn keys_can_be_of_a_type_of_their_own() {
+        assert_eq!(lines::<V<BTreeMap<Name, u8>>>("v: [string]int"), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_nullable_can_be_left_out() {
+        assert_eq!(
+            lines::<NeedsIt>("v: ?int"),
+            ["M: what is null can be left out; in Rust it can't: v"]
+        );
+        assert_eq!(lines::<Defaults>("v: int"), [""; 0]);
+    }
+
+    #[test]
+    fn replies_can_have_more_fields_and_calls_can_not() {
+        assert_eq!(
+            lines::<Strict>("v: int"),
+            ["M: a reply can have more fields, which are to be ignored; in Rust they are refused"]
+        );
+        const STRICT: Interface = interface!(text "interface a.b\nmethod M(v: int) -> ()");
+        #[derive(Deserialize)]
+        #[allow(dead_code)]
+        enum Methods {
+            M(Strict),
+        }
+        nullink::contract(&STRICT, |types| types.methods::<Methods>()).unwrap();
+    }
+
+    #[test]
+    fn each_difference_is_one_line_however_often_a_type_contains_itself() {
+        #[derive(Deserialize)]
+        #[allow(dead_code)]
+        struct Wide {
+            a: Option<Box<Wide>>,
+            b: Option<Box<Wide>>,
+            c: Vec<Wide>,
+            d: [i64; 2],
+        }
+        const WIDE: Interface = interface!(
+            text "interface a.b
+type Wide (a: ?Wide, b: ?Wide, c: []Wide, d: []int)
+type Wider (a: ?Wider, b: ?Wider, c: []Wider, d: []int, e: int)
+method Same() -> (v: Wide)
+method More() -> (v: Wider)
+method List() -> (v: ?[]int)
+"
+        );
+        nullink::contract(&WIDE, |types| types.reply::<V<Wide>>("Same")).unwrap();
+        let broken = nullink::contract(&WIDE, |types| types.reply::<V<Wide>>("More"));
+        assert_eq!(broken.unwrap_err().to_string().lines().count(), 2);
+        let broken = nullink::contract(&WIDE, |types| types.reply::<V<Vec<u8>>>("List"));
+        assert_eq!(broken.unwrap_err().to_string().lines().count(), 2);
+    }
 }

@@ -8,7 +8,7 @@ use core::fmt;
 
 use serde::Deserialize;
 
-use probe::{MemberProbe, Probe, Refused, Run, variants};
+use probe::{Attempt, MemberProbe, Probe, Refused, Run, variants};
 
 use crate::client::Method;
 use crate::idl::{Interface, Member, MemberKind, Type};
@@ -65,8 +65,9 @@ use crate::name;
 ///
 /// The types are not looked at, which Rust can't do, but tried: serde tells what a type asks for,
 /// and it is given that. A type that refuses everything that is tried (`0` and `1`, `""` and `"a"`)
-/// is one of the differences, because what is in it was not seen. What is only serialized can't be
-/// tried; [`Service::CHECKED`](crate::Service::CHECKED) is for that.
+/// is one of the differences, because what is in it was not seen. Names that are aliases look like
+/// fields of their own. What is only serialized can't be tried;
+/// [`Service::CHECKED`](crate::Service::CHECKED) is for that.
 ///
 /// # Errors
 ///
@@ -183,10 +184,12 @@ impl Contract<'_> {
         };
         let members = self.definition.members();
         let members = members.filter(|member| member.kind() == kind);
-        for variant in variants {
-            if !members.clone().any(|member| member.name() == *variant) {
-                self = self.see(None, What::ExtraMember(kind, variant));
-            }
+        let extra = |variant: &&&str| !members.clone().any(|member| member.name() == **variant);
+        let extra = variants.iter().filter(extra);
+        // One of them may stand for all others (`#[serde(other)]`).
+        let other = extra.clone().count() == 1 && T::deserialize(MemberProbe::unheard()).is_ok();
+        for variant in extra.filter(|_| !other) {
+            self = self.see(None, What::ExtraMember(kind, variant));
         }
         for member in members {
             let variant = variants.iter().find(|variant| **variant == member.name());
@@ -220,17 +223,33 @@ impl Contract<'_> {
                 what,
             });
         };
+        let quietly = |attempt, value| try_it(&Run::new(attempt, (value, 0, true), &|_, _| {}));
         let mut values = Run::VALUES;
-        let taken = values.find(|value| try_it(&Run::new(*value, 0, &|_, _| {})).is_ok());
+        let taken = values.find(|value| quietly(Attempt::Everything, *value).is_ok());
         let value = taken.unwrap_or_default();
-        let first = Run::new(value, 0, &see);
+        let others = quietly(Attempt::Others, value).is_ok();
+        let first = Run::new(Attempt::Everything, (value, 0, others), &see);
         let _ = try_it(&first);
-        // (What differs may be why it refuses.)
-        if taken.is_none() && !first.differs() {
-            see(None, What::Refused);
-        }
         for variant in 1..first.variants() {
-            let _ = try_it(&Run::new(value, variant, &see));
+            let _ = try_it(&Run::new(
+                Attempt::Everything,
+                (value, variant, others),
+                &see,
+            ));
+        }
+        // (What differs may be why it refuses.)
+        if first.differs() {
+            return self;
+        }
+        if taken.is_none() {
+            see(None, What::Refused);
+            return self;
+        }
+        if let Err(Refused(field)) = quietly(Attempt::Little, value) {
+            see(None, What::NeedsAll(field.unwrap_or_default()));
+        }
+        if matches!(side, Side::Output) && quietly(Attempt::More, value).is_err() {
+            see(None, What::DeniesMore);
         }
         self
     }
@@ -266,7 +285,9 @@ enum Side {
 #[derive(Debug)]
 pub(super) struct Path<'p> {
     pub(super) parent: Option<&'p Path<'p>>,
-    pub(super) name: &'static str,
+    name: &'static str,
+    /// What the field is in.
+    of: Option<Type<'static>>,
 }
 
 impl fmt::Display for Path<'_> {
@@ -308,6 +329,10 @@ pub(super) enum What {
     Option(Type<'static>),
     /// Nothing that was tried is a value of the type.
     Refused,
+    /// A nullable field has to be there.
+    NeedsAll(&'static str),
+    /// Fields that are new in later versions are an error.
+    DeniesMore,
 }
 
 impl fmt::Display for Difference<'_> {
@@ -340,6 +365,12 @@ impl fmt::Display for Difference<'_> {
             What::Option(ty) => {
                 write!(f, "is {ty}, which is not nullable; in Rust it is an Option")
             }
+            What::NeedsAll(field) => {
+                write!(f, "what is null can be left out; in Rust it can't: {field}")
+            }
+            What::DeniesMore => f.write_str(
+                "a reply can have more fields, which are to be ignored; in Rust they are refused",
+            ),
             What::Refused => {
                 f.write_str("can't be looked into: the Rust type refuses 0 and 1, \"\" and \"a\"")
             }

@@ -4,7 +4,6 @@ use core::cell::Cell;
 use core::fmt;
 use core::ops::Range;
 
-use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{
     self, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
@@ -17,9 +16,11 @@ use crate::json::Raw;
 /// How many types within one another are looked at: types can contain themselves.
 const DEPTH: u8 = 16;
 
-/// A type that does not take what it is given.
-#[derive(Debug)]
-pub(super) struct Refused;
+/// A type that does not take what it is given: because a field is missing, or else.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refused(pub(super) Option<&'static str>);
+
+const REFUSED: Refused = Refused(None);
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -31,12 +32,36 @@ impl core::error::Error for Refused {}
 
 impl de::Error for Refused {
     fn custom<T: fmt::Display>(_: T) -> Self {
-        Refused
+        REFUSED
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Refused(Some(field))
     }
 }
 
+/// What a type is tried with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Attempt {
+    /// All that the definition has.
+    Everything,
+    /// Without what may be null.
+    Little,
+    /// With fields that the definition does not have.
+    More,
+    /// With values of enumerations that the definition does not have, where a type has one that
+    /// may stand for all others (`#[serde(other)]`).
+    Others,
+}
+
+/// The name of a field or a value that no definition has.
+const UNHEARD: &str = "-";
+
 /// One attempt at a type: what it is given, and who wants to know in what it differs.
 pub(super) struct Run<'r> {
+    attempt: Attempt,
+    /// Whether enumerations may have one value that stands for all others.
+    others: bool,
     /// Which value it is given.
     value: u8,
     /// Which variant of enumerations it is given. All but the first look only at these.
@@ -50,8 +75,14 @@ impl<'r> Run<'r> {
     /// The values that can be tried.
     pub(super) const VALUES: Range<u8> = 0..2;
 
-    pub(super) fn new(value: u8, variant: usize, see: &'r dyn Fn(Option<&Path<'_>>, What)) -> Self {
+    pub(super) fn new(
+        attempt: Attempt,
+        (value, variant, others): (u8, usize, bool),
+        see: &'r dyn Fn(Option<&Path<'_>>, What),
+    ) -> Self {
         Run {
+            attempt,
+            others,
             value,
             variant,
             see,
@@ -104,26 +135,47 @@ impl<'p> Probe<'p> {
         Probe { depth, ty, ..self }
     }
 
-    /// What it should be, for a type that can't be null.
-    fn kind(&self) -> Option<Kind<'static>> {
+    /// What it should be, for a type that can't be null: that it is of a kind that fits.
+    fn kind(
+        &self,
+        rust: &'static str,
+        fits: impl Fn(&Kind<'static>) -> bool,
+    ) -> Option<Kind<'static>> {
         let ty = self.ty?;
-        match ty.resolved().kind() {
+        let kind = match ty.resolved().kind() {
             Kind::Nullable(inner) => {
                 self.see(What::NotAnOption(ty));
-                Some(inner.resolved().kind())
+                inner.resolved().kind()
             }
-            kind => Some(kind),
+            kind => kind,
+        };
+        match fits(&kind) {
+            true => Some(kind),
+            false => {
+                self.see(What::Kind(ty, rust));
+                None
+            }
         }
     }
 
-    /// That it is of this kind.
-    fn is(&self, rust: &'static str, of: impl Fn(&Kind<'static>) -> bool) {
-        let fits = self
-            .kind()
-            .is_none_or(|kind| matches!(kind, Kind::Any) || of(&kind));
-        if let (false, Some(ty)) = (fits, self.ty) {
-            self.see(What::Kind(ty, rust));
+    /// Whether there is no need to look at another value of this type: it is within one.
+    fn is_within_itself(&self, ty: Option<Type<'static>>) -> bool {
+        let Some(ty) = ty else {
+            // Nothing is known of it, nor when it would end.
+            return true;
+        };
+        let ty = match ty.kind() {
+            Kind::Nullable(inner) => inner.resolved(),
+            _ => ty.resolved(),
+        };
+        let mut path = self.path;
+        while let Some(within) = path {
+            if within.of == Some(ty) {
+                return true;
+            }
+            path = within.parent;
         }
+        self.depth >= DEPTH
     }
 
     /// A structure: compares its fields with those of the definition, and gives it all that both
@@ -133,15 +185,12 @@ impl<'p> Probe<'p> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Refused> {
-        let defined = match self.kind() {
+        let kind = self.kind("a structure", |kind| {
+            matches!(kind, Kind::Struct(_) | Kind::Object)
+        });
+        let defined = match kind {
             Some(Kind::Struct(defined)) => Some(defined),
-            None | Some(Kind::Object | Kind::Any) => None,
-            Some(_) => {
-                if let Some(ty) = self.ty {
-                    self.see(What::Kind(ty, "a structure"));
-                }
-                None
-            }
+            _ => None,
         };
         if let Some(defined) = defined.clone() {
             for name in fields {
@@ -160,12 +209,17 @@ impl<'p> Probe<'p> {
             defined,
             fields: fields.iter(),
             next: "",
+            more: self.run.attempt == Attempt::More,
         })
     }
 
     fn see_at(&self, name: &'static str, what: What) {
         let (parent, run) = (self.path, self.run);
-        let path = Path { parent, name };
+        let path = Path {
+            parent,
+            name,
+            of: None,
+        };
         let path = Some(&path);
         Probe { run, path, ..*self }.see(what);
     }
@@ -189,12 +243,12 @@ impl<'de> Deserializer<'de> for Probe<'_> {
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
-        self.is("bool", |kind| matches!(kind, Kind::Bool));
+        self.kind("bool", |kind| matches!(kind, Kind::Bool));
         visitor.visit_bool(false)
     }
 
     fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
-        self.is("an integer", |kind| matches!(kind, Kind::Int));
+        self.kind("an integer", |kind| matches!(kind, Kind::Int));
         visitor.visit_u64(self.run.value.into())
     }
 
@@ -227,7 +281,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
     }
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
-        self.is("a float", |kind| matches!(kind, Kind::Float));
+        self.kind("a float", |kind| matches!(kind, Kind::Float));
         visitor.visit_f64(self.run.value.into())
     }
 
@@ -236,7 +290,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
-        self.is("a string", |kind| matches!(kind, Kind::String));
+        self.kind("a string", |kind| matches!(kind, Kind::String));
         visitor.visit_borrowed_str(if self.run.value == 0 { "" } else { "a" })
     }
 
@@ -245,13 +299,13 @@ impl<'de> Deserializer<'de> for Probe<'_> {
     }
 
     fn deserialize_char<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
-        self.is("a string", |kind| matches!(kind, Kind::String));
+        self.kind("a string", |kind| matches!(kind, Kind::String));
         visitor.visit_borrowed_str("a")
     }
 
     fn deserialize_bytes<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Refused> {
-        self.is("bytes", |_| false);
-        Err(Refused)
+        self.kind("bytes", |_| false);
+        Err(REFUSED)
     }
 
     fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
@@ -267,14 +321,14 @@ impl<'de> Deserializer<'de> for Probe<'_> {
                 Some(ty)
             }
         };
-        match self.depth < DEPTH {
-            true => visitor.visit_some(self.within(inner)),
-            false => visitor.visit_none(),
+        match self.is_within_itself(inner) {
+            true => visitor.visit_none(),
+            false => visitor.visit_some(self.within(inner)),
         }
     }
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
-        self.is("a structure without fields", |kind| match kind {
+        self.kind("a structure without fields", |kind| match kind {
             Kind::Struct(fields) => fields.clone().next().is_none(),
             kind => matches!(kind, Kind::Object),
         });
@@ -297,7 +351,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         match name {
             // Whatever the value is, it is kept as it is.
             Raw::NAME => {
-                self.kind();
+                self.kind("", |_| true);
                 visitor.visit_borrowed_str("{}")
             }
             _ => visitor.visit_newtype_struct(self),
@@ -305,7 +359,13 @@ impl<'de> Deserializer<'de> for Probe<'_> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
-        self.deserialize_tuple(1, visitor)
+        let kind = self.kind("a list", |kind| matches!(kind, Kind::Array(_)));
+        let element = match kind {
+            Some(Kind::Array(element)) => Some(element),
+            _ => None,
+        };
+        let count = usize::from(!self.is_within_itself(element));
+        visitor.visit_seq(Elements(self.within(element), count))
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(
@@ -313,12 +373,11 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         count: usize,
         visitor: V,
     ) -> Result<V::Value, Refused> {
-        self.is("a list", |kind| matches!(kind, Kind::Array(_)));
-        let element = match self.kind() {
+        let kind = self.kind("a list", |kind| matches!(kind, Kind::Array(_)));
+        let element = match kind {
             Some(Kind::Array(element)) => Some(element),
             _ => None,
         };
-        let count = if self.depth < DEPTH { count } else { 0 };
         visitor.visit_seq(Elements(self.within(element), count))
     }
 
@@ -332,12 +391,12 @@ impl<'de> Deserializer<'de> for Probe<'_> {
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
-        self.is("a map", |kind| matches!(kind, Kind::Map(_) | Kind::Object));
-        let value = match self.kind() {
+        let kind = self.kind("a map", |kind| matches!(kind, Kind::Map(_) | Kind::Object));
+        let value = match kind {
             Some(Kind::Map(value)) => Some(value),
             _ => None,
         };
-        visitor.visit_map(Entry(self.within(value), self.depth < DEPTH))
+        visitor.visit_map(Entry(self.within(value), !self.is_within_itself(value)))
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -355,10 +414,15 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Refused> {
-        self.is("an enumeration", |kind| matches!(kind, Kind::Enum(_)));
-        if let Some(Kind::Enum(values)) = self.kind() {
-            for variant in variants {
-                if !values.clone().any(|value| value.name() == *variant) {
+        let kind = self.kind("an enumeration", |kind| matches!(kind, Kind::Enum(_)));
+        if let Some(Kind::Enum(values)) = kind {
+            let extra = |variant: &&&str| !values.clone().any(|value| value.name() == **variant);
+            let other = variants.iter().filter(extra).count() == 1;
+            if other && self.run.attempt == Attempt::Others {
+                return visitor.visit_enum(PlainVariant(self, UNHEARD));
+            }
+            for variant in variants.iter().filter(extra) {
+                if !(other && self.run.others) {
                     self.see(What::ExtraValue(variant));
                 }
             }
@@ -371,7 +435,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         let count = self.run.variants.get().max(variants.len());
         self.run.variants.set(count);
         let variant = variants.get(self.run.variant).or(variants.first());
-        let variant = *variant.ok_or(Refused)?;
+        let variant = *variant.ok_or(REFUSED)?;
         visitor.visit_enum(PlainVariant(self, variant))
     }
 
@@ -392,6 +456,8 @@ struct Fields<'p> {
     fields: core::slice::Iter<'static, &'static str>,
     /// The field whose value is next.
     next: &'static str,
+    /// Whether there is a field that nobody has.
+    more: bool,
 }
 
 impl Fields<'_> {
@@ -410,12 +476,22 @@ impl<'de> MapAccess<'de> for Fields<'_> {
         seed: K,
     ) -> Result<Option<K::Value>, Refused> {
         while let Some(name) = self.fields.next() {
-            if self.defined.is_none() || self.field(name).is_some() {
+            let skipped = match (&self.defined, self.field(name)) {
+                (None, _) => false,
+                (Some(_), None) => true,
+                (Some(_), Some(ty)) => {
+                    self.probe.run.attempt == Attempt::Little
+                        && matches!(ty.kind(), Kind::Nullable(_))
+                }
+            };
+            if !skipped {
                 self.next = name;
-                return seed
-                    .deserialize(BorrowedStrDeserializer::new(name))
-                    .map(Some);
+                return seed.deserialize(Key(name)).map(Some);
             }
+        }
+        if core::mem::take(&mut self.more) {
+            self.next = UNHEARD;
+            return seed.deserialize(Key(UNHEARD)).map(Some);
         }
         Ok(None)
     }
@@ -424,6 +500,7 @@ impl<'de> MapAccess<'de> for Fields<'_> {
         let path = Path {
             parent: self.probe.path,
             name: self.next,
+            of: self.probe.ty.map(|ty| ty.resolved()),
         };
         let probe = self.probe.within(self.field(self.next));
         let path = Some(&path);
@@ -462,9 +539,7 @@ impl<'de> MapAccess<'de> for Entry<'_> {
         seed: K,
     ) -> Result<Option<K::Value>, Refused> {
         match core::mem::take(&mut self.1) {
-            true => seed
-                .deserialize(BorrowedStrDeserializer::new("a"))
-                .map(Some),
+            true => seed.deserialize(Key("a")).map(Some),
             false => Ok(None),
         }
     }
@@ -480,7 +555,7 @@ struct PlainVariant<'p>(Probe<'p>, &'static str);
 impl PlainVariant<'_> {
     fn has_content<T>(self) -> Result<T, Refused> {
         self.0.see(What::Content(self.1));
-        Err(Refused)
+        Err(REFUSED)
     }
 }
 
@@ -489,7 +564,7 @@ impl<'de> EnumAccess<'de> for PlainVariant<'_> {
     type Variant = Self;
 
     fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Refused> {
-        let name = seed.deserialize(BorrowedStrDeserializer::new(self.1))?;
+        let name = seed.deserialize(Key(self.1))?;
         Ok((name, self))
     }
 }
@@ -518,6 +593,30 @@ impl<'de> VariantAccess<'de> for PlainVariant<'_> {
     }
 }
 
+/// The key of a field or of a map.
+struct Key(&'static str);
+
+impl<'de> Deserializer<'de> for Key {
+    type Error = Refused;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        visitor.visit_borrowed_str(self.0)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Refused> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit
+        unit_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
 /// The variants of an enum; None, if it is not one.
 pub(super) fn variants(
     deserialize: impl Fn(Variants<'_>) -> Result<(), Refused>,
@@ -540,11 +639,11 @@ impl<'de> Deserializer<'de> for Variants<'_> {
         _: V,
     ) -> Result<V::Value, Refused> {
         self.0.set(Some(variants));
-        Err(Refused)
+        Err(REFUSED)
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Refused> {
-        Err(Refused)
+        Err(REFUSED)
     }
 
     forward_to_deserialize_any! {
@@ -556,12 +655,23 @@ impl<'de> Deserializer<'de> for Variants<'_> {
 /// Takes the place of a call or an error: the variant of an enum, with its parameters.
 pub(super) struct MemberProbe<'p> {
     name: &'static str,
-    parameters: Probe<'p>,
+    parameters: Option<Probe<'p>>,
 }
 
 impl<'p> MemberProbe<'p> {
     pub(super) fn new(name: &'static str, parameters: Probe<'p>) -> Self {
-        MemberProbe { name, parameters }
+        MemberProbe {
+            name,
+            parameters: Some(parameters),
+        }
+    }
+
+    /// One that no definition has.
+    pub(super) fn unheard() -> Self {
+        MemberProbe {
+            name: UNHEARD,
+            parameters: None,
+        }
     }
 }
 
@@ -578,7 +688,7 @@ impl<'de> Deserializer<'de> for MemberProbe<'_> {
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Refused> {
-        Err(Refused)
+        Err(REFUSED)
     }
 
     forward_to_deserialize_any! {
@@ -589,30 +699,36 @@ impl<'de> Deserializer<'de> for MemberProbe<'_> {
 
 impl<'de, 'p> EnumAccess<'de> for MemberProbe<'p> {
     type Error = Refused;
-    type Variant = Probe<'p>;
+    type Variant = Parameters<'p>;
 
     fn variant_seed<V: DeserializeSeed<'de>>(
         self,
         seed: V,
-    ) -> Result<(V::Value, Probe<'p>), Refused> {
-        let name = seed.deserialize(BorrowedStrDeserializer::new(self.name))?;
-        Ok((name, self.parameters))
+    ) -> Result<(V::Value, Parameters<'p>), Refused> {
+        let name = seed.deserialize(Key(self.name))?;
+        Ok((name, Parameters(self.parameters)))
     }
 }
 
-impl<'de> VariantAccess<'de> for Probe<'_> {
+/// What is in a call or an error; None, if there is no such.
+pub(super) struct Parameters<'p>(Option<Probe<'p>>);
+
+impl<'de> VariantAccess<'de> for Parameters<'_> {
     type Error = Refused;
 
     fn unit_variant(self) -> Result<(), Refused> {
-        self.fields(&[], Nothing)
+        match self.0 {
+            Some(probe) => probe.fields(&[], Nothing),
+            None => Ok(()),
+        }
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Refused> {
-        seed.deserialize(self)
+        seed.deserialize(self.0.ok_or(REFUSED)?)
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, count: usize, visitor: V) -> Result<V::Value, Refused> {
-        self.deserialize_tuple(count, visitor)
+        self.0.ok_or(REFUSED)?.deserialize_tuple(count, visitor)
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -620,7 +736,7 @@ impl<'de> VariantAccess<'de> for Probe<'_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Refused> {
-        self.fields(fields, visitor)
+        self.0.ok_or(REFUSED)?.fields(fields, visitor)
     }
 }
 

@@ -41,6 +41,8 @@ pub enum Problem {
     MemberName,
     /// Not the name of a field.
     FieldName,
+    /// Neither the name of a field, nor the end of a list without any.
+    FieldNameOrClose,
     /// A name of more than [`NAME`](super::NAME) bytes.
     LongName,
     /// No `(`.
@@ -71,7 +73,8 @@ pub enum Problem {
     Values,
     /// Types within types, more than [`DEPTH`](super::DEPTH).
     Depth,
-    /// More entries than the table has, or than a table can have (65,535).
+    /// More entries than the table has, or than a table can have (65,535); or fewer than one that is
+    /// made while compiling.
     Size,
 }
 
@@ -85,7 +88,8 @@ impl Problem {
             Problem::LineBreak => "expected a line break: each member is on a line of its own",
             Problem::Space => "expected white space",
             Problem::MemberName => "expected a name that begins with an uppercase letter",
-            Problem::FieldName => "expected the name of a field, or )",
+            Problem::FieldName => "expected the name of a field",
+            Problem::FieldNameOrClose => "expected the name of a field, or )",
             Problem::LongName => "expected a name of at most 255 bytes",
             Problem::Open => "expected (",
             Problem::CommaOrClose => "expected , or )",
@@ -107,7 +111,9 @@ impl Problem {
             Problem::Fields => "expected at most 256 fields",
             Problem::Values => "expected at most 1024 values",
             Problem::Depth => "expected fewer types within one another",
-            Problem::Size => "expected a smaller definition: the table has no entry left",
+            Problem::Size => {
+                "expected a table of another size: idl::size(text), and 65,535 at most"
+            }
         }
     }
 }

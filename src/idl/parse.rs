@@ -32,6 +32,10 @@ use crate::name;
 pub const fn index<const N: usize>(text: &str) -> Result<[Entry; N], ParseError> {
     let mut table = [Entry::EMPTY; N];
     match parse(text, &mut table) {
+        // (A table with entries that are not used would have members that are none.)
+        Ok((entries, order)) if entries.len().saturating_add(order.len()) < N => {
+            Err(ParseError::new(Problem::Size, text.as_bytes(), text.len()))
+        }
         Ok(_) => Ok(table),
         Err(error) => Err(error),
     }
@@ -333,7 +337,10 @@ impl<'t> Parser<'t, '_> {
         self.space();
         let name = self.word();
         if !name::field(name) {
-            return Err(self.fault(Problem::FieldName));
+            return Err(self.fault(match self.entry(list).next {
+                0 => Problem::FieldNameOrClose,
+                _ => Problem::FieldName,
+            }));
         }
         if name.len() > NAME {
             return Err(self.fault(Problem::LongName));
@@ -349,7 +356,7 @@ impl<'t> Parser<'t, '_> {
         };
         self.skip(name.len());
         self.space();
-        let typed = self.eat(b':');
+        let typed = matches!(self.rest, [b':', ..]);
         let values = match entry.next {
             0 if !typed && may_be_enum => true,
             0 => false,
@@ -388,7 +395,7 @@ impl<'t> Parser<'t, '_> {
                 false => Ok(false),
             };
         }
-        if !typed {
+        if !self.eat(b':') {
             return Err(self.fault(Problem::Colon));
         }
         self.space();
