@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{DecodeError, Error, Mismatch, Misuse, Syntax, SyntaxError, TooLong, Violation};
 use crate::frame::{Frames, Outbox};
-use crate::json::{self, Decode, Raw, Scanner, Stop, Writer};
+use crate::json::{self, Decode, Kind, Raw, Scanner, Stop, Writer};
 use crate::message::{Envelope, Mode, Reply, decode_member};
 use crate::name;
 use crate::service::{SERVICE, ServiceError};
@@ -202,6 +202,8 @@ pub struct Session<'b> {
     /// The service takes nothing more.
     end_of_output: bool,
     unusable: bool,
+    /// Where the description begins in the reply of which a part was taken.
+    description: Option<usize>,
 }
 
 impl<'b> Session<'b> {
@@ -217,6 +219,7 @@ impl<'b> Session<'b> {
             end_of_input: false,
             end_of_output: false,
             unusable: false,
+            description: None,
         }
     }
 
@@ -316,7 +319,11 @@ impl<'b> Session<'b> {
     /// If it won't come: the service has closed the connection, or the reply is too long.
     pub fn ready(&mut self) -> Result<bool, Error> {
         let mode = self.next_mode()?.ok_or(Misuse::NothingOutstanding)?;
-        let error = match self.rx.search() {
+        let search = self.rx.search();
+        if search != Ok(false) {
+            self.description = None;
+        }
+        let error = match search {
             Ok(false) if self.end_of_input && self.rx.inside_message() => {
                 Violation::Truncated.into()
             }
@@ -348,7 +355,7 @@ impl<'b> Session<'b> {
             return Err(Misuse::NothingOutstanding.into());
         }
         let message = self.rx.unread_mut();
-        let Some(start) = find_description(message) else {
+        let Some(start) = self.description.or_else(|| find_description(message)) else {
             return Ok(false);
         };
         let text = message.get_mut(start..).unwrap_or_default();
@@ -367,6 +374,7 @@ impl<'b> Session<'b> {
             }
         }
         self.rx.remove(start, count);
+        self.description = Some(start);
         Ok(true)
     }
 
@@ -412,10 +420,10 @@ fn find_description(message: &[u8]) -> Option<usize> {
             if json::equals(key, name) {
                 break;
             }
-            if json::equals(key, "error") {
+            let (kind, _) = scanner.value(0).ok()?;
+            if name == "parameters" && json::equals(key, "error") && kind == Kind::String {
                 return None;
             }
-            scanner.value(0).ok()?;
         }
     }
     match scanner.peek() {

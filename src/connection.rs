@@ -251,7 +251,8 @@ impl<'b, S: Read + Write> Client<'b, S> {
     ///
     /// # Errors
     ///
-    /// As [`call`](Self::call).
+    /// As [`call`](Self::call); and [`Error::TooLong`], if the definition is longer than `limit`
+    /// bytes and the receive buffer together. systemd's longest has some 80,000.
     ///
     /// ```
     /// # use nullink::{Client, Halves};
@@ -261,7 +262,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
     /// # let (mut receive, mut send) = ([0; 48], [0; 128]);
     /// let mut client = Client::new(stream, &mut receive, &mut send);
     /// let mut lines = 0;
-    /// client.describe("org.example.ftl", |piece| lines += piece.matches('\n').count())
+    /// client.describe("org.example.ftl", 1 << 20, |piece| lines += piece.matches('\n').count())
     ///     .map_err(|error| error.to_string())?;
     /// assert_eq!(lines, 2);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -269,15 +270,21 @@ impl<'b, S: Read + Write> Client<'b, S> {
     pub fn describe(
         &mut self,
         interface: &str,
+        limit: usize,
         mut piece: impl FnMut(&str),
     ) -> Result<(), CallError<'_, NoError, S::Error>> {
         let call = GetInterfaceDescription { interface };
         self.begin(full_name::<GetInterfaceDescription>(), Mode::Simple, &call)?;
         self.flush()?;
+        let mut taken = 0_usize;
         loop {
-            if self.session.spare().is_empty() {
-                let taken = self.session.take_description(&mut piece);
-                taken.map_err(Error::over)?;
+            // (What is not taken leaves no room, and the reply is too long then.)
+            if self.session.spare().is_empty() && taken < limit {
+                let take = self.session.take_description(&mut |text| {
+                    taken = taken.saturating_add(text.len());
+                    piece(text);
+                });
+                take.map_err(Error::over)?;
             }
             if self.session.ready().map_err(Error::over)? {
                 break;

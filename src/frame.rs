@@ -127,7 +127,12 @@ impl<'b> Frames<'b> {
 
     /// What has been received and is not part of a message that was returned, to be changed.
     pub(crate) fn unread_mut(&mut self) -> &mut [u8] {
-        let range = self.start..self.end;
+        // What belongs to a message that was too long is not there.
+        let range = if self.skipping {
+            0..0
+        } else {
+            self.start..self.end
+        };
         self.buffer.get_mut(range).unwrap_or_default()
     }
 
@@ -138,7 +143,7 @@ impl<'b> Frames<'b> {
         let rest = self.buffer.get_mut(at..end).unwrap_or_default();
         move_to_front(rest, from.saturating_sub(at), end.saturating_sub(at));
         self.end = end.saturating_sub(from.saturating_sub(at));
-        self.searched = 0;
+        self.searched = self.searched.min(at.saturating_sub(self.start));
         self.ready = None;
     }
 

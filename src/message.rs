@@ -265,9 +265,9 @@ pub(crate) fn check_reply(
     message: &[u8],
     method: &IdlMember<'static>,
 ) -> Result<(), Fault<'static>> {
+    // It has been written here; but a `Raw` in it can be nested too deeply for a message.
     let Ok((_, [error, parameters])) = scan_reply(message) else {
-        // It has been written here, so this can't be.
-        return Ok(());
+        return Err(Fault::NO_MESSAGE);
     };
     let text = |range: Option<Range<usize>>| message.get(range.unwrap_or(0..0)).unwrap_or_default();
     let error = error.and_then(|error| str::from_utf8(text(Some(error))).ok());

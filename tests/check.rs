@@ -609,3 +609,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn m5_a_parameter_whose_name_has_no_room_is_refused_all_the_same() {
+    let name = "x".repeat(300);
+    let call =
+        format!("{{\"method\":\"org.example.all.Two\",\"parameters\":{{\"b\":1,\"{name}\":2}}}}\0");
+    let mut service = Anything::default();
+    let (replies, end) = answer(&mut service, call.as_bytes(), Arrival::Joined, 999, 256);
+    assert_eq!(
+        replies,
+        refused("InvalidParameter", "parameter", "parameters").0
+    );
+    assert_eq!(end, Ok(false));
+}

@@ -1109,3 +1109,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn i5_lists_that_are_as_deep_as_they_may_be_are_compared() {
+    let deep = format!("{}(){}", "(a: ".repeat(127), ")".repeat(127));
+    let text = |comment: &str| format!("interface a.b\n# {comment}\nmethod M{deep} -> ()\n");
+    let (old, new) = (text("one"), text("two"));
+    let mut tables = [(); 2].map(|()| vec![idl::Entry::EMPTY; idl::size(&old)]);
+    let [one, two] = &mut tables;
+    let old = idl::Definition::parse(&old, one).unwrap();
+    let new = idl::Definition::parse(&new, two).unwrap();
+    let changes: Vec<String> = idl::compare(&old, &new).map(|c| c.to_string()).collect();
+    assert_eq!(changes, [""; 0]);
+}

@@ -118,7 +118,7 @@ fn a_client_reads_a_description_of_any_size_in_pieces() {
         let mut client = Client::new(Loopback::new(Big, &mut a, &mut b), &mut c, &mut d);
         for _ in 0..2 {
             let (mut text, mut pieces) = (String::new(), 0);
-            let described = client.describe("org.example.big", |piece| {
+            let described = client.describe("org.example.big", 1 << 20, |piece| {
                 text += piece;
                 pieces += 1;
             });
@@ -132,7 +132,7 @@ fn a_client_reads_a_description_of_any_size_in_pieces() {
     let mut pieces = 0;
     let not_found = ServiceError::InterfaceNotFound { interface: "a.b" };
     assert_eq!(
-        client.describe("a.b", |_| pieces += 1),
+        client.describe("a.b", 1 << 20, |_| pieces += 1),
         Err(CallError::Service(not_found))
     );
     assert_eq!(pieces, 0);
@@ -144,7 +144,7 @@ fn read(reply: &[u8], arrival: Arrival, receive: usize) -> Result<String, String
     let (mut receive, mut send) = (vec![0; receive], [0; 256]);
     let mut client = Client::new(&mut script, &mut receive, &mut send);
     let mut text = String::new();
-    match client.describe("a.b", |piece| text += piece) {
+    match client.describe("a.b", 1 << 20, |piece| text += piece) {
         Ok(()) => Ok(text),
         Err(error) => Err(error.to_string()),
     }
@@ -231,7 +231,59 @@ fn a_description_waits_its_turn() {
         .expect("room");
     let outstanding = Error::Misuse(Misuse::RepliesOutstanding);
     assert_eq!(
-        client.describe("a.b", |_| {}),
+        client.describe("a.b", 1 << 20, |_| {}),
         Err(CallError::Connection(outstanding))
     );
+}
+
+#[test]
+fn f4_what_is_left_of_a_reply_that_was_too_long_is_not_a_description() {
+    let mut first = format!("{:64}", r#"{"parameters":{"l":["#);
+    first += r#"{"parameters":{"description":"not what was asked for, and long enough"}}]}}"#;
+    let second = r#"{"parameters":{"description":"interface a.b\n"}}"#;
+    let replies = format!("{first}\0{second}\0");
+    let mut script = Script::of_service(replies.as_bytes(), Arrival::Joined);
+    let (mut receive, mut send) = ([0; 64], [0; 256]);
+    let mut client = Client::new(&mut script, &mut receive, &mut send);
+    let list = client.call_raw("x.y.List", nullink::json::Raw::EMPTY_OBJECT);
+    assert_eq!(list.err(), Some(Error::TooLong));
+    let mut text = String::new();
+    assert_eq!(
+        client.describe("a.b", 1 << 20, |piece| text += piece),
+        Ok(())
+    );
+    assert_eq!(text, "interface a.b\n");
+}
+
+#[test]
+fn r3_null_errors_do_not_matter_to_a_long_description_either() {
+    let text = "x".repeat(500);
+    for before in [
+        r#"{"error":null,"parameters":{"description":""#,
+        r#"{"continues":null,"parameters":{"error":"a.b.C","description":""#,
+    ] {
+        let reply = format!("{before}{text}\"}}}}\0");
+        for receive in [100, 1000] {
+            let read = read(reply.as_bytes(), Arrival::Joined, receive);
+            assert_eq!(read.as_ref(), Ok(&text), "{receive}");
+        }
+    }
+}
+
+#[test]
+fn a_description_without_end_has_a_limit() {
+    let reply = format!(
+        "{{\"parameters\":{{\"description\":\"{}\"}}}}\0{{}}\0",
+        "x".repeat(100_000)
+    );
+    let mut script = Script::of_service(reply.as_bytes(), Arrival::Joined);
+    let (mut receive, mut send) = ([0; 256], [0; 256]);
+    let mut client = Client::new(&mut script, &mut receive, &mut send);
+    let mut length = 0;
+    let described = client.describe("a.b", 10_000, |piece| length += piece.len());
+    assert_eq!(described, Err(CallError::Connection(Error::TooLong)));
+    assert!((10_000..10_256).contains(&length), "{length}");
+    // The rest of it is skipped.
+    let next = client.call_raw("a.b.C", nullink::json::Raw::EMPTY_OBJECT);
+    assert!(next.is_ok());
 }

@@ -250,6 +250,9 @@ fn i2_one_namespace_for_types_methods_and_errors() {
             "type B ()\ntype A ()\ntype C ()\nerror A ()\ntype D ()",
             (5, 7),
         ),
+        // The first in the text, not the first by name.
+        ("error Z ()\nerror Z ()\nerror A ()\nerror A ()", (3, 7)),
+        ("type Z ()\ntype Z ()\ntype Z ()", (3, 6)),
     ] {
         let expected = (Problem::DuplicateMember, place.0, place.1);
         assert_eq!(is_definition(&with(text)), Err(expected), "{text}");
@@ -669,4 +672,34 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn i1_a_definition_can_be_a_constant_of_any_name() {
+    const TEXT: &str = "interface a.b\nerror No ()\n";
+    const INDEX: Interface = interface!(text TEXT);
+    assert!(INDEX.find("No").is_some());
+    // An index is as long as it has to be.
+    let index: Result<[Entry; 9], _> = nullink::idl::index(TEXT);
+    assert_eq!(index.unwrap_err().problem(), Problem::Size);
+}
+
+#[test]
+fn i1_documentation_of_a_line_with_many_fields_takes_no_time() {
+    let fields: Vec<String> = (0..200).map(|n| format!("f{n}: int")).collect();
+    let lists: Vec<String> = (0..100)
+        .map(|n| format!("s{n}: ({})", fields.join(", ")))
+        .collect();
+    let text = with(&format!("type T ({})", lists.join(", ")));
+    let mut table = Vec::new();
+    let definition = parse(&text, &mut table).expect("a definition");
+    let lists = definition.find("T").expect("a type").ty().fields();
+    let mut count = 0;
+    for list in lists {
+        for field in list.ty().fields() {
+            assert_eq!(field.documentation().count(), 0);
+            count += 1;
+        }
+    }
+    assert_eq!(count, 20_000);
 }

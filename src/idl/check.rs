@@ -177,6 +177,12 @@ impl Fault<'_> {
         offset: 0,
     };
 
+    /// The text is not that of a message.
+    pub const NO_MESSAGE: Self = Fault {
+        mismatch: Mismatch::Syntax,
+        ..Fault::NO_MEMBER
+    };
+
     /// The same in a text that has `start` more bytes before it.
     pub fn moved(self, start: usize) -> Self {
         Fault {

@@ -159,7 +159,7 @@ pub struct Changes<'a> {
     /// The next member of this stage.
     next: u16,
     /// The lists that are being compared, each within the one before.
-    lists: Vec<Lists, { DEPTH }>,
+    lists: Vec<Lists, { DEPTH + 1 }>,
     /// The types that have met.
     pairs: Vec<Pair, { PAIRS }>,
     /// How many of them have been compared.

@@ -192,16 +192,16 @@ macro_rules! interface {
     };
     (@ $text:expr, $path:expr) => {
         const {
-            const TEXT: &::core::primitive::str = $text;
+            const __NULLINK_TEXT: &::core::primitive::str = $text;
             #[allow(long_running_const_eval)]
-            const INDEX: [$crate::idl::Entry; $crate::idl::size(TEXT)] =
-                match $crate::idl::index(TEXT) {
+            const __NULLINK_INDEX: [$crate::idl::Entry; $crate::idl::size(__NULLINK_TEXT)] =
+                match $crate::idl::index(__NULLINK_TEXT) {
                     ::core::result::Result::Ok(index) => index,
                     ::core::result::Result::Err(error) => {
                         ::core::panic!("{}", error.message($path).as_str())
                     }
                 };
-            $crate::idl::Definition::indexed(TEXT, &INDEX)
+            $crate::idl::Definition::indexed(__NULLINK_TEXT, &__NULLINK_INDEX)
         }
     };
 }

@@ -369,7 +369,7 @@ impl<'t> Parser<'t, '_> {
             (Kind::Struct, FIELDS, Problem::Fields)
         };
         if count as usize > limit {
-            return Err(self.fault(problem));
+            return Err((problem, self.entry(index).at as usize));
         }
         self.set(
             list,
@@ -497,14 +497,21 @@ impl<'t> Parser<'t, '_> {
         let (_, order) = parts_mut(self.table, self.members);
         sort(self.text, order);
         let mut rest = &*order;
-        while let [one, two, ..] = rest {
-            if let Ordering::Equal = compare(word_at(self.text, one.at), word_at(self.text, two.at))
+        // Of those that are there already, the first.
+        let mut again = u32::MAX;
+        while let [one, behind @ ..] = rest
+            && let [two, ..] = behind
+        {
+            let names = (word_at(self.text, one.at), word_at(self.text, two.at));
+            if let Ordering::Equal = compare(names.0, names.1)
+                && two.at < again
             {
-                let later = if one.at > two.at { one.at } else { two.at };
-                return Err((Problem::DuplicateMember, later as usize));
+                again = two.at;
             }
-            let [_, behind @ ..] = rest else { break };
             rest = behind;
+        }
+        if again < u32::MAX {
+            return Err((Problem::DuplicateMember, again as usize));
         }
         let mut index = 0;
         while index < self.count {

@@ -233,10 +233,11 @@ pub(super) const fn sift(text: &[u8], heap: &mut [Entry], mut root: usize) {
 
 pub(super) const fn less(text: &[u8], heap: &[Entry], one: usize, two: usize) -> bool {
     match (get(heap, one), get(heap, two)) {
-        (Some(one), Some(two)) => matches!(
-            compare(word_at(text, one.at), word_at(text, two.at)),
-            Ordering::Less
-        ),
+        (Some(one), Some(two)) => match compare(word_at(text, one.at), word_at(text, two.at)) {
+            Ordering::Less => true,
+            Ordering::Equal => one.at < two.at,
+            Ordering::Greater => false,
+        },
         _ => false,
     }
 }

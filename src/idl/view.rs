@@ -447,11 +447,13 @@ pub struct Documentation<'a> {
 impl<'a> Documentation<'a> {
     /// What is written before a place of a text.
     pub(super) fn before(text: &'a str, at: usize) -> Self {
-        let (all, line) = last_line(text.get(..at).unwrap_or_default());
-        let mut rest = all;
+        let before = text.get(..at).unwrap_or_default();
+        let all = before.trim_end_matches(is_space);
         // Something that is not the first on its line has nothing written about it.
-        while let (before, comment) = last_line(without_end(rest))
-            && line.trim_matches(is_space).is_empty()
+        let first = all.is_empty() || all.ends_with(LINE_ENDS);
+        let mut rest = all;
+        while first
+            && let (before, comment) = last_line(without_end(rest))
             && comment.trim_start_matches(is_space).starts_with('#')
         {
             rest = before;

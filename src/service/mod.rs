@@ -97,7 +97,8 @@ pub trait Service {
     /// Whether calls are checked against the definition before they get to the service: what is
     /// unknown, missing, twice there or ill-typed is refused then, whatever the types that it is
     /// decoded into would take, and so are methods that the definition does not have. A service
-    /// that wants its own leniency says `false`.
+    /// that wants its own leniency says `false`. (A method that is declared, but that the service
+    /// does not have, is not implemented; its parameters are looked at first.)
     ///
     /// In debug builds, what the service answers is checked, too. An answer that is not as defined
     /// is not sent: [`EncodeError::NotAsDefined`].

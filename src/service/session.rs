@@ -257,8 +257,16 @@ impl<'b, C: Copy> Session<'b, C> {
             },
         };
         if mode != Mode::Oneway {
-            let length = write_error(self.tx.room(&mut drain), &error)?;
-            self.tx.commit(length);
+            let mut written = write_error(self.tx.room(&mut drain), &error);
+            if let (Err(EncodeError::Full), ServiceError::InvalidParameter { .. }) =
+                (written, error)
+            {
+                // The parameter's name is the caller's, and has no room.
+                let parameter = "parameters";
+                let error = ServiceError::InvalidParameter { parameter };
+                written = write_error(self.tx.room(&mut drain), &error);
+            }
+            self.tx.commit(written?);
         }
         Ok(State::Open)
     }
