@@ -6,6 +6,7 @@ use nullink::unix::{self, Listener, Stream};
 use nullink::{Call, Client, Interface, interface};
 use serde::{Deserialize, Serialize};
 
+const PING: Interface = interface!("org.example.ping.varlink");
 const SOCKET: &str = "/tmp/org.example.ping";
 
 // The methods of an interface are an enum: serde is the dispatch. What is borrowed (`'a`) lies in
@@ -21,12 +22,12 @@ struct Ping<'a> {
     ping: &'a str,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, Debug, PartialEq)]
 struct Pong<'a> {
     pong: &'a str,
 }
 
-#[derive(Serialize, Deserialize, Debug)]
+#[derive(Serialize, Deserialize, Debug, PartialEq)]
 enum Error {
     Silence,
 }
@@ -36,7 +37,7 @@ struct Pinger;
 
 impl Service for Pinger {
     type Cursor = ();
-    const INTERFACES: &'static [Interface] = &[interface!("org.example.ping.varlink")];
+    const INTERFACES: &'static [Interface] = &[PING];
 
     fn info(&self) -> Info<'_> {
         Info {
@@ -54,6 +55,11 @@ impl Service for Pinger {
             "" => reply.error(&Error::Silence)?,
             pong => reply.send(&Pong { pong })?,
         })
+    }
+
+    // Why a connection has ended, if it is anybody's fault: what is worth a line in a log.
+    fn failed(&mut self, error: nullink::Error) {
+        eprintln!("{error}");
     }
 }
 
@@ -87,5 +93,36 @@ fn main() -> Result<(), unix::Error> {
         Some("serve") => serve(),
         Some(text) => ping(text),
         None => ping("hello"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nullink::connection::Loopback;
+    use nullink::idl::{self, Breaks};
+
+    use super::*;
+
+    #[test]
+    fn it_says_what_it_hears() {
+        let (mut a, mut b, mut c, mut d) = ([0; 999], [0; 999], [0; 999], [0; 999]);
+        let mut client = Client::new(Loopback::new(Pinger, &mut a, &mut b), &mut c, &mut d);
+        assert_eq!(client.call(&Ping { ping: "x" }), Ok(Pong { pong: "x" }));
+        let silence = Err(CallError::Method(Error::Silence));
+        assert_eq!(client.call(&Ping { ping: "" }), silence);
+    }
+
+    #[test]
+    fn the_types_say_the_same_as_the_definition() {
+        nullink::contract(&PING, |types| {
+            types.methods::<Methods>().call::<Ping>().errors::<Error>()
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn clients_of_what_was_released_can_still_call() {
+        const RELEASED: Interface = interface!("released/org.example.ping.varlink");
+        idl::compatible(&RELEASED, &PING, Breaks::Callers).unwrap();
     }
 }

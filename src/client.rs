@@ -72,17 +72,19 @@ impl core::error::Error for NoError {}
 /// it wants to know:
 ///
 /// ```
-/// use core::fmt::Display;
 /// use nullink::client::CallError;
-/// use nullink::service::GetInterfaceDescription;
+/// use nullink::service::{GetInterfaceDescription, ServiceError};
 /// use nullink::{Client, embedded_io::{Read, Write}};
 ///
 /// #[derive(Debug)]
-/// enum Failure { Refused, Connection }
+/// enum Failure { NoInterface, Refused, Connection }
 ///
 /// impl<E, T> From<CallError<'_, E, T>> for Failure {
 ///     fn from(error: CallError<'_, E, T>) -> Self {
 ///         match error {
+///             // (Or one of the method's own: `CallError::Method(disks::Error::NoSuchDisk { .. })`,
+///             // in an impl for `CallError<'_, disks::Error<'_>, T>`.)
+///             CallError::Service(ServiceError::InterfaceNotFound { .. }) => Failure::NoInterface,
 ///             CallError::Connection(_) => Failure::Connection,
 ///             _ => Failure::Refused,
 ///         }

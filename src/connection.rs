@@ -180,6 +180,33 @@ impl<'b, S: Read + Write> Client<'b, S> {
 
     /// Calls a method that may reply many times.
     ///
+    /// ```
+    /// # use nullink::client::{Method, NoError};
+    /// # use nullink::{Client, Halves};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Serialize)] struct Count { n: u32 }
+    /// # #[derive(Deserialize)] struct Counted { i: u32 }
+    /// # impl Method for Count {
+    /// #     const NAME: &'static str = "org.example.t.Count";
+    /// #     type Output<'r> = Counted;
+    /// #     type Error<'r> = NoError;
+    /// # }
+    /// # let mut call = [0; 99];
+    /// # let reply = b"{\"continues\":true,\"parameters\":{\"i\":0}}\0{\"parameters\":{\"i\":1}}\0";
+    /// # let stream = Halves { reader: &reply[..], writer: &mut call[..] };
+    /// # let (mut receive, mut send) = ([0; 99], [0; 99]);
+    /// # let mut client = Client::new(stream, &mut receive, &mut send);
+    /// let mut replies = client.more(&Count { n: 2 }).map_err(|error| error.to_string())?;
+    /// let mut sum = 0;
+    /// while let Some(reply) = replies.next().map_err(|error| error.to_string())? {
+    ///     sum += reply.i;
+    /// }
+    /// assert_eq!(sum, 1);
+    /// # Ok::<(), String>(())
+    /// ```
+    ///
+    /// Until all replies have been received, the connection can be used for nothing else.
+    ///
     /// # Errors
     ///
     /// If the call could not be sent. The service's errors come where its replies come.

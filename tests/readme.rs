@@ -21,14 +21,6 @@ fn its_code_is_that_of_an_example() {
     let example = read("examples/minimal.rs");
     let (_, code) = example.split_once("\n\n").expect("a first paragraph");
     assert_eq!(blocks(&readme, "rust"), [code]);
-    // Its tests are tests, here.
-    for test in blocks(&readme, "rust,ignore") {
-        let call = test.split('(').next().unwrap_or_default();
-        assert!(
-            read("tests/contract.rs").contains(call)
-                || read("tests/compatibility.rs").contains(call)
-        );
-    }
     let definition = read("examples/org.example.ping.varlink");
     assert_eq!(blocks(&readme, "varlink"), [definition]);
 }

@@ -63,6 +63,10 @@ use crate::name;
 /// method Jump, output left: is int, which is not nullable; in Rust it is an Option");
 /// ```
 ///
+/// It is about the types that are named, and about what they say: a [`Raw`](crate::json::Raw) may be
+/// anything, and replies of methods that are not named are not looked at. What is in a list that is
+/// generic can be said: `.reply::<ListReply<[Disk; 1]>>("List")`.
+///
 /// The types are not looked at, which Rust can't do, but tried: serde tells what a type asks for,
 /// and it is given that. A type that refuses everything that is tried (`0` and `1`, `""` and `"a"`)
 /// is one of the differences, because what is in it was not seen. Names that are aliases look like

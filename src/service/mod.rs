@@ -79,8 +79,9 @@ pub struct Info<'a> {
 /// A service with several interfaces has one more enum around those of its methods:
 /// [`Call::decode`].
 pub trait Service {
-    /// What a stream of replies, or an upgraded connection, is known by: see
-    /// [`resume`](Self::resume) and [`Upgrade::send`]. `()` for a service that has neither.
+    /// What a stream of replies, or an upgraded connection, is known by, an index or an id for
+    /// example: see [`resume`](Self::resume) and [`Upgrade::send`]. `()` for a service that has
+    /// neither.
     type Cursor: Copy;
 
     /// The interfaces. `org.varlink.service` is always there and is not among these.
