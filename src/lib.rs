@@ -97,6 +97,7 @@
 //! | [`json`] | JSON: checking, reading in place, writing |
 //! | [`frame`] | bytes and messages |
 //! | [`name`] | what is a name |
+//! | [`peer`] | who is at the other end, and what comes from there besides bytes |
 //! | [`error`](mod@error) | what can go wrong, and who is to blame |
 //!
 //! Each uses those below it only. All but [`unix`] know no operating system.
@@ -142,6 +143,7 @@ pub mod idl;
 pub mod json;
 pub mod message;
 pub mod name;
+pub mod peer;
 pub mod service;
 #[cfg(all(feature = "unix", target_os = "linux"))]
 pub mod unix;
