@@ -1,6 +1,7 @@
 //! Where services are: UAPI.20, "Service Addresses".
 
 use core::fmt;
+use core::net::SocketAddr;
 
 /// The address of a service, in the notation of Varlink.
 ///
@@ -9,7 +10,10 @@ use core::fmt;
 ///
 /// assert_eq!(Address::parse("unix:/run/org.example.ftl"), Ok(Address::Unix("/run/org.example.ftl")));
 /// assert_eq!(Address::parse("unix:@org.example.ftl;mode=0600"), Ok(Address::Abstract("org.example.ftl")));
+/// assert_eq!(Address::parse("tcp:[::1]:12345"), Ok(Address::Tcp("[::1]:12345".parse()?)));
+/// assert_eq!(Address::parse("device:/dev/ttyS1"), Ok(Address::Device("/dev/ttyS1")));
 /// assert!(Address::parse("/run/org.example.ftl").is_err());
+/// # Ok::<(), core::net::AddrParseError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -18,6 +22,16 @@ pub enum Address<'a> {
     Unix(&'a str),
     /// `unix:@org.example.ftl`: a Unix socket in Linux's abstract namespace.
     Abstract(&'a str),
+    /// `tcp:127.0.0.1:12345` or `tcp:[::1]:12345`: a TCP port.
+    ///
+    /// The name of a host has to be looked up first, and this crate can't do that.
+    Tcp(SocketAddr),
+    /// `device:/dev/ttyS1`: a character device with the peer at its other end, such as a serial
+    /// line.
+    Device(&'a str),
+    /// `exec:/usr/bin/ftl`: a program that is started, and given its connection by socket
+    /// activation.
+    Exec(&'a str),
 }
 
 impl<'a> Address<'a> {
@@ -29,13 +43,47 @@ impl<'a> Address<'a> {
     pub fn parse(text: &'a str) -> Result<Self, AddressError> {
         let address = text.split_once(';').map_or(text, |(address, _)| address);
         let (scheme, rest) = address.split_once(':').ok_or(AddressError::NoScheme)?;
-        match (scheme, rest.strip_prefix('@')) {
-            ("unix", None) if rest.is_empty() => Err(AddressError::NoPath),
-            ("unix", None) => Ok(Address::Unix(rest)),
-            ("unix", Some("")) => Err(AddressError::NoPath),
-            ("unix", Some(name)) => Ok(Address::Abstract(name)),
+        match (scheme, rest) {
+            ("unix", "" | "@") => Err(AddressError::NoPath),
+            ("unix", path) => Ok(match path.strip_prefix('@') {
+                None => Address::Unix(path),
+                Some(name) => Address::Abstract(name),
+            }),
+            ("tcp", to) => match to.parse() {
+                Ok(to) => Ok(Address::Tcp(to)),
+                Err(_) => Err(wrong_in_tcp(to)),
+            },
+            ("device", path) => absolute(path).map(Address::Device),
+            ("exec", path) => absolute(path).map(Address::Exec),
             _ => Err(AddressError::UnknownScheme),
         }
+    }
+}
+
+/// A path that means the same wherever the program runs.
+fn absolute(path: &str) -> Result<&str, AddressError> {
+    match path.as_bytes() {
+        [] => Err(AddressError::NoPath),
+        [b'/', ..] => Ok(path),
+        _ => Err(AddressError::NotAbsolute),
+    }
+}
+
+/// What is wrong with the host and port of a TCP address.
+fn wrong_in_tcp(text: &str) -> AddressError {
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    // (The colons in brackets are IPv6's own.)
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (text, None),
+    };
+    match port {
+        _ if host.is_empty() => AddressError::NoHost,
+        None | Some("") => AddressError::NoPort,
+        Some(port) if !digits(port) || port.parse::<u16>().is_err() => AddressError::BadPort,
+        Some(_) if host.contains([':', '[', ']']) => AddressError::BadHost,
+        Some(_) if host.split('.').all(digits) => AddressError::BadHost,
+        Some(_) => AddressError::HostName,
     }
 }
 
@@ -44,6 +92,9 @@ impl fmt::Display for Address<'_> {
         match self {
             Address::Unix(path) => write!(f, "unix:{path}"),
             Address::Abstract(name) => write!(f, "unix:@{name}"),
+            Address::Tcp(to) => write!(f, "tcp:{to}"),
+            Address::Device(path) => write!(f, "device:{path}"),
+            Address::Exec(path) => write!(f, "exec:{path}"),
         }
     }
 }
@@ -52,12 +103,24 @@ impl fmt::Display for Address<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AddressError {
-    /// It does not begin with `unix:`.
+    /// It does not begin with a scheme, such as `unix:`.
     NoScheme,
-    /// It begins with another scheme than `unix:`. This version knows no other.
+    /// It begins with a scheme that is none of those that [`Address`] knows.
     UnknownScheme,
     /// Nothing follows the scheme.
     NoPath,
+    /// The path of a device or a program does not begin with a `/`.
+    NotAbsolute,
+    /// `tcp:` without a host.
+    NoHost,
+    /// `tcp:` with a host that is almost an IP address.
+    BadHost,
+    /// `tcp:` with the name of a host: it has to be looked up first.
+    HostName,
+    /// `tcp:` without a port.
+    NoPort,
+    /// `tcp:` with a port that is not a number of 16 bits.
+    BadPort,
 }
 
 impl fmt::Display for AddressError {
@@ -65,11 +128,101 @@ impl fmt::Display for AddressError {
         f.write_str(match self {
             AddressError::NoScheme => "an address begins with its scheme: unix:/path or unix:@name",
             AddressError::UnknownScheme => {
-                "an unknown scheme: unix:/path or unix:@name is expected"
+                "an unknown scheme: unix:, tcp:, device: or exec: is expected"
             }
-            AddressError::NoPath => "a path or @name is expected behind unix:",
+            AddressError::NoPath => "a path is expected behind the scheme, or a @name behind unix:",
+            AddressError::NotAbsolute => "a path is expected that begins with a /",
+            AddressError::NoHost => "an IP address is expected behind tcp:",
+            AddressError::BadHost => {
+                "not an IP address: tcp:127.0.0.1:port or tcp:[::1]:port is expected"
+            }
+            AddressError::HostName => {
+                "a host's name: look it up first (with std: ToSocketAddrs), and use an IP address"
+            }
+            AddressError::NoPort => "a port is expected: tcp:127.0.0.1:port",
+            AddressError::BadPort => "a port is a number from 0 to 65535",
         })
     }
 }
 
 impl core::error::Error for AddressError {}
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_and_written() {
+        let tcp = |text: &str| Address::Tcp(text.parse().unwrap());
+        for (text, address) in [
+            ("unix:/run/a", Address::Unix("/run/a")),
+            ("unix:a", Address::Unix("a")),
+            ("unix:./a:b", Address::Unix("./a:b")),
+            ("unix:/a@b", Address::Unix("/a@b")),
+            ("unix:@a", Address::Abstract("a")),
+            ("unix:@a/b:c", Address::Abstract("a/b:c")),
+            ("unix:@@", Address::Abstract("@")),
+            ("tcp:127.0.0.1:12345", tcp("127.0.0.1:12345")),
+            ("tcp:0.0.0.0:0", tcp("0.0.0.0:0")),
+            ("tcp:[::1]:65535", tcp("[::1]:65535")),
+            ("tcp:[fe80::1%2]:1", tcp("[fe80::1%2]:1")),
+            ("tcp:[::ffff:1.2.3.4]:1", tcp("[::ffff:1.2.3.4]:1")),
+            ("device:/dev/ttyS1", Address::Device("/dev/ttyS1")),
+            ("exec:/usr/bin/a", Address::Exec("/usr/bin/a")),
+        ] {
+            assert_eq!(Address::parse(text), Ok(address), "{text}");
+            assert_eq!(address.to_string(), text);
+            for properties in [";", ";mode=0600", ";a;b:c"] {
+                let text = std::format!("{text}{properties}");
+                assert_eq!(Address::parse(&text), Ok(address), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_bad_address_has_its_reason() {
+        for (text, error) in [
+            ("", AddressError::NoScheme),
+            ("/run/a", AddressError::NoScheme),
+            ("unix", AddressError::NoScheme),
+            ("a;unix:/b", AddressError::NoScheme),
+            (":", AddressError::UnknownScheme),
+            ("UNIX:/a", AddressError::UnknownScheme),
+            (" unix:/a", AddressError::UnknownScheme),
+            ("ws://a/b", AddressError::UnknownScheme),
+            ("unix:", AddressError::NoPath),
+            ("unix:;/a", AddressError::NoPath),
+            ("unix:@", AddressError::NoPath),
+            ("device:", AddressError::NoPath),
+            ("exec:;x", AddressError::NoPath),
+            ("device:ttyS1", AddressError::NotAbsolute),
+            ("exec:./a", AddressError::NotAbsolute),
+            ("exec:@a", AddressError::NotAbsolute),
+            ("tcp:", AddressError::NoHost),
+            ("tcp::80", AddressError::NoHost),
+            ("tcp:1.2.3.4", AddressError::NoPort),
+            ("tcp:1.2.3.4:", AddressError::NoPort),
+            ("tcp:[::1]", AddressError::NoPort),
+            ("tcp:[::1]:", AddressError::NoPort),
+            ("tcp:localhost", AddressError::NoPort),
+            ("tcp:1.2.3.4:65536", AddressError::BadPort),
+            ("tcp:1.2.3.4:-1", AddressError::BadPort),
+            ("tcp:1.2.3.4:+1", AddressError::BadPort),
+            ("tcp:1.2.3.4:http", AddressError::BadPort),
+            ("tcp:localhost:http", AddressError::BadPort),
+            ("tcp:1.2.3.256:80", AddressError::BadHost),
+            ("tcp:1.2.3:80", AddressError::BadHost),
+            ("tcp:1:80", AddressError::BadHost),
+            ("tcp:::1:80", AddressError::BadHost),
+            ("tcp:[::1:80", AddressError::BadHost),
+            ("tcp:[::g]:80", AddressError::BadHost),
+            ("tcp:[1.2.3.4]:80", AddressError::BadHost),
+            ("tcp:localhost:80", AddressError::HostName),
+            ("tcp:example.org:80", AddressError::HostName),
+        ] {
+            assert_eq!(Address::parse(text), Err(error), "{text}");
+        }
+    }
+}

@@ -57,10 +57,6 @@ impl Listener {
         let socket = super::new_socket()?;
         let to = super::socket_address(address)?;
         match address {
-            Address::Abstract(_) => {
-                bind(&socket, &to).map_err(bind_error)?;
-                listen(&socket, BACKLOG)?;
-            }
             Address::Unix(path) => {
                 let mode = Mode::from_raw_mode(mode);
                 // The file's mode is the socket's, but for the umask: it never allows more than it
@@ -78,6 +74,10 @@ impl Listener {
                     let _ = unlink(path);
                     return Err(errno.into());
                 }
+            }
+            _ => {
+                bind(&socket, &to).map_err(bind_error)?;
+                listen(&socket, BACKLOG)?;
             }
         }
         Ok(Listener { socket })

@@ -35,6 +35,7 @@ fn socket_address(address: Address<'_>) -> Result<SocketAddrUnix, Error> {
         Address::Unix(path) => Ok(SocketAddrUnix::new(path)?),
         Address::Abstract(name) if name.len() > PATH_MAX => Err(Error::PathTooLong),
         Address::Abstract(name) => Ok(SocketAddrUnix::new_abstract_name(name.as_bytes())?),
+        _ => Err(Error::Address(AddressError::UnknownScheme)),
     }
 }
 
@@ -69,7 +70,7 @@ fn connect(socket: &OwnedFd, address: Address<'_>) -> Result<(), Error> {
         Err(Errno::CONNREFUSED) => match address {
             Address::Unix(path) if !is_socket(path) => Err(Error::NotASocket),
             Address::Unix(_) => Err(Error::Stale),
-            Address::Abstract(_) => Err(Error::NotFound),
+            _ => Err(Error::NotFound),
         },
         Err(errno) => Err(errno.into()),
     }
