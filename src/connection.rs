@@ -456,8 +456,14 @@ impl<'b, S: Read + Write> Client<'b, S> {
         (self.stream, self.session.into_unread())
     }
 
+    /// The stream below, and the state of the connection.
+    #[cfg(all(feature = "unix", target_os = "linux"))]
+    pub(crate) fn parts(&mut self) -> (&mut S, &mut client::Session<'b>) {
+        (&mut self.stream, &mut self.session)
+    }
+
     /// Writes a call while no reply is outstanding.
-    fn begin<P: Serialize>(
+    pub(crate) fn begin<P: Serialize>(
         &mut self,
         method: &str,
         mode: Mode,
@@ -487,7 +493,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
 }
 
 /// The name of a method, which is checked while compiling.
-const fn full_name<M: Method>() -> &'static str {
+pub(crate) const fn full_name<M: Method>() -> &'static str {
     const { assert!(name::is_full(M::NAME), "not the full name of a method") };
     M::NAME
 }

@@ -693,10 +693,13 @@ fn a_program_with_std_can_hand_its_sockets_over() {
 }
 
 #[test]
-fn x7_an_address_that_leads_to_no_unix_socket_is_not_a_path() {
+fn x7_an_address_that_is_none_is_not_a_path() {
     for address in [
-        "tcp:127.0.0.1:1234",
-        "exec:/bin/true",
+        "tcp:localhost:1234",
+        "tcp:127.0.0.1",
+        "http:127.0.0.1:1234",
+        "exec:",
+        "device:ttyS1",
         "unix:",
         "unix:@",
         "unix:;mode=0600",

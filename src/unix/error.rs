@@ -1,4 +1,4 @@
-//! What can go wrong with a Unix socket.
+//! What can go wrong with a connection.
 
 use core::fmt;
 
@@ -7,16 +7,19 @@ use rustix::io::Errno;
 
 use crate::address::AddressError;
 
-/// Why something could not be done with a Unix socket.
+/// Why something could not be done with a connection, or a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// What is neither a path nor an address that leads to a Unix socket.
+    /// What is neither a path nor an address.
     Address(AddressError),
+    /// An address with `exec:`. A program has to start the other one itself, and to give one end of
+    /// a [`Stream::pair`](super::Stream::pair) to it: that needs `unsafe` code.
+    Exec,
     /// The path, or the abstract name, is longer than [`PATH_MAX`](super::PATH_MAX).
     PathTooLong,
-    /// There is nothing at the path, or nobody who listens at the abstract name: is the service
-    /// running?
+    /// There is nothing at the path, or nobody who listens at the abstract name or at the port: is
+    /// the service running?
     NotFound,
     /// The directory in which the socket shall be does not exist.
     NoDirectory,
@@ -24,14 +27,25 @@ pub enum Error {
     NotASocket,
     /// There is a socket at the path, but not a stream socket.
     NotAStream,
+    /// What is at the path is not a character device.
+    NotADevice,
     /// There is a socket at the path, but nobody listens: its service has ended.
     Stale,
-    /// Somebody else listens there.
+    /// Somebody else listens there, or uses the device.
     InUse,
     /// The time set with [`Timeouts`](super::Timeouts) is over.
     TimedOut,
     /// The peer has closed the connection.
     Closed,
+    /// The peer has sent descriptors that nobody wants, more than there is room for, or not with
+    /// the first byte of a message: UAPI.20, "Passing File Descriptors". They are closed, and the
+    /// connection is over.
+    Descriptors,
+    /// More than [`DESCRIPTORS_MAX`](super::DESCRIPTORS_MAX) descriptors for one message. Nothing
+    /// was sent.
+    TooManyDescriptors,
+    /// Descriptors for a peer that is not at a Unix socket's other end. Nothing was sent.
+    NotAUnixSocket,
     /// Any other reason that the system has, by its number: errno(3).
     System(i32),
 }
@@ -63,16 +77,25 @@ impl fmt::Display for Error {
                 Errno::MFILE | Errno::NFILE => f.write_str("too many open files"),
                 Errno::NOTDIR => f.write_str("a part of the path is not a directory"),
                 Errno::ROFS => f.write_str("the file system is read-only"),
+                Errno::HOSTUNREACH | Errno::NETUNREACH => f.write_str("the host can't be reached"),
+                Errno::ADDRNOTAVAIL => f.write_str("this machine does not have that IP address"),
                 _ => write!(f, "system error {errno}: see errno(3)"),
             },
             other => f.write_str(match other {
-                Error::NotFound => "no such socket: is the service running?",
+                Error::Exec => "exec: has to be started by the program itself",
+                Error::NotFound => "nobody is there: is the service running?",
                 Error::NoDirectory => "the directory for the socket does not exist",
                 Error::NotASocket => "what is at this path is not a socket",
                 Error::NotAStream => "the socket at this path is not a stream socket",
+                Error::NotADevice => "what is at this path is not a character device",
                 Error::Stale => "nobody listens on the socket at this path: its service has ended",
-                Error::InUse => "somebody else listens there",
+                Error::InUse => "somebody else listens there, or uses the device",
                 Error::Closed => "the peer has closed the connection",
+                Error::Descriptors => "the peer has sent descriptors where it may not",
+                Error::TooManyDescriptors => {
+                    "a message can't carry more than 253 descriptors: use several"
+                }
+                Error::NotAUnixSocket => "only Unix sockets carry descriptors",
                 _ => "timed out",
             }),
         }
@@ -84,9 +107,14 @@ impl core::error::Error for Error {}
 impl embedded_io::Error for Error {
     fn kind(&self) -> ErrorKind {
         match self {
-            Error::Address(_) | Error::PathTooLong | Error::NotASocket | Error::NotAStream => {
-                ErrorKind::InvalidInput
-            }
+            Error::Address(_)
+            | Error::PathTooLong
+            | Error::NotASocket
+            | Error::NotAStream
+            | Error::NotADevice
+            | Error::TooManyDescriptors => ErrorKind::InvalidInput,
+            Error::Exec | Error::NotAUnixSocket => ErrorKind::Unsupported,
+            Error::Descriptors => ErrorKind::InvalidData,
             Error::NotFound | Error::NoDirectory => ErrorKind::NotFound,
             Error::Stale => ErrorKind::ConnectionRefused,
             Error::InUse => ErrorKind::AddrInUse,

@@ -1,25 +1,40 @@
 //! Where connections come from.
 
-use rustix::event::{PollFlags, Timespec, poll};
+use rustix::event::PollFlags;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{
     FileType, FlockOperation, Mode, OFlags, chmod, fchmod, flock, lstat, open, unlink,
 };
-use rustix::io::{Errno, retry_on_intr};
-use rustix::net::{SocketFlags, accept_with, bind, listen};
+use rustix::io::{Errno, ioctl_fionbio};
+use rustix::net::sockopt::set_socket_reuseaddr;
+use rustix::net::{SocketFlags, accept_with, bind, getsockname, listen};
 
+use super::PATH_MAX;
+use super::device;
 use super::error::Error;
-use super::stream::{Stream, wait};
+use super::socket::{self, Kind, Role};
+use super::stream::Stream;
+use super::time::{BACK_OFF, pause, wait};
 use crate::address::Address;
-use crate::connection::{self, End};
-use crate::service::Service;
 
-/// A socket that services listen on.
+/// A socket that services listen on, or a device that clients are at the other end of.
 ///
-/// Its file stays when it is dropped: the next one to bind the path replaces it.
+/// The file of a Unix socket stays when it is dropped: the next one to bind the path replaces it.
 #[derive(Debug)]
 pub struct Listener {
-    socket: OwnedFd,
+    source: Source,
+}
+
+#[derive(Debug)]
+enum Source {
+    Socket {
+        socket: OwnedFd,
+        kind: Kind,
+        /// The system takes the tags of Unix sockets.
+        tags: bool,
+    },
+    /// It is opened anew for each connection.
+    Device(heapless::String<PATH_MAX>),
 }
 
 impl Listener {
@@ -30,7 +45,8 @@ impl Listener {
     /// The mode of a socket that everybody may connect to.
     pub const EVERYBODY: u32 = 0o666;
 
-    /// Listens at a path, or at an address (`unix:@name`), for the [`OWNER`](Self::OWNER) alone.
+    /// Listens at a path, or at an address (`unix:@name`, `tcp:[::1]:12345`, `device:/dev/ttyS1`),
+    /// for the [`OWNER`](Self::OWNER) alone.
     ///
     /// # Errors
     ///
@@ -42,48 +58,73 @@ impl Listener {
 
     /// Listens at an address.
     ///
-    /// A socket at a path gets the mode, whatever the umask is; to connect one needs write access.
-    /// As with every socket, nobody else should be able to write to its directory. A socket in the
-    /// abstract namespace has no mode: everybody may connect.
+    /// A Unix socket at a path gets the mode, whatever the umask is; to connect one needs write
+    /// access. As with every socket, nobody else should be able to write to its directory. A socket
+    /// in the abstract namespace has no mode, and neither has a TCP port: everybody may connect.
     ///
     /// A stale socket at the path, one on which nobody listens, is replaced. Anything else that is
     /// there is left alone.
     ///
+    /// A device is opened when its connection is accepted, and may be missing until then.
+    ///
     /// # Errors
     ///
-    /// [`Error::InUse`] if somebody else listens there, [`Error::NotASocket`] if something else is
-    /// at the path, [`Error::NoDirectory`], [`Error::PathTooLong`], or what the system says.
+    /// [`Error::InUse`] if somebody else listens there, [`Error::NotASocket`] or
+    /// [`Error::NotADevice`] if something else is at the path, [`Error::NoDirectory`],
+    /// [`Error::PathTooLong`], or what the system says.
     pub fn bind_to(address: Address<'_>, mode: u32) -> Result<Self, Error> {
-        let socket = super::new_socket()?;
-        let to = super::socket_address(address)?;
+        if let Address::Exec(_) = address {
+            return Err(Error::Exec);
+        }
+        if let Address::Device(path) = address {
+            return match device::check(path) {
+                Ok(()) | Err(Error::NotFound) => match path.try_into() {
+                    Ok(path) => Ok(Listener::on(Source::Device(path))),
+                    Err(_) => Err(Error::PathTooLong),
+                },
+                Err(error) => Err(error),
+            };
+        }
+        let (socket, kind) = socket::new(address)?;
         match address {
-            Address::Unix(path) => {
-                let mode = Mode::from_raw_mode(mode);
-                // The file's mode is the socket's, but for the umask: it never allows more than it
-                // shall, and soon all of it.
-                fchmod(&socket, mode)?;
-                let _lock = lock_directory(path);
-                bind(&socket, &to).or_else(|errno| {
-                    if errno == Errno::ADDRINUSE {
-                        remove_stale(path)?;
-                    }
-                    bind(&socket, &to).map_err(bind_error)
-                })?;
-                let listening = set_mode(path, mode).and_then(|()| listen(&socket, BACKLOG));
-                if let Err(errno) = listening {
-                    let _ = unlink(path);
-                    return Err(errno.into());
-                }
-            }
-            _ => {
+            Address::Unix(path) => bind_to_path(&socket, path, Mode::from_raw_mode(mode))?,
+            Address::Tcp(to) => {
+                // A service that is started again need not wait for its old connections to be
+                // forgotten: socket(7).
+                set_socket_reuseaddr(&socket, true)?;
                 bind(&socket, &to).map_err(bind_error)?;
                 listen(&socket, BACKLOG)?;
             }
+            address => {
+                bind(&socket, &socket::unix_address(address)?).map_err(bind_error)?;
+                listen(&socket, BACKLOG)?;
+            }
         }
-        Ok(Listener { socket })
+        Ok(Listener::on(Source::listening(socket, kind)))
+    }
+
+    fn on(source: Source) -> Self {
+        Listener { source }
+    }
+
+    /// The TCP port, which the system has chosen if the address said 0.
+    ///
+    /// ```
+    /// use nullink::unix::{Listener, Stream};
+    ///
+    /// let listener = Listener::bind("tcp:127.0.0.1:0")?;
+    /// let port = listener.port().expect("a TCP port");
+    /// let client = Stream::connect(&format!("tcp:127.0.0.1:{port}"))?;
+    /// # Ok::<(), nullink::unix::Error>(())
+    /// ```
+    pub fn port(&self) -> Option<u16> {
+        let address: core::net::SocketAddr = getsockname(self.pollable()?).ok()?.try_into().ok()?;
+        Some(address.port())
     }
 
     /// Waits for the next connection: accept(2).
+    ///
+    /// That of a device is there when the device is, and no other connection uses it.
     ///
     /// # Errors
     ///
@@ -91,126 +132,106 @@ impl Listener {
     /// ([`is_exhausted`](Error::is_exhausted)), the connection stays in the queue.
     pub fn accept(&self) -> Result<Stream, Error> {
         loop {
-            match accept_with(&self.socket, SocketFlags::CLOEXEC) {
-                Ok(socket) => return Ok(Stream::from(socket)),
+            if let Some(stream) = self.accept_now()? {
+                return Ok(stream);
+            }
+            match &self.source {
+                Source::Socket { socket, .. } => wait(socket, PollFlags::IN, None)?,
+                Source::Device(_) => pause(BACK_OFF)?,
+            }
+        }
+    }
+
+    /// The next connection, without waiting for it; None if there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`accept`](Self::accept).
+    pub(crate) fn accept_now(&self) -> Result<Option<Stream>, Error> {
+        let (socket, kind, tags) = match &self.source {
+            Source::Socket { socket, kind, tags } => (socket, *kind, *tags),
+            Source::Device(path) => {
+                return match Stream::open(path) {
+                    Ok(stream) => Ok(Some(stream)),
+                    Err(error) if device::is_absent(&error) => Ok(None),
+                    Err(error) => Err(error),
+                };
+            }
+        };
+        loop {
+            match accept_with(socket, SocketFlags::CLOEXEC) {
+                Ok(socket) => {
+                    socket::set_no_delay(&socket, kind);
+                    if tags {
+                        socket::tag(&socket, kind, Role::Server);
+                    }
+                    return Ok(Some(Stream::new(socket, kind)));
+                }
                 // The client is gone already, or a signal came.
                 Err(Errno::CONNABORTED | Errno::INTR) => {}
-                Err(Errno::AGAIN) => wait(&self.socket, PollFlags::IN, None)?,
+                Err(Errno::AGAIN) => return Ok(None),
                 Err(errno) => return Err(errno.into()),
             }
         }
     }
+
+    /// What to wait for, until there is a connection: a device has nothing of the kind.
+    pub fn pollable(&self) -> Option<BorrowedFd<'_>> {
+        match &self.source {
+            Source::Socket { socket, .. } => Some(socket.as_fd()),
+            Source::Device(_) => None,
+        }
+    }
+}
+
+impl Source {
+    /// A socket that listens.
+    fn listening(socket: OwnedFd, kind: Kind) -> Self {
+        // (If that fails, it is no socket, and accept(2) will say so.)
+        let _ = ioctl_fionbio(&socket, true);
+        let tags = socket::tag(&socket, kind, Role::Listen);
+        Source::Socket { socket, kind, tags }
+    }
 }
 
 impl From<OwnedFd> for Listener {
-    /// Takes a socket that listens already.
+    /// Takes a socket that listens already. It becomes a non-blocking one.
     fn from(socket: OwnedFd) -> Self {
-        Listener { socket }
+        let kind = Kind::of(&socket);
+        Listener::on(Source::listening(socket, kind))
     }
 }
 
-impl AsFd for Listener {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
-    }
-}
-
-/// A connection that belongs to another protocol.
-#[derive(Debug)]
-pub struct Upgraded<'b, C> {
-    /// The connection.
-    pub stream: Stream,
-    /// What the handler has left: [`Upgrade::send`](crate::service::Upgrade::send).
-    pub cursor: C,
-    /// What has been received of the other protocol: nothing, if the service says that it
-    /// [upgrades](Service::UPGRADES).
-    pub unread: &'b [u8],
-}
-
-/// Serves one connection after another, until one is upgraded.
-///
-/// While one client is connected, the others wait. What goes wrong with a connection ends that
-/// connection; if the system has no descriptors left, the service waits until it has.
-///
-/// A service that does not upgrade is served for ever. After an upgrade the caller does what the
-/// other protocol wants, and calls again.
-///
-/// `receive` has to hold the longest call and its NUL, `send` the longest reply and its NUL.
-///
-/// # Errors
-///
-/// If the listener does not work.
-///
-/// ```no_run
-/// # use nullink::service::{Info, Outcome, Refusal, Responder, Service};
-/// # use nullink::{Call, Interface};
-/// # struct Nothing;
-/// # impl Service for Nothing {
-/// #     type Cursor = ();
-/// #     const INTERFACES: &'static [Interface] = &[];
-/// #     fn info(&self) -> Info<'_> { Info { vendor: "Example", ..Info::default() } }
-/// #     fn call<'c>(&mut self, _: Call<'c>, _: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
-/// #         Err(Refusal::MethodNotFound)
-/// #     }
-/// # }
-/// # let mut service = Nothing;
-/// use nullink::unix::{Listener, serve};
-///
-/// let (mut receive, mut send) = ([0; 4096], [0; 4096]);
-/// let listener = Listener::bind("/run/org.example.ftl")?;
-/// serve(&listener, &mut service, &mut receive, &mut send)?;
-/// # Ok::<(), nullink::unix::Error>(())
-/// ```
-pub fn serve<'b, S: Service>(
-    listener: &Listener,
-    service: &mut S,
-    receive: &'b mut [u8],
-    send: &mut [u8],
-) -> Result<Upgraded<'b, S::Cursor>, Error> {
-    loop {
-        let mut stream = match listener.accept() {
-            Ok(stream) => stream,
-            Err(error) if error.is_exhausted() => {
-                retry_on_intr(|| poll(&mut [], Some(&BACK_OFF)))?;
-                continue;
-            }
-            Err(error) => return Err(error),
-        };
-        stream.stop_at_upgrades(S::UPGRADES);
-        if let Ok(End::Upgraded { cursor, unread }) =
-            connection::serve(service, &mut stream, receive, send)
-        {
-            // It lies at the beginning of the buffer.
-            let count = unread.len();
-            stream.stop_at_upgrades(false);
-            return Ok(Upgraded {
-                stream,
-                cursor,
-                unread: receive.get(..count).unwrap_or_default(),
-            });
+/// Listens at a path.
+fn bind_to_path(socket: &OwnedFd, path: &str, mode: Mode) -> Result<(), Error> {
+    let to = socket::unix_address(Address::Unix(path))?;
+    // The file's mode is the socket's, but for the umask: it never allows more than it shall, and
+    // soon all of it.
+    fchmod(socket, mode)?;
+    let _lock = lock_directory(path);
+    bind(socket, &to).or_else(|errno| {
+        if errno == Errno::ADDRINUSE {
+            remove_stale(path)?;
         }
-        stream.close(receive);
+        bind(socket, &to).map_err(bind_error)
+    })?;
+    let listening = set_mode(path, mode).and_then(|()| listen(socket, BACKLOG));
+    if let Err(errno) = listening {
+        let _ = unlink(path);
+        return Err(errno.into());
     }
+    socket::tag_path(path);
+    Ok(())
 }
 
 /// How many clients may wait. The kernel has a limit of its own: listen(2).
 const BACKLOG: i32 = 128;
 
-/// How long to wait until descriptors may be there again.
-const BACK_OFF: Timespec = milliseconds(100);
-
 /// How often the lock of a directory is tried for.
 const LOCK_TRIES: usize = 20;
 
-/// How long between two looks at what another service may be about to do.
-const PAUSE: Timespec = milliseconds(10);
-
-const fn milliseconds(count: i64) -> Timespec {
-    Timespec {
-        tv_sec: 0,
-        tv_nsec: count.saturating_mul(1_000_000),
-    }
-}
+/// How long between two looks at what another service may be about to do, in milliseconds.
+const PAUSE: i64 = 10;
 
 /// Why bind(2) has failed.
 fn bind_error(errno: Errno) -> Error {
@@ -244,17 +265,14 @@ fn remove_stale(path: &str) -> Result<(), Error> {
         return Err(Error::NotASocket);
     }
     // Twice: one that was bound just now may be about to listen.
-    for pause in [Some(&PAUSE), None] {
-        let probe = super::new_socket()?;
-        // (A full queue is somebody's too.)
-        rustix::io::ioctl_fionbio(&probe, true)?;
-        match super::connect(&probe, Address::Unix(path)) {
+    for last in [false, true] {
+        match socket::probe(path) {
             Err(Error::Stale) => {}
             Err(Error::NotFound) => return Ok(()),
             _ => return Err(Error::InUse),
         }
-        if let Some(pause) = pause {
-            retry_on_intr(|| poll(&mut [], Some(pause)))?;
+        if !last {
+            pause(PAUSE)?;
         }
     }
     match unlink(path) {
@@ -279,7 +297,7 @@ fn lock_directory(path: &str) -> Option<OwnedFd> {
     for _ in 0..LOCK_TRIES {
         match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => return Some(directory),
-            Err(Errno::AGAIN) => poll(&mut [], Some(&PAUSE)).ok(),
+            Err(Errno::AGAIN) => pause(PAUSE).ok(),
             Err(_) => return None,
         };
     }

@@ -1,49 +1,28 @@
 //! One connection.
 
+use core::mem::MaybeUninit;
 use core::time::Duration;
 
 use embedded_io::{ErrorType, Read, Write};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use heapless::VecView;
+use rustix::event::PollFlags;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::io::{Errno, retry_on_intr};
-use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::io::{Errno, IoSlice, retry_on_intr};
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, recv, send,
-};
-use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime,
+    AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown,
+    SocketFlags, SocketType, send, sendmsg,
 };
 
+use super::DESCRIPTORS_MAX;
+use super::device::{self, Terminal};
 use super::error::Error;
+use super::receive::{self, Reading, Take};
+use super::socket::{self, Kind, Role};
+use super::time::{Deadline, Timeouts, wait};
 use crate::address::Address;
-use crate::bytes::find_nul;
+use crate::peer::Descriptor;
 
-/// How long a client waits. None, which is the default, is for ever.
-///
-/// After [`Error::TimedOut`] a [`Client`](crate::Client) can't be used any more: an answer that
-/// comes late would be taken for that of the next call.
-///
-/// ```
-/// use core::time::Duration;
-/// use nullink::unix::Timeouts;
-///
-/// let timeouts = Timeouts { reply: Some(Duration::from_secs(5)), ..Timeouts::default() };
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Timeouts {
-    /// For the service to take the connection into its queue.
-    pub connect: Option<Duration>,
-    /// For the service to take the next bytes.
-    pub send: Option<Duration>,
-    /// For the next reply: from the moment in which it is waited for until its end, however many
-    /// bytes come in between. The kernel keeps the time, in a timerfd(2) of the stream's own.
-    ///
-    /// A stream that was upgraded to a protocol without NULs has to be told otherwise:
-    /// [`Stream::set_timeouts`].
-    pub reply: Option<Duration>,
-}
-
-/// A connection over a Unix socket.
+/// A connection: over a Unix socket, over TCP, or over a character device.
 ///
 /// ```
 /// use embedded_io::{Read, Write};
@@ -55,20 +34,28 @@ pub struct Timeouts {
 /// assert_eq!(b.read(&mut buffer), Ok(5));
 /// # Ok::<(), nullink::unix::Error>(())
 /// ```
+///
+/// A terminal, such as a serial line, carries bytes as they are (raw mode) while it is the device
+/// below a stream, and is as it was before when the stream is dropped. Its speed is left alone.
 #[derive(Debug)]
 pub struct Stream {
-    socket: OwnedFd,
-    upgrades: Option<Inside>,
+    descriptor: OwnedFd,
+    kind: Kind,
+    terminal: Option<Terminal>,
+    reading: Reading,
+    /// The last read has ended inside of a message.
+    inside: bool,
     send: Option<Duration>,
     reply: Option<Deadline>,
 }
 
 impl Stream {
-    /// Connects to the socket at a path, or to an address (`unix:@name`).
+    /// Connects to the socket at a path, or to an address: `unix:@name`, `tcp:[::1]:12345`,
+    /// `device:/dev/ttyS1`.
     ///
     /// # Errors
     ///
-    /// Why the path does not lead to a service: see [`Error`].
+    /// As [`connect_to`](Self::connect_to).
     pub fn connect(path: &str) -> Result<Self, Error> {
         let address = super::address(path)?;
         Stream::connect_to(address, Timeouts::default())
@@ -76,22 +63,29 @@ impl Stream {
 
     /// Connects to an address.
     ///
+    /// On a device, nobody notices when a client goes and another comes. So what an earlier client
+    /// may have left half-sent is cut off with a NUL, and what is under way to it is thrown away.
+    ///
     /// # Errors
     ///
-    /// Why the address does not lead to a service: see [`Error`].
+    /// Why the address does not lead to a service: see [`Error`]. [`Error::Exec`] for `exec:`: a
+    /// program that starts another needs `unsafe` code, and this library has none.
     pub fn connect_to(address: Address<'_>, timeouts: Timeouts) -> Result<Self, Error> {
-        let socket = super::new_socket()?;
-        if let Some(limit) = timeouts.connect {
-            // connect(2) goes by the timeout of send(2): socket(7). Zero would be none at all.
-            let limit = limit.max(Duration::from_micros(1));
-            set_socket_timeout(&socket, Timeout::Send, Some(limit))?;
-            super::connect(&socket, address)?;
-            set_socket_timeout(&socket, Timeout::Send, None)?;
-        } else {
-            super::connect(&socket, address)?;
-        }
-        let mut stream = Stream::from(socket);
+        let mut stream = match address {
+            Address::Exec(_) => return Err(Error::Exec),
+            Address::Device(path) => Stream::open(path)?,
+            address => {
+                let (socket, kind) = socket::new(address)?;
+                socket::set_no_delay(&socket, kind);
+                socket::connect_within(&socket, address, timeouts.connect)?;
+                socket::tag(&socket, kind, Role::Client);
+                Stream::new(socket, kind)
+            }
+        };
         stream.set_timeouts(timeouts)?;
+        if stream.kind == Kind::Device {
+            stream.write(&[0])?;
+        }
         Ok(stream)
     }
 
@@ -107,7 +101,31 @@ impl Stream {
             SocketFlags::CLOEXEC,
             None,
         )?;
-        Ok((a.into(), b.into()))
+        Ok((Stream::new(a, Kind::Unix), Stream::new(b, Kind::Unix)))
+    }
+
+    pub(super) fn new(descriptor: OwnedFd, kind: Kind) -> Self {
+        Stream {
+            descriptor,
+            kind,
+            terminal: None,
+            reading: Reading::Freely,
+            inside: false,
+            send: None,
+            reply: None,
+        }
+    }
+
+    /// Opens a device.
+    pub(super) fn open(path: &str) -> Result<Self, Error> {
+        let (device, terminal) = device::open(path)?;
+        let mut stream = Stream::new(device, Kind::Device);
+        stream.terminal = terminal;
+        Ok(stream)
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// Sets how long to wait from now on. (`connect` is of no use any more.)
@@ -128,91 +146,303 @@ impl Stream {
     /// so that whoever reads from the descriptor next finds the first byte of the other protocol:
     /// UAPI.20, "`upgrade`". It costs one more system call for each read.
     ///
+    /// It is so on Unix sockets only. On other streams what was read too far is handed over.
+    ///
     /// [`serve`](super::serve()) sees to it, for a service that
     /// [upgrades](crate::Service::UPGRADES).
     pub fn stop_at_upgrades(&mut self, stop: bool) {
-        self.upgrades = stop.then_some(Inside(false));
+        self.reading = match stop {
+            true => Reading::ToUpgrades,
+            false => Reading::Freely,
+        };
+    }
+
+    /// Sets how far a read goes, and returns what was set before.
+    pub(crate) fn set_reading(&mut self, reading: Reading) -> Reading {
+        core::mem::replace(&mut self.reading, reading)
+    }
+
+    /// Reads what is there, without waiting. None if nothing is; 0 is the end.
+    ///
+    /// The descriptors that come with the first byte of a message are put into `held`, behind
+    /// those that are there. They are the message's that begins with this read.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Descriptors`], if descriptors come where none may, and what the system says. The
+    /// connection has to be closed then.
+    #[allow(dead_code)] // the server's
+    pub(crate) fn receive_now(
+        &mut self,
+        buffer: &mut [u8],
+        held: &mut VecView<Descriptor>,
+    ) -> Result<Option<usize>, Error> {
+        let before = held.len();
+        let welcome = held.capacity() > 0;
+        let mut take = |descriptor| held.push(descriptor).is_ok();
+        let take = welcome.then_some(&mut take as Take<'_>);
+        let received = self.receive(buffer, take, RecvFlags::DONTWAIT);
+        if received.is_err() {
+            held.truncate(before);
+        }
+        received
+    }
+
+    /// Sends what can be sent without waiting, and the descriptors with the first byte of it. None
+    /// if nothing can be.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooManyDescriptors`] and [`Error::NotAUnixSocket`], when nothing was sent; and what
+    /// the system says.
+    #[allow(dead_code)] // the server's
+    pub(crate) fn send_now(
+        &mut self,
+        bytes: &[u8],
+        attached: &[BorrowedFd<'_>],
+    ) -> Result<Option<usize>, Error> {
+        self.transmit(bytes, attached, SendFlags::DONTWAIT)
+    }
+
+    /// Says that nothing more will be sent. What the peer sends can still be read.
+    pub(crate) fn finish_sending(&self) {
+        if self.kind != Kind::Device {
+            // (It may be closed already.)
+            let _ = rustix::net::shutdown(&self.descriptor, Shutdown::Write);
+        }
     }
 
     /// Closes the connection so that its end is an end for the peer, and no error: what the peer
     /// has sent and nobody has read would make one of it (`ECONNRESET`), so it is read into
     /// `scratch`, and forgotten.
-    pub fn close(self, scratch: &mut [u8]) {
-        if rustix::net::shutdown(&self.socket, Shutdown::Both).is_ok() {
-            // Nothing more can arrive, so there is an end to it.
-            while matches!(self.receive(scratch, RecvFlags::DONTWAIT), Ok(1..)) {}
-        }
-    }
-
-    fn receive(&self, buffer: &mut [u8], flags: RecvFlags) -> Result<usize, Errno> {
-        retry_on_intr(|| recv(&self.socket, &mut *buffer, flags)).map(|(count, _)| count)
-    }
-
-    /// What the next read reads, if there is something to be read.
-    fn read_now(&mut self, mut buffer: &mut [u8]) -> Result<usize, Errno> {
-        let Some(inside) = self.upgrades else {
-            return self.receive(buffer, RecvFlags::empty());
-        };
-        let count = self.receive(buffer, RecvFlags::PEEK)?;
-        if count == 0 {
-            return Ok(0);
-        }
-        let limit = inside.limit(buffer.get(..count).unwrap_or_default());
-        buffer = buffer.get_mut(..limit).unwrap_or_default();
-        let count = self.receive(buffer, RecvFlags::empty())?;
-        let read = buffer.get(..count).unwrap_or_default();
-        self.upgrades = Some(Inside(!read.ends_with(&[0])));
-        Ok(count)
-    }
-}
-
-/// Whether the last read has ended inside of a message.
-#[derive(Clone, Copy, Debug)]
-struct Inside(bool);
-
-impl Inside {
-    /// How much of what is there may be read: up to the end of the first message that may upgrade
-    /// the connection.
     ///
-    /// That is one with the word in it, or with an escape, which may hide the word; or one whose
-    /// beginning is not here.
-    fn limit(self, seen: &[u8]) -> usize {
-        let mut limit = 0_usize;
-        for message in seen.split_inclusive(|byte| *byte == 0) {
-            let begun = self.0 && limit == 0;
-            limit = limit.saturating_add(message.len());
-            let word = || message.windows(WORD.len()).any(|word| word == WORD);
-            if begun || message.contains(&b'\\') || word() {
-                break;
+    /// Over TCP, what was sent is under way still, and the same error would take it away from the
+    /// peer. So the peer has some time to read it and to close its end: two seconds, or a megabyte
+    /// of what it goes on to send.
+    pub fn close(self, scratch: &mut [u8]) {
+        // (Into nothing nothing can be read.)
+        let mut nowhere = [0; 64];
+        let scratch = match scratch {
+            [] => &mut nowhere,
+            scratch => scratch,
+        };
+        match self.kind {
+            Kind::Unix => {
+                if rustix::net::shutdown(&self.descriptor, Shutdown::Both).is_ok() {
+                    // Nothing more can arrive, so there is an end to it.
+                    while self.discard(scratch) > 0 {}
+                }
+            }
+            Kind::Tcp => {
+                self.finish_sending();
+                let mut left = LINGER_BYTES;
+                let Ok(Some(mut deadline)) = Deadline::new(LINGER) else {
+                    return;
+                };
+                while left > 0 && deadline.wait(&self.descriptor).is_ok() {
+                    match self.discard(scratch) {
+                        0 => break,
+                        count => left = left.saturating_sub(count),
+                    }
+                }
+            }
+            Kind::Device => {}
+        }
+    }
+
+    /// Reads from a socket what is there, whatever it is; 0 if there is nothing or no more.
+    fn discard(&self, scratch: &mut [u8]) -> usize {
+        match receive::raw(&self.descriptor, scratch, RecvFlags::DONTWAIT) {
+            Ok(Some((count, _))) => count,
+            _ => 0,
+        }
+    }
+
+    /// Reads up to the end of the message inside of which the last read has ended, or to the end of
+    /// the connection.
+    pub(super) fn skip_message(&mut self, scratch: &mut [u8]) {
+        while self.inside && matches!(self.read(scratch), Ok(1..)) {}
+    }
+
+    /// What the next read reads; None if there is nothing now.
+    fn receive(
+        &mut self,
+        buffer: &mut [u8],
+        take: Option<Take<'_>>,
+        flags: RecvFlags,
+    ) -> Result<Option<usize>, Error> {
+        if buffer.is_empty() {
+            return Ok(None);
+        }
+        let how = match (self.kind, self.reading) {
+            (Kind::Unix, reading) => reading,
+            (_, Reading::ByteByByte) => Reading::ByteByByte,
+            _ => Reading::Freely,
+        };
+        let received = match self.kind {
+            Kind::Device => self.receive_from_device(buffer, how)?,
+            _ => receive::receive(&self.descriptor, buffer, (how, self.inside), take, flags)?,
+        };
+        if let Some(count @ 1..) = received {
+            let read = buffer.get(..count).unwrap_or_default();
+            self.inside = !read.ends_with(&[0]);
+        }
+        Ok(received)
+    }
+
+    fn receive_from_device(
+        &self,
+        buffer: &mut [u8],
+        reading: Reading,
+    ) -> Result<Option<usize>, Error> {
+        let length = match reading {
+            Reading::ByteByByte => 1,
+            _ => buffer.len(),
+        };
+        let buffer = buffer.get_mut(..length).unwrap_or_default();
+        loop {
+            match retry_on_intr(|| rustix::io::read(&self.descriptor, &mut *buffer)) {
+                // A message that is empty is what a client begins with.
+                Ok(1) if !self.inside && buffer.starts_with(&[0]) => {}
+                Ok(count) => return Ok(Some(count)),
+                Err(Errno::AGAIN) => return Ok(None),
+                // Nobody is at the other end any more.
+                Err(Errno::IO) => return Ok(Some(0)),
+                Err(errno) => return Err(errno.into()),
             }
         }
-        limit
+    }
+
+    /// Sends what can be sent; None if nothing can be now.
+    fn transmit(
+        &self,
+        bytes: &[u8],
+        attached: &[BorrowedFd<'_>],
+        flags: SendFlags,
+    ) -> Result<Option<usize>, Error> {
+        if bytes.is_empty() {
+            return Ok(Some(0));
+        }
+        if !attached.is_empty() && self.kind != Kind::Unix {
+            return Err(Error::NotAUnixSocket);
+        }
+        if attached.len() > DESCRIPTORS_MAX {
+            return Err(Error::TooManyDescriptors);
+        }
+        let flags = flags | SendFlags::NOSIGNAL;
+        let descriptor = &self.descriptor;
+        let sent = retry_on_intr(|| match self.kind {
+            Kind::Device => rustix::io::write(descriptor, bytes),
+            _ if attached.is_empty() => send(descriptor, bytes, flags),
+            _ => send_with(descriptor, bytes, attached, flags),
+        });
+        match sent {
+            Ok(count) => Ok(Some(count)),
+            Err(Errno::AGAIN) => Ok(None),
+            Err(Errno::IO) if self.kind == Kind::Device => Err(Error::Closed),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// [`Read::read`], with descriptors where they are welcome.
+    pub(super) fn read_with(
+        &mut self,
+        buffer: &mut [u8],
+        mut take: Option<Take<'_>>,
+    ) -> Result<usize, Error> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        // Nothing but the deadline may be waited for, if there is one.
+        let flags = match self.reply {
+            Some(_) => RecvFlags::DONTWAIT,
+            None => RecvFlags::empty(),
+        };
+        loop {
+            if let Some(deadline) = &mut self.reply {
+                deadline.wait(&self.descriptor)?;
+            }
+            let take = take.as_mut().map(|take| &mut **take as Take<'_>);
+            match (self.receive(buffer, take, flags)?, &mut self.reply) {
+                (Some(count), reply) => {
+                    if let Some(deadline) = reply {
+                        deadline.received(buffer.get(..count).unwrap_or_default());
+                    }
+                    return Ok(count);
+                }
+                (None, Some(_)) => {}
+                (None, None) => wait(&self.descriptor, PollFlags::IN, None)?,
+            }
+        }
+    }
+
+    /// [`Write::write`], with descriptors that go with the first byte.
+    pub(super) fn write_with(
+        &mut self,
+        bytes: &[u8],
+        attached: &[BorrowedFd<'_>],
+    ) -> Result<usize, Error> {
+        let flags = match self.send {
+            None => SendFlags::empty(),
+            Some(_) => SendFlags::DONTWAIT,
+        };
+        if let Some(deadline) = &mut self.reply {
+            deadline.called();
+        }
+        loop {
+            match self.transmit(bytes, attached, flags)? {
+                Some(count) => return Ok(count),
+                None => wait(&self.descriptor, PollFlags::OUT, self.send)?,
+            }
+        }
     }
 }
 
-const WORD: &[u8] = b"upgrade";
+/// How long a peer has to read what was sent to it over TCP, and how much it may send meanwhile.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES: usize = 1 << 20;
+
+/// sendmsg(2), with descriptors.
+#[inline(never)] // not every write needs room for so many on its stack
+fn send_with(
+    socket: &OwnedFd,
+    bytes: &[u8],
+    attached: &[BorrowedFd<'_>],
+    flags: SendFlags,
+) -> Result<usize, Errno> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !control.push(SendAncillaryMessage::ScmRights(attached)) {
+        return Err(Errno::INVAL);
+    }
+    sendmsg(socket, &[IoSlice::new(bytes)], &mut control, flags)
+}
 
 impl From<OwnedFd> for Stream {
-    /// Takes a connected socket. It may be a non-blocking one: it is waited for.
-    fn from(socket: OwnedFd) -> Self {
-        Stream {
-            socket,
-            upgrades: None,
-            send: None,
-            reply: None,
-        }
+    /// Takes a connected socket, or something else that can be read and written.
+    ///
+    /// It may be a non-blocking one: it is waited for. If it is no socket, it has to be for a
+    /// server.
+    fn from(descriptor: OwnedFd) -> Self {
+        let kind = Kind::of(&descriptor);
+        socket::set_no_delay(&descriptor, kind);
+        Stream::new(descriptor, kind)
     }
 }
 
 impl From<Stream> for OwnedFd {
+    /// Gives the descriptor away. A terminal stays as it is.
     fn from(stream: Stream) -> Self {
-        stream.socket
+        if let Some(terminal) = stream.terminal {
+            terminal.keep();
+        }
+        stream.descriptor
     }
 }
 
 impl AsFd for Stream {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+        self.descriptor.as_fd()
     }
 }
 
@@ -222,110 +452,16 @@ impl ErrorType for Stream {
 
 impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
-        loop {
-            if let Some(deadline) = &mut self.reply {
-                deadline.wait(&self.socket)?;
-            }
-            match self.read_now(buffer) {
-                Ok(count) => {
-                    if let Some(deadline) = &mut self.reply {
-                        deadline.received(buffer.get(..count).unwrap_or_default());
-                    }
-                    return Ok(count);
-                }
-                Err(Errno::AGAIN) => wait(&self.socket, PollFlags::IN, None)?,
-                Err(errno) => return Err(errno.into()),
-            }
-        }
+        self.read_with(buffer, None)
     }
 }
 
 impl Write for Stream {
     fn write(&mut self, bytes: &[u8]) -> Result<usize, Error> {
-        let flags = match self.send {
-            None => SendFlags::NOSIGNAL,
-            Some(_) => SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
-        };
-        if let Some(deadline) = &mut self.reply {
-            // A call has been made since the last reply: its own reply has all of the time.
-            deadline.running = false;
-        }
-        loop {
-            match retry_on_intr(|| send(&self.socket, bytes, flags)) {
-                Ok(count) => return Ok(count),
-                Err(Errno::AGAIN) => wait(&self.socket, PollFlags::OUT, self.send)?,
-                Err(errno) => return Err(errno.into()),
-            }
-        }
+        self.write_with(bytes, &[])
     }
 
     fn flush(&mut self) -> Result<(), Error> {
         Ok(())
-    }
-}
-
-/// Waits until something can be done with a socket.
-pub(super) fn wait(
-    socket: &OwnedFd,
-    flags: PollFlags,
-    limit: Option<Duration>,
-) -> Result<(), Error> {
-    // (What does not fit is more than a lifetime.)
-    let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
-    let mut fds = [PollFd::new(socket, flags)];
-    match retry_on_intr(|| poll(&mut fds, limit.as_ref()))? {
-        0 => Err(Error::TimedOut),
-        _ => Ok(()),
-    }
-}
-
-/// Until when a reply has to be there.
-#[derive(Debug)]
-struct Deadline {
-    timer: OwnedFd,
-    limit: Timespec,
-    running: bool,
-}
-
-impl Deadline {
-    /// None, if the limit is more than the kernel can count: that is no limit.
-    fn new(limit: Duration) -> Result<Option<Self>, Error> {
-        // Zero would turn the timer off.
-        let Ok(limit) = Timespec::try_from(limit.max(Duration::from_nanos(1))) else {
-            return Ok(None);
-        };
-        Ok(Some(Deadline {
-            timer: timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)?,
-            limit,
-            running: false,
-        }))
-    }
-
-    /// Waits until there is something to be read, but not beyond the deadline.
-    fn wait(&mut self, socket: &OwnedFd) -> Result<(), Error> {
-        if !self.running {
-            let once = Itimerspec {
-                it_interval: Timespec::default(),
-                it_value: self.limit,
-            };
-            timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &once)?;
-            self.running = true;
-        }
-        let mut fds = [
-            PollFd::new(socket, PollFlags::IN),
-            PollFd::new(&self.timer, PollFlags::IN),
-        ];
-        retry_on_intr(|| poll(&mut fds, None))?;
-        // Whatever else there is to be read, the time is over.
-        let [_, timer] = fds;
-        match timer.revents().is_empty() {
-            true => Ok(()),
-            false => Err(Error::TimedOut),
-        }
-    }
-
-    /// A reply ends with its NUL. The next one has the time anew.
-    fn received(&mut self, bytes: &[u8]) {
-        self.running &= find_nul(bytes).is_none();
     }
 }

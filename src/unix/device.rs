@@ -1,0 +1,93 @@
+//! Character devices with a peer at the other end: serial lines, consoles of virtual machines.
+
+use rustix::fd::OwnedFd;
+use rustix::fs::{FileType, FlockOperation, Mode, OFlags, flock, open as open_file, stat};
+use rustix::io::{Errno, fcntl_dupfd_cloexec, retry_on_intr};
+use rustix::termios::{OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr};
+
+use super::error::Error;
+
+/// Opens a device, for this connection alone.
+///
+/// What is under way in it is thrown away. If it is a terminal, it carries bytes as they are from
+/// now on.
+pub(super) fn open(path: &str) -> Result<(OwnedFd, Option<Terminal>), Error> {
+    // Opening something else could have effects of its own.
+    check(path)?;
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let device = retry_on_intr(|| open_file(path, flags, Mode::empty())).map_err(reason)?;
+    // Two connections over one line would read each other's bytes.
+    if flock(&device, FlockOperation::NonBlockingLockExclusive) == Err(Errno::AGAIN) {
+        return Err(Error::InUse);
+    }
+    let terminal = Terminal::new(&device)?;
+    Ok((device, terminal))
+}
+
+/// Whether there is a device at a path.
+pub(super) fn check(path: &str) -> Result<(), Error> {
+    let found = stat(path).map_err(reason)?;
+    match FileType::from_raw_mode(found.st_mode) {
+        FileType::CharacterDevice => Ok(()),
+        _ => Err(Error::NotADevice),
+    }
+}
+
+/// Whether a device that could not be opened may be there later.
+pub(super) fn is_absent(error: &Error) -> bool {
+    match error {
+        Error::NotFound | Error::InUse => true,
+        Error::System(errno) => matches!(
+            Errno::from_raw_os_error(*errno),
+            Errno::NXIO | Errno::NODEV | Errno::IO | Errno::BUSY
+        ),
+        _ => false,
+    }
+}
+
+fn reason(errno: Errno) -> Error {
+    match errno {
+        Errno::NOENT => Error::NotFound,
+        errno => errno.into(),
+    }
+}
+
+/// A terminal as it was before. Dropping it makes it so again.
+#[derive(Debug)]
+pub(super) struct Terminal {
+    /// A descriptor of its own, because the connection's may be handed over.
+    device: OwnedFd,
+    before: Option<Termios>,
+}
+
+impl Terminal {
+    /// None, if the device is no terminal.
+    fn new(device: &OwnedFd) -> Result<Option<Self>, Error> {
+        let Ok(before) = tcgetattr(device) else {
+            return Ok(None);
+        };
+        let mut raw = before.clone();
+        raw.make_raw();
+        let terminal = Terminal {
+            device: fcntl_dupfd_cloexec(device, 0)?,
+            before: Some(before),
+        };
+        tcsetattr(device, OptionalActions::Now, &raw)?;
+        tcflush(device, QueueSelector::IOFlush)?;
+        Ok(Some(terminal))
+    }
+
+    /// Leaves the terminal as it is.
+    pub fn keep(mut self) {
+        self.before = None;
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        if let Some(before) = &self.before {
+            // (It may be gone.)
+            let _ = tcsetattr(&self.device, OptionalActions::Now, before);
+        }
+    }
+}

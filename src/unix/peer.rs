@@ -1,0 +1,57 @@
+//! Who is at the other end of a Unix socket: UAPI.20, "Peer Authentication".
+
+use rustix::fd::OwnedFd;
+use rustix::io::Errno;
+use rustix::net::sockopt::socket_peercred;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+use super::error::Error;
+use super::socket::Kind;
+use super::stream::Stream;
+use crate::peer::Peer;
+
+impl Stream {
+    /// The process that has connected, or, for a client, the one that listens: `SO_PEERCRED`,
+    /// unix(7). None if this is not a Unix socket.
+    ///
+    /// A process that sends may be another one: descriptors can be handed on.
+    ///
+    /// # Errors
+    ///
+    /// If the system does not know.
+    ///
+    /// ```
+    /// use nullink::unix::Stream;
+    ///
+    /// let (a, _b) = Stream::pair()?;
+    /// assert_eq!(a.peer()?.map(|peer| peer.pid), Some(std::process::id()));
+    /// # Ok::<(), nullink::unix::Error>(())
+    /// ```
+    pub fn peer(&self) -> Result<Option<Peer>, Error> {
+        if self.kind() != Kind::Unix {
+            return Ok(None);
+        }
+        let peer = socket_peercred(self)?;
+        Ok(Some(Peer {
+            uid: peer.uid.as_raw(),
+            gid: peer.gid.as_raw(),
+            pid: peer.pid.as_raw_nonzero().get().unsigned_abs(),
+        }))
+    }
+}
+
+impl Peer {
+    /// A pidfd of the process that has this peer's number *now*: pidfd_open(2). The peer may have
+    /// ended, and its number be that of another process.
+    ///
+    /// The one that can't be wrong is `SO_PEERPIDFD`, unix(7), which has to be asked for with
+    /// getsockopt(2): a program that has to act on processes does that itself.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such process (any more), or the system has no descriptors left.
+    pub fn pidfd_racy(&self) -> Result<OwnedFd, Error> {
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
+        Ok(pidfd_open(pid.ok_or(Errno::SRCH)?, PidfdFlags::empty())?)
+    }
+}

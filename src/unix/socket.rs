@@ -1,0 +1,153 @@
+//! Sockets, before they are anything else.
+
+use core::time::Duration;
+
+use rustix::fd::OwnedFd;
+use rustix::fs::{FileType, XattrFlags, fsetxattr, lsetxattr, stat};
+use rustix::io::{Errno, ioctl_fionbio, retry_on_intr};
+use rustix::net::sockopt::{
+    Timeout, set_socket_passcred, set_socket_timeout, set_tcp_nodelay, socket_domain,
+};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
+
+use super::PATH_MAX;
+use super::error::Error;
+use crate::address::Address;
+
+/// What is below a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A Unix socket. It alone carries descriptors and knows the peer.
+    Unix,
+    /// A TCP socket, or another one that was handed over.
+    Tcp,
+    /// Something else that can be read and written, and does not block.
+    Device,
+}
+
+impl Kind {
+    /// What a descriptor is that somebody hands over.
+    pub fn of(descriptor: &OwnedFd) -> Self {
+        match socket_domain(descriptor) {
+            Ok(AddressFamily::UNIX) => {
+                // Credentials that nobody takes would look like descriptors that nobody takes.
+                let _ = set_socket_passcred(descriptor, false);
+                Kind::Unix
+            }
+            Ok(_) => Kind::Tcp,
+            Err(_) => Kind::Device,
+        }
+    }
+}
+
+/// A new socket for an address, and what it is.
+pub(super) fn new(address: Address<'_>) -> Result<(OwnedFd, Kind), Error> {
+    let (family, kind) = match address {
+        Address::Tcp(to) if to.is_ipv4() => (AddressFamily::INET, Kind::Tcp),
+        Address::Tcp(_) => (AddressFamily::INET6, Kind::Tcp),
+        _ => (AddressFamily::UNIX, Kind::Unix),
+    };
+    let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    Ok((socket, kind))
+}
+
+/// The kernel's form of the address of a Unix socket.
+pub(super) fn unix_address(address: Address<'_>) -> Result<SocketAddrUnix, Error> {
+    match address {
+        // (An empty path would be an abstract name; and rustix takes one byte more.)
+        Address::Unix("") => Err(Error::NotFound),
+        Address::Unix(path) if path.len() <= PATH_MAX => Ok(SocketAddrUnix::new(path)?),
+        Address::Abstract(name) if name.len() <= PATH_MAX => {
+            Ok(SocketAddrUnix::new_abstract_name(name.as_bytes())?)
+        }
+        _ => Err(Error::PathTooLong),
+    }
+}
+
+/// connect(2), with the reason why an address does not work.
+pub(super) fn connect(socket: &OwnedFd, address: Address<'_>) -> Result<(), Error> {
+    let connected = match address {
+        Address::Tcp(to) => retry_on_intr(|| rustix::net::connect(socket, &to)),
+        address => {
+            let to = unix_address(address)?;
+            retry_on_intr(|| rustix::net::connect(socket, &to))
+        }
+    };
+    match connected {
+        Ok(()) => Ok(()),
+        Err(Errno::AGAIN | Errno::INPROGRESS | Errno::ALREADY | Errno::TIMEDOUT) => {
+            Err(Error::TimedOut)
+        }
+        Err(Errno::NOENT) => Err(Error::NotFound),
+        Err(Errno::PROTOTYPE) => Err(Error::NotAStream),
+        Err(Errno::CONNREFUSED) => match address {
+            Address::Unix(path) if !is_socket(path) => Err(Error::NotASocket),
+            Address::Unix(_) => Err(Error::Stale),
+            _ => Err(Error::NotFound),
+        },
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// The same, for so long.
+pub(super) fn connect_within(
+    socket: &OwnedFd,
+    address: Address<'_>,
+    limit: Option<Duration>,
+) -> Result<(), Error> {
+    let Some(limit) = limit else {
+        return connect(socket, address);
+    };
+    // connect(2) goes by the timeout of send(2): socket(7). Zero would be none at all.
+    let limit = limit.max(Duration::from_micros(1));
+    set_socket_timeout(socket, Timeout::Send, Some(limit))?;
+    connect(socket, address)?;
+    Ok(set_socket_timeout(socket, Timeout::Send, None)?)
+}
+
+/// Whether there is one for somebody to connect to, without waiting for it.
+pub(super) fn probe(path: &str) -> Result<(), Error> {
+    let address = Address::Unix(path);
+    let (socket, _) = new(address)?;
+    // (A full queue is somebody's too.)
+    ioctl_fionbio(&socket, true)?;
+    connect(&socket, address)
+}
+
+/// Messages are written as a whole, so there is nothing to wait for before they are sent.
+pub(super) fn set_no_delay(socket: &OwnedFd, kind: Kind) {
+    if kind == Kind::Tcp {
+        // (Not every socket that is handed over is one of TCP.)
+        let _ = set_tcp_nodelay(socket, true);
+    }
+}
+
+/// Whether there is a socket at the path.
+fn is_socket(path: &str) -> bool {
+    stat(path).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Socket)
+}
+
+/// The roles of Unix sockets: UAPI.20, "Recognizing Varlink Socket Inodes".
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Role {
+    Listen,
+    Server,
+    Client,
+}
+
+/// Says that a socket is one of Varlink, and whether that could be said: Linux has it since 7.0.
+pub(super) fn tag(socket: &OwnedFd, kind: Kind, role: Role) -> bool {
+    let role: &[u8] = match role {
+        Role::Listen => b"listen",
+        Role::Server => b"server",
+        Role::Client => b"client",
+    };
+    kind == Kind::Unix && fsetxattr(socket, TAG, role, XattrFlags::empty()).is_ok()
+}
+
+/// The same of what clients see in the file system.
+pub(super) fn tag_path(path: &str) {
+    let _ = lsetxattr(path, TAG, b"entrypoint", XattrFlags::empty());
+}
+
+const TAG: &core::ffi::CStr = c"user.varlink";

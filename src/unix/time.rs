@@ -1,0 +1,123 @@
+//! How long to wait.
+
+use core::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::OwnedFd;
+use rustix::io::retry_on_intr;
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime,
+};
+
+use super::error::Error;
+use crate::bytes::find_nul;
+
+/// How long a client waits. None, which is the default, is for ever.
+///
+/// After [`Error::TimedOut`] a [`Client`](crate::Client) can't be used any more: an answer that
+/// comes late would be taken for that of the next call.
+///
+/// ```
+/// use core::time::Duration;
+/// use nullink::unix::Timeouts;
+///
+/// let timeouts = Timeouts { reply: Some(Duration::from_secs(5)), ..Timeouts::default() };
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For the service to take the connection into its queue.
+    pub connect: Option<Duration>,
+    /// For the service to take the next bytes.
+    pub send: Option<Duration>,
+    /// For the next reply: from the moment in which it is waited for until its end, however many
+    /// bytes come in between. The kernel keeps the time, in a timerfd(2) of the stream's own.
+    ///
+    /// A stream that was upgraded to a protocol without NULs has to be told otherwise:
+    /// [`Stream::set_timeouts`](super::Stream::set_timeouts).
+    pub reply: Option<Duration>,
+}
+
+/// Waits until something can be done with a descriptor.
+pub(super) fn wait(
+    descriptor: &OwnedFd,
+    flags: PollFlags,
+    limit: Option<Duration>,
+) -> Result<(), Error> {
+    // (What does not fit is more than a lifetime.)
+    let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
+    let mut fds = [PollFd::new(descriptor, flags)];
+    match retry_on_intr(|| poll(&mut fds, limit.as_ref()))? {
+        0 => Err(Error::TimedOut),
+        _ => Ok(()),
+    }
+}
+
+/// Waits, for nothing but that time goes by.
+pub(super) fn pause(milliseconds: i64) -> Result<(), Error> {
+    let time = Timespec {
+        tv_sec: 0,
+        tv_nsec: milliseconds.saturating_mul(1_000_000),
+    };
+    retry_on_intr(|| poll(&mut [], Some(&time)))?;
+    Ok(())
+}
+
+/// How long to wait until something may be there that the system does not tell about:
+/// descriptors, a device. In milliseconds.
+pub(super) const BACK_OFF: i64 = 100;
+
+/// Until when a reply has to be there.
+#[derive(Debug)]
+pub(super) struct Deadline {
+    timer: OwnedFd,
+    limit: Timespec,
+    running: bool,
+}
+
+impl Deadline {
+    /// None, if the limit is more than the kernel can count: that is no limit.
+    pub fn new(limit: Duration) -> Result<Option<Self>, Error> {
+        // Zero would turn the timer off.
+        let Ok(limit) = Timespec::try_from(limit.max(Duration::from_nanos(1))) else {
+            return Ok(None);
+        };
+        Ok(Some(Deadline {
+            timer: timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)?,
+            limit,
+            running: false,
+        }))
+    }
+
+    /// Waits until there is something to be read, but not beyond the deadline.
+    pub fn wait(&mut self, descriptor: &OwnedFd) -> Result<(), Error> {
+        if !self.running {
+            let once = Itimerspec {
+                it_interval: Timespec::default(),
+                it_value: self.limit,
+            };
+            timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &once)?;
+            self.running = true;
+        }
+        let mut fds = [
+            PollFd::new(descriptor, PollFlags::IN),
+            PollFd::new(&self.timer, PollFlags::IN),
+        ];
+        retry_on_intr(|| poll(&mut fds, None))?;
+        // Whatever else there is to be read, the time is over.
+        let [_, timer] = fds;
+        match timer.revents().is_empty() {
+            true => Ok(()),
+            false => Err(Error::TimedOut),
+        }
+    }
+
+    /// A call was made since the last reply: its own reply has all of the time.
+    pub fn called(&mut self) {
+        self.running = false;
+    }
+
+    /// A reply ends with its NUL. The next one has the time anew.
+    pub fn received(&mut self, bytes: &[u8]) {
+        self.running &= find_nul(bytes).is_none();
+    }
+}
