@@ -274,7 +274,7 @@ impl<'b> Session<'b> {
     /// The service takes nothing more. What is pending is lost; replies may still come.
     pub fn fail_to_send(&mut self) {
         self.end_of_output = true;
-        self.tx.sent(usize::MAX);
+        self.tx.clear();
     }
 
     /// Writes a call behind those that are pending.

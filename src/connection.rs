@@ -99,7 +99,8 @@ where
             (Some(error), _) => Err(error),
             (None, Step::Called) => Ok(()),
             (None, Step::Streamed | Step::Write) => send_pending(&mut stream, &mut session),
-            (None, Step::Read) => fill(&mut stream, &mut session, usize::MAX),
+            // (Nothing is ever parked here.)
+            (None, Step::Read | Step::Parked) => fill(&mut stream, &mut session, usize::MAX),
             (None, Step::Upgraded(cursor)) => {
                 // Moves what is unread to the beginning of the buffer.
                 session.spare();

@@ -147,6 +147,24 @@ impl<'b> Frames<'b> {
         self.ready = None;
     }
 
+    /// The first `count` bytes of [`unread`](Self::unread) are dealt with, in a protocol without
+    /// messages.
+    pub(crate) fn consume(&mut self, count: usize) {
+        self.start = self.start.saturating_add(count).min(self.end);
+        self.searched = 0;
+        self.ready = None;
+        if self.start == self.end {
+            self.clear();
+        }
+    }
+
+    /// Nothing has been received.
+    pub(crate) fn reset(&mut self) {
+        self.clear();
+        self.ready = None;
+        self.skipping = false;
+    }
+
     /// [`unread`](Self::unread), for as long as the buffer lives.
     pub fn into_unread(self) -> &'b [u8] {
         self.buffer.get(self.start..self.end).unwrap_or_default()
@@ -183,6 +201,8 @@ impl<'b> Frames<'b> {
 pub(crate) struct Outbox<'b> {
     buffer: &'b mut [u8],
     pending: Pending,
+    /// How much of it comes before the message that descriptors go with: see [`Outbox::mark`].
+    marked: Option<usize>,
 }
 
 /// Which bytes of a buffer wait to be sent.
@@ -204,12 +224,19 @@ impl<'b> Outbox<'b> {
         Outbox {
             buffer,
             pending: Pending::default(),
+            marked: None,
         }
     }
 
     /// The bytes to be sent; then tell [`sent`](Self::sent).
+    ///
+    /// What comes before a message that descriptors go with is sent without it.
     pub fn pending(&self) -> &[u8] {
-        self.pending.of(self.buffer)
+        let pending = self.pending.of(self.buffer);
+        match self.marked {
+            None | Some(0) => pending,
+            Some(before) => pending.get(..before).unwrap_or_default(),
+        }
     }
 
     /// The first `count` of the [`pending`](Self::pending) bytes have been sent.
@@ -220,6 +247,31 @@ impl<'b> Outbox<'b> {
             true => Pending::default(),
             false => Pending { start, end },
         };
+        self.marked = match self.marked {
+            Some(before) if before > 0 => Some(before.saturating_sub(count)),
+            // Descriptors go with the first byte.
+            Some(_) if count == 0 => Some(0),
+            _ => None,
+        };
+    }
+
+    /// Nothing of what waits will be sent.
+    pub fn clear(&mut self) {
+        self.pending = Pending::default();
+        self.marked = None;
+    }
+
+    /// Descriptors go with the message that was written last, which is `length` bytes long: with its
+    /// first byte.
+    pub fn mark(&mut self, length: usize) {
+        let Pending { start, end } = self.pending;
+        self.marked = Some(end.saturating_sub(start).saturating_sub(length));
+    }
+
+    /// Whether there is a message that descriptors go with, and whether it is what is
+    /// [`pending`](Self::pending).
+    pub fn marked(&self) -> Option<bool> {
+        self.marked.map(|before| before == 0)
     }
 
     /// Room for a message behind those that wait; when it is written, tell

@@ -127,6 +127,11 @@
         clippy::unimplemented
     )
 )]
+// Some of the core serves the server of many connections only.
+#![cfg_attr(
+    not(all(feature = "unix", target_os = "linux")),
+    allow(dead_code, unused_imports)
+)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(test)]
@@ -144,6 +149,8 @@ pub mod json;
 pub mod message;
 pub mod name;
 pub mod peer;
+#[cfg(all(feature = "unix", target_os = "linux"))]
+pub mod server;
 pub mod service;
 #[cfg(all(feature = "unix", target_os = "linux"))]
 pub mod unix;

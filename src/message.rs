@@ -11,6 +11,7 @@ use crate::error::{DecodeError, EncodeError, Violation};
 use crate::idl::{Fault, Member as IdlMember, MemberKind, Type};
 use crate::json::{self, Kind, Member, Raw, Reader, Scanner, Value, Writer};
 use crate::name;
+use crate::peer::Peer;
 
 /// How a call wants to be answered: at most one of the protocol's three flags is set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,6 +60,7 @@ pub struct Call<'c> {
     method: &'c str,
     mode: Mode,
     parameters: Value<'c>,
+    peer: Option<Peer>,
 }
 
 impl<'c> Call<'c> {
@@ -75,7 +77,18 @@ impl<'c> Call<'c> {
             method: method.ok_or(Violation::NoMethod)?,
             mode,
             parameters: parameters.of_call(),
+            peer: None,
         })
+    }
+
+    /// The same, from a peer that the driver knows.
+    pub(crate) fn of(self, peer: Option<Peer>) -> Self {
+        Call { peer, ..self }
+    }
+
+    /// Who calls, if the system vouches for it: on Unix sockets.
+    pub fn peer(&self) -> Option<Peer> {
+        self.peer
     }
 
     /// The full name of the method, as the call has it: `org.example.ftl.Jump`.

@@ -198,7 +198,7 @@ const PROMISES: &[(&str, char, &str, Kept)] = &[
         "X1",
         '!',
         "descriptors go with the first byte of their message",
-        NotYet,
+        InPart("a service can not take any yet"),
     ),
     (
         "X2",
@@ -213,7 +213,7 @@ const PROMISES: &[(&str, char, &str, Kept)] = &[
         InPart("nothing passes descriptors yet"),
     ),
     ("X4", '!', "socket activation", NotYet),
-    ("X5", '+', "credentials of the peer", NotYet),
+    ("X5", '+', "credentials of the peer", Yes),
     (
         "X6",
         '+',
@@ -226,8 +226,8 @@ const PROMISES: &[(&str, char, &str, Kept)] = &[
         "errors name the path's problem, and live sockets of others are never removed",
         Yes,
     ),
-    ("L1", '!', "a bad client costs its own slot only", NotYet),
-    ("L2", '+', "more clients than slots wait", NotYet),
+    ("L1", '!', "a bad client costs its own slot only", Yes),
+    ("L2", '+', "more clients than slots wait", Yes),
     (
         "L3",
         '+',

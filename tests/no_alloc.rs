@@ -114,6 +114,7 @@ fn a_hundred_thousand_calls_allocate_nothing() {
                             session.received(count);
                         }
                         Step::Upgraded(_) | Step::Ended(_) => alive = false,
+                        Step::Parked => unreachable!("nothing is parked"),
                     }
                 }
             }

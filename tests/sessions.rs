@@ -113,7 +113,7 @@ fn steps(input: &[u8]) -> Vec<Step<u8>> {
         steps.push(step);
         match step {
             Step::Write => session.sent(session.pending().len()),
-            Step::Read | Step::Ended(_) | Step::Upgraded(_) => return steps,
+            Step::Read | Step::Parked | Step::Ended(_) | Step::Upgraded(_) => return steps,
             _ => {}
         }
     }

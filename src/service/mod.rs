@@ -6,6 +6,8 @@
 //! bytes out; [`serve`](crate::serve) moves its bytes over a stream.
 
 mod builtin;
+mod lent;
+mod publish;
 mod responder;
 mod session;
 
@@ -15,6 +17,9 @@ use crate::message::Call;
 
 pub(crate) use builtin::SERVICE;
 pub use builtin::{Description, GetInfo, GetInterfaceDescription, ServiceError};
+pub(crate) use lent::{Descriptors, Lent};
+pub use publish::Lagging;
+pub(crate) use publish::{Published, next_item};
 pub use responder::{Outcome, Parameter, Refusal, ReplyStream, Responder, Unsent, Upgrade};
 pub use session::{Session, Step};
 
@@ -108,6 +113,34 @@ pub trait Service {
     /// Who the service is.
     fn info(&self) -> Info<'_>;
 
+    /// Whether the client may make this call, before its parameters are looked at:
+    /// [`Refusal::PermissionDenied`] is the answer if it may not. Everybody may ask for what
+    /// `org.varlink.service` says.
+    ///
+    /// ```
+    /// # use nullink::Call;
+    /// # use nullink::service::Refusal;
+    /// # struct Passwd { owner: u32 }
+    /// # impl Passwd {
+    /// // Everybody may read, root and the owner may write.
+    /// fn permit(&mut self, call: &Call<'_>) -> Result<(), Refusal> {
+    ///     match (call.member(), call.peer()) {
+    ///         ("GetAll" | "GetByName" | "GetByUid", _) => Ok(()),
+    ///         (_, Some(peer)) if peer.is_root() || peer.uid == self.owner => Ok(()),
+    ///         _ => Err(Refusal::PermissionDenied),
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call).
+    fn permit(&mut self, call: &Call<'_>) -> Result<(), Refusal> {
+        let _ = call;
+        Ok(())
+    }
+
     /// Answers a call of one of the [`INTERFACES`](Self::INTERFACES).
     ///
     /// # Errors
@@ -148,8 +181,25 @@ pub trait Service {
         let _ = error;
     }
 
-    /// A stream has ended before its final reply, or an upgrade before its reply was sent: the
-    /// client has gone away.
+    /// A client that [skips](Lagging::Skip) has missed `count` items that it waited for, and has now
+    /// read what it was sent: says so to the client, in a reply of the interface's own design, and
+    /// waits again ([`ReplyStream::subscribe_with`]); or ends the stream.
+    ///
+    /// # Errors
+    ///
+    /// As [`resume`](Self::resume).
+    fn missed<'c>(
+        &mut self,
+        cursor: Self::Cursor,
+        count: u32,
+        reply: ReplyStream<'c, Self::Cursor>,
+    ) -> Result<Outcome<'c, Self::Cursor>, Refusal> {
+        let (_, _, _) = (cursor, count, reply);
+        Err(Refusal::Unsent(EncodeError::Custom))
+    }
+
+    /// A stream has ended before its final reply, or an upgrade before its reply was sent, or a call
+    /// that waits before anything was published: the client has gone away, or can't be answered.
     fn abandoned(&mut self, cursor: Self::Cursor) {
         let _ = cursor;
     }

@@ -7,11 +7,14 @@ use core::marker::PhantomData;
 use serde::Serialize;
 
 use super::builtin::ServiceError;
+use super::lent::Lent;
+use super::publish::Lagging;
 use crate::error::{DecodeError, EncodeError, Field, Mismatch};
 use crate::frame::Room;
 use crate::idl::{Fault, Interface, Member, MemberIndex, Place};
 use crate::json::{Writer, unescape};
 use crate::message::{Call, Content, Envelope, Mode, check_reply};
+use crate::peer::Descriptor;
 
 /// Answers one call. Every way to answer consumes it and makes the [`Outcome`] that the handler
 /// has to return.
@@ -47,6 +50,7 @@ use crate::message::{Call, Content, Envelope, Mode, check_reply};
 /// ```
 pub struct Responder<'c, C = ()> {
     room: Room<'c>,
+    lent: &'c mut Lent<'c>,
     mode: Mode,
     method: Method,
     brand: Brand<'c, C>,
@@ -70,6 +74,26 @@ impl Method {
     pub fn fault_in(&self, call: &Call<'_>) -> Option<Fault<'static>> {
         let method = self.definition()?;
         call.check(method.input()).err()
+    }
+
+    /// Whether a message is an answer that the definition has.
+    pub fn defines(&self, message: &[u8]) -> Result<(), EncodeError> {
+        let Some(method) = self.definition() else {
+            return Ok(());
+        };
+        match check_reply(message, &method) {
+            Ok(()) => Ok(()),
+            // More than can be checked is not wrong.
+            Err(fault) if fault.mismatch == Mismatch::Length => Ok(()),
+            Err(fault) => Err(EncodeError::NotAsDefined {
+                why: fault.mismatch,
+                field: match fault.field {
+                    Place::Declared(name) => Some(name),
+                    _ => None,
+                },
+                offset: fault.offset,
+            }),
+        }
     }
 }
 
@@ -109,9 +133,10 @@ const CONTINUES: Envelope<'static> = Envelope::Reply { continues: true };
 type Brand<'c, C> = PhantomData<(fn(&'c ()) -> &'c (), C)>;
 
 impl<'c, C> Responder<'c, C> {
-    pub(super) fn new(room: Room<'c>, mode: Mode, method: Method) -> Self {
+    pub(super) fn new(room: Room<'c>, lent: &'c mut Lent<'c>, mode: Mode, method: Method) -> Self {
         Responder {
             room,
+            lent,
             mode,
             method,
             brand: PhantomData,
@@ -156,6 +181,7 @@ impl<'c, C> Responder<'c, C> {
     where
         E: Serialize + ?Sized,
     {
+        self.lent.close_attached();
         let interface = self.method.interface.name();
         let envelope = Envelope::Error { interface };
         self.write(Then::Done, envelope, &|writer| _ = writer.value(error))
@@ -219,7 +245,8 @@ impl<'c, C> Responder<'c, C> {
         };
         let written = match written {
             Ok(length) if cfg!(debug_assertions) && length > 0 => {
-                self.as_defined(length).map(|()| length)
+                let message = self.room.written(length);
+                self.method.defines(message).map(|()| length)
             }
             written => written,
         };
@@ -233,23 +260,147 @@ impl<'c, C> Responder<'c, C> {
         }
     }
 
-    /// Whether the message that was written is what the definition says.
-    fn as_defined(&self, length: usize) -> Result<(), EncodeError> {
-        let Some(method) = self.method.definition() else {
-            return Ok(());
-        };
-        match check_reply(self.room.written(length), &method) {
-            Ok(()) => Ok(()),
-            // More than can be checked is not wrong.
-            Err(fault) if fault.mismatch == Mismatch::Length => Ok(()),
-            Err(fault) => Err(EncodeError::NotAsDefined {
-                why: fault.mismatch,
-                field: match fault.field {
-                    Place::Declared(name) => Some(name),
-                    _ => None,
-                },
-                offset: fault.offset,
+    /// Answers later: when something is [`publish`](Self::publish)ed under a topic, which is the
+    /// call's final reply. Until then the client waits, and the calls behind this one, too.
+    ///
+    /// When the client goes away before that, [`Service::abandoned`](super::Service::abandoned) is
+    /// given the cursor. (A `oneway` call has nothing to wait for: that happens at once.)
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::MethodNotImplemented`], if whoever drives the connection serves no other, so that
+    /// nothing could be published while this one waits: only `Server` does.
+    pub fn park(self, topic: u32, cursor: C) -> Result<Outcome<'c, C>, Refusal> {
+        self.wait(topic, Lagging::Drop, cursor)
+    }
+
+    /// Parks without a reply.
+    fn wait(self, topic: u32, lagging: Lagging, cursor: C) -> Result<Outcome<'c, C>, Refusal> {
+        self.can_wait()?;
+        Ok(Outcome {
+            length: 0,
+            then: Then::Park(Parking {
+                topic,
+                lagging,
+                cursor,
             }),
+            brand: PhantomData,
+        })
+    }
+
+    fn can_wait(&self) -> Result<(), Refusal> {
+        match self.lent.published {
+            Some(_) => Ok(()),
+            None => Err(Refusal::MethodNotImplemented),
+        }
+    }
+
+    /// Sends an item to everyone who waits for the topic: a reply that others follow to a call with
+    /// `more`, the final reply to any other. It is encoded once, and delivered when the handler has
+    /// returned, whatever it has answered.
+    ///
+    /// A topic is a number of the service's own choice. If nobody waits, nothing happens.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError::Full`], if this and what the handler has published before is longer than a
+    /// send buffer; or if the item is not a Varlink value.
+    ///
+    /// ```
+    /// # use nullink::service::{Outcome, Refusal, Responder};
+    /// # const LEVEL: u32 = 1;
+    /// #[derive(serde::Serialize)]
+    /// struct Level { level: u32 }
+    ///
+    /// // A call that changes something: everybody who watches is told.
+    /// fn set<'c>(level: u32, mut reply: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
+    ///     let _ = reply.publish(LEVEL, &Level { level });
+    ///     Ok(reply.send(&())?)
+    /// }
+    ///
+    /// // A call that watches: the level as it is, and each that it changes to.
+    /// fn watch<'c>(level: u32, reply: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
+    ///     reply.stream()?.subscribe_with(&Level { level }, LEVEL, Default::default(), ())
+    /// }
+    /// ```
+    pub fn publish<P>(&mut self, topic: u32, parameters: &P) -> Result<(), EncodeError>
+    where
+        P: Serialize + ?Sized,
+    {
+        match &mut self.lent.published {
+            Some(published) => published.push(topic, false, parameters),
+            // Nobody can wait.
+            None => Ok(()),
+        }
+    }
+
+    /// The same, but it is the final reply to everyone who waits.
+    ///
+    /// # Errors
+    ///
+    /// As [`publish`](Self::publish).
+    pub fn publish_last<P>(&mut self, topic: u32, parameters: &P) -> Result<(), EncodeError>
+    where
+        P: Serialize + ?Sized,
+    {
+        match &mut self.lent.published {
+            Some(published) => published.push(topic, true, parameters),
+            None => Ok(()),
+        }
+    }
+
+    /// A descriptor of the process that calls, pidfd_open(2): its number can be another's by now,
+    /// this can't. It is there if the program has told the server how to ask for it.
+    pub fn pidfd(&self) -> Option<&Descriptor> {
+        self.lent.pidfd
+    }
+
+    /// Takes a descriptor that came with the call: the one with this index, beginning with 0. What
+    /// is not taken is closed.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::InvalidParameter`] with the name of the parameter that has the index, if there is
+    /// no such descriptor, or if it was taken before.
+    ///
+    /// ```
+    /// # use nullink::service::{Outcome, Refusal, Responder};
+    /// # #[derive(serde::Deserialize)] struct Print { fileDescriptor: usize }
+    /// fn print<'c>(call: Print, mut reply: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
+    ///     let file = reply.descriptor(call.fileDescriptor, "fileDescriptor")?;
+    ///     // ...
+    ///     Ok(reply.send(&())?)
+    /// }
+    /// ```
+    pub fn descriptor(
+        &mut self,
+        index: usize,
+        parameter: &'static str,
+    ) -> Result<Descriptor, Refusal> {
+        let descriptors = self.lent.descriptors.as_mut();
+        let descriptor = descriptors.and_then(|all| all.received.get_mut(index)?.take());
+        descriptor.ok_or(Refusal::invalid_parameter(parameter))
+    }
+
+    /// How many descriptors came with the call.
+    pub fn descriptors(&self) -> usize {
+        let descriptors = self.lent.descriptors.as_ref();
+        descriptors.map_or(0, |descriptors| descriptors.received.len())
+    }
+
+    /// Sends a descriptor with the reply, and returns its index, for the parameter that says which
+    /// it is. It is closed when it is sent; or if an error is sent.
+    ///
+    /// # Errors
+    ///
+    /// The descriptor, if the connection takes no descriptors, or no more with one message.
+    pub fn attach(&mut self, descriptor: Descriptor) -> Result<usize, Descriptor> {
+        match &mut self.lent.descriptors {
+            Some(descriptors) => {
+                let index = descriptors.attached.len();
+                descriptors.attached.push(descriptor).map(|()| index)
+            }
+            None => Err(descriptor),
         }
     }
 
@@ -322,10 +473,61 @@ pub struct ReplyStream<'c, C = ()> {
 }
 
 impl<'c, C> ReplyStream<'c, C> {
-    pub(super) fn new(room: Room<'c>, method: Method) -> Self {
+    pub(super) fn new(room: Room<'c>, lent: &'c mut Lent<'c>, method: Method) -> Self {
         ReplyStream {
-            reply: Responder::new(room, Mode::More, method),
+            reply: Responder::new(room, lent, Mode::More, method),
         }
+    }
+
+    /// Waits for what is [`publish`](Responder::publish)ed under a topic: each item is a reply.
+    ///
+    /// When the client goes away, [`Service::abandoned`](super::Service::abandoned) is given the
+    /// cursor.
+    ///
+    /// # Errors
+    ///
+    /// As [`Responder::park`].
+    pub fn subscribe(
+        self,
+        topic: u32,
+        lagging: Lagging,
+        cursor: C,
+    ) -> Result<Outcome<'c, C>, Refusal> {
+        self.reply.wait(topic, lagging, cursor)
+    }
+
+    /// The same, after a first reply. Nothing that is published after it is missed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Responder::park`]; or if the reply can't be written.
+    pub fn subscribe_with<P>(
+        self,
+        parameters: &P,
+        topic: u32,
+        lagging: Lagging,
+        cursor: C,
+    ) -> Result<Outcome<'c, C>, Refusal>
+    where
+        P: Serialize + ?Sized,
+    {
+        let reply = self.reply;
+        reply.can_wait()?;
+        let then = Then::Park(Parking {
+            topic,
+            lagging,
+            cursor,
+        });
+        Ok(reply.write(then, CONTINUES, &|writer| _ = writer.value(parameters))?)
+    }
+
+    /// Sends a descriptor with the next reply: [`Responder::attach`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Responder::attach`].
+    pub fn attach(&mut self, descriptor: Descriptor) -> Result<usize, Descriptor> {
+        self.reply.attach(descriptor)
     }
 
     /// A reply that others follow: [`Service::resume`](super::Service::resume) is given the
@@ -463,8 +665,18 @@ pub(super) enum Then<C> {
     Done,
     Continue(C),
     Upgrade(C),
+    /// The call waits for what is published.
+    Park(Parking<C>),
     /// The rest of a description follows.
     Describe(&'static [u8]),
+}
+
+/// What a call waits for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Parking<C> {
+    pub topic: u32,
+    pub lagging: Lagging,
+    pub cursor: C,
 }
 
 impl<C> Outcome<'_, C> {

@@ -1,10 +1,11 @@
 //! One connection, seen from the service: bytes in, bytes out.
 
-use super::Service;
 use super::builtin::{self, SERVICE, ServiceError};
+use super::publish::Item;
 use super::responder::{
-    Method, Outcome, Parameter, Refusal, ReplyStream, Responder, Then, describe,
+    Method, Outcome, Parameter, Parking, Refusal, ReplyStream, Responder, Then, describe,
 };
+use super::{Lagging, Lent, Service};
 use crate::error::{EncodeError, Error, TooLong, Violation};
 use crate::frame::{Drain, Frames, Outbox, Room};
 use crate::message::{Call, Envelope, Mode};
@@ -55,10 +56,25 @@ enum State<C> {
     Streaming { cursor: C, method: Method },
     /// Owes the rest of a description.
     Describing(&'static [u8]),
+    /// Waits for what is published.
+    Parked(Parked<C>),
+    /// Can't be given what was published: the service has to be told.
+    Dropped { cursor: C, error: Error },
     /// Belongs to another protocol, when everything is sent.
     Upgraded(C),
     /// Ends, when everything is sent.
     Ended(Result<(), Error>),
+}
+
+/// A call that waits for what is published.
+#[derive(Clone, Copy, Debug)]
+struct Parked<C> {
+    parking: Parking<C>,
+    method: Method,
+    /// Whether other replies may follow the next.
+    continues: bool,
+    /// How many items the client has missed.
+    missed: u32,
 }
 
 /// What a [`Session`] has done, or needs.
@@ -74,6 +90,9 @@ pub enum Step<C> {
     Write,
     /// Nothing can be done until more is received. Everything is sent.
     Read,
+    /// Nothing can be done until something is published that the call waits for. Everything is
+    /// sent.
+    Parked,
     /// The connection belongs to another protocol. Everything is sent; what was received of that
     /// protocol is [`unread`](Session::unread).
     Upgraded(C),
@@ -133,11 +152,110 @@ impl<'b, C: Copy> Session<'b, C> {
     /// The client is gone: what the service still owes is dropped, and the handler of a stream is
     /// told.
     pub fn abandon<S: Service<Cursor = C>>(&mut self, service: &mut S) {
-        if let State::Streaming { cursor, .. } | State::Upgraded(cursor) = self.state {
-            service.abandoned(cursor);
+        match self.state {
+            State::Streaming { cursor, .. }
+            | State::Upgraded(cursor)
+            | State::Dropped { cursor, .. } => service.abandoned(cursor),
+            State::Parked(parked) => service.abandoned(parked.parking.cursor),
+            State::Open | State::Describing(_) | State::Ended(_) => {}
         }
         self.state = State::Ended(Ok(()));
-        self.tx.sent(usize::MAX);
+        self.tx.clear();
+    }
+
+    /// A new connection with the same buffers.
+    pub(crate) fn restart(&mut self) {
+        self.rx.reset();
+        self.tx.clear();
+        self.state = State::Open;
+        self.end_of_input = false;
+    }
+
+    /// The service has nothing to do any more with a connection that was upgraded.
+    pub(crate) fn detach(&mut self) {
+        self.state = State::Open;
+    }
+
+    /// Bytes that were received, and belong to another protocol, are dealt with.
+    pub(crate) fn consume(&mut self, count: usize) {
+        self.rx.consume(count);
+    }
+
+    /// Puts bytes of another protocol behind those that wait, as many as have room.
+    pub(crate) fn put(&mut self, bytes: &[u8]) -> usize {
+        let put = self.tx.room(&mut None).write(&|room| {
+            let moved = room.iter_mut().zip(bytes).map(|(to, from)| *to = *from);
+            Ok(moved.count())
+        });
+        let count = put.unwrap_or(0);
+        self.tx.commit(count);
+        count
+    }
+
+    /// Whether a message has begun that is not complete.
+    pub(crate) fn inside_message(&self) -> bool {
+        self.rx.inside_message()
+    }
+
+    /// Whether calls are taken: nothing is owed to the one before.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.state, State::Open)
+    }
+
+    /// Whether descriptors go with a message that waits, and whether with the first byte that is
+    /// [`pending`](Self::pending).
+    pub(crate) fn marked(&self) -> Option<bool> {
+        self.tx.marked()
+    }
+
+    /// Gives an item to the call, if it waits for it; says whether it has.
+    pub(crate) fn deliver(&mut self, item: &Item<'_>) -> bool {
+        let State::Parked(parked) = &mut self.state else {
+            return false;
+        };
+        let Parking {
+            topic,
+            lagging,
+            cursor,
+        } = parked.parking;
+        if topic != item.topic {
+            return false;
+        }
+        let continues = parked.continues && !item.last;
+        let drain = &mut None;
+        let mut room = self.tx.room(drain);
+        let written = match parked.missed {
+            0 => room.write(&|room| item.write(room, continues)),
+            // Not before the client knows what it has missed.
+            _ => Err(EncodeError::Full),
+        };
+        let written = written.and_then(|length| match cfg!(debug_assertions) {
+            true => parked.method.defines(room.written(length)).map(|()| length),
+            false => Ok(length),
+        });
+        match written {
+            Ok(length) => self.tx.commit(length),
+            // (The last item is for everyone.)
+            Err(EncodeError::Full) if lagging == Lagging::Skip && !item.last => {
+                parked.missed = parked.missed.saturating_add(1);
+            }
+            Err(error) => {
+                let error = match error {
+                    EncodeError::Full => {
+                        // It does not read, and would hold its place for ever.
+                        self.tx.clear();
+                        EncodeError::Disconnected.into()
+                    }
+                    error => error.into(),
+                };
+                self.state = State::Dropped { cursor, error };
+                return true;
+            }
+        }
+        if !continues {
+            self.state = State::Open;
+        }
+        true
     }
 
     /// Handles at most one call, or one turn of a stream.
@@ -180,28 +298,59 @@ impl<'b, C: Copy> Session<'b, C> {
         service: &mut S,
         drain: Option<Drain<'_>>,
     ) -> Step<C> {
-        let must_wait = drain.is_none() && !self.pending().is_empty();
+        self.step_with(service, drain, Lent::default())
+    }
+
+    /// The same, with what a driver has to lend.
+    pub(crate) fn step_with<S: Service<Cursor = C>>(
+        &mut self,
+        service: &mut S,
+        drain: Option<Drain<'_>>,
+        lent: Lent<'_>,
+    ) -> Step<C> {
+        let is_sent = self.pending().is_empty();
+        // (Nothing is drained past descriptors.)
+        let must_wait = !is_sent && (drain.is_none() || self.tx.marked().is_some());
         let result = match self.state {
-            State::Upgraded(cursor) if self.pending().is_empty() => return Step::Upgraded(cursor),
-            State::Ended(result) if self.pending().is_empty() => return Step::Ended(result),
-            State::Upgraded(_) | State::Ended(_) => return Step::Write,
+            State::Upgraded(cursor) if is_sent => return Step::Upgraded(cursor),
+            State::Ended(result) if is_sent => return Step::Ended(result),
+            State::Parked(parked) if is_sent && parked.missed == 0 => return Step::Parked,
+            State::Parked(_) | State::Upgraded(_) | State::Ended(_) if !is_sent => {
+                return Step::Write;
+            }
             State::Streaming { .. } | State::Describing(_) if must_wait => return Step::Write,
-            State::Streaming { cursor, method } => self.resume(service, drain, cursor, method),
+            State::Streaming { cursor, method } => {
+                self.resume(service, drain, lent, method, cursor, None)
+            }
+            State::Parked(Parked {
+                parking,
+                method,
+                missed,
+                ..
+            }) => {
+                let Parking { cursor, .. } = parking;
+                self.resume(service, drain, lent, method, cursor, Some(missed))
+            }
             State::Describing(rest) => self.describe(drain, rest),
+            State::Dropped { cursor, error } => {
+                service.abandoned(cursor);
+                Err(error)
+            }
             State::Open => match self.rx.search() {
                 Ok(true) if must_wait => return Step::Write,
-                Ok(true) => self.dispatch(service, drain),
+                Ok(true) => self.dispatch(service, drain, lent),
                 Ok(false) if self.end_of_input && self.rx.inside_message() => {
                     Err(Violation::Truncated.into())
                 }
                 Ok(false) if self.end_of_input => Ok(State::Ended(Ok(()))),
-                Ok(false) if self.pending().is_empty() => return Step::Read,
+                Ok(false) if is_sent => return Step::Read,
                 Ok(false) => return Step::Write,
                 Err(TooLong) => Err(TooLong.into()),
             },
+            State::Upgraded(_) | State::Ended(_) => return Step::Write,
         };
         self.state = result.unwrap_or_else(|error| {
-            // That a client goes away is not a failure.
+            // That a client goes away, or does not read, is not a failure.
             if error != Error::Encode(EncodeError::Disconnected) {
                 service.failed(error);
             }
@@ -219,43 +368,57 @@ impl<'b, C: Copy> Session<'b, C> {
         &mut self,
         service: &mut S,
         mut drain: Option<Drain<'_>>,
+        mut lent: Lent<'_>,
     ) -> Result<State<C>, Error> {
         let Some(message) = self.rx.take() else {
             return Ok(State::Open);
         };
-        let call = Call::parse(message)?;
+        let call = Call::parse(message)?.of(lent.peer);
         let (name, mode) = (call.method(), call.mode());
         let error = match find::<S>(&call) {
             Err(error) => error,
-            Ok((method, declared)) => match method.fault_in(&call) {
-                Some(fault) => {
-                    let parameter = Parameter::of(fault, message);
-                    let parameter = parameter.name_in(message);
-                    ServiceError::InvalidParameter { parameter }
-                }
-                None => {
-                    let reply = Responder::new(self.tx.room(&mut drain), mode, method);
-                    let answer = match builtin::is(method.interface) {
-                        true => builtin::call(service, call, reply),
-                        false => service.call(call, reply),
-                    };
-                    match answer.map(Outcome::into_parts) {
-                        Ok((length, then)) => {
-                            self.tx.commit(length);
-                            return Ok(State::after(then, method));
+            Ok((method, declared)) => {
+                let is_own = !builtin::is(method.interface);
+                let permitted = match is_own {
+                    true => service.permit(&call),
+                    false => Ok(()),
+                };
+                match method.fault_in(&call) {
+                    Some(fault) if permitted.is_ok() => {
+                        let parameter = Parameter::of(fault, message);
+                        let parameter = parameter.name_in(message);
+                        ServiceError::InvalidParameter { parameter }
+                    }
+                    _ => {
+                        let room = self.tx.room(&mut drain);
+                        let mut again = lent.again();
+                        let reply = Responder::new(room, &mut again, mode, method);
+                        let answer = permitted.and_then(|()| match is_own {
+                            true => service.call(call, reply),
+                            false => builtin::call(service, call, reply),
+                        });
+                        let answer = answer.map(Outcome::into_parts);
+                        lent.close_received();
+                        match answer {
+                            Ok((length, then)) => {
+                                self.commit(length, &mut lent);
+                                return Ok(State::after(then, method, mode, service));
+                            }
+                            Err(Refusal::InvalidParameter(parameter)) => {
+                                let parameter = parameter.name_in(message);
+                                ServiceError::InvalidParameter { parameter }
+                            }
+                            Err(Refusal::MethodNotFound) if declared => {
+                                ServiceError::MethodNotImplemented { method: name }
+                            }
+                            Err(refusal) => refusal.error(name)?,
                         }
-                        Err(Refusal::InvalidParameter(parameter)) => {
-                            let parameter = parameter.name_in(message);
-                            ServiceError::InvalidParameter { parameter }
-                        }
-                        Err(Refusal::MethodNotFound) if declared => {
-                            ServiceError::MethodNotImplemented { method: name }
-                        }
-                        Err(refusal) => refusal.error(name)?,
                     }
                 }
-            },
+            }
         };
+        lent.close_received();
+        lent.close_attached();
         if mode != Mode::Oneway {
             let mut written = write_error(self.tx.room(&mut drain), &error);
             if let (Err(EncodeError::Full), ServiceError::InvalidParameter { .. }) =
@@ -271,6 +434,16 @@ impl<'b, C: Copy> Session<'b, C> {
         Ok(State::Open)
     }
 
+    /// A message of this length was written: it waits, with the descriptors that go with it.
+    fn commit(&mut self, length: usize, lent: &mut Lent<'_>) {
+        self.tx.commit(length);
+        match length {
+            0 => lent.close_attached(),
+            _ if lent.has_attached() => self.tx.mark(length),
+            _ => {}
+        }
+    }
+
     /// Writes the next piece of a description that is longer than the send buffer.
     fn describe(
         &mut self,
@@ -282,29 +455,38 @@ impl<'b, C: Copy> Session<'b, C> {
         Ok(rest.map_or(State::Open, State::Describing))
     }
 
-    /// Asks for the next reply of a stream.
+    /// Asks for the next reply of a stream, whose client may have missed some.
     fn resume<S: Service<Cursor = C>>(
         &mut self,
         service: &mut S,
         mut drain: Option<Drain<'_>>,
-        cursor: C,
+        mut lent: Lent<'_>,
         method: Method,
+        cursor: C,
+        missed: Option<u32>,
     ) -> Result<State<C>, Error> {
-        let room = self.tx.room(&mut drain);
-        let answer = service.resume(cursor, ReplyStream::new(room, method));
-        let (length, then) = match answer.map(Outcome::into_parts) {
-            Ok(parts) => parts,
-            // The call is gone, and its name with it.
-            Err(Refusal::MethodNotFound | Refusal::MethodNotImplemented) => {
-                return Err(EncodeError::Custom.into());
-            }
-            Err(refusal) => {
-                let error = refusal.error("")?;
-                (write_error(self.tx.room(&mut drain), &error)?, Then::Done)
-            }
+        let mut again = lent.again();
+        let reply = ReplyStream::new(self.tx.room(&mut drain), &mut again, method);
+        let answer = match missed {
+            None => service.resume(cursor, reply),
+            Some(count) => service.missed(cursor, count, reply),
         };
-        self.tx.commit(length);
-        Ok(State::after(then, method))
+        let answer = answer.map(Outcome::into_parts);
+        let written = answer.or_else(|refusal| {
+            lent.close_attached();
+            let error = match refusal {
+                // The call is gone, and its name with it.
+                Refusal::MethodNotFound | Refusal::MethodNotImplemented => {
+                    return Err(EncodeError::Custom);
+                }
+                refusal => refusal.error("")?,
+            };
+            let length = write_error(self.tx.room(&mut drain), &error)?;
+            Ok((length, Then::Done))
+        });
+        let (length, then) = written.inspect_err(|_| service.abandoned(cursor))?;
+        self.commit(length, &mut lent);
+        Ok(State::after(then, method, Mode::More, service))
     }
 }
 
@@ -322,12 +504,26 @@ fn find<'c, S: Service>(call: &Call<'c>) -> Result<(Method, bool), ServiceError<
     Ok((Method { interface, defined }, declared.is_some()))
 }
 
-impl<C> State<C> {
-    fn after(then: Then<C>, method: Method) -> Self {
+impl<C: Copy> State<C> {
+    fn after<S>(then: Then<C>, method: Method, mode: Mode, service: &mut S) -> Self
+    where
+        S: Service<Cursor = C>,
+    {
         match then {
             Then::Done => State::Open,
             Then::Continue(cursor) => State::Streaming { cursor, method },
             Then::Upgrade(cursor) => State::Upgraded(cursor),
+            Then::Park(Parking { cursor, .. }) if mode == Mode::Oneway => {
+                // Nobody waits.
+                service.abandoned(cursor);
+                State::Open
+            }
+            Then::Park(parking) => State::Parked(Parked {
+                parking,
+                method,
+                continues: mode == Mode::More,
+                missed: 0,
+            }),
             Then::Describe(rest) => State::Describing(rest),
         }
     }

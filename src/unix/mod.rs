@@ -22,9 +22,10 @@ mod time;
 
 pub use error::Error;
 pub use listener::Listener;
+pub(crate) use receive::Reading;
 pub use serve::{Upgraded, serve};
 pub use stream::Stream;
-pub use time::Timeouts;
+pub use time::{Timeouts, monotonic};
 
 /// The owned descriptors that this module takes and gives: those of std with the feature `std`,
 /// rustix's otherwise.

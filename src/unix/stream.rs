@@ -171,7 +171,6 @@ impl Stream {
     ///
     /// [`Error::Descriptors`], if descriptors come where none may, and what the system says. The
     /// connection has to be closed then.
-    #[allow(dead_code)] // the server's
     pub(crate) fn receive_now(
         &mut self,
         buffer: &mut [u8],
@@ -195,13 +194,17 @@ impl Stream {
     ///
     /// [`Error::TooManyDescriptors`] and [`Error::NotAUnixSocket`], when nothing was sent; and what
     /// the system says.
-    #[allow(dead_code)] // the server's
     pub(crate) fn send_now(
         &mut self,
         bytes: &[u8],
         attached: &[BorrowedFd<'_>],
     ) -> Result<Option<usize>, Error> {
         self.transmit(bytes, attached, SendFlags::DONTWAIT)
+    }
+
+    /// Whether closing takes time, so that what was sent arrives.
+    pub(crate) fn lingers(&self) -> bool {
+        self.kind == Kind::Tcp
     }
 
     /// Says that nothing more will be sent. What the peer sends can still be read.

@@ -6,7 +6,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::io::retry_on_intr;
 use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime,
+    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, clock_gettime,
+    timerfd_create, timerfd_settime,
 };
 
 use super::error::Error;
@@ -35,6 +36,19 @@ pub struct Timeouts {
     /// A stream that was upgraded to a protocol without NULs has to be told otherwise:
     /// [`Stream::set_timeouts`](super::Stream::set_timeouts).
     pub reply: Option<Duration>,
+}
+
+/// The clock of a program with `/proc` and a vdso, for
+/// [`Server::set_clock`](crate::server::Server::set_clock): milliseconds of `CLOCK_MONOTONIC`,
+/// clock_gettime(2).
+///
+/// On older kernels rustix looks for the vdso in `/proc/self/auxv`. A program that runs before
+/// `/proc` is there brings its own clock.
+pub fn monotonic() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+    let part = u64::try_from(now.tv_nsec / 1_000_000).unwrap_or(0);
+    seconds.saturating_mul(1000).saturating_add(part)
 }
 
 /// Waits until something can be done with a descriptor.

@@ -1,0 +1,567 @@
+//! One connection of a server, and what it does when it is its turn.
+
+use core::mem;
+
+use heapless::Vec;
+use rustix::event::PollFlags;
+use rustix::fd::{AsFd, BorrowedFd};
+
+use super::limits::{Limits, Phase};
+use crate::error::Error;
+use crate::peer::{Descriptor, Peer};
+use crate::service::{Descriptors, Lent, Published, Service, Session, Step};
+use crate::unix::{self, Reading, Stream};
+
+/// A place for a connection, with its buffers.
+#[derive(Debug)]
+pub(super) struct Slot<'b, C, const FDS: usize> {
+    /// What the connection is used for.
+    pub role: Role,
+    pub stream: Option<Stream>,
+    pub session: Session<'b, C>,
+    /// What comes before that which the session has to send.
+    ahead: Option<Ahead<'b>>,
+    pub peer: Option<Peer>,
+    /// The peer's process, if the program's hook knows how to ask for it.
+    pub pidfd: Option<Descriptor>,
+    /// The descriptors that have come with the message that is being received.
+    received: Vec<Option<Descriptor>, FDS>,
+    /// The descriptors that go with the message that the session has marked.
+    attached: Vec<Descriptor, FDS>,
+    /// How many connections have been here before.
+    pub generation: u32,
+    /// Which listener it has come from.
+    pub source: Option<usize>,
+    /// What is waited for.
+    pub wants: PollFlags,
+    /// What the last poll has found.
+    pub found: PollFlags,
+    /// There is something to be done, whatever a poll finds.
+    pub busy: bool,
+    /// It has once not taken at once what it was sent: from then on each of its replies has to be
+    /// on its way before its next call is looked at.
+    slow: bool,
+    /// What it is doing, and since when: for the deadlines.
+    phase: Phase,
+    since: u64,
+    /// It has got further in that.
+    progress: bool,
+}
+
+/// What a slot is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Nothing.
+    Free,
+    /// A client of the service.
+    Client,
+    /// Another protocol, which is the program's affair.
+    Raw {
+        /// The peer sends nothing more.
+        ended: bool,
+        /// The peer is to be sent nothing more when what waits is sent.
+        finishing: bool,
+    },
+    /// Everything is sent; what comes in is thrown away, up to so many bytes, so that closing the
+    /// connection does not take away from the peer what it has not read yet.
+    Lingering(usize),
+}
+
+/// How much a peer may still send after an error.
+const LINGER: usize = 1 << 16;
+
+/// What has waited in the send buffer, when it was needed for the next message: in the buffer that
+/// all connections share for that.
+#[derive(Debug)]
+struct Ahead<'b> {
+    buffer: &'b mut [u8],
+    start: usize,
+    end: usize,
+}
+
+/// What all connections of a server share.
+pub(super) struct Shared<'s, 'b> {
+    /// The buffer for what has to wait outside of its own.
+    pub spare: &'s mut Option<&'b mut [u8]>,
+    /// What has been published.
+    pub published: Published<'s>,
+    pub limits: &'s Limits,
+    pub now: u64,
+}
+
+/// What a connection's turn has come to.
+#[derive(Debug)]
+pub(super) enum Turn<C> {
+    /// A call was handled. There may be others.
+    Called,
+    /// There is nothing to be done until something happens.
+    Over,
+    /// It belongs to another protocol from now on.
+    Upgraded(C),
+    /// It has received something of another protocol, or has room again, or has ended.
+    Raw,
+    /// It is over, and the slot is free, or will be soon.
+    Ended(Result<(), Error<unix::Error>>),
+}
+
+impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
+    pub fn new(receive: &'b mut [u8], send: &'b mut [u8]) -> Self {
+        Slot {
+            role: Role::Free,
+            stream: None,
+            session: Session::new(receive, send),
+            ahead: None,
+            peer: None,
+            pidfd: None,
+            received: Vec::new(),
+            attached: Vec::new(),
+            generation: 0,
+            source: None,
+            wants: PollFlags::empty(),
+            found: PollFlags::empty(),
+            busy: false,
+            slow: false,
+            phase: Phase::Idle,
+            since: 0,
+            progress: false,
+        }
+    }
+
+    /// A connection has come.
+    pub fn open<S: Service>(&mut self, mut stream: Stream, peer: Option<Peer>, now: u64) {
+        stream.set_reading(match (FDS, S::UPGRADES) {
+            (0, false) => Reading::Freely,
+            (0, true) => Reading::ToUpgrades,
+            _ => Reading::ToEachMessage,
+        });
+        self.stream = Some(stream);
+        self.peer = peer;
+        self.role = Role::Client;
+        self.wants = PollFlags::IN;
+        self.phase = Phase::Idle;
+        self.since = now;
+    }
+
+    /// The place is free for another connection.
+    pub fn free(&mut self, spare: &mut Option<&'b mut [u8]>) {
+        self.reclaim(spare);
+        self.session.restart();
+        self.stream = None;
+        self.peer = None;
+        self.pidfd = None;
+        self.source = None;
+        self.received.clear();
+        self.attached.clear();
+        self.role = Role::Free;
+        self.wants = PollFlags::empty();
+        self.found = PollFlags::empty();
+        self.busy = false;
+        self.slow = false;
+        self.generation = self.generation.wrapping_add(1);
+    }
+
+    /// Gives the connection away, unless something waits to be sent. What was received of it can
+    /// be read until the place is used again.
+    pub fn give_away(&mut self) -> Option<Stream> {
+        let is_sent = self.ahead.is_none() && self.session.pending().is_empty();
+        if !is_sent || !matches!(self.role, Role::Raw { .. }) {
+            return None;
+        }
+        self.role = Role::Free;
+        self.generation = self.generation.wrapping_add(1);
+        self.stream.take()
+    }
+
+    /// Whether there is room for a connection; if need be, in place of one that only lingers.
+    pub fn is_free(&self) -> bool {
+        matches!(self.role, Role::Free | Role::Lingering(_))
+    }
+
+    /// What poll(2) is to look at.
+    pub fn polled(&self) -> Option<BorrowedFd<'_>> {
+        // (A client that waits for the service is there to be missed when it goes away.)
+        let polled = self.role == Role::Client || !self.wants.is_empty();
+        self.stream.as_ref().filter(|_| polled).map(AsFd::as_fd)
+    }
+
+    /// Whether it has something to do, after a poll.
+    pub fn has_work(&self) -> bool {
+        self.busy || !self.found.is_empty()
+    }
+
+    /// The time at which it has waited for too long.
+    pub fn deadline(&self, limits: &Limits) -> Option<u64> {
+        if self.role == Role::Free {
+            return None;
+        }
+        self.phase.deadline(self.since, limits)
+    }
+
+    /// Does what there is to be done for it, up to a call, and not more than `budget` steps.
+    pub fn turn<S: Service<Cursor = C>>(
+        &mut self,
+        service: &mut S,
+        shared: &mut Shared<'_, 'b>,
+        budget: &mut usize,
+    ) -> Turn<C> {
+        let turn = match self.role {
+            Role::Free => return Turn::Over,
+            Role::Client => self.serve(service, shared, budget),
+            Role::Raw { .. } => self.move_raw(shared.spare),
+            Role::Lingering(left) => self.linger(left),
+        };
+        let turn = match turn {
+            Ok(Turn::Ended(result)) => {
+                self.hang_up(result.is_err(), shared.spare);
+                return Turn::Ended(result);
+            }
+            Ok(turn) => {
+                self.settle(shared.now);
+                let late = self.deadline(shared.limits);
+                match late.is_some_and(|at| at <= shared.now) {
+                    true => Err(unix::Error::TimedOut),
+                    false => Ok(turn),
+                }
+            }
+            Err(error) => Err(error),
+        };
+        turn.unwrap_or_else(|error| {
+            let was_client = !matches!(self.role, Role::Lingering(_));
+            self.session.abandon(service);
+            self.free(shared.spare);
+            match error {
+                _ if !was_client => Turn::Over,
+                unix::Error::Closed => Turn::Ended(Ok(())),
+                error => Turn::Ended(Err(Error::Transport(error))),
+            }
+        })
+    }
+
+    /// Makes the session's steps.
+    fn serve<S: Service<Cursor = C>>(
+        &mut self,
+        service: &mut S,
+        shared: &mut Shared<'_, 'b>,
+        budget: &mut usize,
+    ) -> Result<Turn<C>, unix::Error> {
+        let found = mem::replace(&mut self.found, PollFlags::empty());
+        self.busy = false;
+        let gone = found.intersects(PollFlags::HUP | PollFlags::ERR);
+        let mut readable = gone || found.contains(PollFlags::IN);
+        if gone && !self.wants.contains(PollFlags::IN) {
+            // Nobody will read what is owed.
+            return Err(unix::Error::Closed);
+        }
+        let stalled = self.wants.contains(PollFlags::OUT);
+        if (stalled || self.slow) && !self.flush(shared.spare)? {
+            return Ok(Turn::Over);
+        }
+        loop {
+            let Some(left) = budget.checked_sub(1) else {
+                self.busy = true;
+                // What a stream has is not kept back.
+                if !self.session.is_open() && !self.flush(shared.spare)? {
+                    self.busy = false;
+                }
+                return Ok(Turn::Over);
+            };
+            *budget = left;
+            let step = self.step(service, shared);
+            match step {
+                Step::Called => {
+                    self.progress = true;
+                    self.busy = true;
+                    if self.slow && !self.flush(shared.spare)? {
+                        self.busy = false;
+                    }
+                    return Ok(Turn::Called);
+                }
+                Step::Streamed if self.slow => {
+                    if !self.flush(shared.spare)? {
+                        return Ok(Turn::Over);
+                    }
+                }
+                Step::Streamed => {}
+                Step::Write => {
+                    if !self.flush(shared.spare)? {
+                        return Ok(Turn::Over);
+                    }
+                }
+                Step::Read if readable => {
+                    readable = false;
+                    if !self.receive()? {
+                        self.wants = PollFlags::IN;
+                        return Ok(Turn::Over);
+                    }
+                }
+                Step::Read => {
+                    self.wants = PollFlags::IN;
+                    return Ok(Turn::Over);
+                }
+                Step::Parked => {
+                    self.wants = PollFlags::empty();
+                    return Ok(Turn::Over);
+                }
+                Step::Upgraded(cursor) => {
+                    self.role = Role::Raw {
+                        ended: false,
+                        finishing: false,
+                    };
+                    self.session.detach();
+                    if let Some(stream) = &mut self.stream {
+                        stream.set_reading(Reading::Freely);
+                    }
+                    self.busy = true;
+                    return Ok(Turn::Upgraded(cursor));
+                }
+                Step::Ended(result) => return Ok(Turn::Ended(result.map_err(Error::over))),
+            }
+        }
+    }
+
+    /// One step of the session. What waits and is in the way of a reply is sent, or put aside.
+    fn step<S: Service<Cursor = C>>(
+        &mut self,
+        service: &mut S,
+        shared: &mut Shared<'_, 'b>,
+    ) -> Step<C> {
+        let Slot {
+            stream,
+            session,
+            ahead,
+            slow,
+            ..
+        } = self;
+        let can_wait = ahead.is_none() && shared.spare.is_some();
+        let spare = &mut *shared.spare;
+        let mut drain = |bytes: &[u8]| {
+            let sent = match stream.as_mut().map(|stream| stream.send_now(bytes, &[])) {
+                Some(Ok(sent)) => sent.unwrap_or(0),
+                _ => return false,
+            };
+            let rest = bytes.get(sent..).unwrap_or_default();
+            if rest.is_empty() {
+                return true;
+            }
+            let Some(buffer) = spare.take() else {
+                return false;
+            };
+            buffer
+                .iter_mut()
+                .zip(rest)
+                .for_each(|(to, from)| *to = *from);
+            *slow = true;
+            *ahead = Some(Ahead {
+                buffer,
+                start: 0,
+                end: rest.len(),
+            });
+            true
+        };
+        let drain: Option<crate::frame::Drain<'_>> = match can_wait {
+            true => Some(&mut drain),
+            false => None,
+        };
+        let lent = Lent {
+            peer: self.peer,
+            pidfd: self.pidfd.as_ref(),
+            descriptors: (FDS > 0).then_some(Descriptors {
+                received: &mut self.received,
+                attached: &mut self.attached,
+            }),
+            published: Some(shared.published.again()),
+        };
+        session.step_with(service, drain, lent)
+    }
+
+    /// Receives what is there; says whether there was anything, or the end.
+    fn receive(&mut self) -> Result<bool, unix::Error> {
+        let Some(stream) = &mut self.stream else {
+            return Ok(false);
+        };
+        let mut held = Vec::<_, FDS>::new();
+        let received = stream.receive_now(self.session.spare(), &mut held)?;
+        if !held.is_empty() {
+            // They are the message's that begins here.
+            self.received = held.into_iter().map(Some).collect();
+        }
+        if let Some(count) = received {
+            self.session.received(count);
+        }
+        Ok(received.is_some())
+    }
+
+    /// Sends what waits, as far as it can be sent now; says whether that was all.
+    fn flush(&mut self, spare: &mut Option<&'b mut [u8]>) -> Result<bool, unix::Error> {
+        let Some(stream) = &mut self.stream else {
+            return Ok(true);
+        };
+        while let Some(ahead) = &mut self.ahead {
+            let bytes = ahead.buffer.get(ahead.start..ahead.end).unwrap_or_default();
+            let sent = match bytes.is_empty() {
+                true => None,
+                false => stream.send_now(bytes, &[])?,
+            };
+            let sent = sent.unwrap_or(0);
+            self.progress |= sent > 0;
+            ahead.start = ahead.start.saturating_add(sent);
+            if ahead.start < ahead.end {
+                return Ok(self.stall());
+            }
+            *spare = self.ahead.take().map(|ahead| ahead.buffer);
+        }
+        loop {
+            let bytes = self.session.pending();
+            if bytes.is_empty() {
+                return Ok(true);
+            }
+            let all = bytes.len();
+            let marked = self.session.marked() == Some(true);
+            let sent = match marked {
+                true => send_with(stream, bytes, &self.attached)?,
+                false => stream.send_now(bytes, &[])?,
+            };
+            let sent = sent.unwrap_or(0);
+            self.session.sent(sent);
+            self.progress |= sent > 0;
+            if marked && sent > 0 {
+                self.attached.clear();
+            }
+            if sent < all {
+                return Ok(self.stall());
+            }
+        }
+    }
+
+    /// Nothing more can be sent now.
+    fn stall(&mut self) -> bool {
+        self.slow = true;
+        self.wants = PollFlags::OUT;
+        false
+    }
+
+    /// Gives back the buffer that all share.
+    fn reclaim(&mut self, spare: &mut Option<&'b mut [u8]>) {
+        if let Some(ahead) = self.ahead.take() {
+            *spare = Some(ahead.buffer);
+        }
+    }
+
+    /// Moves bytes of another protocol.
+    fn move_raw(&mut self, spare: &mut Option<&'b mut [u8]>) -> Result<Turn<C>, unix::Error> {
+        let Role::Raw {
+            mut ended,
+            finishing,
+        } = self.role
+        else {
+            return Ok(Turn::Over);
+        };
+        let found = mem::replace(&mut self.found, PollFlags::empty());
+        self.busy = false;
+        let gone = found.intersects(PollFlags::HUP | PollFlags::ERR);
+        let mut wants = PollFlags::empty();
+        // That there is room again is news.
+        let mut news = !self.session.pending().is_empty();
+        if !self.flush(spare)? {
+            wants |= PollFlags::OUT;
+            news = false;
+        } else if finishing && let Some(stream) = &self.stream {
+            stream.finish_sending();
+        }
+        let has_room = !self.session.spare().is_empty();
+        if !ended && has_room {
+            let before = self.session.unread().len();
+            if gone || found.contains(PollFlags::IN) {
+                let received = self.receive()?;
+                ended = received && self.session.unread().len() == before;
+                news |= received;
+            }
+        }
+        if !ended && !self.session.spare().is_empty() {
+            wants |= PollFlags::IN;
+        }
+        self.role = Role::Raw { ended, finishing };
+        self.wants = wants;
+        Ok(match news {
+            true => Turn::Raw,
+            false => Turn::Over,
+        })
+    }
+
+    /// Throws away what a peer sends that is to be told nothing more.
+    fn linger(&mut self, left: usize) -> Result<Turn<C>, unix::Error> {
+        self.found = PollFlags::empty();
+        self.busy = false;
+        let Some(stream) = &mut self.stream else {
+            return Ok(Turn::Over);
+        };
+        match stream.receive_now(self.session.spare(), &mut Vec::<_, 0>::new())? {
+            Some(count) if count > 0 && count < left => {
+                self.role = Role::Lingering(left.saturating_sub(count));
+                Ok(Turn::Over)
+            }
+            None => Ok(Turn::Over),
+            Some(_) => Err(unix::Error::Closed),
+        }
+    }
+
+    /// Closes the connection, in such a way that what was sent arrives.
+    fn hang_up(&mut self, unread: bool, spare: &mut Option<&'b mut [u8]>) {
+        self.session.restart();
+        match self.stream.take() {
+            Some(stream) if unread && stream.lingers() => {
+                stream.finish_sending();
+                self.stream = Some(stream);
+                self.role = Role::Lingering(LINGER);
+                self.wants = PollFlags::IN;
+                self.phase = Phase::Writing;
+            }
+            Some(stream) if unread => {
+                stream.close(self.session.spare());
+                self.free(spare);
+            }
+            _ => self.free(spare),
+        }
+    }
+
+    /// Notes what the connection is doing now, and since when.
+    fn settle(&mut self, now: u64) {
+        let phase = match self.role {
+            Role::Client if self.wants.contains(PollFlags::OUT) => Phase::Writing,
+            Role::Client if self.wants.is_empty() || self.busy => Phase::Waiting,
+            Role::Client if self.session.inside_message() => Phase::Message,
+            Role::Client => Phase::Idle,
+            Role::Raw { .. } | Role::Free => Phase::Waiting,
+            Role::Lingering(_) => Phase::Writing,
+        };
+        if self.phase != phase || mem::take(&mut self.progress) {
+            self.since = now;
+        }
+        self.phase = phase;
+        self.progress = false;
+    }
+
+    /// Whether the peer sends nothing more, of a connection that belongs to another protocol.
+    pub fn raw_ended(&self) -> bool {
+        matches!(self.role, Role::Raw { ended: true, .. })
+    }
+
+    /// Nothing more will be sent when what waits is sent.
+    pub fn finish_raw(&mut self) {
+        if let Role::Raw { finishing, .. } = &mut self.role {
+            *finishing = true;
+            self.busy = true;
+        }
+    }
+}
+
+/// Sends bytes, and descriptors with the first of them. (That needs a table, which others do without.)
+#[inline(never)]
+fn send_with<const FDS: usize>(
+    stream: &mut Stream,
+    bytes: &[u8],
+    attached: &Vec<Descriptor, FDS>,
+) -> Result<Option<usize>, unix::Error> {
+    let attached: Vec<_, FDS> = attached.iter().map(AsFd::as_fd).collect();
+    stream.send_now(bytes, &attached)
+}

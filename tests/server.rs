@@ -1,0 +1,719 @@
+//! L, and what else a server of many connections is about.
+#![cfg(all(feature = "unix", target_os = "linux"))]
+
+#[path = "common/room.rs"]
+mod room;
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use nullink::server::{Event, Limits, Server, Slots};
+use nullink::unix::{Listener, Stream};
+use room::{Cursor, Room, Told};
+
+const RX: usize = 1024;
+const TX: usize = 1024;
+
+/// A server in a thread of its own, on a socket with a name of its own.
+struct Running {
+    path: PathBuf,
+    told: Receiver<Told>,
+    stop: Option<Stream>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The number of the descriptor that stops a server.
+const STOP: u32 = 99;
+
+type Place<'b, const N: usize> = Server<'b, Cursor, N>;
+
+impl Running {
+    fn start<const N: usize>() -> Self {
+        Running::with::<N>(
+            |_| {},
+            |server, service| match server.serve(service) {
+                Ok(Event::Ready(STOP)) => false,
+                Ok(_) => true,
+                Err(error) => panic!("{error}"),
+            },
+        )
+    }
+
+    /// With settings, and a turn of the program's loop that says whether there is another.
+    fn with<const N: usize>(
+        set: impl FnOnce(&mut Place<'_, N>) + Send + 'static,
+        turn: impl FnMut(&mut Place<'_, N>, &mut Room) -> bool + Send + 'static,
+    ) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("nullink-server-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let listener = Listener::bind(path.to_str().unwrap()).unwrap();
+        let (stop, stopped) = Stream::pair().unwrap();
+        let (sender, told) = mpsc::channel();
+        let mut turn = turn;
+        let thread = thread::spawn(move || {
+            let mut slots = Box::new(Slots::<N, RX, TX>::new());
+            let mut server = Server::new(listener, &mut slots);
+            let readable = rustix::event::PollFlags::IN;
+            server.watch(stopped.into(), readable, STOP).unwrap();
+            set(&mut server);
+            let mut service = Room::new(sender);
+            while turn(&mut server, &mut service) {}
+        });
+        Running {
+            path,
+            told,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    fn connect(&self) -> Peer {
+        let stream = UnixStream::connect(&self.path).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(60)))
+            .unwrap();
+        Peer {
+            input: BufReader::new(stream.try_clone().unwrap()),
+            stream,
+        }
+    }
+
+    fn told(&self) -> Told {
+        self.told.recv_timeout(Duration::from_secs(60)).unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        let ended = self.thread.take().unwrap().join();
+        let _ = std::fs::remove_file(&self.path);
+        if !thread::panicking() {
+            ended.unwrap();
+        }
+    }
+}
+
+/// A client, in bytes.
+struct Peer {
+    stream: UnixStream,
+    input: BufReader<UnixStream>,
+}
+
+impl Peer {
+    fn send(&mut self, call: &str) {
+        self.stream.write_all(call.as_bytes()).unwrap();
+        self.stream.write_all(&[0]).unwrap();
+    }
+
+    /// The next message; None at the end.
+    fn receive(&mut self) -> Option<String> {
+        let mut message = Vec::new();
+        match self.input.read_until(0, &mut message) {
+            Ok(0) => None,
+            Ok(_) => {
+                assert_eq!(message.pop(), Some(0), "a message is cut off");
+                Some(String::from_utf8(message).unwrap())
+            }
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => None,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn call(&mut self, call: &str) -> String {
+        self.send(call);
+        self.receive().expect("a reply")
+    }
+
+    fn ping(&mut self) {
+        assert_eq!(self.call(PING), PONG);
+    }
+}
+
+const PING: &str = r#"{"method":"org.example.room.Ping","parameters":{"ping":"x"}}"#;
+const PONG: &str = r#"{"parameters":{"pong":"x"}}"#;
+
+fn method(name: &str, parameters: &str) -> String {
+    format!(r#"{{"method":"org.example.room.{name}","parameters":{parameters}}}"#)
+}
+
+fn more(name: &str, parameters: &str) -> String {
+    format!(r#"{{"method":"org.example.room.{name}","more":true,"parameters":{parameters}}}"#)
+}
+
+#[test]
+fn many_clients_are_served_at_once() {
+    let server = Running::start::<8>();
+    let mut peers: Vec<Peer> = (0..8).map(|_| server.connect()).collect();
+    for _ in 0..10 {
+        peers.iter_mut().for_each(Peer::ping);
+    }
+}
+
+#[test]
+fn f1_calls_come_in_pieces_and_together() {
+    let server = Running::start::<2>();
+    let mut peer = server.connect();
+    for byte in PING.bytes().chain([0]) {
+        peer.stream.write_all(&[byte]).unwrap();
+    }
+    assert_eq!(peer.receive().unwrap(), PONG);
+    let calls = format!("{PING}\0").repeat(300);
+    peer.stream.write_all(calls.as_bytes()).unwrap();
+    for _ in 0..300 {
+        assert_eq!(peer.receive().unwrap(), PONG);
+    }
+}
+
+#[test]
+fn f5_a_half_close_still_gets_its_replies() {
+    let server = Running::start::<1>();
+    let mut peer = server.connect();
+    peer.send(PING);
+    peer.send(&more("Count", r#"{"n":500,"letters":10}"#));
+    peer.send(PING);
+    peer.stream.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(peer.receive().unwrap(), PONG);
+    for _ in 0..500 {
+        assert!(peer.receive().unwrap().contains("xxxxxxxxxx"));
+    }
+    assert_eq!(peer.receive().unwrap(), PONG);
+    assert_eq!(peer.receive(), None);
+    server.connect().ping();
+}
+
+#[test]
+fn c1_bad_messages_close_after_the_replies_that_are_due() {
+    let server = Running::start::<1>();
+    for bad in ["", "{", "[]", r#"{"method":1}"#, r#"{"no":"method"}"#] {
+        let mut peer = server.connect();
+        peer.send(PING);
+        peer.send(bad);
+        // What follows is not looked at, and does not take the reply away.
+        let _ = peer.stream.write_all(&[b'x'; 100]);
+        assert_eq!(peer.receive().unwrap(), PONG, "{bad}");
+        assert_eq!(peer.receive(), None);
+        assert!(matches!(server.told(), Told::Failed(_)));
+    }
+}
+
+#[test]
+fn f4_a_call_that_is_too_long_closes_its_connection_only() {
+    let server = Running::start::<2>();
+    let mut good = server.connect();
+    let mut long = server.connect();
+    good.ping();
+    let _ = long.stream.write_all(&[b' '; 3 * RX]);
+    assert_eq!(long.receive(), None);
+    assert_eq!(server.told(), Told::Failed(nullink::Error::TooLong));
+    good.ping();
+}
+
+#[test]
+fn c6_pipelined_calls_wait_for_the_stream_before_them() {
+    let server = Running::start::<2>();
+    let mut peer = server.connect();
+    peer.send(&more("Count", r#"{"n":3,"letters":0}"#));
+    peer.send(PING);
+    for i in 0..3 {
+        let continues = if i < 2 { r#""continues":true,"# } else { "" };
+        let expected = format!(r#"{{{continues}"parameters":{{"i":{i},"letters":""}}}}"#);
+        assert_eq!(peer.receive().unwrap(), expected);
+    }
+    assert_eq!(peer.receive().unwrap(), PONG);
+}
+
+#[test]
+fn replies_of_every_size_are_pipelined_to_a_client_that_reads_late() {
+    let server = Running::start::<3>();
+    // Three of them, of which only one can have what all share.
+    let mut peers: Vec<Peer> = (0..3).map(|_| server.connect()).collect();
+    // (More than any socket holds.)
+    let sizes: Vec<usize> = (0..1500).map(|i| (i * 379) % (TX - 40)).collect();
+    thread::scope(|scope| {
+        for peer in &mut peers {
+            let mut stream = peer.stream.try_clone().unwrap();
+            scope.spawn({
+                let sizes = &sizes;
+                move || {
+                    for size in sizes {
+                        let call = method("Letters", &format!(r#"{{"n":{size}}}"#));
+                        stream.write_all(call.as_bytes()).unwrap();
+                        stream.write_all(&[0]).unwrap();
+                    }
+                }
+            });
+        }
+        server.connect_when_stalled();
+        for peer in &mut peers {
+            for size in &sizes {
+                let letters = "x".repeat(*size);
+                let expected = format!(r#"{{"parameters":{{"letters":"{letters}"}}}}"#);
+                assert_eq!(peer.receive().unwrap(), expected);
+            }
+        }
+    });
+    assert!(server.told.try_recv().is_err());
+}
+
+impl Running {
+    /// Nothing: a name for the moment in which the readers begin to read. What they have pipelined
+    /// until then depends on the machine; the outcome does not.
+    fn connect_when_stalled(&self) {
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn l1_a_reader_that_stalls_holds_up_a_stream_and_nobody_else() {
+    const N: u32 = 100_000;
+    let server = Running::start::<2>();
+    let mut stalled = server.connect();
+    let call = format!(r#"{{"n":{N},"letters":20}}"#);
+    stalled.send(&more("Count", &call));
+    let mut good = server.connect();
+    for _ in 0..100 {
+        good.ping();
+    }
+    for i in 0..N {
+        let reply = stalled.receive().unwrap();
+        assert!(reply.contains(&format!(r#""i":{i},"#)), "{i}: {reply}");
+    }
+    stalled.ping();
+}
+
+#[test]
+fn l1_bad_clients_cost_their_own_slots_only() {
+    let server = Running::start::<6>();
+    // One that never reads, one that never finishes, one that floods, one that sends no NUL.
+    let mut silent = server.connect();
+    silent.send(&more("Count", r#"{"n":1000000,"letters":100}"#));
+    let mut slow = server.connect();
+    slow.stream.write_all(b"{\"meth").unwrap();
+    let flood = server.connect();
+    flood.stream.set_nonblocking(true).unwrap();
+    let calls = format!("{PING}\0").repeat(100);
+    while (&flood.stream).write(calls.as_bytes()).is_ok() {}
+    let mut endless = server.connect();
+    let endless_thread = thread::spawn(move || {
+        let bytes = vec![b'x'; 1 << 16];
+        while endless.stream.write_all(&bytes).is_ok() {}
+    });
+    let mut good = server.connect();
+    for _ in 0..200 {
+        good.ping();
+    }
+    let mut another = server.connect();
+    another.ping();
+    slow.stream
+        .write_all(b"od\":\"org.example.room.Ping\",")
+        .unwrap();
+    good.ping();
+    slow.stream
+        .write_all(b"\"parameters\":{\"ping\":\"x\"}}\0")
+        .unwrap();
+    assert_eq!(slow.receive().unwrap(), PONG);
+    endless_thread.join().unwrap();
+}
+
+#[test]
+fn l2_more_clients_than_slots_wait_for_their_turn() {
+    let server = Running::start::<2>();
+    let (mut one, mut two) = (server.connect(), server.connect());
+    one.ping();
+    two.ping();
+    let mut others: Vec<Peer> = (0..20).map(|_| server.connect()).collect();
+    for other in &mut others {
+        other.send(PING);
+    }
+    one.ping();
+    drop(one);
+    for mut other in others {
+        assert_eq!(other.receive().unwrap(), PONG);
+    }
+    two.ping();
+}
+
+#[test]
+fn l2_a_user_has_so_many_connections() {
+    let server = Running::with::<8>(
+        |server| {
+            server.set_limits(Limits {
+                per_user: Some(2),
+                ..Limits::default()
+            });
+        },
+        |server, service| !matches!(server.serve(service), Ok(Event::Ready(STOP))),
+    );
+    let (mut one, mut two) = (server.connect(), server.connect());
+    one.ping();
+    two.ping();
+    let mut three = server.connect();
+    let _ = three.stream.write_all(format!("{PING}\0").as_bytes());
+    assert_eq!(three.receive(), None);
+    one.ping();
+    drop(two);
+    // The place is free as soon as the server has seen that.
+    while {
+        let mut four = server.connect();
+        let _ = four.stream.write_all(format!("{PING}\0").as_bytes());
+        four.receive().is_none()
+    } {}
+}
+
+/// A clock that goes when the test says so, one for each test.
+macro_rules! clock {
+    ($name:ident, $now:ident) => {
+        static $now: AtomicU64 = AtomicU64::new(1000);
+        fn $name() -> u64 {
+            $now.load(Ordering::SeqCst)
+        }
+    };
+}
+
+fn limited(limits: Limits, clock: fn() -> u64) -> Running {
+    Running::with::<4>(
+        move |server| {
+            server.set_limits(limits);
+            server.set_clock(clock);
+        },
+        |server, service| !matches!(server.serve(service), Ok(Event::Ready(STOP))),
+    )
+}
+
+#[test]
+fn l3_a_client_that_calls_nothing_is_disconnected() {
+    clock!(clock, NOW);
+    let idle = Some(Duration::from_secs(3600));
+    let server = limited(
+        Limits {
+            idle,
+            ..Limits::default()
+        },
+        clock,
+    );
+    let (mut one, mut two) = (server.connect(), server.connect());
+    one.ping();
+    two.ping();
+    let mut listener = server.connect();
+    listener.send(&more("Listen", r#"{"skip":false}"#));
+    NOW.fetch_add(1_800_000, Ordering::SeqCst);
+    two.ping();
+    NOW.fetch_add(1_800_000, Ordering::SeqCst);
+    // The server looks at its clock when something happens.
+    two.ping();
+    assert_eq!(one.receive(), None);
+    // Who waits for the service is not idle.
+    two.call(&method("Say", r#"{"item":"a"}"#));
+    assert!(listener.receive().unwrap().contains(r#""item":"a""#));
+}
+
+#[test]
+fn l3_a_message_has_to_come_in_time() {
+    clock!(clock, NOW);
+    let message = Some(Duration::from_secs(3600));
+    let server = limited(
+        Limits {
+            message,
+            ..Limits::default()
+        },
+        clock,
+    );
+    let (mut slow, mut good) = (server.connect(), server.connect());
+    good.ping();
+    // However many bytes come in between.
+    for byte in b"{\"method\":\"org.example" {
+        if slow.stream.write_all(&[*byte]).is_err() {
+            break;
+        }
+        NOW.fetch_add(400_000, Ordering::SeqCst);
+        good.ping();
+    }
+    assert_eq!(slow.receive(), None);
+    good.ping();
+}
+
+#[test]
+fn l3_what_is_sent_has_to_be_read_in_time() {
+    clock!(clock, NOW);
+    let write = Some(Duration::from_secs(3600));
+    let server = limited(
+        Limits {
+            write,
+            ..Limits::default()
+        },
+        clock,
+    );
+    let (mut deaf, mut good) = (server.connect(), server.connect());
+    deaf.send(&more("Count", r#"{"n":1000000,"letters":900}"#));
+    good.ping();
+    NOW.fetch_add(3_500_000, Ordering::SeqCst);
+    good.ping();
+    NOW.fetch_add(3_600_001, Ordering::SeqCst);
+    // (Twice: until the stream has filled the socket, it is not stalled.)
+    let told = loop {
+        good.ping();
+        NOW.fetch_add(3_600_001, Ordering::SeqCst);
+        if let Ok(told) = server.told.try_recv() {
+            break told;
+        }
+    };
+    assert!(matches!(told, Told::Abandoned(Cursor::Count { .. })));
+}
+
+#[test]
+fn l5_the_service_is_told_when_a_caller_goes_away() {
+    let server = Running::start::<4>();
+    for call in [
+        more("Count", r#"{"n":1000000,"letters":900}"#),
+        more("Listen", r#"{"skip":true}"#),
+        more("Listen", r#"{"skip":false}"#),
+        method("Wait", "{}"),
+    ] {
+        let mut peer = server.connect();
+        peer.ping();
+        peer.send(&call);
+        drop(peer);
+        assert!(matches!(server.told(), Told::Abandoned(_)), "{call}");
+    }
+    server.connect().ping();
+}
+
+#[test]
+fn l5_nobody_waits_for_the_answer_to_a_oneway_call() {
+    let server = Running::start::<1>();
+    let mut peer = server.connect();
+    peer.send(r#"{"method":"org.example.room.Wait","oneway":true}"#);
+    peer.ping();
+    assert_eq!(server.told(), Told::Abandoned(Cursor::Listening));
+}
+
+#[test]
+fn what_is_published_reaches_everyone_who_waits() {
+    let server = Running::start::<8>();
+    let mut listeners: Vec<Peer> = (0..3).map(|_| server.connect()).collect();
+    for listener in &mut listeners {
+        listener.send(&more("Enter", "{}"));
+        let welcome = r#"{"continues":true,"parameters":{"item":"welcome"}}"#;
+        assert_eq!(listener.receive().unwrap(), welcome);
+    }
+    let mut waiting = server.connect();
+    waiting.ping();
+    waiting.send(&method("Wait", "{}"));
+    waiting.send(PING);
+    let mut speaker = server.connect();
+    // (It is there when this is answered, because it was sent before.)
+    speaker.ping();
+    assert_eq!(speaker.call(&method("Say", r#"{"item":"one"}"#)), "{}");
+    assert_eq!(
+        waiting.receive().unwrap(),
+        r#"{"parameters":{"item":"one"}}"#
+    );
+    assert_eq!(waiting.receive().unwrap(), PONG);
+    assert_eq!(speaker.call(&method("Say", r#"{"item":"two"}"#)), "{}");
+    assert_eq!(speaker.call(&method("Finish", r#"{"item":"end"}"#)), "{}");
+    assert_eq!(speaker.call(&method("Say", r#"{"item":"lost"}"#)), "{}");
+    for listener in &mut listeners {
+        for item in ["one", "two"] {
+            let expected = format!(r#"{{"continues":true,"parameters":{{"item":"{item}"}}}}"#);
+            assert_eq!(listener.receive().unwrap(), expected);
+        }
+        assert_eq!(
+            listener.receive().unwrap(),
+            r#"{"parameters":{"item":"end"}}"#
+        );
+        listener.ping();
+    }
+}
+
+#[test]
+fn l1_a_listener_that_does_not_read_is_dropped_or_skips() {
+    let server = Running::start::<4>();
+    let (mut drops, mut skips) = (server.connect(), server.connect());
+    drops.ping();
+    drops.send(&more("Listen", r#"{"skip":false}"#));
+    skips.ping();
+    skips.send(&more("Listen", r#"{"skip":true}"#));
+    let mut speaker = server.connect();
+    speaker.ping();
+    let item = "y".repeat(500);
+    let say = method("Say", &format!(r#"{{"item":"{item}"}}"#));
+    // Until a socket is full, and its buffer.
+    let mut said = 0;
+    let told = loop {
+        assert_eq!(speaker.call(&say), "{}");
+        said += 1;
+        if let Ok(told) = server.told.try_recv() {
+            break told;
+        }
+    };
+    assert_eq!(told, Told::Abandoned(Cursor::Listening));
+    // It has what was sent before, if not all.
+    while let Some(reply) = drops.receive() {
+        assert!(reply.contains(&item));
+    }
+    for _ in 0..10 {
+        assert_eq!(speaker.call(&say), "{}");
+        said += 1;
+    }
+    // The other one is told how many it has missed.
+    let (mut heard, mut lost) = (0, 0);
+    while lost == 0 {
+        let reply = skips.receive().unwrap();
+        match reply.split_once(r#""lost":"#) {
+            Some((_, count)) => lost = count.trim_end_matches('}').parse().unwrap(),
+            None => heard += 1,
+        }
+    }
+    assert_eq!(heard + lost, said);
+    assert_eq!(speaker.call(&say), "{}");
+    assert!(skips.receive().unwrap().contains(&item));
+}
+
+#[test]
+fn what_is_published_is_checked_against_the_definition() {
+    let server = Running::with::<4>(
+        |_| {},
+        |server, service| {
+            match server.step(service).unwrap() {
+                Event::Called(_) => {
+                    #[derive(serde::Serialize)]
+                    struct Wrong {
+                        item: u32,
+                    }
+                    server.publish(room::TOPIC, &Wrong { item: 1 }).unwrap();
+                }
+                Event::Ready(STOP) => return false,
+                _ => {}
+            }
+            true
+        },
+    );
+    let mut listener = server.connect();
+    listener.send(&more("Listen", r#"{"skip":false}"#));
+    assert_eq!(listener.receive(), None);
+    assert_eq!(server.told(), Told::Abandoned(Cursor::Listening));
+    assert!(matches!(
+        server.told(),
+        Told::Failed(nullink::Error::Encode(
+            nullink::EncodeError::NotAsDefined { .. }
+        ))
+    ));
+}
+
+#[test]
+fn x5_the_service_knows_who_calls() {
+    let server = Running::start::<1>();
+    let mut peer = server.connect();
+    let me = std::fs::metadata("/proc/self").unwrap();
+    let expected = format!(
+        r#"{{"parameters":{{"uid":{},"gid":{},"pid":{}}}}}"#,
+        me.uid(),
+        me.gid(),
+        std::process::id()
+    );
+    assert_eq!(peer.call(&method("Who", "{}")), expected);
+}
+
+#[test]
+fn x5_a_policy_comes_before_parameters() {
+    let server = Running::with::<1>(
+        |_| {},
+        |server, service| {
+            service.trusts_root = false;
+            !matches!(server.serve(service), Ok(Event::Ready(STOP)))
+        },
+    );
+    let mut peer = server.connect();
+    let denied = r#"{"error":"org.varlink.service.PermissionDenied"}"#;
+    assert_eq!(peer.call(&method("Secret", "{}")), denied);
+    assert_eq!(peer.call(&method("Secret", r#"{"no":"such"}"#)), denied);
+    let info = r#"{"method":"org.varlink.service.GetInfo"}"#;
+    assert!(peer.call(info).contains("org.example.room"));
+}
+
+#[test]
+fn u1_an_upgraded_connection_leaves_with_what_was_read_too_far() {
+    let server = Running::with::<2>(
+        |_| {},
+        |server, service| match server.serve(service).unwrap() {
+            Event::Upgraded(connection, Cursor::Piped) => {
+                let (mut stream, unread) = server.take(connection).unwrap();
+                let mut bytes = unread.to_vec();
+                thread::spawn(move || {
+                    loop {
+                        embedded_io::Write::write_all(&mut stream, &bytes).unwrap();
+                        bytes.resize(64, 0);
+                        match embedded_io::Read::read(&mut stream, &mut bytes) {
+                            Ok(count @ 1..) => bytes.truncate(count),
+                            _ => break,
+                        }
+                    }
+                });
+                true
+            }
+            event => event != Event::Ready(STOP),
+        },
+    );
+    let mut peer = server.connect();
+    let pipe = r#"{"method":"org.example.room.Pipe","upgrade":true}"#;
+    peer.stream
+        .write_all(format!("{pipe}\0early").as_bytes())
+        .unwrap();
+    assert_eq!(peer.receive().unwrap(), "{}");
+    peer.stream.write_all(b" and late").unwrap();
+    let mut echo = [0; 14];
+    peer.input.read_exact(&mut echo).unwrap();
+    assert_eq!(&echo, b"early and late");
+    // Its slot is free.
+    (0..2).for_each(|_| server.connect().ping());
+}
+
+#[test]
+fn u1_an_upgraded_connection_stays_with_back_pressure() {
+    let server = Running::with::<2>(
+        |_| {},
+        |server, service| match server.serve(service).unwrap() {
+            Event::Upgraded(connection, _) | Event::Raw(connection) => {
+                let mut raw = server.raw(connection).unwrap();
+                let mut unread = raw.unread().to_vec();
+                // One at a time, so that room is always short.
+                unread.truncate(RX / 2);
+                let written = raw.write(&unread);
+                raw.consume(written);
+                if raw.has_ended() && raw.unread().is_empty() {
+                    raw.finish();
+                }
+                true
+            }
+            event => event != Event::Ready(STOP),
+        },
+    );
+    let mut peer = server.connect();
+    let pipe = r#"{"method":"org.example.room.Pipe","upgrade":true}"#;
+    let bytes: Vec<u8> = (0..1_000_000).map(|i| (i % 251) as u8).collect();
+    let mut output = peer.stream.try_clone().unwrap();
+    let sent = bytes.clone();
+    let sender = thread::spawn(move || {
+        output.write_all(format!("{pipe}\0").as_bytes()).unwrap();
+        output.write_all(&sent).unwrap();
+        output.shutdown(Shutdown::Write).unwrap();
+    });
+    assert_eq!(peer.receive().unwrap(), "{}");
+    let mut good = server.connect();
+    good.ping();
+    let mut echo = Vec::new();
+    peer.input.read_to_end(&mut echo).unwrap();
+    sender.join().unwrap();
+    assert!(echo == bytes, "{} of {} bytes", echo.len(), bytes.len());
+    good.ping();
+}
