@@ -3,14 +3,13 @@
 use core::fmt;
 
 use super::table::{Entry, Kind as K, find};
-use super::text::{name_at, name_behind, skip_space};
+use super::text::{LINE_ENDS, first_word, is_space, name_at, name_behind};
 use super::{DEPTH, Definition};
 
 impl<'a> Definition<'a> {
     /// What is written about the interface.
     pub fn documentation(&self) -> Documentation<'a> {
-        let rest = skip_space(self.text.as_bytes()).0;
-        Documentation::before(self.text, self.text.len().saturating_sub(rest.len()))
+        Documentation::before(self.text, first_word(self.text))
     }
 
     /// The types, methods and errors, in the order of the text.
@@ -144,7 +143,7 @@ impl<'a> Member<'a> {
     /// What is written about it.
     pub fn documentation(&self) -> Documentation<'a> {
         let at = self.definition.entry(self.index).at;
-        Documentation::before(self.definition.text, at as usize)
+        Documentation::before(self.definition.text, at)
     }
 
     /// A type: what it stands for. A method: its parameters. An error: its parameters.
@@ -381,7 +380,7 @@ impl<'a> Field<'a> {
     /// What is written about it.
     pub fn documentation(&self) -> Documentation<'a> {
         let at = self.definition.entry(self.index).at;
-        Documentation::before(self.definition.text, at as usize)
+        Documentation::before(self.definition.text, at)
     }
 }
 
@@ -427,7 +426,7 @@ impl<'a> Value<'a> {
     /// What is written about it.
     pub fn documentation(&self) -> Documentation<'a> {
         let at = self.definition.entry(self.index).at;
-        Documentation::before(self.definition.text, at as usize)
+        Documentation::before(self.definition.text, at)
     }
 }
 
@@ -446,8 +445,8 @@ pub struct Documentation<'a> {
 
 impl<'a> Documentation<'a> {
     /// What is written before a place of a text.
-    pub(super) fn before(text: &'a str, at: usize) -> Self {
-        let before = text.get(..at).unwrap_or_default();
+    pub(super) fn before(text: &'a str, at: u32) -> Self {
+        let before = text.get(..at as usize).unwrap_or_default();
         let all = before.trim_end_matches(is_space);
         // Something that is not the first on its line has nothing written about it.
         let first = all.is_empty() || all.ends_with(LINE_ENDS);
@@ -474,18 +473,6 @@ impl<'a> Iterator for Documentation<'a> {
         self.lines = rest;
         Some(line.strip_prefix(' ').unwrap_or(line))
     }
-}
-
-/// The characters that end a line, in UAPI.20's grammar.
-pub(super) const LINE_ENDS: [char; 4] = ['\n', '\r', '\u{2028}', '\u{2029}'];
-
-/// The white space of UAPI.20's grammar, which is not quite that of Unicode.
-fn is_space(c: char) -> bool {
-    matches!(
-        c,
-        ' ' | '\t' | '\u{a0}' | '\u{feff}' | '\u{1680}' | '\u{180e}' | '\u{2000}'
-            ..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}'
-    )
 }
 
 /// The last line of a text, and everything before it.

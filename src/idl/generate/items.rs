@@ -485,7 +485,7 @@ impl<'a> Generator<'a> {
     /// What is written about a field or a value.
     pub(super) fn documentation(&self, field: u16) -> Documentation<'a> {
         let at = self.definition.entry(field).at;
-        Documentation::before(self.definition.text, at as usize)
+        Documentation::before(self.definition.text, at)
     }
 }
 
