@@ -358,8 +358,7 @@ impl<'a> Check<'a, '_> {
         if self.entry(open).mandatory == 0 {
             return Ok(());
         }
-        let mut index = open.saturating_add(1);
-        for number in 0..usize::from(self.entry(open).link) {
+        for (number, index) in self.definition.list(open).enumerate() {
             let nullable = self.entry(index.saturating_add(1)).kind == K::Nullable;
             if !nullable && !self.mark(start.saturating_add(number)) {
                 if self.open.len() == 1 {
@@ -367,7 +366,6 @@ impl<'a> Check<'a, '_> {
                 }
                 return Err(Mismatch::Missing);
             }
-            index = self.entry(index).next;
         }
         Ok(())
     }
@@ -379,15 +377,8 @@ impl<'a> Check<'a, '_> {
             true => unescaped(name).fold(0, add_to_hash),
             false => hash(name),
         };
-        let mut index = list.saturating_add(1);
-        for number in 0..usize::from(self.entry(list).link) {
-            let entry = self.entry(index);
-            if hash == entry.link && equals(name, self.name(index)) {
-                return Some((number, index));
-            }
-            index = entry.next;
-        }
-        None
+        let is_name = |own: &str| equals(name, own);
+        self.definition.find_in(list, hash, is_name)
     }
 
     fn name(&self, index: u16) -> &'a str {

@@ -1,7 +1,6 @@
 //! What the types need: lifetimes, and parameters for what has no end that is known.
 
 use core::cell::Cell;
-use core::iter;
 
 use crate::idl::Definition;
 use crate::idl::table::Kind as K;
@@ -145,12 +144,7 @@ impl<'a> Generator<'a> {
 
     /// The fields of a structure, or the values of an enumeration.
     pub(super) fn fields(&self, list: u16) -> impl Iterator<Item = u16> + Clone + use<'a> {
-        let definition = self.definition;
-        let first = list.saturating_add(1);
-        iter::successors(Some(first), move |index| {
-            Some(definition.entry(*index).next)
-        })
-        .take(definition.entry(list).link.into())
+        self.definition.list(list)
     }
 
     pub(super) fn shapes(&self, list: u16) -> impl Iterator<Item = Shape> {
