@@ -303,23 +303,18 @@ impl<'b, S: Read + Write> Client<'b, S> {
     ) -> Result<(), CallError<'_, NoError, S::Error>> {
         let call = GetInterfaceDescription { interface };
         self.begin(full_name::<GetInterfaceDescription>(), Mode::Simple, &call)?;
-        self.flush()?;
         let mut taken = 0_usize;
-        loop {
+        self.wait(usize::MAX, |session| {
             // (What is not taken leaves no room, and the reply is too long then.)
-            if self.session.spare().is_empty() && taken < limit {
-                let take = self.session.take_description(&mut |text| {
-                    taken = taken.saturating_add(text.len());
-                    piece(text);
-                });
-                take.map_err(Error::over)?;
+            if !session.spare().is_empty() || taken >= limit {
+                return Ok(());
             }
-            if self.session.ready().map_err(Error::over)? {
-                break;
-            }
-            let filled = fill(&mut self.stream, &mut self.session, usize::MAX);
-            filled.inspect_err(|_| self.session.fail())?;
-        }
+            let take = session.take_description(&mut |text| {
+                taken = taken.saturating_add(text.len());
+                piece(text);
+            });
+            take.map(drop)
+        })?;
         let reply = self.session.receive().map_err(Error::over)?;
         let reply = read_reply::<GetInterfaceDescription>(reply).map_err(CallError::over)?;
         if !reply.description.is_empty() {
@@ -417,15 +412,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
             Some(Mode::Upgrade) => 1,
             Some(_) => usize::MAX,
         };
-        match self.flush() {
-            // The service is gone, but its replies to earlier calls may be there still.
-            Err(error) if is_closed(&error) => {}
-            sent => sent?,
-        }
-        while !self.session.ready().map_err(Error::over)? {
-            let filled = fill(&mut self.stream, &mut self.session, chunk);
-            filled.inspect_err(|_| self.session.fail())?;
-        }
+        self.wait(chunk, |_| Ok(()))?;
         self.session.receive().map_err(Error::over)
     }
 
@@ -461,6 +448,28 @@ impl<'b, S: Read + Write> Client<'b, S> {
     #[cfg(all(feature = "unix", target_os = "linux"))]
     pub(crate) fn parts(&mut self) -> (&mut S, &mut client::Session<'b>) {
         (&mut self.stream, &mut self.session)
+    }
+
+    /// Sends what is queued, and waits for the next reply: at most `chunk` bytes at a time are
+    /// read, each time after `make_room`.
+    fn wait(
+        &mut self,
+        chunk: usize,
+        mut make_room: impl FnMut(&mut client::Session<'b>) -> Result<(), Error>,
+    ) -> Result<(), Error<S::Error>> {
+        match self.flush() {
+            // The service is gone, but its replies to earlier calls may be there still.
+            Err(error) if is_closed(&error) => {}
+            sent => sent?,
+        }
+        loop {
+            make_room(&mut self.session).map_err(Error::over)?;
+            if self.session.ready().map_err(Error::over)? {
+                return Ok(());
+            }
+            let filled = fill(&mut self.stream, &mut self.session, chunk);
+            filled.inspect_err(|_| self.session.fail())?;
+        }
     }
 
     /// Writes a call while no reply is outstanding.

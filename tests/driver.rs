@@ -272,6 +272,21 @@ fn replies_that_are_there_are_received_although_no_more_can_be_sent() {
 }
 
 #[test]
+fn a_description_that_is_there_is_received_although_no_more_can_be_sent() {
+    let (mut receive, mut send) = ([0; 99], [0; 99]);
+    let input = "{\"parameters\":{\"description\":\"interface a.b\"}}\0";
+    let stream = stream(input, &[Ok(50), Err(ErrorKind::ConnectionReset)]);
+    let mut client = Client::new(stream, &mut receive, &mut send);
+    let mut description = String::new();
+    let described = client.describe("a.b", 0, |piece| description.push_str(piece));
+    assert_eq!(described, Ok(()));
+    assert_eq!(description, "interface a.b");
+    let described = client.describe("a.b", 0, |_| ());
+    let unusable = Error::Misuse(Misuse::Unusable);
+    assert_eq!(described, Err(CallError::Connection(unusable)));
+}
+
+#[test]
 fn other_failures_to_send_make_a_client_unusable_at_once() {
     let (mut receive, mut send) = ([0; 99], [0; 99]);
     let stream = stream("{}\0", &[Err(ErrorKind::TimedOut)]);

@@ -1,5 +1,9 @@
 //! The canonical layout of definitions: what it is, and that nothing gets lost on the way to it.
 
+#[path = "common/definitions.rs"]
+mod definitions;
+
+use definitions::definitions;
 use nullink::idl::{Definition, Documentation, Entry, Kind, Type, size};
 use proptest::prelude::*;
 
@@ -337,38 +341,17 @@ fn i4_colors() {
 ");
 }
 
-/// The definitions of the project, and those of the folder that VARLINK_DEFINITIONS names.
-fn definitions() -> Vec<(String, String)> {
-    let root = env!("CARGO_MANIFEST_DIR");
-    let mut folders: Vec<String> = ["examples", "examples/shared", "src/service"]
-        .iter()
-        .map(|folder| format!("{root}/{folder}"))
-        .collect();
-    folders.extend(std::env::var("VARLINK_DEFINITIONS"));
-    let mut found = Vec::new();
-    for folder in folders {
-        for file in std::fs::read_dir(&folder).expect("a folder") {
-            let path = file.expect("a file").path();
-            if path.extension().is_some_and(|e| e == "varlink") {
-                let name = path.file_name().expect("a name").display().to_string();
-                found.push((name, std::fs::read_to_string(&path).expect("text")));
-            }
-        }
-    }
-    assert!(found.len() >= 5, "{found:?}");
-    found
-}
-
 #[test]
 fn i4_real_definitions() {
-    for (file, text) in definitions() {
+    for (path, text) in definitions() {
         let (canonical, content) = check(&text);
         for (before, after) in content {
-            assert_eq!(before, after, "{file}");
+            assert_eq!(before, after, "{path:?}");
         }
         // systemd's are in this layout already.
-        if file.starts_with("io.systemd.") {
-            assert_eq!(canonical, text, "{file}");
+        let name = path.file_name().expect("a name").to_string_lossy();
+        if name.starts_with("io.systemd.") {
+            assert_eq!(canonical, text, "{path:?}");
         }
     }
 }

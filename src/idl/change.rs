@@ -97,10 +97,7 @@ impl<'a> Change<'a> {
             _ => "new",
         };
         write!(f, "{version} {line}:{column}: ")?;
-        let Some(member) = definition
-            .members()
-            .find(|member| index < definition.entry(member.index).next)
-        else {
+        let Some(member) = definition.member_of(index) else {
             return Ok(());
         };
         write!(f, "{} {}", member.kind(), member.name())?;
@@ -213,16 +210,6 @@ impl fmt::Display for Short<'_> {
                 }
                 _ => return ty.fmt(f),
             };
-        }
-    }
-}
-
-impl<'a> Definition<'a> {
-    /// The type that stands behind the name of a field or of a type.
-    pub(super) fn type_of(&self, index: u16) -> Type<'a> {
-        Type {
-            definition: *self,
-            index: index.saturating_add(1),
         }
     }
 }

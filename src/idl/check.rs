@@ -274,8 +274,7 @@ impl<'a> Check<'a, '_> {
             };
         };
         let opened = match entry.kind {
-            K::Struct => self.scanner.open_object(),
-            K::Map => self.scanner.open_object(),
+            K::Struct | K::Map => self.scanner.open_object(),
             K::Array => self.scanner.open_array(),
             _ => return self.leaf(ty, entry).map(|()| false),
         };
@@ -313,21 +312,18 @@ impl<'a> Check<'a, '_> {
 
     /// The type of the next value in what is open; None at its end.
     fn next(&mut self, open: u16, first: bool) -> Result<Option<u16>, Mismatch> {
-        let entry = self.entry(open);
         let inner = open.saturating_add(1);
-        let more = match entry.kind {
-            K::Array => self
-                .scanner
-                .element(first)
-                .map(|more| more.then_some(inner)),
-            K::Map => self.scanner.key(first).map(|key| key.map(|_| inner)),
-            _ => match self.scanner.key(first) {
-                Ok(Some(key)) => return self.field(open, key).map(Some),
-                Ok(None) => return self.close(open).map(|()| None),
-                Err(error) => Err(error),
-            },
-        };
-        more.map_err(|_| Mismatch::Syntax)
+        let kind = self.entry(open).kind;
+        if kind == K::Array {
+            let more = self.scanner.element(first).map_err(|_| Mismatch::Syntax)?;
+            return Ok(more.then_some(inner));
+        }
+        let key = self.scanner.key(first).map_err(|_| Mismatch::Syntax)?;
+        match (kind, key) {
+            (K::Map, key) => Ok(key.map(|_| inner)),
+            (_, Some(key)) => self.field(open, key).map(Some),
+            (_, None) => self.close(open).map(|()| None),
+        }
     }
 
     /// A field of a structure, by its key; its type.
@@ -358,8 +354,7 @@ impl<'a> Check<'a, '_> {
         if self.entry(open).mandatory == 0 {
             return Ok(());
         }
-        let mut index = open.saturating_add(1);
-        for number in 0..usize::from(self.entry(open).link) {
+        for (number, index) in self.definition.list(open).enumerate() {
             let nullable = self.entry(index.saturating_add(1)).kind == K::Nullable;
             if !nullable && !self.mark(start.saturating_add(number)) {
                 if self.open.len() == 1 {
@@ -367,7 +362,6 @@ impl<'a> Check<'a, '_> {
                 }
                 return Err(Mismatch::Missing);
             }
-            index = self.entry(index).next;
         }
         Ok(())
     }
@@ -379,15 +373,8 @@ impl<'a> Check<'a, '_> {
             true => unescaped(name).fold(0, add_to_hash),
             false => hash(name),
         };
-        let mut index = list.saturating_add(1);
-        for number in 0..usize::from(self.entry(list).link) {
-            let entry = self.entry(index);
-            if hash == entry.link && equals(name, self.name(index)) {
-                return Some((number, index));
-            }
-            index = entry.next;
-        }
-        None
+        let is_name = |own: &str| equals(name, own);
+        self.definition.find_in(list, hash, is_name)
     }
 
     fn name(&self, index: u16) -> &'a str {

@@ -475,17 +475,7 @@ impl<'a> Changes<'a> {
 
 /// The field or value of the same name in another list.
 fn twin(definition: Definition<'_>, index: u16, other: Definition<'_>, list: u16) -> Option<u16> {
-    let name = definition.name_of(index);
-    let hash = definition.entry(index).link;
-    let mut left = other.entry(list).link;
-    let mut index = list.saturating_add(1);
-    while left > 0 {
-        let entry = other.entry(index);
-        if entry.link == hash && other.name_of(index) == name {
-            return Some(index);
-        }
-        index = entry.next;
-        left = left.saturating_sub(1);
-    }
-    None
+    let (name, hash) = (definition.name_of(index), definition.entry(index).link);
+    let found = other.find_in(list, hash, |own| own == name);
+    found.map(|(_, index)| index)
 }

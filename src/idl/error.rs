@@ -182,23 +182,22 @@ impl core::error::Error for ParseError {}
 #[doc(hidden)]
 pub struct Message {
     bytes: [u8; 512],
-    free: usize,
+    length: usize,
 }
 
 impl Message {
     const fn new() -> Self {
         Message {
             bytes: [0; 512],
-            free: 512,
+            length: 0,
         }
     }
 
     const fn push(&mut self, mut text: &[u8]) {
         while let [byte, rest @ ..] = text {
-            let length = self.bytes.len().saturating_sub(self.free);
-            if let Some((_, [next, ..])) = self.bytes.split_at_mut_checked(length) {
+            if let Some((_, [next, ..])) = self.bytes.split_at_mut_checked(self.length) {
                 *next = *byte;
-                self.free = self.free.saturating_sub(1);
+                self.length = self.length.saturating_add(1);
             }
             text = rest;
         }
@@ -224,8 +223,7 @@ impl Message {
 
     /// The text.
     pub const fn as_str(&self) -> &str {
-        let length = self.bytes.len().saturating_sub(self.free);
-        let text = match self.bytes.split_at_checked(length) {
+        let text = match self.bytes.split_at_checked(self.length) {
             Some((text, _)) => text,
             None => &[],
         };

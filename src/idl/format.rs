@@ -6,8 +6,7 @@
 
 use core::{fmt, mem};
 
-use super::text::{skip_space, word};
-use super::view::LINE_ENDS;
+use super::text::{LINE_ENDS, skip_space, word};
 use super::{DEPTH, Definition};
 
 /// How many columns a line may have, if there is a list in it that can be broken.

@@ -125,7 +125,7 @@ impl<'a> Definition<'a> {
 
     const fn new(text: &'a str, entries: &'a [Entry], order: &'a [Entry]) -> Self {
         Definition {
-            name: text::interface_name(text),
+            name: text::name_behind(text, text::first_word(text)),
             text,
             entries,
             order,

@@ -2,29 +2,13 @@
 
 use core::str;
 
-/// The name of the interface that a definition begins with.
-pub(super) const fn interface_name(text: &str) -> &str {
+/// Where the first word of a text stands: `interface`.
+pub(super) const fn first_word(text: &str) -> u32 {
     let (rest, _) = skip_space(text.as_bytes());
-    let [
-        b'i',
-        b'n',
-        b't',
-        b'e',
-        b'r',
-        b'f',
-        b'a',
-        b'c',
-        b'e',
-        rest @ ..,
-    ] = rest
-    else {
-        return "";
-    };
-    let (rest, _) = skip_space(rest);
-    as_str(word(rest))
+    text.len().saturating_sub(rest.len()) as u32
 }
 
-/// The name of the member whose keyword stands at a place of a text.
+/// The name behind a keyword, which stands at a place of a text.
 pub(super) const fn name_behind(text: &str, at: u32) -> &str {
     let text = text.as_bytes();
     match text.split_at_checked((at as usize).saturating_add(word_at(text, at).len())) {
@@ -35,10 +19,7 @@ pub(super) const fn name_behind(text: &str, at: u32) -> &str {
 
 /// The name that stands at a place of a text.
 pub(super) const fn name_at(text: &str, at: u32) -> &str {
-    match text.as_bytes().split_at_checked(at as usize) {
-        Some((_, rest)) => as_str(word(rest)),
-        None => "",
-    }
+    as_str(word_at(text.as_bytes(), at))
 }
 
 /// Letters, digits, and what else can be in a name.
@@ -60,7 +41,15 @@ pub(super) const fn word(text: &[u8]) -> &[u8] {
     }
 }
 
-pub(super) const fn as_str(word: &[u8]) -> &str {
+/// The word that stands at a place of a text.
+pub(super) const fn word_at(text: &[u8], at: u32) -> &[u8] {
+    match text.split_at_checked(at as usize) {
+        Some((_, rest)) => word(rest),
+        None => &[],
+    }
+}
+
+const fn as_str(word: &[u8]) -> &str {
     match str::from_utf8(word) {
         Ok(word) => word,
         Err(_) => "",
@@ -105,11 +94,13 @@ pub(super) const fn skip_space(mut rest: &[u8]) -> (&[u8], bool) {
     }
 }
 
-pub(super) const fn word_at(text: &[u8], at: u32) -> &[u8] {
-    match text.split_at_checked(at as usize) {
-        Some((_, rest)) => word(rest),
-        None => &[],
-    }
+/// The characters that end a line, in UAPI.20's grammar.
+pub(super) const LINE_ENDS: [char; 4] = ['\n', '\r', '\u{2028}', '\u{2029}'];
+
+/// Whether a character is white space that ends no line: UAPI.20's is not quite that of Unicode.
+pub(super) fn is_space(c: char) -> bool {
+    let text = &mut [0; 4];
+    matches!(skip_space(c.encode_utf8(text).as_bytes()), ([], false))
 }
 
 /// The line and the column of a place, from 1. Columns are characters, not bytes.

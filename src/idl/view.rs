@@ -3,14 +3,13 @@
 use core::fmt;
 
 use super::table::{Entry, Kind as K, find};
-use super::text::{name_at, name_behind, skip_space};
+use super::text::{LINE_ENDS, first_word, is_space, name_at, name_behind};
 use super::{DEPTH, Definition};
 
 impl<'a> Definition<'a> {
     /// What is written about the interface.
     pub fn documentation(&self) -> Documentation<'a> {
-        let rest = skip_space(self.text.as_bytes()).0;
-        Documentation::before(self.text, self.text.len().saturating_sub(rest.len()))
+        Documentation::before(self.text, first_word(self.text))
     }
 
     /// The types, methods and errors, in the order of the text.
@@ -46,12 +45,52 @@ impl<'a> Definition<'a> {
         name_at(self.text, self.entry(index).at)
     }
 
+    /// The type that stands behind a name, or within another type.
+    pub(super) fn type_of(&self, index: u16) -> Type<'a> {
+        Type {
+            definition: *self,
+            index: index.saturating_add(1),
+        }
+    }
+
+    /// What is written about a member, a field or a value.
+    pub(super) fn documentation_of(&self, index: u16) -> Documentation<'a> {
+        Documentation::before(self.text, self.entry(index).at)
+    }
+
     /// The member that has an index.
     pub(crate) fn member_at(&self, index: MemberIndex) -> Member<'a> {
         Member {
             definition: *self,
             index,
         }
+    }
+
+    /// The member that something is in.
+    pub(super) fn member_of(&self, index: u16) -> Option<Member<'a>> {
+        let mut members = self.members();
+        members.find(|member| index < self.entry(member.index).next)
+    }
+
+    /// The fields of a structure, or the values of an enumeration.
+    pub(super) fn list(&self, list: u16) -> List<'a> {
+        List {
+            definition: *self,
+            index: list.saturating_add(1),
+            left: self.entry(list).link,
+        }
+    }
+
+    /// A field or a value of a list, by its name and the name's hash: its number in the list, and
+    /// its entry.
+    pub(super) fn find_in(
+        &self,
+        list: u16,
+        hash: u16,
+        is_name: impl Fn(&str) -> bool,
+    ) -> Option<(usize, u16)> {
+        let mut list = self.list(list).enumerate();
+        list.find(|(_, index)| self.entry(*index).link == hash && is_name(self.name_of(*index)))
     }
 }
 
@@ -143,16 +182,12 @@ impl<'a> Member<'a> {
 
     /// What is written about it.
     pub fn documentation(&self) -> Documentation<'a> {
-        let at = self.definition.entry(self.index).at;
-        Documentation::before(self.definition.text, at as usize)
+        self.definition.documentation_of(self.index)
     }
 
     /// A type: what it stands for. A method: its parameters. An error: its parameters.
     pub fn ty(&self) -> Type<'a> {
-        Type {
-            definition: self.definition,
-            index: self.index.saturating_add(1),
-        }
+        self.definition.type_of(self.index)
     }
 
     /// The parameters of a method's call, or of an error: a structure.
@@ -220,9 +255,7 @@ impl<'a> Type<'a> {
     pub fn kind(&self) -> Kind<'a> {
         let definition = self.definition;
         let entry = definition.entry(self.index);
-        let index = self.index.saturating_add(1);
-        let inner = Type { definition, index };
-        let left = entry.link;
+        let inner = definition.type_of(self.index);
         match entry.kind {
             K::Bool => Kind::Bool,
             K::Int => Kind::Int,
@@ -232,16 +265,8 @@ impl<'a> Type<'a> {
             K::Nullable => Kind::Nullable(inner),
             K::Array => Kind::Array(inner),
             K::Map => Kind::Map(inner),
-            K::Struct => Kind::Struct(Fields(List {
-                definition,
-                index,
-                left,
-            })),
-            K::Enum => Kind::Enum(Values(List {
-                definition,
-                index,
-                left,
-            })),
+            K::Struct => Kind::Struct(Fields(definition.list(self.index))),
+            K::Enum => Kind::Enum(Values(definition.list(self.index))),
             K::Reference => Kind::Named(definition.member_at(entry.link)),
             _ => Kind::Any,
         }
@@ -320,15 +345,17 @@ impl fmt::Display for Type<'_> {
     }
 }
 
-/// The members of a list, one after another.
+/// The entries of a list's fields or values, one after another.
 #[derive(Clone, Debug)]
-struct List<'a> {
+pub(super) struct List<'a> {
     definition: Definition<'a>,
     index: u16,
     left: u16,
 }
 
-impl List<'_> {
+impl Iterator for List<'_> {
+    type Item = u16;
+
     fn next(&mut self) -> Option<u16> {
         self.left = self.left.checked_sub(1)?;
         let index = self.index;
@@ -372,16 +399,12 @@ impl<'a> Field<'a> {
 
     /// Its type.
     pub fn ty(&self) -> Type<'a> {
-        Type {
-            definition: self.definition,
-            index: self.index.saturating_add(1),
-        }
+        self.definition.type_of(self.index)
     }
 
     /// What is written about it.
     pub fn documentation(&self) -> Documentation<'a> {
-        let at = self.definition.entry(self.index).at;
-        Documentation::before(self.definition.text, at as usize)
+        self.definition.documentation_of(self.index)
     }
 }
 
@@ -426,8 +449,7 @@ impl<'a> Value<'a> {
 
     /// What is written about it.
     pub fn documentation(&self) -> Documentation<'a> {
-        let at = self.definition.entry(self.index).at;
-        Documentation::before(self.definition.text, at as usize)
+        self.definition.documentation_of(self.index)
     }
 }
 
@@ -446,8 +468,8 @@ pub struct Documentation<'a> {
 
 impl<'a> Documentation<'a> {
     /// What is written before a place of a text.
-    pub(super) fn before(text: &'a str, at: usize) -> Self {
-        let before = text.get(..at).unwrap_or_default();
+    fn before(text: &'a str, at: u32) -> Self {
+        let before = text.get(..at as usize).unwrap_or_default();
         let all = before.trim_end_matches(is_space);
         // Something that is not the first on its line has nothing written about it.
         let first = all.is_empty() || all.ends_with(LINE_ENDS);
@@ -474,18 +496,6 @@ impl<'a> Iterator for Documentation<'a> {
         self.lines = rest;
         Some(line.strip_prefix(' ').unwrap_or(line))
     }
-}
-
-/// The characters that end a line, in UAPI.20's grammar.
-pub(super) const LINE_ENDS: [char; 4] = ['\n', '\r', '\u{2028}', '\u{2029}'];
-
-/// The white space of UAPI.20's grammar, which is not quite that of Unicode.
-fn is_space(c: char) -> bool {
-    matches!(
-        c,
-        ' ' | '\t' | '\u{a0}' | '\u{feff}' | '\u{1680}' | '\u{180e}' | '\u{2000}'
-            ..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}'
-    )
 }
 
 /// The last line of a text, and everything before it.

@@ -84,20 +84,9 @@ pub(crate) fn unescape(text: &mut [u8]) -> Result<&[u8], Syntax> {
     Ok(text.get(..to).unwrap_or_default())
 }
 
-/// The next character of a string's text, if it is ASCII; one of the bytes of it otherwise.
-fn next_ascii(text: &mut &[u8]) -> Option<char> {
-    let (char, rest) = match *text {
-        [] => return None,
-        [b'\\', rest @ ..] => escape(rest).ok()?,
-        [byte, rest @ ..] => (char::from(*byte), rest),
-    };
-    *text = rest;
-    Some(char)
-}
-
-/// Whether the text of a string stands for `name`, which is ASCII.
-pub(crate) fn equals(mut text: &[u8], name: &str) -> bool {
-    name.chars().all(|char| next_ascii(&mut text) == Some(char)) && text.is_empty()
+/// Whether the text of a string stands for `name`, which has nothing to escape.
+pub(crate) fn equals(text: &[u8], name: &str) -> bool {
+    text == name.as_bytes() || unescaped(text).eq(name.bytes())
 }
 
 /// Whether the texts of two strings stand for the same.
@@ -131,13 +120,8 @@ pub(crate) fn unescaped(mut text: &[u8]) -> impl Iterator<Item = u8> {
 }
 
 /// Whether what the text of a string stands for has a dot in it.
-pub(crate) fn has_dot(mut text: &[u8]) -> bool {
-    while let Some(char) = next_ascii(&mut text) {
-        if char == '.' {
-            return true;
-        }
-    }
-    false
+pub(crate) fn has_dot(text: &[u8]) -> bool {
+    unescaped(text).any(|byte| byte == b'.')
 }
 
 /// How many bytes of a string's text, which may be cut off, are characters and escapes that are

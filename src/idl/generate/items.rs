@@ -6,7 +6,7 @@ use super::layout::{FIELDS_WIDTH, Out, WIDTH, attribute, documentation, item, sh
 use super::needs::{As, Generator, Leaf, NESTED};
 use super::words::{Case, cased};
 use crate::idl::table::Kind as K;
-use crate::idl::{Documentation, Member, MemberKind};
+use crate::idl::{Member, MemberKind};
 
 impl<'a> Generator<'a> {
     pub(super) fn module(&self, f: &mut dyn Write, path: &dyn Display) -> fmt::Result {
@@ -189,7 +189,7 @@ impl<'a> Generator<'a> {
             let shape = self.shape(field);
             let open = self.is_open(shape.leaf);
             let comment = show(|f| write!(f, "{indent}///"));
-            let lines = self.documentation(field);
+            let lines = self.definition.documentation_of(field);
             let documented = documentation(out, &comment, lines)?;
             if open {
                 if documented {
@@ -228,7 +228,7 @@ impl<'a> Generator<'a> {
         ])?;
         let rule = self.rule(list);
         for value in self.fields(list) {
-            documentation(out, &"    ///", self.documentation(value))?;
+            documentation(out, &"    ///", self.definition.documentation_of(value))?;
             let renamed = self.is_renamed(list, value, Case::Pascal, rule);
             let renamed = renamed.then(|| self.definition.name_of(value));
             attribute(out, ("    ", WIDTH), false, renamed)?;
@@ -378,7 +378,7 @@ impl<'a> Generator<'a> {
             !self.is_open(leaf)
                 && !self.is_told(leaf, As::Received("'a"))
                 && !self.is_renamed(list, field, Case::Snake, rule)
-                && self.documentation(field).next().is_none()
+                && self.definition.documentation_of(field).next().is_none()
         });
         let fields = width(&show(|f| self.in_line(f, list)));
         let all = fields
@@ -480,12 +480,6 @@ impl<'a> Generator<'a> {
             false => writeln!(out, "    type Error<'r> = NoError;")?,
         }
         out.write_str("}\n")
-    }
-
-    /// What is written about a field or a value.
-    pub(super) fn documentation(&self, field: u16) -> Documentation<'a> {
-        let at = self.definition.entry(field).at;
-        Documentation::before(self.definition.text, at as usize)
     }
 }
 

@@ -16,8 +16,7 @@ impl<'a> Generator<'a> {
 
     /// The member that an entry belongs to.
     pub(super) fn member(&self, index: u16) -> Member<'a> {
-        let mut members = self.definition.members();
-        let found = members.find(|member| self.definition.entry(member.index).next > index);
+        let found = self.definition.member_of(index);
         found.unwrap_or(self.definition.member_at(0))
     }
 

@@ -1,7 +1,6 @@
 //! What the types need: lifetimes, and parameters for what has no end that is known.
 
 use core::cell::Cell;
-use core::iter;
 
 use crate::idl::Definition;
 use crate::idl::table::Kind as K;
@@ -109,27 +108,26 @@ impl<'a> Generator<'a> {
                 }
             }
         }
-        // Until no structure is found any more that contains one of these.
-        let mut more = true;
-        while more {
-            more = false;
-            for list in this.lists().rev() {
-                if !this.open.has(list) && this.shapes(list).any(|shape| this.is_open(shape.leaf)) {
-                    more |= this.open.add(list);
-                }
-            }
-        }
-        let mut more = true;
-        while more {
-            more = false;
-            for list in this.lists().rev() {
-                let borrows = |shape: Shape| !this.is_open(shape.leaf) && this.borrows(shape.leaf);
-                if !this.borrowing.has(list) && this.shapes(list).any(borrows) {
-                    more |= this.borrowing.add(list);
-                }
-            }
-        }
+        this.grow(|this| &mut this.open, |this, leaf| this.is_open(leaf));
+        this.grow(
+            |this| &mut this.borrowing,
+            |this, leaf| !this.is_open(leaf) && this.borrows(leaf),
+        );
         this
+    }
+
+    /// Adds the structures with such a field to a set, until no other is found that contains one
+    /// of these.
+    fn grow(&mut self, set: fn(&mut Self) -> &mut Entries, has: fn(&Self, Leaf) -> bool) {
+        let mut more = true;
+        while more {
+            more = false;
+            for list in self.lists().rev() {
+                if self.shapes(list).any(|shape| has(self, shape.leaf)) {
+                    more |= set(self).add(list);
+                }
+            }
+        }
     }
 
     pub(super) fn kind(&self, index: u16) -> K {
@@ -145,12 +143,7 @@ impl<'a> Generator<'a> {
 
     /// The fields of a structure, or the values of an enumeration.
     pub(super) fn fields(&self, list: u16) -> impl Iterator<Item = u16> + Clone + use<'a> {
-        let definition = self.definition;
-        let first = list.saturating_add(1);
-        iter::successors(Some(first), move |index| {
-            Some(definition.entry(*index).next)
-        })
-        .take(definition.entry(list).link.into())
+        self.definition.list(list)
     }
 
     pub(super) fn shapes(&self, list: u16) -> impl Iterator<Item = Shape> {
