@@ -11,7 +11,8 @@ mod certification;
 use std::process::ExitCode;
 
 use certification::{Certification, Progress, certify};
-use nullink::unix::{Listener, Stream, Timeouts, serve};
+use nullink::server::{Server, Slots};
+use nullink::unix::{Listener, Stream, Timeouts};
 use nullink::{Address, Client};
 
 fn main() -> ExitCode {
@@ -36,13 +37,8 @@ fn main() -> ExitCode {
 
 fn service(address: &str) -> Result<(), Box<dyn std::error::Error>> {
     let listener = Listener::bind_to(Address::parse(address)?, Listener::EVERYBODY)?;
-    let (mut receive, mut send) = ([0; 4096], [0; 4096]);
-    serve(
-        &listener,
-        &mut Certification::default(),
-        &mut receive,
-        &mut send,
-    )?;
+    let mut slots = Slots::<8, 4096, 4096>::new();
+    Server::new(listener, &mut slots).serve(&mut Certification::default())?;
     Ok(())
 }
 

@@ -8,11 +8,16 @@
 mod t;
 
 use std::process::ExitCode;
+use std::sync::Mutex;
 
-use embedded_io::{Read, Write};
-use nullink::Address;
-use nullink::unix::{Listener, Upgraded, serve};
+use nullink::server::{Event, Raw, Server, Slots};
+use nullink::unix::{DESCRIPTORS_MAX, Listener};
+use nullink::{Address, Service};
 use t::T;
+
+/// 16 clients, and as many descriptors with one message as the system takes.
+static SLOTS: Mutex<Slots<16, { 16 * 1024 }, { 32 * 1024 }, DESCRIPTORS_MAX>> =
+    Mutex::new(Slots::new());
 
 fn main() -> ExitCode {
     match run() {
@@ -27,36 +32,38 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [address] = &arguments[..] else {
-        return Err("usage: conformance ADDRESS, which is unix:/path or unix:@name".into());
+        return Err("usage: conformance ADDRESS, such as unix:/path or tcp:127.0.0.1:1234".into());
     };
     let listener = Listener::bind_to(Address::parse(address)?, Listener::EVERYBODY)?;
-    let (mut receive, mut send) = ([0; 16 * 1024], [0; 32 * 1024]);
+    let mut slots = SLOTS.lock().expect("nobody else has it");
     let mut scratch = [0; 16 * 1024];
     let mut service = T {
         scratch: &mut scratch,
     };
+    let mut server = Server::new(listener, &mut slots);
     loop {
-        let Upgraded {
-            mut stream, unread, ..
-        } = serve(&listener, &mut service, &mut receive, &mut send)?;
-        // Pipe: every byte comes back, until the client has no more.
-        let mut buffer = [0; 4096];
-        let mut result = write_all(&mut stream, unread);
-        while let Ok(()) = result {
-            result = match stream.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(count) => write_all(&mut stream, &buffer[..count]),
-                Err(error) => Err(error),
-            };
+        if let Event::Upgraded(connection, _) | Event::Raw(connection) =
+            server.serve(&mut service)?
+            && let Some(raw) = server.raw(connection)
+        {
+            echo(raw);
         }
     }
 }
 
-/// A client that goes away ends its own connection only.
-fn write_all<W: Write>(stream: &mut W, mut bytes: &[u8]) -> Result<(), W::Error> {
-    while !bytes.is_empty() {
-        let count = stream.write(bytes)?;
-        bytes = &bytes[count..];
+/// Pipe: every byte comes back, as far as there is room for it, until the client has no more.
+fn echo<const N: usize>(mut raw: Raw<'_, '_, <T<'_> as Service>::Cursor, N>) {
+    let mut chunk = [0; 1024];
+    loop {
+        let count = raw.unread().len().min(chunk.len());
+        chunk[..count].copy_from_slice(&raw.unread()[..count]);
+        let written = raw.write(&chunk[..count]);
+        raw.consume(written);
+        if written == 0 {
+            break;
+        }
     }
-    Ok(())
+    if raw.has_ended() && raw.unread().is_empty() {
+        raw.finish();
+    }
 }

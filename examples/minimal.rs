@@ -1,6 +1,7 @@
 //! The README's service and client: `minimal serve` is the service, `minimal TEXT` the client.
 
 use nullink::client::{CallError, Method};
+use nullink::server::{Server, Slots};
 use nullink::service::{Info, Outcome, Refusal, Responder, Service};
 use nullink::unix::{self, Listener, Stream};
 use nullink::{Call, Client, Interface, interface};
@@ -64,9 +65,8 @@ impl Service for Pinger {
 }
 
 fn serve() -> Result<(), unix::Error> {
-    let listener = Listener::bind(SOCKET)?;
-    let (mut receive, mut send) = ([0; 4096], [0; 4096]);
-    unix::serve(&listener, &mut Pinger, &mut receive, &mut send)?;
+    let mut slots = Slots::<8, 4096, 4096>::new(); // 8 clients at once, 4 KiB each way
+    Server::new(Listener::bind(SOCKET)?, &mut slots).serve(&mut Pinger)?;
     Ok(())
 }
 

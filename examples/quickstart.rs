@@ -11,14 +11,19 @@ mod accounts;
 mod wire;
 
 use std::path::PathBuf;
+use std::sync::Mutex;
 use std::{fs, process, thread};
 
 use accounts::{Account, Accounts, Error, GetAll, GetByName, GetByUid};
 use nullink::client::CallError;
+use nullink::server::{Server, Slots};
 use nullink::service::GetInfo;
-use nullink::unix::{Listener, Stream, serve};
+use nullink::unix::{Listener, Stream};
 use nullink::{Client, Mode};
 use wire::{BLUE, BOLD, Colors, Tap};
+
+/// Room for 4 clients. The reply to GetAll has to fit: a thousand accounts do.
+static SLOTS: Mutex<Slots<4, 4096, { 256 * 1024 }>> = Mutex::new(Slots::new());
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let directory = Directory::new()?;
@@ -34,10 +39,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     thread::spawn(move || {
         let passwd = fs::read("/etc/passwd").unwrap_or_default();
         let group = fs::read("/etc/group").unwrap_or_default();
-        // The reply to GetAll has to fit: a thousand accounts do.
-        let (mut receive, mut send) = (vec![0; 4096], vec![0; 256 * 1024]);
+        let mut slots = SLOTS.lock().expect("nobody else has it");
         let mut service = Accounts::new(&passwd, &group);
-        serve(&listener, &mut service, &mut receive, &mut send).map(drop)
+        Server::new(listener, &mut slots)
+            .serve(&mut service)
+            .map(drop)
     });
 
     // The client. The tap shows what passes.

@@ -158,6 +158,25 @@ impl<'b> Frames<'b> {
         }
     }
 
+    /// Whether the next message is empty, or, if that matters, a later one: it and what is before
+    /// it are dealt with then.
+    pub(crate) fn cut_before_empty(&mut self, later: bool) -> bool {
+        if self.skipping {
+            return false;
+        }
+        let unread = self.unread();
+        let next = unread.starts_with(&[0]).then_some(1);
+        let pairs = unread.windows(2).rposition(|pair| pair == [0, 0]);
+        let pair = pairs.filter(|_| later).map(|at| at.saturating_add(2));
+        match pair.or(next) {
+            Some(count) => {
+                self.consume(count);
+                true
+            }
+            None => false,
+        }
+    }
+
     /// Nothing has been received.
     pub(crate) fn reset(&mut self) {
         self.clear();

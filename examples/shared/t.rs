@@ -66,6 +66,11 @@ struct Got<'a> {
 }
 
 #[derive(Serialize)]
+struct Number {
+    n: usize,
+}
+
+#[derive(Serialize)]
 struct Counted {
     i: i64,
 }
@@ -93,7 +98,7 @@ impl Service for T<'_> {
     fn call<'c>(
         &mut self,
         call: Call<'c>,
-        reply: Responder<'c, Self::Cursor>,
+        mut reply: Responder<'c, Self::Cursor>,
     ) -> Result<Outcome<'c, Self::Cursor>, Refusal> {
         let parameters = call.parameters().as_str();
         let copy = self.scratch.get_mut(..parameters.len());
@@ -115,8 +120,16 @@ impl Service for T<'_> {
                 self.resume((0, n), reply)?
             }
             Method::Fail => reply.error(&Error::Oops { why: "because" })?,
-            // Fds needs a server that takes descriptors.
-            Method::Unbound | Method::Fds => return Err(Refusal::MethodNotImplemented),
+            Method::Unbound => return Err(Refusal::MethodNotImplemented),
+            Method::Fds => {
+                let n = reply.descriptors();
+                for index in 0..n {
+                    let descriptor = reply.descriptor(index, "n")?;
+                    // (As many go back as have come.)
+                    let _ = reply.attach(descriptor);
+                }
+                reply.send(&Number { n })?
+            }
             Method::Pipe => reply.upgrade()?.send(&(), (0, 0))?,
         })
     }

@@ -281,15 +281,12 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     /// # Errors
     ///
     /// If all places are taken.
-    pub fn connect<S>(&mut self, stream: Stream) -> Result<Connection, NoPlace>
-    where
-        S: Service<Cursor = C>,
-    {
+    pub fn connect(&mut self, stream: Stream) -> Result<Connection, NoPlace> {
         if let (Some(refuse), 0) = (self.hooks.refuse_descriptors, DESCRIPTORS) {
             refuse(stream.as_fd());
         }
         let peer = stream.peer().ok().flatten();
-        self.open::<S>(stream, peer, None)
+        self.open(stream, peer, None)
     }
 
     /// Sets what the server puts up with.
@@ -638,6 +635,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
                     limits: &self.limits,
                     now: self.now,
                 };
+                let was_device = slot.is_device();
                 let turn = slot.turn(service, &mut shared, &mut self.budget);
                 self.deliver();
                 match turn {
@@ -648,8 +646,12 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
                     }
                     Turn::Raw => return Ok(Some(Event::Raw(connection))),
                     Turn::Ended(result) => {
-                        // It leaves a place, and a descriptor.
-                        self.backing_off = 0;
+                        self.backing_off = match was_device {
+                            // What has ended it has not, perhaps.
+                            true => BACK_OFF_POLLS,
+                            // It leaves a place, and a descriptor.
+                            false => 0,
+                        };
                         self.empty_since = self.now;
                         return Ok(Some(Event::Disconnected(connection, result)));
                     }
@@ -658,7 +660,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             self.turn = self.turn.saturating_add(1);
             self.budget = TURN;
         }
-        if let Some(connection) = self.accept::<S>()? {
+        if let Some(connection) = self.accept()? {
             return Ok(Some(Event::Connected(connection)));
         }
         for watch in self.watches.iter_mut().flatten() {
@@ -683,10 +685,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     }
 
     /// Takes a connection, if one has come and there is a place for it.
-    fn accept<S>(&mut self) -> Result<Option<Connection>, unix::Error>
-    where
-        S: Service<Cursor = C>,
-    {
+    fn accept(&mut self) -> Result<Option<Connection>, unix::Error> {
         for index in 0..LISTENERS {
             let Some(source) = self.listeners.get_mut(index) else {
                 break;
@@ -700,7 +699,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
                     if !self.may_connect(peer) {
                         continue;
                     }
-                    if let Ok(connection) = self.open::<S>(stream, peer, Some(index)) {
+                    if let Ok(connection) = self.open(stream, peer, Some(index)) {
                         return Ok(Some(connection));
                     }
                 }
@@ -725,21 +724,18 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     }
 
     /// Gives a connection a place.
-    fn open<S>(
+    fn open(
         &mut self,
         stream: Stream,
         peer: Option<Peer>,
         source: Option<usize>,
-    ) -> Result<Connection, NoPlace>
-    where
-        S: Service<Cursor = C>,
-    {
+    ) -> Result<Connection, NoPlace> {
         let mut slots = self.slots.iter_mut().enumerate();
         let free = slots.find(|(_, slot)| slot.is_free());
         let (index, slot) = free.ok_or(NoPlace)?;
         slot.free(&mut self.spare);
         slot.pidfd = self.hooks.peer_pidfd.and_then(|ask| ask(stream.as_fd()));
-        slot.open::<S>(stream, peer, self.now);
+        slot.open(stream, peer, self.now);
         slot.source = source;
         Ok(Connection {
             slot: index,

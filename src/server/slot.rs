@@ -41,6 +41,8 @@ pub(super) struct Slot<'b, C, const FDS: usize> {
     /// It has once not taken at once what it was sent: from then on each of its replies has to be
     /// on its way before its next call is looked at.
     slow: bool,
+    /// What was sent last has ended inside of a message.
+    cut: bool,
     /// What it is doing, and since when: for the deadlines.
     phase: Phase,
     since: u64,
@@ -121,6 +123,7 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
             found: PollFlags::empty(),
             busy: false,
             slow: false,
+            cut: false,
             phase: Phase::Idle,
             since: 0,
             progress: false,
@@ -128,12 +131,7 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
     }
 
     /// A connection has come.
-    pub fn open<S: Service>(&mut self, mut stream: Stream, peer: Option<Peer>, now: u64) {
-        stream.set_reading(match (FDS, S::UPGRADES) {
-            (0, false) => Reading::Freely,
-            (0, true) => Reading::ToUpgrades,
-            _ => Reading::ToEachMessage,
-        });
+    pub fn open(&mut self, stream: Stream, peer: Option<Peer>, now: u64) {
         self.stream = Some(stream);
         self.peer = peer;
         self.role = Role::Client;
@@ -157,6 +155,7 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
         self.found = PollFlags::empty();
         self.busy = false;
         self.slow = false;
+        self.cut = false;
         self.generation = self.generation.wrapping_add(1);
     }
 
@@ -219,6 +218,13 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
                 self.settle(shared.now);
                 let late = self.deadline(shared.limits);
                 match late.is_some_and(|at| at <= shared.now) {
+                    true if self.is_device() => {
+                        self.begin_anew(service, shared.spare);
+                        self.session.skip();
+                        self.since = shared.now;
+                        self.busy = true;
+                        Ok(turn)
+                    }
                     true => Err(unix::Error::TimedOut),
                     false => Ok(turn),
                 }
@@ -244,6 +250,13 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
         shared: &mut Shared<'_, 'b>,
         budget: &mut usize,
     ) -> Result<Turn<C>, unix::Error> {
+        if let Some(stream) = &mut self.stream {
+            stream.set_reading(match (FDS, S::UPGRADES) {
+                (0, false) => Reading::Freely,
+                (0, true) => Reading::ToUpgrades,
+                _ => Reading::ToEachMessage,
+            });
+        }
         let found = mem::replace(&mut self.found, PollFlags::empty());
         self.busy = false;
         let gone = found.intersects(PollFlags::HUP | PollFlags::ERR);
@@ -251,6 +264,15 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
         if gone && !self.wants.contains(PollFlags::IN) {
             // Nobody will read what is owed.
             return Err(unix::Error::Closed);
+        }
+        if self.is_device() {
+            if readable && !self.session.is_open() && !self.session.spare().is_empty() {
+                readable = false;
+                self.receive()?;
+            }
+            if self.session.begins_anew() {
+                self.begin_anew(service, shared.spare);
+            }
         }
         let stalled = self.wants.contains(PollFlags::OUT);
         if (stalled || self.slow) && !self.flush(shared.spare)? {
@@ -293,13 +315,16 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
                         self.wants = PollFlags::IN;
                         return Ok(Turn::Over);
                     }
+                    if self.is_device() && self.session.begins_anew() {
+                        self.begin_anew(service, shared.spare);
+                    }
                 }
                 Step::Read => {
                     self.wants = PollFlags::IN;
                     return Ok(Turn::Over);
                 }
                 Step::Parked => {
-                    self.wants = PollFlags::empty();
+                    self.wants = self.wants_while_owed();
                     return Ok(Turn::Over);
                 }
                 Step::Upgraded(cursor) => {
@@ -314,8 +339,41 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
                     self.busy = true;
                     return Ok(Turn::Upgraded(cursor));
                 }
+                // A device can't be closed for its client: the next message is that of a new one.
+                Step::Ended(Err(_)) if self.is_device() => {
+                    self.begin_anew(service, shared.spare);
+                }
                 Step::Ended(result) => return Ok(Turn::Ended(result.map_err(Error::over))),
             }
+        }
+    }
+
+    pub fn is_device(&self) -> bool {
+        self.stream.as_ref().is_some_and(Stream::is_device)
+    }
+
+    /// What to wait for while a client is owed something, and no call of it is looked at: that it
+    /// goes away, which every poll looks for; but on a device nobody goes away. There, another client
+    /// comes, and begins with a NUL.
+    fn wants_while_owed(&mut self) -> PollFlags {
+        match self.is_device() && !self.session.spare().is_empty() {
+            true => PollFlags::IN,
+            false => PollFlags::empty(),
+        }
+    }
+
+    /// On a device there is a new client: what the one before was owed is dropped.
+    fn begin_anew<S: Service<Cursor = C>>(
+        &mut self,
+        service: &mut S,
+        spare: &mut Option<&'b mut [u8]>,
+    ) {
+        self.session.abandon(service);
+        self.session.detach();
+        self.reclaim(spare);
+        if mem::take(&mut self.cut) {
+            // The message that was not sent to its end is none of the new client's.
+            self.session.put(&[0]);
         }
     }
 
@@ -404,6 +462,7 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
             };
             let sent = sent.unwrap_or(0);
             self.progress |= sent > 0;
+            self.cut = is_cut(bytes, sent).unwrap_or(self.cut);
             ahead.start = ahead.start.saturating_add(sent);
             if ahead.start < ahead.end {
                 return Ok(self.stall());
@@ -422,6 +481,7 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
                 false => stream.send_now(bytes, &[])?,
             };
             let sent = sent.unwrap_or(0);
+            self.cut = is_cut(bytes, sent).unwrap_or(self.cut);
             self.session.sent(sent);
             self.progress |= sent > 0;
             if marked && sent > 0 {
@@ -436,7 +496,7 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
     /// Nothing more can be sent now.
     fn stall(&mut self) -> bool {
         self.slow = true;
-        self.wants = PollFlags::OUT;
+        self.wants = PollFlags::OUT | self.wants_while_owed();
         false
     }
 
@@ -553,6 +613,12 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
             self.busy = true;
         }
     }
+}
+
+/// Whether the first `count` bytes end inside of a message.
+fn is_cut(bytes: &[u8], count: usize) -> Option<bool> {
+    let last = bytes.get(count.checked_sub(1)?)?;
+    Some(*last != 0)
 }
 
 /// Sends bytes, and descriptors with the first of them. (That needs a table, which others do without.)

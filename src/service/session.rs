@@ -171,7 +171,19 @@ impl<'b, C: Copy> Session<'b, C> {
         self.end_of_input = false;
     }
 
-    /// The service has nothing to do any more with a connection that was upgraded.
+    /// Whether, on a device, a new client has begun, with an empty message: it and what comes
+    /// before it are gone then, but for calls that nothing keeps from being handled.
+    pub(crate) fn begins_anew(&mut self) -> bool {
+        self.rx.cut_before_empty(!self.is_open())
+    }
+
+    /// On a device, what has come of a message is not a part of the next.
+    pub(crate) fn skip(&mut self) {
+        self.rx.reset();
+    }
+
+    /// The connection is that of nobody yet: after an upgrade, or on a device. What was received
+    /// stays.
     pub(crate) fn detach(&mut self) {
         self.state = State::Open;
     }

@@ -202,6 +202,11 @@ impl Stream {
         self.transmit(bytes, attached, SendFlags::DONTWAIT)
     }
 
+    /// Whether this is a device, which nobody can close for its peer.
+    pub(crate) fn is_device(&self) -> bool {
+        self.kind == Kind::Device
+    }
+
     /// Whether closing takes time, so that what was sent arrives.
     pub(crate) fn lingers(&self) -> bool {
         self.kind == Kind::Tcp
