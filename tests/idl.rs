@@ -228,6 +228,16 @@ fn i3_mistakes_say_where_they_are_and_what_was_expected() {
         ("interface a.b\ntype T (a: ??int)", Nullable, 2, 13),
         ("interface a.b\ntype T (a: []??int)", Nullable, 2, 15),
         ("interface a.b\ntype T (a: a.b.T)", Type, 2, 12),
+        ("interface a.b\ntype T (a: U)", UnknownType, 2, 12),
+        ("interface a.b\nerror E (a: E)", NotAType, 2, 13),
+        ("interface a.b\ntype T (a: T)", Endless, 2, 12),
+        (
+            "interface a.b\ntype T ()\nerror T ()",
+            DuplicateMember,
+            3,
+            7,
+        ),
+        ("interface a.b\ntype T (a, a)", DuplicateField, 2, 12),
         // U+00E9 is one column, and so is what is before it.
         (
             "interface a.b\n# \u{e9}\ntype T (\t\u{2000}a: x)",
@@ -242,6 +252,62 @@ fn i3_mistakes_say_where_they_are_and_what_was_expected() {
             Err((problem, line, column)),
             "{text:?}"
         );
+    }
+}
+
+#[test]
+fn i2_each_member_is_on_a_line_of_its_own_and_there_is_one() {
+    for (text, problem) in [
+        ("interface a.b", Problem::Member),
+        ("interface a.b\n# error E ()\n", Problem::Member),
+        ("interface a.b error E ()", Problem::LineBreak),
+        ("interface a.b\nerror E () error F ()", Problem::LineBreak),
+        ("interface a.b\ntype T ()type U ()", Problem::LineBreak),
+        (
+            "interface a.b\nmethod M() -> () method N() -> ()",
+            Problem::LineBreak,
+        ),
+    ] {
+        let found = is_definition(text).map_err(|(problem, ..)| problem);
+        assert_eq!(found, Err(problem), "{text:?}");
+    }
+    for text in [
+        "interface a.b\nerror E ()",
+        // A member can have many lines, and a comment ends one.
+        "interface a.b # c\nerror\nE\n(\n)\nerror F () # c\nerror G ()",
+    ] {
+        assert_eq!(is_definition(text), Ok(()), "{text:?}");
+    }
+}
+
+#[test]
+fn i2_names_are_as_the_grammar_has_them() {
+    let interface = |name: &str| is_definition(&format!("interface {name}\nerror E ()"));
+    let member = |name: &str| is_definition(&with(&format!("error {name} ()")));
+    let field = |name: &str| is_definition(&with(&format!("error E ({name}: int)")));
+    let value = |name: &str| is_definition(&with(&format!("type T ({name}, other)")));
+    for name in ["a.b", "A.B", "a-b.c--d.0", "xn--lgbbat1ad8j.example.1a"] {
+        assert_eq!(interface(name), Ok(()), "{name}");
+    }
+    for name in [
+        "a", "a.", ".a", "a..b", "1.b", "-.b", "a.-b", "a-.b", "a.b-", "a_b.c", "\u{e9}.b",
+    ] {
+        let found = interface(name).map_err(|(problem, ..)| problem);
+        assert_eq!(found, Err(Problem::InterfaceName), "{name}");
+    }
+    for name in ["E", "EE", "E1e", "Type"] {
+        assert_eq!(member(name), Ok(()), "{name}");
+    }
+    for name in ["e", "1E", "_E", "E_", "E_F", "E.F", "E-F", "E\u{e9}"] {
+        assert!(member(name).is_err(), "{name}");
+    }
+    for name in ["f", "F", "f1", "f_1", "f_g_h", "type", "string", "int"] {
+        assert_eq!(field(name), Ok(()), "{name}");
+        assert_eq!(value(name), Ok(()), "{name}");
+    }
+    for name in ["1f", "_f", "f_", "f__g", "f-g", "f.g", "f\u{e9}"] {
+        assert!(field(name).is_err(), "{name}");
+        assert!(value(name).is_err(), "{name}");
     }
 }
 

@@ -4,6 +4,8 @@ mod common;
 
 use common::t::T;
 use common::{Arrival, EMPTY, answer, invalid, talk};
+use nullink::service::{Info, Outcome, Refusal, Responder, Service};
+use nullink::{Call, Interface, interface};
 
 fn ask(method: &str, parameters: &str) -> serde_json::Value {
     let input =
@@ -47,6 +49,32 @@ fn s2_a_description_is_what_the_author_wrote_byte_for_byte() {
     let written = include_str!("../examples/shared/org.example.t.varlink");
     assert_eq!(description["parameters"]["description"], written);
     assert!(written.contains("# What Fail fails with\n"));
+}
+
+#[test]
+fn s2_nothing_of_a_description_is_tidied_up() {
+    const ODD: Interface = interface!(text
+        "\n \t\r\n# \"First\" \\ \u{7f}\u{1}\u{e9}\u{1F980}  \r\n\ninterface   org.example.odd#\u{2028}\n\n
+        error\u{a0}E(  )# last");
+    struct Odd;
+    impl Service for Odd {
+        type Cursor = ();
+        const INTERFACES: &'static [Interface] = &[ODD];
+        fn info(&self) -> Info<'_> {
+            Info::default()
+        }
+        fn call<'c>(&mut self, _: Call<'c>, _: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
+            Err(Refusal::MethodNotFound)
+        }
+    }
+    let call = br#"{"method":"org.varlink.service.GetInterfaceDescription","parameters":{"interface":"org.example.odd"}}"#;
+    let input = [call.as_slice(), b"\0"].concat();
+    for send in [64, 4096] {
+        let (replies, end) = answer(&mut Odd, &input, Arrival::Joined, 256, send);
+        assert_eq!((replies.len(), end), (1, Ok(false)));
+        let reply: serde_json::Value = serde_json::from_str(&replies[0]).unwrap();
+        assert_eq!(reply["parameters"]["description"], ODD.text());
+    }
 }
 
 #[test]

@@ -184,6 +184,8 @@ fn m4_what_is_not_the_name_of_a_method_is_not_found_as_it_came() {
         "org..t.Empty",
         "org.example.t.Emp ty",
         "org.example.t.Émpty",
+        "org.example.unheard.empty",
+        "org.example.unheard.Emp_ty",
         "1.b.C",
         "-.b.C",
         "t.Empty",
