@@ -138,7 +138,12 @@ fn l1_a_tcp_client_that_does_not_go_is_not_waited_for_for_ever() {
     // It sends for ever,
     let mut stream = TcpStream::connect(&address).unwrap();
     stream.write_all(b"nonsense\0").unwrap();
-    while stream.write(&[b'x'; 4096]).is_ok() {}
+    let mut sent = 0;
+    while let Ok(count) = stream.write(&[b'x'; 4096]) {
+        sent += count;
+    }
+    // (What is not read lies in the sockets' buffers.)
+    assert!(sent < 64 << 20, "{sent}");
     // or nothing at all.
     let mut stream = TcpStream::connect(&address).unwrap();
     stream.write_all(b"nonsense\0").unwrap();
@@ -289,6 +294,39 @@ fn f5_a_device_with_nobody_at_its_other_end_is_an_end() {
 }
 
 #[test]
+fn f5_a_terminal_that_nobody_has_open_is_an_end() {
+    // The first end of one, whose other end says so with an error.
+    let mut stream = Stream::connect("device:/dev/ptmx").unwrap();
+    unlockpt(&stream).unwrap();
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    drop(ioctl_tiocgptpeer(&stream, flags).unwrap());
+    assert_eq!(stream.read(&mut [0; 9]), Ok(0));
+}
+
+#[test]
+fn the_nul_that_a_client_begins_with_is_no_message() {
+    let (mut peer, path, other) = terminal();
+    let mut stream = Stream::connect(&format!("device:{path}")).unwrap();
+    let readable = |wait: bool| {
+        let flags = rustix::event::PollFlags::IN;
+        let mut fds = [rustix::event::PollFd::new(&other, flags)];
+        let now = rustix::time::Timespec::default();
+        rustix::event::poll(&mut fds, (!wait).then_some(&now)).unwrap() > 0
+    };
+    peer.write_all(b"\0").unwrap();
+    assert!(readable(true));
+    let reader = thread::spawn(move || {
+        let mut byte = [0; 9];
+        stream.read(&mut byte).map(|_| byte[0])
+    });
+    while readable(false) {
+        thread::yield_now();
+    }
+    peer.write_all(b"x").unwrap();
+    assert_eq!(reader.join().unwrap(), Ok(b'x'));
+}
+
+#[test]
 fn c1_a_device_goes_on_behind_a_message_that_is_none() {
     let (mut peer, path, _other) = terminal();
     serve(Listener::bind(&format!("device:{path}")).unwrap());
@@ -315,6 +353,8 @@ fn c1_a_device_goes_on_behind_a_message_that_is_none() {
         "\0\0",
         "{}\0{}\0[",
         &too_long.repeat(2),
+        // What follows is a part of it, and no call.
+        &format!("{}{}", "x".repeat(4096), t("Need", r#"{"s":"tail"}"#)),
     ]
     .iter()
     .enumerate()

@@ -249,6 +249,20 @@ fn x1_descriptors_that_no_call_has_asked_for_end_the_connection() {
 }
 
 #[test]
+fn a_call_without_descriptors_is_read_as_ever() {
+    let (a, service) = Stream::pair().unwrap();
+    let (mut receive, mut out) = ([0; 256], [0; 256]);
+    let mut client = Client::new(a, &mut receive, &mut out);
+    send(&service, &REPLY.repeat(3), &[]);
+    client
+        .call_with(&Swap { n: 1 }, &[], &mut none::<1>())
+        .unwrap();
+    // All that is there, in one system call.
+    client.call(&Swap { n: 1 }).unwrap();
+    assert_eq!(client.into_parts().1, REPLY);
+}
+
+#[test]
 fn x1_a_reply_that_is_too_long_takes_its_descriptors_with_it() {
     with_client(|client, service| {
         let (pipe, mut received) = (pipe(), none::<1>());
