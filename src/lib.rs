@@ -90,7 +90,7 @@
 //! | [`service`] | a service's side: [`Service`], dispatch, exactly one final message |
 //! | [`client`] | a client's side: typed calls, what waits for a reply |
 //! | [`connection`] | the blocking driver for both, over any [`embedded_io`] stream: [`serve`], [`Client`] |
-//! | [`unix`] | Unix sockets, with the feature `unix` on Linux |
+//! | [`unix`] | Unix sockets, TCP and devices, with the feature `unix` on Linux |
 //! | [`address`] | where services are: `unix:/run/org.example.ftl` |
 //! | [`message`] | the envelopes: [`Call`], [`Reply`], [`Mode`] |
 //! | [`idl`] | interface definitions: read while compiling, checked, compared |

@@ -46,6 +46,9 @@ pub enum Error {
     TooManyDescriptors,
     /// Descriptors for a peer that is not at a Unix socket's other end. Nothing was sent.
     NotAUnixSocket,
+    /// The process at the other end has no number that is known here: it runs outside of this one's
+    /// PID namespace, pid_namespaces(7).
+    UnknownPeer,
     /// Any other reason that the system has, by its number: errno(3).
     System(i32),
 }
@@ -95,6 +98,7 @@ impl fmt::Display for Error {
                 Error::TooManyDescriptors => {
                     "a message can't carry more than 253 descriptors: use several"
                 }
+                Error::UnknownPeer => "the peer runs outside of this PID namespace",
                 Error::NotAUnixSocket => "only Unix sockets carry descriptors",
                 _ => "timed out",
             }),
@@ -113,7 +117,7 @@ impl embedded_io::Error for Error {
             | Error::NotAStream
             | Error::NotADevice
             | Error::TooManyDescriptors => ErrorKind::InvalidInput,
-            Error::Exec | Error::NotAUnixSocket => ErrorKind::Unsupported,
+            Error::Exec | Error::NotAUnixSocket | Error::UnknownPeer => ErrorKind::Unsupported,
             Error::Descriptors => ErrorKind::InvalidData,
             Error::NotFound | Error::NoDirectory => ErrorKind::NotFound,
             Error::Stale => ErrorKind::ConnectionRefused,

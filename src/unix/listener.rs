@@ -169,6 +169,8 @@ impl Listener {
                 }
                 // The client is gone already, or a signal came.
                 Err(Errno::CONNABORTED | Errno::INTR) => {}
+                // So is a client of TCP that the network has lost: accept(2).
+                Err(Errno::PROTO | Errno::NETDOWN | Errno::NETUNREACH | Errno::HOSTUNREACH) => {}
                 Err(Errno::AGAIN) => return Ok(None),
                 Err(errno) => return Err(errno.into()),
             }
@@ -176,6 +178,9 @@ impl Listener {
     }
 
     /// What to wait for, until there is a connection: a device has nothing of the kind.
+    ///
+    /// It is the place to set options that rustix does not know. Where nothing takes descriptors,
+    /// `SO_PASSRIGHTS` should be off, so that none are queued: UAPI.20, "Passing File Descriptors".
     pub fn pollable(&self) -> Option<BorrowedFd<'_>> {
         match &self.source {
             Source::Socket { socket, .. } => Some(socket.as_fd()),
@@ -302,4 +307,35 @@ fn lock_directory(path: &str) -> Option<OwnedFd> {
         };
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::format;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_waited_for_whoever_has_made_the_socket() {
+        let name = format!("unix:@nullink-test-accept-{}", std::process::id());
+        for address in [&name[..], "tcp:127.0.0.1:0"] {
+            let listener = Listener::bind(address).unwrap();
+            let connect = || match listener.port() {
+                Some(port) => Stream::connect(&format!("tcp:127.0.0.1:{port}")).unwrap(),
+                None => Stream::connect(address).unwrap(),
+            };
+            let Source::Socket { socket, .. } = &listener.source else {
+                panic!("a socket");
+            };
+            let copy = rustix::io::fcntl_dupfd_cloexec(socket, 0).unwrap();
+            ioctl_fionbio(&copy, false).unwrap();
+            let adopted = Listener::from(copy);
+            for listener in [&listener, &adopted] {
+                assert!(matches!(listener.accept_now(), Ok(None)));
+                let _client = connect();
+                assert!(matches!(listener.accept_now(), Ok(Some(_))));
+                assert!(matches!(listener.accept_now(), Ok(None)));
+            }
+        }
+    }
 }

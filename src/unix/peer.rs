@@ -18,7 +18,7 @@ impl Stream {
     ///
     /// # Errors
     ///
-    /// If the system does not know.
+    /// [`Error::UnknownPeer`].
     ///
     /// ```
     /// use nullink::unix::Stream;
@@ -31,7 +31,8 @@ impl Stream {
         if self.kind() != Kind::Unix {
             return Ok(None);
         }
-        let peer = socket_peercred(self)?;
+        // (What rustix 1.1 makes of a process without a number is an error with the user's.)
+        let peer = socket_peercred(self).map_err(|_| Error::UnknownPeer)?;
         Ok(Some(Peer {
             uid: peer.uid.as_raw(),
             gid: peer.gid.as_raw(),

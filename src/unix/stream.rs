@@ -439,7 +439,7 @@ impl From<OwnedFd> for Stream {
 }
 
 impl From<Stream> for OwnedFd {
-    /// Gives the descriptor away. A terminal stays as it is.
+    /// Gives the descriptor away. A terminal stays as it is, and a device does not block.
     fn from(stream: Stream) -> Self {
         if let Some(terminal) = stream.terminal {
             terminal.keep();
@@ -471,5 +471,71 @@ impl Write for Stream {
 
     fn flush(&mut self) -> Result<(), Error> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{vec, vec::Vec};
+
+    use super::*;
+
+    fn receive(stream: &mut Stream) -> Result<Option<usize>, Error> {
+        stream.receive_now(&mut [0; 4096], &mut heapless::Vec::<_, 9>::new())
+    }
+
+    #[test]
+    fn what_can_not_be_sent_now_is_not_waited_for() {
+        let (mut a, mut b) = Stream::pair().unwrap();
+        b.set_reading(Reading::ToEachMessage);
+        let (tracked, mut other) = Stream::pair().unwrap();
+        let message = [&[b'x'; 4095][..], b"\0"].concat();
+        while a.send_now(&message, &[]).unwrap().is_some() {}
+        // Nothing of it is sent, so the descriptors are not either.
+        assert_eq!(a.send_now(&message, &[tracked.as_fd()]), Ok(None));
+        drop(tracked);
+        assert_eq!(receive(&mut other), Ok(Some(0)));
+        while receive(&mut b).unwrap().is_some() {}
+        assert!(matches!(a.send_now(&message, &[]), Ok(Some(1..))));
+    }
+
+    #[test]
+    fn sending_can_end_before_receiving_does() {
+        let (mut a, mut b) = Stream::pair().unwrap();
+        a.finish_sending();
+        assert_eq!(receive(&mut b), Ok(Some(0)));
+        assert_eq!(a.send_now(b"x", &[]), Err(Error::Closed));
+        assert_eq!(b.send_now(b"x", &[]), Ok(Some(1)));
+        assert_eq!(receive(&mut a), Ok(Some(1)));
+    }
+
+    #[test]
+    fn x3_descriptors_that_nobody_has_read_are_closed_with_the_connection() {
+        for scratch in [0, 1, 99] {
+            let (mut a, b) = Stream::pair().unwrap();
+            let (tracked, mut other) = Stream::pair().unwrap();
+            for _ in 0..3 {
+                a.send_now(b"{}\0", &[tracked.as_fd()]).unwrap();
+            }
+            drop(tracked);
+            b.close(&mut vec![0; scratch]);
+            assert_eq!(receive(&mut other), Ok(Some(0)));
+            // The end is an end, and no error.
+            assert_eq!(receive(&mut a), Ok(Some(0)));
+        }
+    }
+
+    #[test]
+    fn descriptors_and_bytes_go_together() {
+        let (mut a, mut b) = Stream::pair().unwrap();
+        let attached: Vec<_> = [&a, &b].map(AsFd::as_fd).into();
+        assert_eq!(a.transmit(b"", &attached, SendFlags::DONTWAIT), Ok(Some(0)));
+        assert_eq!(receive(&mut b), Ok(None));
+        let mut tcp = Stream::new(OwnedFd::from(a), Kind::Tcp);
+        let refused = tcp.send_now(b"x", &[b.as_fd()]);
+        assert_eq!(refused, Err(Error::NotAUnixSocket));
+        assert_eq!(receive(&mut b), Ok(None));
+        a = tcp;
+        assert_eq!(a.send_now(b"x", &[]), Ok(Some(1)));
     }
 }

@@ -1,0 +1,580 @@
+//! Connections over TCP and devices, and what Unix sockets say of themselves.
+#![cfg(all(feature = "unix", target_os = "linux"))]
+
+mod common;
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::t::T;
+use common::{EMPTY, t};
+use embedded_io::{Read, Write};
+use nullink::peer::Peer;
+use nullink::service::GetInterfaceDescription;
+use nullink::unix::{self, Error, Listener, OwnedFd, PATH_MAX, Stream, Timeouts, Upgraded};
+use nullink::{Address, Client};
+use rustix::fd::AsFd;
+use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+use rustix::termios::{LocalModes, tcgetattr};
+
+/// Serves the conformance service, for ever, in a thread of its own. What Pipe hands over comes
+/// back, what was read too far first.
+fn serve(listener: Listener) {
+    thread::spawn(move || {
+        let (mut receive, mut send, mut scratch) = ([0; 4096], [0; 4096], [0; 4096]);
+        let mut service = T {
+            scratch: &mut scratch,
+        };
+        loop {
+            let upgraded = unix::serve(&listener, &mut service, &mut receive, &mut send);
+            let Upgraded {
+                mut stream, unread, ..
+            } = upgraded.unwrap();
+            let _ = stream.write(unread);
+            let mut buffer = [0; 64];
+            while let Ok(count @ 1..) = stream.read(&mut buffer) {
+                let _ = stream.write(&buffer[..count]);
+            }
+        }
+    });
+}
+
+/// A service on a TCP port, and its address.
+fn serve_tcp() -> String {
+    let listener = Listener::bind("tcp:127.0.0.1:0").unwrap();
+    let address = format!("127.0.0.1:{}", listener.port().unwrap());
+    serve(listener);
+    address
+}
+
+#[test]
+fn a_service_and_a_client_talk_over_tcp() {
+    for host in ["127.0.0.1", "[::1]"] {
+        let listener = match Listener::bind(&format!("tcp:{host}:0")) {
+            Ok(listener) => listener,
+            Err(Error::System(_)) if host == "[::1]" => continue, // no IPv6 here
+            Err(error) => panic!("{error}"),
+        };
+        let address = format!("tcp:{host}:{}", listener.port().unwrap());
+        assert_eq!(Listener::bind(&address).err(), Some(Error::InUse));
+        serve(listener);
+        let (mut receive, mut send) = ([0; 4096], [0; 4096]);
+        for _ in 0..3 {
+            let stream = Stream::connect(&address).unwrap();
+            assert_eq!(rustix::net::sockopt::tcp_nodelay(&stream), Ok(true));
+            assert_eq!(stream.peer(), Ok(None));
+            let mut client = Client::new(stream, &mut receive, &mut send);
+            let interface = "org.example.t";
+            let reply = client.call(&GetInterfaceDescription { interface }).unwrap();
+            assert!(reply.description.contains("method Pipe()"));
+        }
+    }
+}
+
+#[test]
+fn x7_a_port_where_nobody_listens_says_so() {
+    // One that was somebody's, and is nobody's now.
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let error = Stream::connect(&format!("tcp:127.0.0.1:{port}")).err();
+    assert_eq!(error, Some(Error::NotFound));
+}
+
+#[test]
+fn l3_a_tcp_connection_that_nobody_takes_times_out() {
+    let listener = Listener::bind("tcp:127.0.0.1:0").unwrap();
+    let to = format!("127.0.0.1:{}", listener.port().unwrap())
+        .parse()
+        .unwrap();
+    let limit = Duration::from_millis(50);
+    let timeouts = Timeouts {
+        connect: Some(limit),
+        ..Timeouts::default()
+    };
+    // The queue is as long as the kernel allows.
+    let mut clients = Vec::new();
+    let (error, waited) = loop {
+        let before = Instant::now();
+        match Stream::connect_to(Address::Tcp(to), timeouts) {
+            Ok(client) => clients.push(client),
+            Err(error) => break (error, before.elapsed()),
+        }
+    };
+    assert_eq!(error, Error::TimedOut);
+    assert!(waited >= limit);
+    assert!(listener.accept().is_ok());
+}
+
+#[test]
+fn c1_replies_that_are_due_arrive_over_tcp_although_the_rest_is_not_read() {
+    let address = serve_tcp();
+    let garbage = "x".repeat(100_000);
+    for bad in ["nonsense", "{}", &garbage] {
+        for good in 0..3 {
+            let mut stream = TcpStream::connect(&address).unwrap();
+            let calls = format!("{EMPTY}\0").repeat(good);
+            let input = format!("{calls}{bad}\0{}", format!("{EMPTY}\0").repeat(100));
+            let _ = stream.write_all(input.as_bytes());
+            let mut output = Vec::new();
+            stream
+                .read_to_end(&mut output)
+                .expect("an end, and no ECONNRESET");
+            assert_eq!(output, b"{}\0".repeat(good), "{bad:.10}");
+        }
+    }
+}
+
+#[test]
+fn l1_a_tcp_client_that_does_not_go_is_not_waited_for_for_ever() {
+    let address = serve_tcp();
+    // It sends for ever,
+    let mut stream = TcpStream::connect(&address).unwrap();
+    stream.write_all(b"nonsense\0").unwrap();
+    let mut sent = 0;
+    while let Ok(count) = stream.write(&[b'x'; 4096]) {
+        sent += count;
+    }
+    // (What is not read lies in the sockets' buffers.)
+    assert!(sent < 64 << 20, "{sent}");
+    // or nothing at all.
+    let mut stream = TcpStream::connect(&address).unwrap();
+    stream.write_all(b"nonsense\0").unwrap();
+    assert_eq!(stream.read(&mut [0; 9]).unwrap(), 0);
+    let mut next = TcpStream::connect(&address).unwrap();
+    next.write_all(format!("{EMPTY}\0").as_bytes()).unwrap();
+    let mut reply = [0; 3];
+    next.read_exact(&mut reply).unwrap();
+    assert_eq!(&reply, b"{}\0");
+}
+
+#[test]
+fn u1_over_tcp_what_was_read_too_far_is_handed_over() {
+    let address = serve_tcp();
+    let mut stream = TcpStream::connect(&address).unwrap();
+    let pipe = b"{\"method\":\"org.example.t.Pipe\",\"upgrade\":true}\0raw\0bytes";
+    stream.write_all(pipe).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let mut output = Vec::new();
+    stream.read_to_end(&mut output).unwrap();
+    assert_eq!(output, b"{}\0raw\0bytes");
+}
+
+#[test]
+fn exec_is_left_to_the_program() {
+    assert_eq!(Stream::connect("exec:/bin/true").err(), Some(Error::Exec));
+    assert_eq!(Listener::bind("exec:/bin/true").err(), Some(Error::Exec));
+}
+
+/// A terminal: who holds the first end is the peer of who opens the path. The last is there to look
+/// at it, and keeps it from ending.
+fn terminal() -> (Master, String, OwnedFd) {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let master = openpt(flags).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let other = ioctl_tiocgptpeer(&master, flags).unwrap();
+    let link = |fd: &OwnedFd| {
+        let path = format!("/proc/self/fd/{}", rustix::fd::AsRawFd::as_raw_fd(fd));
+        fs::read_link(path).unwrap().to_str().unwrap().to_string()
+    };
+    let path = link(&other);
+    (Master(master), path, other)
+}
+
+struct Master(OwnedFd);
+
+impl Master {
+    fn try_clone(&self) -> std::io::Result<Self> {
+        rustix::io::fcntl_dupfd_cloexec(&self.0, 0)
+            .map(Master)
+            .map_err(failed)
+    }
+}
+
+fn failed(errno: rustix::io::Errno) -> std::io::Error {
+    std::io::Error::from_raw_os_error(errno.raw_os_error())
+}
+
+impl std::io::Read for Master {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        rustix::io::read(&self.0, buffer).map_err(failed)
+    }
+}
+
+impl std::io::Write for Master {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        rustix::io::write(&self.0, bytes).map_err(failed)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn is_raw(terminal: impl AsFd) -> bool {
+    let modes = tcgetattr(terminal).unwrap().local_modes;
+    !modes.intersects(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG)
+}
+
+/// Reads from a terminal until something has come.
+fn read_until(file: &mut Master, end: &str) -> String {
+    let mut text = String::new();
+    while !text.ends_with(end) {
+        let mut byte = [0];
+        file.read_exact(&mut byte).unwrap();
+        text.push(byte[0].into());
+    }
+    text
+}
+
+#[test]
+fn a_client_talks_over_a_device() {
+    let (mut peer, path, other) = terminal();
+    assert!(!is_raw(&other));
+    // What is left over from an earlier client is not for this one. (It has arrived when the
+    // terminal has echoed it.)
+    peer.write_all(b"{\"parameters\":{\"description\":\"old\"}}\0\n")
+        .unwrap();
+    read_until(&mut peer, "\n");
+    let stream = Stream::connect(&format!("device:{path}")).unwrap();
+    assert!(is_raw(&other));
+    assert_eq!(stream.peer(), Ok(None));
+    let service = thread::spawn(move || {
+        // The NUL cuts off what an earlier client has left.
+        let call = read_until(&mut peer, "}\0");
+        peer.write_all(b"{\"parameters\":{\"description\":\"new\"}}\0")
+            .unwrap();
+        (peer, call)
+    });
+    let (mut receive, mut send) = ([0; 256], [0; 256]);
+    let mut client = Client::new(stream, &mut receive, &mut send);
+    let reply = client.call(&GetInterfaceDescription { interface: "a.b" });
+    assert_eq!(reply.unwrap().description, "new");
+    let (_peer, call) = service.join().unwrap();
+    assert!(
+        call.starts_with("\0{\"method\":\""),
+        "{}",
+        call.escape_debug()
+    );
+
+    // A second connection would read the first one's replies.
+    let second = Stream::connect(&format!("device:{path}"));
+    assert_eq!(second.err(), Some(Error::InUse));
+    drop(client);
+    assert!(!is_raw(&other));
+}
+
+#[test]
+fn a_terminal_that_is_given_away_stays_as_it_is() {
+    let (_peer, path, other) = terminal();
+    let stream = Stream::connect(&format!("device:{path}")).unwrap();
+    let device = OwnedFd::from(stream);
+    assert!(is_raw(&other));
+    drop(device);
+    assert!(is_raw(&other));
+    // Nothing is left that holds it.
+    assert!(Stream::connect(&format!("device:{path}")).is_ok());
+}
+
+#[test]
+fn f5_a_device_with_nobody_at_its_other_end_is_an_end() {
+    let (peer, path, other) = terminal();
+    let mut stream = Stream::connect(&format!("device:{path}")).unwrap();
+    drop((peer, other));
+    assert_eq!(stream.read(&mut [0; 9]), Ok(0));
+    assert_eq!(stream.write(b"x"), Err(Error::Closed));
+}
+
+#[test]
+fn f5_a_terminal_that_nobody_has_open_is_an_end() {
+    // The first end of one, whose other end says so with an error.
+    let mut stream = Stream::connect("device:/dev/ptmx").unwrap();
+    unlockpt(&stream).unwrap();
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    drop(ioctl_tiocgptpeer(&stream, flags).unwrap());
+    assert_eq!(stream.read(&mut [0; 9]), Ok(0));
+}
+
+#[test]
+fn the_nul_that_a_client_begins_with_is_no_message() {
+    let (mut peer, path, other) = terminal();
+    let mut stream = Stream::connect(&format!("device:{path}")).unwrap();
+    let readable = |wait: bool| {
+        let flags = rustix::event::PollFlags::IN;
+        let mut fds = [rustix::event::PollFd::new(&other, flags)];
+        let now = rustix::time::Timespec::default();
+        rustix::event::poll(&mut fds, (!wait).then_some(&now)).unwrap() > 0
+    };
+    peer.write_all(b"\0").unwrap();
+    assert!(readable(true));
+    let reader = thread::spawn(move || {
+        let mut byte = [0; 9];
+        stream.read(&mut byte).map(|_| byte[0])
+    });
+    while readable(false) {
+        thread::yield_now();
+    }
+    peer.write_all(b"x").unwrap();
+    assert_eq!(reader.join().unwrap(), Ok(b'x'));
+}
+
+#[test]
+fn c1_a_device_goes_on_behind_a_message_that_is_none() {
+    let (mut peer, path, _other) = terminal();
+    serve(Listener::bind(&format!("device:{path}")).unwrap());
+    let call = |n: u32| t("Need", &format!(r#"{{"s":"{n}"}}"#)) + "\0";
+    let reply = |n: u32| format!("{{\"parameters\":{{\"s\":\"{n}\"}}}}\0");
+    // It throws away what came before it has begun. So it is asked until it answers.
+    let mut asked = peer.try_clone().unwrap();
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let asking = thread::spawn(move || {
+        while stopped.recv_timeout(Duration::from_millis(50)).is_err() {
+            asked
+                .write_all(format!("\0{}", call(0)).as_bytes())
+                .unwrap();
+        }
+    });
+    read_until(&mut peer, &reply(0));
+    stop.send(()).unwrap();
+    asking.join().unwrap();
+    let too_long = "x".repeat(3000);
+    for (n, bad) in [
+        "{\"meth",
+        "nonsense\0",
+        "nonsense",
+        "\0\0",
+        "{}\0{}\0[",
+        &too_long.repeat(2),
+        // What follows is a part of it, and no call.
+        &format!("{}{}", "x".repeat(4096), t("Need", r#"{"s":"tail"}"#)),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let n = n as u32 + 1;
+        // All of it may be read at once.
+        for part in format!("{bad}\0{}", call(n)).as_bytes().chunks(1000) {
+            peer.write_all(part).unwrap();
+        }
+        let answer = read_until(&mut peer, &reply(n));
+        let answer = answer.replace(&reply(0), "");
+        assert_eq!(answer, reply(n), "{bad:.9}");
+    }
+    // And the other protocol's bytes are left to it.
+    let pipe = b"{\"method\":\"org.example.t.Pipe\",\"upgrade\":true}\0raw\0bytes";
+    peer.write_all(pipe).unwrap();
+    assert_eq!(read_until(&mut peer, "bytes"), "{}\0raw\0bytes");
+}
+
+#[test]
+fn x7_what_is_no_device_says_so() {
+    for path in ["/dev", "/proc/self/exe", "/"] {
+        let address = format!("device:{path}");
+        assert_eq!(Stream::connect(&address).err(), Some(Error::NotADevice));
+        assert_eq!(Listener::bind(&address).err(), Some(Error::NotADevice));
+    }
+    let missing = "device:/dev/no such device";
+    assert_eq!(Stream::connect(missing).err(), Some(Error::NotFound));
+    let long = format!("device:/dev/{}", "x".repeat(PATH_MAX - 4));
+    assert_eq!(Listener::bind(&long).err(), Some(Error::PathTooLong));
+}
+
+#[test]
+fn a_device_may_be_missing_until_it_is_there() {
+    let name = format!("nullink-test-device-{}", std::process::id());
+    let path: PathBuf = std::env::temp_dir().join(name);
+    let listener = Listener::bind(&format!("device:{}", path.display())).unwrap();
+    assert!(listener.pollable().is_none());
+    let (mut peer, device, _other) = terminal();
+    let accepted = thread::spawn(move || {
+        let first = listener.accept().unwrap();
+        let mut buffer = [0; 9];
+        (listener, { first }.read(&mut buffer))
+    });
+    std::os::unix::fs::symlink(device, &path).unwrap();
+    // It throws away what came before. So it is told until it has heard.
+    while !accepted.is_finished() {
+        peer.write_all(b"x").unwrap();
+        thread::sleep(Duration::from_millis(10));
+    }
+    let (listener, count) = accepted.join().unwrap();
+    assert!(matches!(count, Ok(1..)));
+    // Once its connection is closed, there is another.
+    assert!(listener.accept().is_ok());
+    fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn x3_descriptors_of_tcp_and_devices_are_close_on_exec() {
+    // What a program sees that is executed now.
+    let inherited = || {
+        let list = Command::new("ls").arg("/proc/self/fd").output().unwrap();
+        String::from_utf8(list.stdout).unwrap()
+    };
+    let before = inherited();
+    let listener = Listener::bind("tcp:127.0.0.1:0").unwrap();
+    let address = format!("tcp:127.0.0.1:{}", listener.port().unwrap());
+    let _client = Stream::connect(&address).unwrap();
+    let service = listener.accept().unwrap();
+    let _adopted = Stream::from(OwnedFd::from(service));
+    let (_peer, path, _other) = terminal();
+    let _device = Stream::connect(&format!("device:{path}")).unwrap();
+    let peer = Stream::pair().unwrap().0.peer().unwrap().unwrap();
+    let _pidfd = peer.pidfd_racy().unwrap();
+    assert_eq!(inherited(), before);
+}
+
+#[test]
+fn x5_the_process_that_has_connected_is_known() {
+    let name = format!("nullink-test-peer-{}", std::process::id());
+    let listener = Listener::bind(&format!("unix:@{name}")).unwrap();
+    let client = Stream::connect(&format!("unix:@{name}")).unwrap();
+    let service = listener.accept().unwrap();
+    let own = Peer {
+        uid: rustix::process::getuid().as_raw(),
+        gid: rustix::process::getgid().as_raw(),
+        pid: std::process::id(),
+    };
+    assert_eq!(service.peer(), Ok(Some(own)));
+    assert_eq!(client.peer(), Ok(Some(own)));
+    // It stays what it was, when the client has gone.
+    drop(client);
+    assert_eq!(service.peer(), Ok(Some(own)));
+}
+
+#[test]
+fn x5_a_pidfd_by_number_is_that_of_who_has_it_now() {
+    let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+    let peer = Peer {
+        uid: 0,
+        gid: 0,
+        pid: child.id(),
+    };
+    let readable = |pidfd: &OwnedFd, wait: bool| {
+        let flags = rustix::event::PollFlags::IN;
+        let mut fds = [rustix::event::PollFd::new(pidfd, flags)];
+        let now = rustix::time::Timespec::default();
+        rustix::event::poll(&mut fds, (!wait).then_some(&now)).unwrap() > 0
+    };
+    let pidfd = peer.pidfd_racy().unwrap();
+    assert!(!readable(&pidfd, false));
+    drop(child.stdin.take());
+    assert!(readable(&pidfd, true));
+    child.wait().unwrap();
+    // There is no such process any more, and never are these.
+    assert!(peer.pidfd_racy().is_err());
+    for pid in [0, u32::MAX, i32::MAX as u32] {
+        assert!(Peer { pid, ..peer }.pidfd_racy().is_err());
+    }
+}
+
+/// Set while a test is run once more, in a process of its own.
+const AGAIN: &str = "NULLINK_TEST_AGAIN";
+
+#[test]
+fn x5_a_peer_outside_of_the_pid_namespace_is_unknown() {
+    let name = format!("nullink-test-namespace-{}", std::process::id());
+    let inner = "x5_a_peer_outside_of_the_pid_namespace_is_unknown";
+    if let Ok(name) = std::env::var(AGAIN) {
+        let stream = Listener::bind(&format!("unix:@{name}"))
+            .unwrap()
+            .accept()
+            .unwrap();
+        assert_eq!(stream.peer(), Err(Error::UnknownPeer));
+        return;
+    }
+    let namespace = |program: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--pid", "--fork", program]);
+        command
+    };
+    if !namespace("true")
+        .status()
+        .is_ok_and(|status| status.success())
+    {
+        return; // that takes root
+    }
+    let mut command = namespace(std::env::current_exe().unwrap().to_str().unwrap());
+    command
+        .args(["--exact", inner, "--nocapture"])
+        .env(AGAIN, &name);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let _client = loop {
+        match Stream::connect(&format!("unix:@{name}")) {
+            Ok(client) => break Some(client),
+            Err(_) if child.try_wait().unwrap().is_some() => break None,
+            Err(_) => thread::yield_now(),
+        }
+    };
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("1 passed"), "{text}");
+}
+
+#[test]
+fn x6_sockets_are_tagged_with_their_roles() {
+    let name = "x6_sockets_are_tagged_with_their_roles";
+    if let Ok(path) = std::env::var(AGAIN) {
+        let listener = Listener::bind(&path).unwrap();
+        let _client = Stream::connect(&path).unwrap();
+        let _service = listener.accept().unwrap();
+        let listener = Listener::bind("tcp:127.0.0.1:0").unwrap();
+        let _client = Stream::connect(&format!("tcp:127.0.0.1:{}", listener.port().unwrap()));
+        return;
+    }
+    if Command::new("strace")
+        .arg("-V")
+        .stdout(Stdio::null())
+        .status()
+        .is_err()
+    {
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "needs strace");
+        return;
+    }
+    // Whether the kernel can do it (Linux can since 7.0) does not matter.
+    for result in ["retval=0", "error=EPERM"] {
+        let path = std::env::temp_dir().join(format!("nullink-test-tags-{}", std::process::id()));
+        let path = path.to_str().unwrap();
+        let output = Command::new("strace")
+            .args(["-f", "-qq", "-e", "trace=fsetxattr,lsetxattr", "-e"])
+            .arg(format!("inject=fsetxattr,lsetxattr:{result}"))
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", name])
+            .env(AGAIN, path)
+            .output()
+            .unwrap();
+        fs::remove_file(path).unwrap();
+        assert!(output.status.success());
+        let trace = String::from_utf8(output.stderr).unwrap();
+        let tags: Vec<_> = trace
+            .lines()
+            .filter_map(|line| line.split_once("\"user.varlink\", \""))
+            .map(|(before, tag)| (before.contains(path), tag.split('"').next().unwrap()))
+            .collect();
+        let mut expected = vec![(true, "entrypoint"), (false, "listen"), (false, "client")];
+        if result == "retval=0" {
+            expected.push((false, "server"));
+        }
+        assert_eq!(tags, expected, "{trace}");
+    }
+}
+
+#[test]
+fn x1_credentials_that_a_socket_was_set_to_receive_are_no_descriptors() {
+    use rustix::net::sockopt::set_socket_passcred;
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+    let (family, kind) = (AddressFamily::UNIX, SocketType::STREAM);
+    let (a, b) = socketpair(family, kind, SocketFlags::CLOEXEC, None).unwrap();
+    set_socket_passcred(&a, true).unwrap();
+    let (mut a, mut b) = (Stream::from(a), Stream::from(b));
+    b.write(b"hello").unwrap();
+    assert_eq!(a.read(&mut [0; 9]), Ok(5));
+}

@@ -1,0 +1,384 @@
+//! X1: calls with file descriptors.
+#![cfg(all(feature = "unix", target_os = "linux"))]
+
+use std::mem::MaybeUninit;
+use std::time::Duration;
+
+use nullink::client::{CallError, Method};
+use nullink::json::Raw;
+use nullink::unix::{BorrowedFd, DESCRIPTORS_MAX, Error, Listener, OwnedFd, Stream, Timeouts};
+use nullink::{Client, Misuse, Mode};
+use rustix::fd::AsFd;
+use rustix::io::{IoSlice, IoSliceMut};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+};
+use rustix::pipe::{PipeFlags, pipe_with};
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize)]
+struct Swap {
+    n: u32,
+}
+
+#[derive(Deserialize, Debug, PartialEq)]
+struct Swapped {
+    n: u32,
+}
+
+#[derive(Deserialize, Debug, PartialEq)]
+enum SwapError {
+    Full,
+}
+
+impl Method for Swap {
+    const NAME: &'static str = "org.example.swap.Swap";
+    type Output<'r> = Swapped;
+    type Error<'r> = SwapError;
+}
+
+const CALL: &[u8] = b"{\"method\":\"org.example.swap.Swap\",\"parameters\":{\"n\":1}}\0";
+const REPLY: &[u8] = b"{\"parameters\":{\"n\":2}}\0";
+
+/// A pipe, of which one end is sent. The other tells when it is closed everywhere.
+fn pipe() -> (OwnedFd, OwnedFd) {
+    pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap()
+}
+
+fn is_closed((read, write): (OwnedFd, OwnedFd)) -> bool {
+    drop(write);
+    rustix::io::read(&read, &mut [0; 1]) == Ok(0)
+}
+
+/// What a service sends, in one system call.
+fn send(service: &Stream, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) {
+    let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    assert!(control.push(SendAncillaryMessage::ScmRights(descriptors)));
+    let sent = sendmsg(
+        service,
+        &[IoSlice::new(bytes)],
+        &mut control,
+        SendFlags::empty(),
+    );
+    assert_eq!(sent, Ok(bytes.len()));
+}
+
+/// What a service receives, in one system call.
+fn receive(service: &Stream, limit: usize) -> (Vec<u8>, Vec<OwnedFd>) {
+    let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut bytes = vec![0; limit];
+    let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
+    let received = recvmsg(
+        service,
+        &mut [IoSliceMut::new(&mut bytes)],
+        &mut control,
+        flags,
+    );
+    bytes.truncate(received.map_or(0, |received| received.bytes));
+    let mut descriptors = Vec::new();
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(more) = message {
+            descriptors.extend(more);
+        }
+    }
+    (bytes, descriptors)
+}
+
+/// A client, and the service's end of its connection.
+fn with_client(check: impl FnOnce(&mut Client<'_, Stream>, Stream)) {
+    let (a, b) = Stream::pair().unwrap();
+    let (mut receive, mut send) = ([0; 256], [0; 256]);
+    check(&mut Client::new(a, &mut receive, &mut send), b);
+}
+
+fn none<const N: usize>() -> [Option<OwnedFd>; N] {
+    [const { None }; N]
+}
+
+fn is_refused(result: Result<Swapped, CallError<'_, SwapError, Error>>) -> bool {
+    let refused = nullink::Error::Transport(Error::Descriptors);
+    matches!(result, Err(CallError::Connection(error)) if error == refused)
+}
+
+fn is_unusable(client: &mut Client<'_, Stream>) -> bool {
+    let unusable = nullink::Error::Misuse(Misuse::Unusable);
+    matches!(client.call(&Swap { n: 1 }), Err(CallError::Connection(error)) if error == unusable)
+}
+
+#[test]
+fn x1_a_call_sends_its_descriptors_with_its_first_byte() {
+    with_client(|client, service| {
+        let pipe = pipe();
+        send(&service, REPLY, &[]);
+        let reply = client.call_with(&Swap { n: 1 }, &[pipe.0.as_fd(), pipe.1.as_fd()], &mut []);
+        assert_eq!(reply, Ok(Swapped { n: 2 }));
+        let (call, descriptors) = receive(&service, 4096);
+        assert_eq!(call, CALL);
+        assert_eq!(descriptors.len(), 2);
+        assert_eq!(rustix::io::write(&descriptors[1], b"x"), Ok(1));
+        assert_eq!(rustix::io::read(&pipe.0, &mut [0; 9]), Ok(1));
+        drop(descriptors);
+        assert!(is_closed(pipe));
+    });
+}
+
+#[test]
+fn x1_calls_that_wait_to_be_sent_do_not_get_the_descriptors_of_another() {
+    with_client(|client, service| {
+        let pipe = pipe();
+        client.queue(&Swap { n: 0 }, Mode::Oneway).unwrap();
+        send(&service, REPLY, &[]);
+        client
+            .call_with(&Swap { n: 1 }, &[pipe.0.as_fd()], &mut [])
+            .unwrap();
+        // (In one read, the kernel would join the two.)
+        let (first, descriptors) = receive(&service, 1);
+        assert_eq!((first.as_slice(), descriptors.len()), (&b"{"[..], 0));
+        let (rest, descriptors) = receive(&service, 4096);
+        assert!(rest.ends_with(CALL) && rest.len() > CALL.len());
+        assert_eq!(descriptors.len(), 1);
+    });
+}
+
+#[test]
+fn x1_a_call_takes_the_descriptors_of_its_reply() {
+    for (sent, room) in [(0, 0), (0, 2), (1, 1), (1, 3), (3, 3), (253, 253)] {
+        with_client(|client, service| {
+            let pipe = pipe();
+            let mut received = [const { None }; 253];
+            // What lies there from before is no part of it.
+            received[0] = Some(rustix::io::dup(&pipe.1).unwrap());
+            let received = &mut received[..room];
+            send(&service, REPLY, &vec![pipe.1.as_fd(); sent]);
+            let reply = client.call_with(&Swap { n: 1 }, &[], received);
+            assert_eq!(reply, Ok(Swapped { n: 2 }));
+            let count = received.iter().take_while(|slot| slot.is_some()).count();
+            assert_eq!((count, received.iter().flatten().count()), (sent, sent));
+            for descriptor in received.iter().flatten() {
+                let flags = rustix::io::fcntl_getfd(descriptor).unwrap();
+                assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
+                assert_eq!(rustix::io::write(descriptor, b"x"), Ok(1));
+                assert_eq!(rustix::io::read(&pipe.0, &mut [0; 9]), Ok(1));
+            }
+            received.fill_with(|| None);
+            if room > 0 {
+                assert!(is_closed(pipe));
+            }
+        });
+    }
+}
+
+#[test]
+fn x1_a_reply_in_pieces_has_the_descriptors_of_its_first_byte() {
+    for split in 1..REPLY.len() {
+        with_client(|client, service| {
+            let (pipe, mut received) = (pipe(), none::<2>());
+            send(&service, &REPLY[..split], &[pipe.1.as_fd()]);
+            send(&service, &REPLY[split..], &[]);
+            let reply = client.call_with(&Swap { n: 1 }, &[], &mut received);
+            assert_eq!(reply, Ok(Swapped { n: 2 }));
+            assert!(received[0].is_some() && received[1].is_none());
+        });
+    }
+}
+
+#[test]
+fn x1_an_error_is_a_reply_and_can_bring_descriptors() {
+    with_client(|client, service| {
+        let (pipe, mut received) = (pipe(), none::<1>());
+        send(
+            &service,
+            b"{\"error\":\"org.example.swap.Full\"}\0",
+            &[pipe.1.as_fd()],
+        );
+        let error = client.call_with(&Swap { n: 1 }, &[], &mut received);
+        assert_eq!(error, Err(CallError::Method(SwapError::Full)));
+        assert!(received[0].is_some());
+    });
+}
+
+#[test]
+fn x1_more_descriptors_than_there_is_room_for_end_the_connection() {
+    for (sent, room) in [(1, 0), (2, 1), (253, 1), (253, 252)] {
+        with_client(|client, service| {
+            let (pipe, mut received) = (pipe(), none::<253>());
+            send(&service, REPLY, &vec![pipe.1.as_fd(); sent]);
+            let reply = client.call_with(&Swap { n: 1 }, &[], &mut received[..room]);
+            assert!(is_refused(reply));
+            assert!(received.iter().all(Option::is_none));
+            assert!(is_closed(pipe));
+            assert!(is_unusable(client));
+        });
+    }
+}
+
+#[test]
+fn x1_descriptors_inside_of_a_reply_end_the_connection() {
+    for split in 1..REPLY.len() {
+        for first in [0, 1] {
+            with_client(|client, service| {
+                let (pipe, mut received) = (pipe(), none::<9>());
+                send(&service, &REPLY[..split], &vec![pipe.1.as_fd(); first]);
+                send(&service, &REPLY[split..], &[pipe.1.as_fd()]);
+                let reply = client.call_with(&Swap { n: 1 }, &[], &mut received);
+                assert!(is_refused(reply), "{split}");
+                assert!(received.iter().all(Option::is_none));
+                assert!(is_closed(pipe));
+                assert!(is_unusable(client));
+            });
+        }
+    }
+}
+
+#[test]
+fn x1_descriptors_that_no_call_has_asked_for_end_the_connection() {
+    with_client(|client, service| {
+        let pipe = pipe();
+        send(&service, REPLY, &[]);
+        send(&service, REPLY, &[pipe.1.as_fd()]);
+        // The reply to a call that takes descriptors is read alone.
+        let reply = client.call_with(&Swap { n: 1 }, &[], &mut none::<1>());
+        assert_eq!(reply, Ok(Swapped { n: 2 }));
+        assert!(is_refused(client.call(&Swap { n: 1 })));
+        assert!(is_closed(pipe));
+        assert!(is_unusable(client));
+    });
+}
+
+#[test]
+fn a_call_without_descriptors_is_read_as_ever() {
+    let (a, service) = Stream::pair().unwrap();
+    let (mut receive, mut out) = ([0; 256], [0; 256]);
+    let mut client = Client::new(a, &mut receive, &mut out);
+    send(&service, &REPLY.repeat(3), &[]);
+    client
+        .call_with(&Swap { n: 1 }, &[], &mut none::<1>())
+        .unwrap();
+    // All that is there, in one system call.
+    client.call(&Swap { n: 1 }).unwrap();
+    assert_eq!(client.into_parts().1, REPLY);
+}
+
+#[test]
+fn x1_a_reply_that_is_too_long_takes_its_descriptors_with_it() {
+    with_client(|client, service| {
+        let (pipe, mut received) = (pipe(), none::<1>());
+        let long = [b"{".as_slice(), &[b' '; 999], b"}\0"].concat();
+        send(&service, &long, &[pipe.1.as_fd()]);
+        send(&service, REPLY, &[pipe.1.as_fd(), pipe.1.as_fd()]);
+        let too_long = client.call_with(&Swap { n: 1 }, &[], &mut received);
+        let expected = CallError::Connection(nullink::Error::TooLong);
+        assert_eq!(too_long, Err(expected));
+        assert!(received[0].is_none());
+        // The next reply has its own.
+        let mut received = none::<2>();
+        let reply = client.call_with(&Swap { n: 1 }, &[], &mut received);
+        assert_eq!(reply, Ok(Swapped { n: 2 }));
+        assert_eq!(received.iter().flatten().count(), 2);
+        drop(received);
+        assert!(is_closed(pipe));
+    });
+}
+
+#[test]
+fn x1_what_can_not_be_sent_leaves_the_connection_as_it_was() {
+    let pipe = pipe();
+    with_client(|client, service| {
+        let many = vec![pipe.1.as_fd(); DESCRIPTORS_MAX + 1];
+        let error = client.call_with(&Swap { n: 1 }, &many, &mut []);
+        let expected = nullink::Error::Transport(Error::TooManyDescriptors);
+        assert_eq!(error, Err(CallError::Connection(expected)));
+        assert_eq!(receive(&service, 4096).0, b"");
+
+        // A call whose reply is outstanding is in the way.
+        client.queue(&Swap { n: 1 }, Mode::Simple).unwrap();
+        let error = client.call_with(&Swap { n: 1 }, &[pipe.1.as_fd()], &mut []);
+        let expected = nullink::Error::Misuse(Misuse::RepliesOutstanding);
+        assert_eq!(error, Err(CallError::Connection(expected)));
+        assert_eq!(receive(&service, 4096).0, b"");
+
+        send(&service, REPLY, &[]);
+        assert_eq!(client.receive::<Swap>(), Ok(Swapped { n: 2 }));
+        let (call, descriptors) = receive(&service, 4096);
+        assert_eq!((&call[..], descriptors.len()), (CALL, 0));
+    });
+
+    let listener = Listener::bind("tcp:127.0.0.1:0").unwrap();
+    let address = format!("tcp:127.0.0.1:{}", listener.port().unwrap());
+    let (mut receive, mut send) = ([0; 256], [0; 256]);
+    let stream = Stream::connect(&address).unwrap();
+    let mut client = Client::new(stream, &mut receive, &mut send);
+    let mut service = listener.accept().unwrap();
+    let error = client.call_with(&Swap { n: 1 }, &[pipe.1.as_fd()], &mut []);
+    let expected = nullink::Error::Transport(Error::NotAUnixSocket);
+    assert_eq!(error, Err(CallError::Connection(expected)));
+    // None have come, so there may be room for some.
+    embedded_io::Write::write(&mut service, REPLY).unwrap();
+    let reply = client.call_with(&Swap { n: 1 }, &[], &mut none::<1>());
+    assert_eq!(reply, Ok(Swapped { n: 2 }));
+    assert!(is_closed(pipe));
+}
+
+#[test]
+fn l3_a_reply_with_descriptors_can_time_out() {
+    with_client(|client, service| {
+        let timeouts = Timeouts {
+            reply: Some(Duration::from_millis(20)),
+            ..Timeouts::default()
+        };
+        client.stream().set_timeouts(timeouts).unwrap();
+        let (pipe, mut received) = (pipe(), none::<1>());
+        send(&service, &REPLY[..5], &[pipe.1.as_fd()]);
+        let error = client.call_with(&Swap { n: 1 }, &[], &mut received);
+        let expected = nullink::Error::Transport(Error::TimedOut);
+        assert_eq!(error, Err(CallError::Connection(expected)));
+        assert!(received[0].is_none());
+        assert!(is_closed(pipe));
+        assert!(is_unusable(client));
+    });
+}
+
+#[test]
+fn r5_a_service_that_is_gone_is_an_error_of_its_own() {
+    with_client(|client, service| {
+        let pipe = pipe();
+        drop(service);
+        let error = client.call_with(&Swap { n: 1 }, &[pipe.1.as_fd()], &mut none::<1>());
+        assert_eq!(error, Err(CallError::Connection(nullink::Error::Closed)));
+        assert!(is_closed(pipe));
+    });
+}
+
+#[test]
+fn l4_descriptors_that_the_system_has_no_room_for_end_the_connection() {
+    // In a process of its own, which may have no more than so many.
+    const AGAIN: &str = "NULLINK_TEST_AGAIN";
+    let name = "l4_descriptors_that_the_system_has_no_room_for_end_the_connection";
+    if std::env::var_os(AGAIN).is_none() {
+        let output = std::process::Command::new("sh")
+            .args(["-c", r#"ulimit -n 64; exec "$0" --exact "$1" --nocapture"#])
+            .arg(std::env::current_exe().unwrap())
+            .arg(name)
+            .env(AGAIN, "1")
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains("1 passed"), "{text}");
+        return;
+    }
+    with_client(|client, service| {
+        let (pipe, mut received) = (pipe(), none::<99>());
+        send(&service, REPLY, &vec![pipe.1.as_fd(); 99]);
+        assert!(is_refused(client.call_with(
+            &Swap { n: 1 },
+            &[],
+            &mut received
+        )));
+        assert!(received.iter().all(Option::is_none));
+        assert!(is_closed(pipe));
+        assert!(client.call_raw("a.b.C", Raw::EMPTY_OBJECT).is_err());
+    });
+}
