@@ -11,44 +11,22 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::t::T;
+use common::serving::{echo, serve};
 use common::{EMPTY, t};
 use embedded_io::{Read, Write};
 use nullink::peer::Peer;
 use nullink::service::GetInterfaceDescription;
-use nullink::unix::{self, Error, Listener, OwnedFd, PATH_MAX, Stream, Timeouts, Upgraded};
+use nullink::unix::{self, Error, Listener, OwnedFd, PATH_MAX, Stream, Timeouts};
 use nullink::{Address, Client};
 use rustix::fd::AsFd;
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
 
-/// Serves the conformance service, for ever, in a thread of its own. What Pipe hands over comes
-/// back, what was read too far first.
-fn serve(listener: Listener) {
-    thread::spawn(move || {
-        let (mut receive, mut send, mut scratch) = ([0; 4096], [0; 4096], [0; 4096]);
-        let mut service = T {
-            scratch: &mut scratch,
-        };
-        loop {
-            let upgraded = unix::serve(&listener, &mut service, &mut receive, &mut send);
-            let Upgraded {
-                mut stream, unread, ..
-            } = upgraded.unwrap();
-            let _ = stream.write(unread);
-            let mut buffer = [0; 64];
-            while let Ok(count @ 1..) = stream.read(&mut buffer) {
-                let _ = stream.write(&buffer[..count]);
-            }
-        }
-    });
-}
-
 /// A service on a TCP port, and its address.
 fn serve_tcp() -> String {
     let listener = Listener::bind("tcp:127.0.0.1:0").unwrap();
     let address = format!("127.0.0.1:{}", listener.port().unwrap());
-    serve(listener);
+    serve(listener, echo);
     address
 }
 
@@ -62,7 +40,7 @@ fn a_service_and_a_client_talk_over_tcp() {
         };
         let address = format!("tcp:{host}:{}", listener.port().unwrap());
         assert_eq!(Listener::bind(&address).err(), Some(Error::InUse));
-        serve(listener);
+        serve(listener, echo);
         let (mut receive, mut send) = ([0; 4096], [0; 4096]);
         for _ in 0..3 {
             let stream = Stream::connect(&address).unwrap();
@@ -329,7 +307,7 @@ fn the_nul_that_a_client_begins_with_is_no_message() {
 #[test]
 fn c1_a_device_goes_on_behind_a_message_that_is_none() {
     let (mut peer, path, _other) = terminal();
-    serve(Listener::bind(&format!("device:{path}")).unwrap());
+    serve(Listener::bind(&format!("device:{path}")).unwrap(), echo);
     let call = |n: u32| t("Need", &format!(r#"{{"s":"{n}"}}"#)) + "\0";
     let reply = |n: u32| format!("{{\"parameters\":{{\"s\":\"{n}\"}}}}\0");
     // It throws away what came before it has begun. So it is asked until it answers.

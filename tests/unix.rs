@@ -13,13 +13,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::t::T;
+use common::serving::{echo, serve};
 use common::{EMPTY, t};
 use embedded_io::{Error as _, ErrorKind, Read, Write};
 use nullink::client::CallError;
 use nullink::json::Raw;
 use nullink::service::{GetInterfaceDescription, ServiceError};
-use nullink::unix::{self, Error, Listener, PATH_MAX, Stream, Timeouts, Upgraded};
+use nullink::unix::{Error, Listener, PATH_MAX, Stream, Timeouts};
 use nullink::{Address, Client, Misuse};
 
 /// A fresh directory.
@@ -46,26 +46,11 @@ impl Drop for Directory {
     }
 }
 
-/// Serves the conformance service at a path, for ever, in a thread of its own. What Pipe hands
-/// over comes back.
+/// Serves the conformance service at a path. What Pipe hands over comes back.
 fn serve_at(path: &str) {
-    let listener = Listener::bind(path).unwrap();
-    thread::spawn(move || {
-        let (mut receive, mut send, mut scratch) = ([0; 4096], [0; 4096], [0; 4096]);
-        let mut service = T {
-            scratch: &mut scratch,
-        };
-        loop {
-            let upgraded = unix::serve(&listener, &mut service, &mut receive, &mut send);
-            let Upgraded {
-                mut stream, unread, ..
-            } = upgraded.unwrap();
-            assert_eq!(unread, b"", "the other protocol's bytes are left to it");
-            let mut buffer = [0; 64];
-            while let Ok(count @ 1..) = stream.read(&mut buffer) {
-                let _ = stream.write(&buffer[..count]);
-            }
-        }
+    serve(Listener::bind(path).unwrap(), |stream, unread| {
+        assert_eq!(unread, b"", "the other protocol's bytes are left to it");
+        echo(stream, unread);
     });
 }
 
@@ -543,20 +528,17 @@ fn u1_an_upgraded_stream_is_read_as_any_other() {
     let directory = Directory::new();
     let path = directory.path("socket");
     let listener = Listener::bind(&path).unwrap();
-    let service = thread::spawn(move || {
-        let (mut receive, mut send, mut scratch) = ([0; 4096], [0; 4096], [0; 4096]);
-        let mut service = T {
-            scratch: &mut scratch,
-        };
-        let upgraded = unix::serve(&listener, &mut service, &mut receive, &mut send).unwrap();
-        let Upgraded { mut stream, .. } = upgraded;
+    serve(listener, |mut stream, _| {
         // The confirmation was read first, so all of it is there.
-        stream.read(&mut [0; 64])
+        let count = stream.read(&mut [0; 64]).unwrap();
+        stream.write(&[count as u8]).unwrap();
     });
     let mut stream = UnixStream::connect(&path).unwrap();
     let pipe = b"{\"method\":\"org.example.t.Pipe\",\"upgrade\":true}\0a\0\\\0b\0";
     stream.write_all(pipe).unwrap();
-    assert_eq!(service.join().unwrap(), Ok(6));
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    assert_eq!(answer, b"{}\0\x06");
 }
 
 #[test]

@@ -523,7 +523,9 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
 
     /// How long a program may wait that waits itself, in milliseconds; None is for ever.
     pub fn timeout(&self) -> Option<u64> {
-        if self.slots.iter().any(|slot| slot.busy) {
+        let mut devices = self.listeners.iter().enumerate();
+        let device = devices.any(|(index, source)| self.is_free_device(index, source));
+        if self.slots.iter().any(|slot| slot.busy) || (device && self.takes_connections()) {
             return Some(0);
         }
         let backing_off = (self.backing_off > 0).then_some(BACK_OFF);
@@ -549,6 +551,12 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         self.backing_off == 0 && self.slots.iter().any(Slot::is_free)
     }
 
+    /// Whether a listener is a device, of which there is no connection: it has one at a time.
+    fn is_free_device(&self, index: usize, source: &Source) -> bool {
+        let used = self.slots.iter().any(|slot| slot.source == Some(index));
+        source.listener.pollable().is_none() && !used
+    }
+
     /// Waits until something is ready, but not longer than `limit` milliseconds.
     fn poll(&mut self, limit: Option<u64>) -> Result<(), unix::Error> {
         let wait = self.timeout().into_iter().chain(limit).min();
@@ -569,7 +577,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         for (index, source) in self.listeners.iter_mut().enumerate().filter(|_| takes) {
             source.ready = match source.listener.pollable() {
                 Some(_) => !found.next().unwrap_or(PollFlags::empty()).is_empty(),
-                // A device: it has one connection at a time.
+                // A device has one connection at a time.
                 None => !self.slots.iter().any(|slot| slot.source == Some(index)),
             };
             any |= source.ready;

@@ -94,10 +94,11 @@ pub trait Service {
 
     /// Whether some method upgrades its connection.
     ///
-    /// On Unix sockets [`unix::serve`](crate::unix::serve) reads nothing beyond the end of a call that may upgrade, at
-    /// the price of one more system call for each read, so that the bare descriptor can be handed
-    /// on afterwards: UAPI.20, "`upgrade`". With [`serve`](crate::serve) that is for the caller to
-    /// ask for: [`Stream::stop_at_upgrades`](crate::unix::Stream::stop_at_upgrades).
+    /// On Unix sockets [`Server`](crate::server::Server) reads nothing beyond the end of a call that
+    /// may upgrade then, at the price of one more system call for each read, so that the bare
+    /// descriptor can be handed on afterwards: UAPI.20, "`upgrade`". With [`serve`](crate::serve) that
+    /// is for the caller to ask for:
+    /// [`Stream::stop_at_upgrades`](crate::unix::Stream::stop_at_upgrades).
     const UPGRADES: bool = false;
 
     /// Whether calls are checked against the definition before they get to the service: what is

@@ -2,7 +2,7 @@
 //! character devices.
 //!
 //! A [`Stream`] is an [`embedded_io`] stream, for [`Client`](crate::Client) and
-//! [`serve`](crate::serve()). [`Listener`] takes connections, and [`serve`] serves one after another.
+//! [`serve`](crate::serve()). A [`Listener`] takes connections, for [`Server`](crate::server::Server).
 //! With a stream below it, [`Client::call_with`](crate::Client::call_with) sends and takes file
 //! descriptors.
 //!
@@ -15,7 +15,6 @@ mod error;
 mod listener;
 mod peer;
 mod receive;
-mod serve;
 mod socket;
 mod stream;
 mod time;
@@ -23,7 +22,6 @@ mod time;
 pub use error::Error;
 pub use listener::Listener;
 pub(crate) use receive::Reading;
-pub use serve::{Upgraded, serve};
 pub use stream::Stream;
 pub use time::{Timeouts, monotonic};
 

@@ -30,9 +30,6 @@ pub(crate) enum Reading {
     /// On Unix sockets not beyond the end of the message, because descriptors are welcome that come
     /// with the first byte of the next. As many system calls; and one more if some do come.
     ToEachMessage,
-    /// One byte at a time, whatever is below: for a line that has to go on behind a message that is
-    /// none.
-    ByteByByte,
 }
 
 impl Reading {
@@ -45,7 +42,6 @@ impl Reading {
             Reading::ToEachMessage => {
                 find_nul(seen).map_or(seen.len(), |nul| nul.saturating_add(1))
             }
-            Reading::ByteByByte => 1,
         }
     }
 }
@@ -83,7 +79,7 @@ pub(super) fn receive(
     take: Option<Take<'_>>,
     flags: RecvFlags,
 ) -> Result<Option<usize>, Error> {
-    if matches!(reading, Reading::Freely | Reading::ByteByByte) {
+    if reading == Reading::Freely {
         let limit = reading.limit(inside, buffer);
         return uninvited(socket, up_to(buffer, 0, limit), flags);
     }
@@ -340,7 +336,7 @@ mod tests {
 
     #[test]
     fn x1_descriptors_that_nobody_has_asked_for_are_refused() {
-        for reading in [Reading::Freely, Reading::ToUpgrades, Reading::ByteByByte] {
+        for reading in [Reading::Freely, Reading::ToUpgrades] {
             for pieces in [
                 &[("a\0", 1)][..],
                 &[("a\0", 0), ("b\0", 1)],

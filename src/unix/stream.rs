@@ -148,7 +148,7 @@ impl Stream {
     ///
     /// It is so on Unix sockets only. On other streams what was read too far is handed over.
     ///
-    /// [`serve`](super::serve()) sees to it, for a service that
+    /// [`Server`](crate::server::Server) sees to it, for a service that
     /// [upgrades](crate::Service::UPGRADES).
     pub fn stop_at_upgrades(&mut self, stop: bool) {
         self.reading = match stop {
@@ -266,12 +266,6 @@ impl Stream {
         }
     }
 
-    /// Reads up to the end of the message inside of which the last read has ended, or to the end of
-    /// the connection.
-    pub(super) fn skip_message(&mut self, scratch: &mut [u8]) {
-        while self.inside && matches!(self.read(scratch), Ok(1..)) {}
-    }
-
     /// What the next read reads; None if there is nothing now.
     fn receive(
         &mut self,
@@ -282,13 +276,12 @@ impl Stream {
         if buffer.is_empty() {
             return Ok(None);
         }
-        let how = match (self.kind, self.reading) {
-            (Kind::Unix, reading) => reading,
-            (_, Reading::ByteByByte) => Reading::ByteByByte,
-            _ => Reading::Freely,
+        let how = match self.kind {
+            Kind::Unix => self.reading,
+            Kind::Tcp | Kind::Device => Reading::Freely,
         };
         let received = match self.kind {
-            Kind::Device => self.receive_from_device(buffer, how)?,
+            Kind::Device => self.receive_from_device(buffer)?,
             _ => receive::receive(&self.descriptor, buffer, (how, self.inside), take, flags)?,
         };
         if let Some(count @ 1..) = received {
@@ -298,26 +291,13 @@ impl Stream {
         Ok(received)
     }
 
-    fn receive_from_device(
-        &self,
-        buffer: &mut [u8],
-        reading: Reading,
-    ) -> Result<Option<usize>, Error> {
-        let length = match reading {
-            Reading::ByteByByte => 1,
-            _ => buffer.len(),
-        };
-        let buffer = buffer.get_mut(..length).unwrap_or_default();
-        loop {
-            match retry_on_intr(|| rustix::io::read(&self.descriptor, &mut *buffer)) {
-                // A message that is empty is what a client begins with.
-                Ok(1) if !self.inside && buffer.starts_with(&[0]) => {}
-                Ok(count) => return Ok(Some(count)),
-                Err(Errno::AGAIN) => return Ok(None),
-                // Nobody is at the other end any more.
-                Err(Errno::IO) => return Ok(Some(0)),
-                Err(errno) => return Err(errno.into()),
-            }
+    fn receive_from_device(&self, buffer: &mut [u8]) -> Result<Option<usize>, Error> {
+        match retry_on_intr(|| rustix::io::read(&self.descriptor, &mut *buffer)) {
+            Ok(count) => Ok(Some(count)),
+            Err(Errno::AGAIN) => Ok(None),
+            // Nobody is at the other end any more.
+            Err(Errno::IO) => Ok(Some(0)),
+            Err(errno) => Err(errno.into()),
         }
     }
 
@@ -371,7 +351,11 @@ impl Stream {
                 deadline.wait(&self.descriptor)?;
             }
             let take = take.as_mut().map(|take| &mut **take as Take<'_>);
+            let inside = self.inside;
             match (self.receive(buffer, take, flags)?, &mut self.reply) {
+                // On a device, a client begins with a message that is empty.
+                (Some(1), _)
+                    if self.kind == Kind::Device && !inside && buffer.starts_with(&[0]) => {}
                 (Some(count), reply) => {
                     if let Some(deadline) = reply {
                         deadline.received(buffer.get(..count).unwrap_or_default());

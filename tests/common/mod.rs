@@ -2,6 +2,8 @@
 //! way in which their bytes can arrive.
 #![allow(dead_code)] // not every test uses everything
 
+#[cfg(all(feature = "unix", target_os = "linux"))]
+pub mod serving;
 #[path = "../../examples/shared/t.rs"]
 pub mod t;
 

@@ -1,0 +1,38 @@
+//! The conformance service, in a thread of its own.
+
+use std::thread;
+
+use embedded_io::{Read, Write};
+use nullink::server::{Event, Server, Slots};
+use nullink::unix::{Listener, Stream};
+
+use super::t::T;
+
+/// Serves for ever. What is handed over after an upgrade goes to `upgraded`, in a thread of its own,
+/// with what was read too far.
+pub fn serve(listener: Listener, upgraded: fn(Stream, Vec<u8>)) {
+    thread::spawn(move || {
+        let mut slots = Box::new(Slots::<8, 4096, 4096, 8>::new());
+        let mut server = Server::new(listener, &mut slots);
+        let mut scratch = [0; 4096];
+        let mut service = T {
+            scratch: &mut scratch,
+        };
+        loop {
+            if let Event::Upgraded(connection, _) = server.serve(&mut service).unwrap() {
+                let (stream, unread) = server.take(connection).unwrap();
+                let unread = unread.to_vec();
+                thread::spawn(move || upgraded(stream, unread));
+            }
+        }
+    });
+}
+
+/// What was read too far comes back, and then everything else.
+pub fn echo(mut stream: Stream, unread: Vec<u8>) {
+    let _ = stream.write(&unread);
+    let mut buffer = [0; 64];
+    while let Ok(count @ 1..) = stream.read(&mut buffer) {
+        let _ = stream.write(&buffer[..count]);
+    }
+}
