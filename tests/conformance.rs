@@ -198,7 +198,7 @@ const PROMISES: &[(&str, char, &str, Kept)] = &[
         "X1",
         '!',
         "descriptors go with the first byte of their message",
-        NotYet,
+        InPart("a client's calls"),
     ),
     (
         "X2",
@@ -210,15 +210,15 @@ const PROMISES: &[(&str, char, &str, Kept)] = &[
         "X3",
         '!',
         "every descriptor is close-on-exec, and none leaks",
-        InPart("nothing passes descriptors yet"),
+        Yes,
     ),
     ("X4", '!', "socket activation", NotYet),
-    ("X5", '+', "credentials of the peer", NotYet),
+    ("X5", '+', "credentials of the peer", InPart("of a stream")),
     (
         "X6",
         '+',
         "`user.varlink` tags; entrypoints are 0644 or wider",
-        InPart("the mode; no tags yet"),
+        Yes,
     ),
     (
         "X7",
@@ -226,7 +226,12 @@ const PROMISES: &[(&str, char, &str, Kept)] = &[
         "errors name the path's problem, and live sockets of others are never removed",
         Yes,
     ),
-    ("L1", '!', "a bad client costs its own slot only", NotYet),
+    (
+        "L1",
+        '!',
+        "a bad client costs its own slot only",
+        InPart("what sockets can do to a driver"),
+    ),
     ("L2", '+', "more clients than slots wait", NotYet),
     (
         "L3",
