@@ -198,7 +198,7 @@ const PROMISES: &[(&str, char, &str, Kept)] = &[
         "X1",
         '!',
         "descriptors go with the first byte of their message",
-        InPart("a service can not take any yet"),
+        InPart("a client's calls"),
     ),
     (
         "X2",
@@ -210,7 +210,7 @@ const PROMISES: &[(&str, char, &str, Kept)] = &[
         "X3",
         '!',
         "every descriptor is close-on-exec, and none leaks",
-        InPart("nothing passes descriptors yet"),
+        Yes,
     ),
     ("X4", '!', "socket activation", NotYet),
     ("X5", '+', "credentials of the peer", Yes),
@@ -218,7 +218,7 @@ const PROMISES: &[(&str, char, &str, Kept)] = &[
         "X6",
         '+',
         "`user.varlink` tags; entrypoints are 0644 or wider",
-        InPart("the mode; no tags yet"),
+        Yes,
     ),
     (
         "X7",
