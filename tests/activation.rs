@@ -1,4 +1,4 @@
-//! X4: sockets that a program is started with, on both sides.
+//! X4: sockets that a program is started with, on both sides; and the hooks that programs supply.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
 #[path = "../examples/shared/process.rs"]
@@ -598,7 +598,7 @@ fn read_all(mut stream: Stream) -> String {
 }
 
 #[test]
-fn x2_a_socket_that_refuses_descriptors_gets_none() {
+fn a_socket_that_refuses_descriptors_gets_none() {
     let _alone = Alone::new();
     let (listener, address) = listener("refuses");
     process::refuse_descriptors(listener.as_fd());
@@ -618,7 +618,7 @@ fn x2_a_socket_that_refuses_descriptors_gets_none() {
 }
 
 #[test]
-fn x5_the_process_at_the_other_end_is_known() {
+fn the_process_at_the_other_end_is_known() {
     let _alone = Alone::new();
     let (a, b) = Stream::pair().unwrap();
     if kernel() < (6, 5) {
