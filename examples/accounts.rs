@@ -3,16 +3,32 @@
 //! ```sh
 //! cargo run --example accounts unix:/tmp/accounts
 //! ```
+//!
+//! If it is started with a socket, it serves that, and needs no address:
+//!
+//! ```sh
+//! cargo build --example accounts
+//! systemd-socket-activate -l /tmp/accounts target/debug/examples/accounts
+//! ```
 
 #[path = "shared/accounts.rs"]
 #[allow(dead_code)] // the clients' part
 mod accounts;
+#[path = "shared/process.rs"]
+#[allow(dead_code)] // the part that starts programs
+mod process;
 
 use std::process::ExitCode;
+use std::sync::Mutex;
+use std::time::Duration;
 
 use accounts::Accounts;
 use nullink::Address;
-use nullink::unix::{Listener, serve};
+use nullink::server::{Limits, Server, Slots};
+use nullink::unix::{self, Listener};
+
+/// Room for 8 clients. The reply to GetAll has to fit: a thousand accounts do.
+static SLOTS: Mutex<Slots<8, { 16 * 1024 }, { 256 * 1024 }>> = Mutex::new(Slots::new());
 
 fn main() -> ExitCode {
     match run() {
@@ -25,16 +41,33 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Box<dyn std::error::Error>> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [address] = &arguments[..] else {
-        return Err("usage: accounts ADDRESS, which is unix:/path or unix:@name".into());
+    let activated = process::activated()?;
+    let limits = Limits {
+        // Whoever has started it will do so again.
+        exit: activated.is_some().then_some(Duration::from_secs(10)),
+        write: Some(Duration::from_secs(30)),
+        ..Limits::default()
+    };
+    let source = match activated {
+        Some(activated) => activated,
+        None => bind()?.into(),
     };
     let (passwd, group) = (std::fs::read("/etc/passwd")?, std::fs::read("/etc/group")?);
-    let listener = Listener::bind_to(Address::parse(address)?, Listener::EVERYBODY)?;
-
-    // The reply to GetAll has to fit: a thousand accounts do.
-    let (mut receive, mut send) = (vec![0; 16 * 1024], vec![0; 256 * 1024]);
     let mut service = Accounts::new(&passwd, &group);
-    serve(&listener, &mut service, &mut receive, &mut send)?;
+    let mut slots = SLOTS.lock().expect("nobody else has it");
+    let mut server = Server::new(source, &mut slots);
+    server.set_clock(unix::monotonic);
+    server.set_limits(limits);
+    // Until it is idle for long enough.
+    server.serve(&mut service)?;
     Ok(())
+}
+
+fn bind() -> Result<Listener, Box<dyn std::error::Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [address] = &arguments[..] else {
+        return Err("usage: accounts ADDRESS, such as unix:/path or tcp:127.0.0.1:1234".into());
+    };
+    let address = Address::parse(address)?;
+    Ok(Listener::bind_to(address, Listener::EVERYBODY)?)
 }

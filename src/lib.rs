@@ -91,6 +91,7 @@
 //! | [`client`] | a client's side: typed calls, what waits for a reply |
 //! | [`connection`] | the blocking driver for both, over any [`embedded_io`] stream: [`serve`], [`Client`] |
 //! | [`unix`] | Unix sockets, TCP and devices, with the feature `unix` on Linux |
+//! | [`activation`] | sockets that a program is started with, with the feature `unix` on Linux |
 //! | [`address`] | where services are: `unix:/run/org.example.ftl` |
 //! | [`message`] | the envelopes: [`Call`], [`Reply`], [`Mode`] |
 //! | [`idl`] | interface definitions: read while compiling, checked, compared |
@@ -100,7 +101,8 @@
 //! | [`peer`] | who is at the other end, and what comes from there besides bytes |
 //! | [`error`](mod@error) | what can go wrong, and who is to blame |
 //!
-//! Each uses those below it only. All but [`unix`] know no operating system.
+//! Each uses those below it only. All but [`unix`] and [`activation`] know no
+//! operating system.
 //!
 //! # Buffers
 //!
@@ -137,6 +139,8 @@
 #[cfg(test)]
 extern crate std;
 
+#[cfg(all(feature = "unix", target_os = "linux"))]
+pub mod activation;
 pub mod address;
 mod bytes;
 pub mod client;

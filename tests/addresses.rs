@@ -16,7 +16,7 @@ use common::{EMPTY, t};
 use embedded_io::{Read, Write};
 use nullink::peer::Peer;
 use nullink::service::GetInterfaceDescription;
-use nullink::unix::{self, Error, Listener, OwnedFd, PATH_MAX, Stream, Timeouts};
+use nullink::unix::{Error, Listener, OwnedFd, PATH_MAX, Stream, Timeouts};
 use nullink::{Address, Client};
 use rustix::fd::AsFd;
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};

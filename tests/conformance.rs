@@ -212,7 +212,7 @@ const PROMISES: &[(&str, char, &str, Kept)] = &[
         "every descriptor is close-on-exec, and none leaks",
         Yes,
     ),
-    ("X4", '!', "socket activation", NotYet),
+    ("X4", '!', "socket activation", Yes),
     ("X5", '+', "credentials of the peer", Yes),
     (
         "X6",

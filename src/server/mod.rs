@@ -54,6 +54,7 @@ use serde::Serialize;
 pub use limits::Limits;
 use slot::{Role, Shared, Slot, Turn};
 
+use crate::activation::Activated;
 use crate::error::{EncodeError, Error};
 use crate::peer::Peer;
 use crate::service::{Published, Service, next_item};
@@ -217,24 +218,14 @@ pub struct Hooks {
 impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     Server<'b, C, CONNECTIONS, DESCRIPTORS>
 {
-    /// A server for the connections of a listener.
+    /// A server for the connections of a listener, for one connection that is there already, or for
+    /// what the program was [started](crate::activation) with.
     pub fn new<const RX: usize, const TX: usize>(
-        listener: Listener,
-        slots: &'b mut Slots<CONNECTIONS, RX, TX, DESCRIPTORS>,
-    ) -> Self {
-        let mut server = Server::without_listener(slots);
-        // (There is room for one, unless there is room for nothing.)
-        let _ = server.listen(listener);
-        server
-    }
-
-    /// A server that has no listener yet: for one that is [added](Self::listen), or for connections
-    /// that are there [already](Self::connect).
-    pub fn without_listener<const RX: usize, const TX: usize>(
+        source: impl Into<Activated>,
         slots: &'b mut Slots<CONNECTIONS, RX, TX, DESCRIPTORS>,
     ) -> Self {
         let buffers = slots.receive.iter_mut().zip(&mut slots.send);
-        Server {
+        let mut server = Server {
             slots: buffers
                 .map(|(receive, send)| Slot::new(receive, send))
                 .collect(),
@@ -252,7 +243,13 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             now: 0,
             empty_since: 0,
             backing_off: 0,
-        }
+        };
+        // (There is a place for one, unless there is none for anything.)
+        let _ = match source.into() {
+            Activated::Listener(listener) => server.listen(listener),
+            Activated::Connection(stream) => server.connect(stream).map(drop),
+        };
+        server
     }
 
     /// Takes connections from another listener, too.

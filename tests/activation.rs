@@ -1,0 +1,642 @@
+//! X4: sockets that a program is started with, on both sides; and the hooks that programs supply.
+#![cfg(all(feature = "unix", target_os = "linux"))]
+
+#[path = "../examples/shared/process.rs"]
+mod process;
+
+use std::collections::VecDeque;
+use std::mem::MaybeUninit;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use embedded_io::{Read, Write};
+use nullink::activation::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use nullink::activation::{self, Activated, Error};
+use nullink::json::Raw;
+use nullink::unix::{Listener, Stream, Timeouts};
+use nullink::{Address, Client};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::{Errno, FdFlags, IoSlice, fcntl_getfd};
+use rustix::net::{
+    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketType, sendmsg,
+};
+use rustix::process::{PidfdFlags, getpid, pidfd_open};
+
+/// While it lives no other test runs: the descriptors are the process's. At the end there are as
+/// many as before.
+struct Alone {
+    before: usize,
+    _lock: MutexGuard<'static, ()>,
+}
+
+impl Alone {
+    fn new() -> Self {
+        static LOCK: Mutex<()> = Mutex::new(());
+        let _lock = LOCK.lock().unwrap_or_else(PoisonError::into_inner);
+        Alone {
+            before: count_descriptors(),
+            _lock,
+        }
+    }
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert_eq!(count_descriptors(), self.before, "nothing leaks");
+        }
+    }
+}
+
+fn count_descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// What a process may be started with: the environment, and the descriptors from number 3 on.
+struct Started {
+    environment: Vec<(&'static str, String)>,
+    descriptors: VecDeque<OwnedFd>,
+    adopted: Vec<i32>,
+}
+
+impl Started {
+    /// With this process's pid, and as many descriptors as there are.
+    fn with<const N: usize>(descriptors: [OwnedFd; N]) -> Self {
+        let environment = vec![
+            ("LISTEN_PID", std::process::id().to_string()),
+            ("LISTEN_FDS", N.to_string()),
+        ];
+        Started {
+            environment,
+            descriptors: descriptors.into(),
+            adopted: Vec::new(),
+        }
+    }
+
+    fn set(mut self, name: &'static str, value: &str) -> Self {
+        self = self.unset(name);
+        self.environment.push((name, value.to_string()));
+        self
+    }
+
+    fn unset(mut self, name: &'static str) -> Self {
+        self.environment.retain(|(other, _)| *other != name);
+        self
+    }
+
+    fn varlink(&mut self) -> Result<Option<Activated>, Error> {
+        let find = |name: &str| {
+            let mut variables = self.environment.iter();
+            variables.find_map(|(other, value)| (*other == name).then_some(value))
+        };
+        activation::varlink(find, |number| {
+            self.adopted.push(number);
+            self.descriptors.pop_front().expect("what was passed")
+        })
+    }
+
+    /// All of them, by name.
+    fn descriptors(&mut self) -> Result<Vec<(String, OwnedFd)>, Error> {
+        let mut all = Vec::new();
+        let find = |name: &str| {
+            let mut variables = self.environment.iter();
+            variables.find_map(|(other, value)| (*other == name).then_some(value.as_bytes()))
+        };
+        let adopt = |number| {
+            self.adopted.push(number);
+            self.descriptors.pop_front().expect("what was passed")
+        };
+        activation::descriptors(find, adopt, |name, fd| all.push((name.to_string(), fd)))?;
+        Ok(all)
+    }
+}
+
+/// One end of a connection as it is passed on, and the other.
+fn connection() -> (OwnedFd, Stream) {
+    let (ours, theirs) = Stream::pair().unwrap();
+    (inherited(theirs), ours)
+}
+
+/// A copy that is not close-on-exec, as one that was passed on execve(2).
+fn inherited(fd: impl AsFd) -> OwnedFd {
+    let copy = rustix::io::dup(fd).unwrap();
+    assert_eq!(fcntl_getfd(&copy), Ok(FdFlags::empty()));
+    copy
+}
+
+/// A listener at an address that nobody else has.
+fn listener(name: &str) -> (Listener, String) {
+    let name = format!("nullink-{}-{name}", std::process::id());
+    let listener = Listener::bind_to(Address::Abstract(&name), 0).unwrap();
+    (listener, format!("unix:@{name}"))
+}
+
+/// Whether nobody has the other end any more.
+fn is_closed(stream: &mut Stream) -> bool {
+    stream.read(&mut [0]) == Ok(0)
+}
+
+/// Whether what one end writes comes out of the other.
+fn are_connected(a: &mut Stream, b: &mut Stream) -> bool {
+    let mut byte = [0];
+    a.write(b"x") == Ok(1) && b.read(&mut byte) == Ok(1) && &byte == b"x"
+}
+
+#[test]
+fn x4_a_connection_is_taken_as_one() {
+    let _alone = Alone::new();
+    let (theirs, mut ours) = connection();
+    let mut started = Started::with([theirs]);
+    let Ok(Some(Activated::Connection(mut stream))) = started.varlink() else {
+        panic!("not a connection");
+    };
+    assert_eq!(started.adopted, [3]);
+    assert!(are_connected(&mut ours, &mut stream));
+}
+
+#[test]
+fn x4_a_listening_socket_is_taken_as_one() {
+    let _alone = Alone::new();
+    let (listener, address) = listener("listening");
+    let mut started = Started::with([inherited(listener.pollable().unwrap())]);
+    drop(listener);
+    let Ok(Some(Activated::Listener(listener))) = started.varlink() else {
+        panic!("not a listener");
+    };
+    let mut client = Stream::connect(&address).unwrap();
+    assert!(are_connected(&mut client, &mut listener.accept().unwrap()));
+}
+
+#[test]
+fn x4_it_is_the_one_named_varlink_or_the_only_one() {
+    let _alone = Alone::new();
+    // The names, and which of them it is.
+    for (names, expected) in [
+        (None, Ok(0)),
+        (Some("varlink"), Ok(0)),
+        (Some("connection"), Ok(0)),
+        (Some(""), Ok(0)),
+        (Some("varlink:a"), Ok(0)),
+        (Some("a:varlink"), Ok(1)),
+        (Some("a:varlink:b:"), Ok(1)),
+        (Some("a::varlink"), Ok(2)),
+        (Some("a:b"), Err(Error::NoneNamed)),
+        (Some("a:Varlink:varlink "), Err(Error::NoneNamed)),
+        (Some("varlink:varlink"), Err(Error::SeveralNamed)),
+        (Some("varlink:a:varlink"), Err(Error::SeveralNamed)),
+    ] {
+        let count = names.map_or(1, |names| names.split(':').count());
+        let (theirs, mut ours): (Vec<_>, Vec<_>) = (0..count).map(|_| connection()).unzip();
+        let mut started = Started::with([]).set("LISTEN_FDS", &count.to_string());
+        started.descriptors = theirs.into();
+        if let Some(names) = names {
+            started = started.set("LISTEN_FDNAMES", names);
+        }
+        let result = started.varlink();
+        assert_eq!(started.adopted.len(), count, "{names:?}");
+        match (result, expected) {
+            (Ok(Some(Activated::Connection(mut stream))), Ok(expected)) => {
+                assert!(are_connected(&mut stream, &mut ours.remove(expected)));
+            }
+            (Err(error), Err(expected)) => assert_eq!(error, expected, "{names:?}"),
+            other => panic!("{names:?}: {other:?}"),
+        }
+        // The others have been closed.
+        assert!(ours.iter_mut().all(is_closed), "{names:?}");
+    }
+    // Without names there is none among several.
+    let (a, b) = (connection(), connection());
+    let result = Started::with([a.0, b.0]).varlink();
+    assert_eq!(result.err(), Some(Error::NoneNamed));
+}
+
+#[test]
+fn x4_what_is_another_process_s_is_not_touched() {
+    let _alone = Alone::new();
+    let one = || Started::with([]).set("LISTEN_FDS", "1");
+    let other = (std::process::id() + 1).to_string();
+    let beyond = (u64::from(std::process::id()) + (1 << 32)).to_string();
+    let mut ignored = vec![
+        one().unset("LISTEN_PID"),
+        one().unset("LISTEN_FDS"),
+        one().set("LISTEN_PID", &other),
+        one().set("LISTEN_PID", &beyond),
+    ];
+    for malformed in ["", "x", "-1", "1 ", "99999999999999999999"] {
+        ignored.push(one().set("LISTEN_PID", malformed));
+        // Whatever else is wrong with it.
+        let other = one().set("LISTEN_PID", &other);
+        ignored.push(other.set("LISTEN_FDS", malformed));
+    }
+    if let Some(id) = pidfd_id() {
+        for wrong in [&*(id + 1).to_string(), "0", "", "x", "-1"] {
+            ignored.push(one().set("LISTEN_PIDFDID", wrong));
+        }
+        // Of a process that had this pid before, or is in another namespace.
+        let right = one().set("LISTEN_PIDFDID", &id.to_string());
+        ignored.push(right.set("LISTEN_PID", &other));
+    }
+    for mut started in ignored {
+        let result = started.varlink();
+        assert!(matches!(result, Ok(None)), "{:?}", started.environment);
+        assert!(started.adopted.is_empty(), "{:?}", started.environment);
+    }
+}
+
+#[test]
+fn x4_the_pidfd_s_inode_number_says_that_it_is_this_process() {
+    let _alone = Alone::new();
+    let Some(id) = pidfd_id() else {
+        return println!("skipped: needs Linux 6.9");
+    };
+    let (theirs, mut ours) = connection();
+    let mut started = Started::with([theirs]).set("LISTEN_PIDFDID", &id.to_string());
+    let Ok(Some(Activated::Connection(mut stream))) = started.varlink() else {
+        panic!("not a connection");
+    };
+    assert!(are_connected(&mut ours, &mut stream));
+}
+
+/// The inode number of this process's pidfd, on kernels where no other process has it.
+fn pidfd_id() -> Option<u64> {
+    let pidfd = pidfd_open(getpid(), PidfdFlags::empty()).ok()?;
+    let stat = rustix::fs::fstat(&pidfd).unwrap();
+    (kernel() >= (6, 9)).then_some(stat.st_ino)
+}
+
+/// The kernel's version.
+fn kernel() -> (u32, u32) {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut numbers = release.split('.').map(|number| number.parse().unwrap());
+    (numbers.next().unwrap(), numbers.next().unwrap())
+}
+
+#[test]
+fn x4_what_contradicts_itself_is_an_error_and_nothing_is_taken() {
+    let _alone = Alone::new();
+    for count in ["", "0", "-1", "x", "1 ", "2147483645", "4294967297"] {
+        let mut started = Started::with([]).set("LISTEN_FDS", count);
+        let error = started.varlink().err();
+        assert_eq!(error, Some(Error::Malformed("LISTEN_FDS")), "{count}");
+    }
+    for names in ["varlink", "", "varlink:a:b", "a:varlink:"] {
+        let started = Started::with([]).set("LISTEN_FDS", "2");
+        let error = started.set("LISTEN_FDNAMES", names).varlink().err();
+        assert_eq!(error, Some(Error::Names), "{names}");
+    }
+    let pid = std::process::id().to_string();
+    let environment = |name: &str| match name {
+        "LISTEN_PID" => Some(pid.as_bytes()),
+        "LISTEN_FDS" => Some(&b"1"[..]),
+        "LISTEN_FDNAMES" => Some(&b"\xff"[..]),
+        _ => None,
+    };
+    let error = activation::varlink(environment, |_| panic!("adopted")).err();
+    assert_eq!(error, Some(Error::Malformed("LISTEN_FDNAMES")));
+}
+
+#[test]
+fn x4_fewer_descriptors_than_promised_is_an_error() {
+    let _alone = Alone::new();
+    let (theirs, mut ours) = connection();
+    // SAFETY: of no descriptor, as a number is that was promised but not passed. Nobody owns it,
+    // and nobody gets it: there are never so many.
+    let nothing = unsafe { OwnedFd::from_raw_fd(i32::MAX - 1) };
+    let mut started = Started::with([theirs, nothing]).set("LISTEN_FDS", "1000000");
+    assert_eq!(started.varlink().err(), Some(Error::NotOpen));
+    assert_eq!(started.adopted, [3, 4]);
+    assert!(is_closed(&mut ours));
+}
+
+#[test]
+fn x4_what_is_no_stream_socket_is_an_error() {
+    let _alone = Alone::new();
+    let null = rustix::fs::open("/dev/null", OFlags::RDWR, Mode::empty()).unwrap();
+    let error = Started::with([null]).varlink().err().unwrap();
+    assert_eq!(error, Error::NotASocket);
+    assert_eq!(error.to_string(), "what was passed is not a socket");
+    for kind in [SocketType::DGRAM, SocketType::SEQPACKET] {
+        let socket = rustix::net::socket(AddressFamily::UNIX, kind, None).unwrap();
+        let error = Started::with([socket]).varlink().err();
+        assert_eq!(error, Some(Error::NotAStream));
+    }
+}
+
+#[test]
+fn x4_others_are_there_by_name() {
+    let _alone = Alone::new();
+    let null = || rustix::fs::open("/dev/null", OFlags::RDWR, Mode::empty()).unwrap();
+    for (names, expected) in [
+        (Some("a:varlink::a"), ["a", "varlink", "", "a"]),
+        (None, ["unknown"; 4]),
+    ] {
+        let mut started = Started::with([null(), null(), null(), null()]);
+        let numbers: Vec<i32> = started.descriptors.iter().map(AsRawFd::as_raw_fd).collect();
+        if let Some(names) = names {
+            started = started.set("LISTEN_FDNAMES", names);
+        }
+        let all = started.descriptors().unwrap();
+        assert_eq!(started.adopted, [3, 4, 5, 6]);
+        let found: Vec<_> = all.iter().map(|(_, fd)| fd.as_raw_fd()).collect();
+        assert_eq!(found, numbers);
+        let found: Vec<_> = all.iter().map(|(name, _)| &**name).collect();
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn x3_every_descriptor_is_close_on_exec() {
+    let _alone = Alone::new();
+    let (listening, _) = listener("close-on-exec");
+    let passed = || {
+        [
+            inherited(listening.pollable().unwrap()),
+            connection().0,
+            connection().0,
+        ]
+    };
+    let all = Started::with(passed()).descriptors().unwrap();
+    assert_eq!(all.len(), 3);
+    for (_, fd) in all {
+        assert_eq!(fcntl_getfd(&fd), Ok(FdFlags::CLOEXEC));
+    }
+    for names in ["varlink:a:b", "a:varlink:b"] {
+        let taken = Started::with(passed())
+            .set("LISTEN_FDNAMES", names)
+            .varlink();
+        let flags = match taken.unwrap().unwrap() {
+            Activated::Listener(listener) => fcntl_getfd(listener.pollable().unwrap()),
+            Activated::Connection(stream) => fcntl_getfd(&stream),
+        };
+        assert_eq!(flags, Ok(FdFlags::CLOEXEC));
+    }
+}
+
+/// The service that is started here.
+fn accounts() -> Option<String> {
+    let this = std::env::current_exe().expect("a path");
+    let path: PathBuf = this.parent()?.parent()?.join("examples/accounts");
+    if path.exists() {
+        return Some(path.to_str().expect("UTF-8").to_string());
+    }
+    assert!(
+        std::env::var_os("CI").is_none(),
+        "needs cargo build --examples"
+    );
+    println!("skipped: needs cargo build --examples");
+    None
+}
+
+/// A service that runs until this is dropped, unless it ends before.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Asks for root, and says what the service's descriptors from 3 on are in the meantime, in order:
+/// those that were opened here.
+fn ask(mut stream: Stream, Running(child): &Running) -> Vec<String> {
+    // A service that has ended already leaves its clients in the queue.
+    let reply = Some(Duration::from_secs(60));
+    let timeouts = Timeouts {
+        reply,
+        ..Timeouts::default()
+    };
+    stream.set_timeouts(timeouts).unwrap();
+    let (mut receive, mut send) = ([0; 4096], [0; 4096]);
+    let mut client = Client::new(stream, &mut receive, &mut send);
+    let root = Raw::new(r#"{"name":"root"}"#).unwrap();
+    let reply = client.call_raw("com.redhat.accounts.GetByName", root);
+    let reply = reply.expect("a reply");
+    let expected = r#"{"account":{"name":"root","uid":0,"#;
+    let answer = reply.parameters().as_str();
+    assert!(answer.starts_with(expected), "{answer}");
+
+    let directory = format!("/proc/{}/fd", child.id());
+    let mut open: Vec<(u32, PathBuf)> = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.file_name().unwrap().to_str().unwrap().parse(), path))
+        .map(|(number, path)| (number.unwrap(), path))
+        .filter(|(number, _)| *number > 2)
+        .collect();
+    open.sort();
+    let link = |path| std::fs::read_link(path).unwrap().display().to_string();
+    open.into_iter().map(|(_, path)| link(path)).collect()
+}
+
+/// What /proc calls a socket of ours.
+fn link(socket: impl AsFd) -> String {
+    format!("socket:[{}]", rustix::fs::fstat(socket).unwrap().st_ino)
+}
+
+#[test]
+fn x4_a_program_serves_the_socket_that_it_was_started_with() {
+    let _alone = Alone::new();
+    let Some(accounts) = accounts() else {
+        return;
+    };
+    let (listener, address) = listener("service");
+    // A client comes before the service does.
+    let early = Stream::connect(&address).unwrap();
+    let child = process::start(&accounts, &[], listener.pollable().unwrap(), "varlink");
+    let child = Running(child.expect("a process"));
+    for stream in [early, Stream::connect(&address).unwrap()] {
+        let open = ask(stream, &child);
+        let sockets = open.iter().filter(|link| link.starts_with("socket:"));
+        assert_eq!(sockets.count(), 2, "its own, and the connection: {open:?}");
+        assert!(open.contains(&link(listener.pollable().unwrap())));
+        assert_is_close_on_exec(&child);
+    }
+    drop(child);
+    // It is ours still, for the next one.
+    let late = Stream::connect(&address).unwrap();
+    let child = process::start(&accounts, &[], listener.pollable().unwrap(), "other");
+    ask(late, &Running(child.expect("a process")));
+}
+
+#[test]
+fn x4_a_program_serves_the_connection_that_it_was_started_with() {
+    let _alone = Alone::new();
+    let Some(accounts) = accounts() else {
+        return;
+    };
+    let (stream, child) = process::connect_exec(&accounts).expect("a process");
+    let mut child = Running(child);
+    let copy = Stream::from(rustix::io::fcntl_dupfd_cloexec(&stream, 0).unwrap());
+    let open = ask(copy, &child);
+    let sockets = open.iter().filter(|link| link.starts_with("socket:"));
+    assert_eq!(sockets.count(), 1, "{open:?}");
+    assert!(!open.contains(&link(&stream)), "that is our end");
+    assert_is_close_on_exec(&child);
+    // With the connection it ends.
+    drop(stream);
+    assert!(child.0.wait().unwrap().success());
+}
+
+/// The child has made its socket close-on-exec.
+fn assert_is_close_on_exec(Running(child): &Running) {
+    let info = std::fs::read_to_string(format!("/proc/{}/fdinfo/3", child.id())).unwrap();
+    let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
+    let flags = u32::from_str_radix(flags.unwrap().trim(), 8).unwrap();
+    assert_eq!(flags & 0o2_000_000, 0o2_000_000, "{info}");
+}
+
+#[test]
+fn x4_a_program_that_does_not_exist_is_an_error() {
+    let _alone = Alone::new();
+    for (program, expected) in [
+        ("/no/such/program", Errno::NOENT),
+        ("/", Errno::ACCESS),
+        ("/etc/passwd", Errno::ACCESS),
+    ] {
+        let error = process::connect_exec(program).expect_err("an error");
+        assert_eq!(error.raw_os_error(), Some(expected.raw_os_error()));
+    }
+    let (theirs, mut ours) = connection();
+    let error = process::start("/no/such/program", &[], theirs.as_fd(), "varlink");
+    assert!(error.is_err());
+    assert!(process::start("/bin/\0", &[], theirs.as_fd(), "varlink").is_err());
+    drop(theirs);
+    assert!(is_closed(&mut ours), "nothing has been written to it");
+}
+
+/// The tests' own process has 3 in use. One that is started has not, so that it can be the
+/// socket's own number, or that of the pipe on which the child reports.
+#[test]
+fn x4_the_socket_s_own_number_does_not_matter() {
+    let _alone = Alone::new();
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "--nocapture", "in_a_fresh_process"])
+        // What was passed to the parent is not the child's.
+        .envs([("LISTEN_PID", "1"), ("LISTEN_FDS", "7")])
+        .envs([("LISTEN_FDNAMES", "a:b"), ("LISTEN_PIDFDID", "1")])
+        .env("KEPT", "as it is")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+#[ignore = "run by another test"]
+fn in_a_fresh_process() {
+    assert!(matches!(process::activated(), Ok(None)), "not ours");
+    // What any program has open that is started from here: ls, with a socket at number 3.
+    let list = "ls /proc/self/fd";
+    let plain = Command::new("/bin/sh")
+        .args(["-c", &format!("{list} 3>&1")])
+        .output();
+    let plain = String::from_utf8(plain.unwrap().stdout).unwrap();
+
+    for place in [Place::Three, Place::Other, Place::OtherWhileThreeIsFree] {
+        let script = "echo $LISTEN_PID,$LISTEN_FDS,$LISTEN_FDNAMES,$LISTEN_PIDFDID,$KEPT,$1 >&3";
+        let (theirs, ours) = place.connection();
+        let arguments = ["-c", script, "sh", "h\u{e9} llo"];
+        let child = process::start("/bin/sh", &arguments, theirs.as_fd(), "n\u{e4}me");
+        let mut child = child.expect("a process");
+        drop(theirs);
+        let expected = format!("{},1,n\u{e4}me,,as it is,h\u{e9} llo\n", child.id());
+        assert_eq!(read_all(ours), expected, "{place:?}");
+        assert!(child.wait().unwrap().success());
+
+        let (theirs, ours) = place.connection();
+        let arguments = ["-c", &format!("{list} >&3")];
+        let child = process::start("/bin/sh", &arguments, theirs.as_fd(), "varlink");
+        drop(theirs);
+        assert_eq!(read_all(ours), plain, "{place:?}");
+        child.expect("a process").wait().unwrap();
+
+        let (theirs, ours) = place.connection();
+        let error = process::start("/no/such/program", &[], theirs.as_fd(), "varlink");
+        let error = error.err().and_then(|error| error.raw_os_error());
+        assert_eq!(error, Some(Errno::NOENT.raw_os_error()), "{place:?}");
+        drop(theirs);
+        assert_eq!(read_all(ours), "", "{place:?}");
+    }
+
+    // Without standard input, 3 is what the child reports on that the program does not exist.
+    let (theirs, ours) = Place::OtherWhileThreeIsFree.connection();
+    // SAFETY: nobody reads standard input here, now or later.
+    drop(unsafe { OwnedFd::from_raw_fd(0) });
+    let error = process::start("/no/such/program", &[], theirs.as_fd(), "varlink");
+    let error = error.err().and_then(|error| error.raw_os_error());
+    assert_eq!(error, Some(Errno::NOENT.raw_os_error()));
+    drop(theirs);
+    assert_eq!(read_all(ours), "");
+}
+
+/// Where the socket is, in a process that has number 3 to give.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Three,
+    Other,
+    OtherWhileThreeIsFree,
+}
+
+impl Place {
+    fn connection(self) -> (OwnedFd, Stream) {
+        let (three, other) = Stream::pair().unwrap();
+        assert_eq!(three.as_fd().as_raw_fd(), 3, "nothing else is inherited");
+        match self {
+            Place::Three => (three.into(), other),
+            Place::Other => (other.into(), three),
+            Place::OtherWhileThreeIsFree => {
+                let high = rustix::io::fcntl_dupfd_cloexec(&three, 10).unwrap();
+                (other.into(), high.into())
+            }
+        }
+    }
+}
+
+fn read_all(mut stream: Stream) -> String {
+    let (mut all, mut buffer) = (Vec::new(), [0; 256]);
+    while let Ok(count @ 1..) = stream.read(&mut buffer) {
+        all.extend(&buffer[..count]);
+    }
+    String::from_utf8(all).unwrap()
+}
+
+#[test]
+fn a_socket_that_refuses_descriptors_gets_none() {
+    let _alone = Alone::new();
+    let (listener, address) = listener("refuses");
+    process::refuse_descriptors(listener.pollable().unwrap());
+    let mut client = Stream::connect(&address).unwrap();
+    let mut server = listener.accept().unwrap();
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    let fds = [client.as_fd()];
+    assert!(ancillary.push(SendAncillaryMessage::ScmRights(&fds)));
+    let bytes = [IoSlice::new(b"x")];
+    match sendmsg(&client, &bytes, &mut ancillary, SendFlags::NOSIGNAL) {
+        Ok(_) if kernel() < (6, 16) => println!("skipped: needs Linux 6.16"),
+        sent => assert_eq!(sent, Err(Errno::PERM)),
+    }
+    // Bytes still come.
+    assert!(are_connected(&mut client, &mut server));
+}
+
+#[test]
+fn the_process_at_the_other_end_is_known() {
+    let _alone = Alone::new();
+    let (a, b) = Stream::pair().unwrap();
+    if kernel() < (6, 5) {
+        return println!("skipped: needs Linux 6.5");
+    }
+    let pidfd = process::peer_pidfd(a.as_fd()).expect("a pidfd");
+    drop(b);
+    assert_eq!(fcntl_getfd(&pidfd), Ok(FdFlags::CLOEXEC));
+    let info = format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd());
+    let info = std::fs::read_to_string(info).unwrap();
+    let pid = info.lines().find_map(|line| line.strip_prefix("Pid:"));
+    assert_eq!(pid.unwrap().trim(), std::process::id().to_string());
+    let null = rustix::fs::open("/dev/null", OFlags::RDWR, Mode::empty()).unwrap();
+    assert!(process::peer_pidfd(null.as_fd()).is_none());
+}
