@@ -1,14 +1,24 @@
 //! X1: calls with file descriptors.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
+mod common;
+#[path = "../examples/shared/process.rs"]
+#[allow(dead_code)] // only the socket options
+mod process;
+
 use std::mem::MaybeUninit;
 use std::time::Duration;
 
+use common::serving::{echo, serve_with};
+use common::{EMPTY, t};
+
 use nullink::client::{CallError, Method};
 use nullink::json::Raw;
+use nullink::server::{Hooks, Server, Slots};
+use nullink::service::{Info, Outcome, Refusal, Responder};
 use nullink::unix::{BorrowedFd, DESCRIPTORS_MAX, Error, Listener, OwnedFd, Stream, Timeouts};
-use nullink::{Client, Misuse, Mode};
-use rustix::fd::AsFd;
+use nullink::{Call, Client, Interface, Misuse, Mode, Service, interface};
+use rustix::fd::{AsFd, AsRawFd};
 use rustix::io::{IoSlice, IoSliceMut};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -381,4 +391,352 @@ fn l4_descriptors_that_the_system_has_no_room_for_end_the_connection() {
         assert!(is_closed(pipe));
         assert!(client.call_raw("a.b.C", Raw::EMPTY_OBJECT).is_err());
     });
+}
+
+/// The conformance service, which takes so many descriptors at once, and a connection to it.
+fn service<const DESCRIPTORS: usize>() -> Stream {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let address = format!("unix:@nullink-fds-{}-{number}", std::process::id());
+    serve_with::<DESCRIPTORS>(Listener::bind(&address).unwrap(), echo);
+    Stream::connect(&address).unwrap()
+}
+
+/// Takes descriptors, and gives them back.
+#[derive(Serialize)]
+struct Fds;
+
+#[derive(Deserialize, Debug, PartialEq)]
+struct Number {
+    n: usize,
+}
+
+impl Method for Fds {
+    const NAME: &'static str = "org.example.t.Fds";
+    type Output<'r> = Number;
+    type Error<'r> = nullink::client::NoError;
+}
+
+/// Waits for a message, and what comes with it.
+fn next(stream: &Stream) -> (String, Vec<OwnedFd>) {
+    let mut text = Vec::new();
+    let mut descriptors = Vec::new();
+    while text.last() != Some(&0) {
+        let mut fds = [rustix::event::PollFd::new(
+            stream,
+            rustix::event::PollFlags::IN,
+        )];
+        rustix::event::poll(&mut fds, None).unwrap();
+        let (byte, more) = receive(stream, 1);
+        assert!(
+            more.is_empty() || text.is_empty(),
+            "not with the first byte"
+        );
+        descriptors.extend(more);
+        if byte.is_empty() {
+            return (String::from("the end"), descriptors);
+        }
+        text.extend(byte);
+    }
+    text.pop();
+    (String::from_utf8(text).unwrap(), descriptors)
+}
+
+/// Waits until an end of a pipe is closed everywhere.
+fn wait_for_close((read, write): (OwnedFd, OwnedFd)) {
+    drop(write);
+    let mut fds = [rustix::event::PollFd::new(
+        &read,
+        rustix::event::PollFlags::IN,
+    )];
+    let limit = rustix::event::Timespec {
+        tv_sec: 60,
+        tv_nsec: 0,
+    };
+    assert_eq!(rustix::event::poll(&mut fds, Some(&limit)), Ok(1));
+    assert_eq!(rustix::io::read(&read, &mut [0; 1]), Ok(0));
+}
+
+fn fds() -> Vec<u8> {
+    (t("Fds", "{}") + "\0").into_bytes()
+}
+
+fn number(n: usize) -> String {
+    format!(r#"{{"parameters":{{"n":{n}}}}}"#)
+}
+
+#[test]
+fn x1_a_service_takes_descriptors_and_sends_some() {
+    let (mut receive, mut send) = ([0; 256], [0; 256]);
+    let mut client = Client::new(service::<4>(), &mut receive, &mut send);
+    for count in [0, 1, 4, 2] {
+        let pipes: Vec<_> = (0..count).map(|_| pipe()).collect();
+        let ends: Vec<_> = pipes.iter().map(|(_, write)| write.as_fd()).collect();
+        let mut received = none::<4>();
+        let reply = client.call_with(&Fds, &ends, &mut received);
+        assert_eq!(reply, Ok(Number { n: count }));
+        assert_eq!(received.iter().flatten().count(), count);
+        // They are the same, in the same order.
+        for ((read, _), back) in pipes.iter().zip(received.iter().flatten()) {
+            rustix::io::write(back, b"x").unwrap();
+            assert_eq!(rustix::io::read(read, &mut [0; 9]), Ok(1));
+        }
+        drop(received);
+        pipes.into_iter().for_each(wait_for_close);
+    }
+}
+
+#[test]
+fn x1_as_many_as_the_system_takes_at_once() {
+    let (mut receive, mut send) = ([0; 256], [0; 256]);
+    let stream = service::<DESCRIPTORS_MAX>();
+    let mut client = Client::new(stream, &mut receive, &mut send);
+    let (_read, write) = pipe();
+    let ends = [write.as_fd(); DESCRIPTORS_MAX];
+    let mut received = none::<DESCRIPTORS_MAX>();
+    let reply = client.call_with(&Fds, &ends, &mut received);
+    assert_eq!(reply, Ok(Number { n: DESCRIPTORS_MAX }));
+    assert!(received.iter().all(Option::is_some));
+}
+
+#[test]
+fn x1_descriptors_are_their_own_call_s_however_calls_are_sent() {
+    let stream = service::<4>();
+    let pipes: Vec<_> = (0..6).map(|_| pipe()).collect();
+    let end = |at: usize| pipes[at].1.as_fd();
+    // One after another, without waiting.
+    let plain = [EMPTY.as_bytes(), b"\0"].concat();
+    let two = [fds(), plain.clone()].concat();
+    for round in 0..2 {
+        let first: &[BorrowedFd<'_>] = &[end(0), end(1)];
+        if round == 0 {
+            send(&stream, &plain, &[]);
+        }
+        send(&stream, &fds(), first);
+        send(&stream, &fds(), &[]);
+        send(&stream, &fds(), &[end(2)]);
+        // One that brings some, and one that brings none, in one system call.
+        send(&stream, &two, &[end(3), end(4), end(5)]);
+        if round == 0 {
+            assert_eq!(next(&stream).0, "{}");
+        }
+        for count in [2, 0, 1, 3] {
+            let (text, back) = next(&stream);
+            assert_eq!((text, back.len()), (number(count), count));
+        }
+        assert_eq!(next(&stream).0, "{}");
+    }
+}
+
+#[test]
+fn x1_descriptors_inside_of_a_message_close_the_connection() {
+    let stream = service::<4>();
+    let bytes = fds();
+    let (a, b) = (pipe(), pipe());
+    send(&stream, &[EMPTY.as_bytes(), b"\0"].concat(), &[]);
+    assert_eq!(next(&stream).0, "{}");
+    send(&stream, &bytes[..9], &[a.1.as_fd()]);
+    send(&stream, &bytes[9..], &[b.1.as_fd()]);
+    assert_eq!(next(&stream).0, "the end");
+    [a, b].into_iter().for_each(wait_for_close);
+}
+
+#[test]
+fn x1_descriptors_that_nobody_has_asked_for_close_the_connection() {
+    for (stream, count) in [(service::<0>(), 1), (service::<2>(), 3)] {
+        let pipe = pipe();
+        let ends = vec![pipe.1.as_fd(); count];
+        send(&stream, &fds(), &ends);
+        assert_eq!(next(&stream).0, "the end");
+        drop(ends);
+        wait_for_close(pipe);
+    }
+}
+
+#[test]
+fn x3_what_a_handler_does_not_take_is_closed() {
+    let stream = service::<4>();
+    for call in [
+        EMPTY,
+        &t("Fail", "{}"),
+        &t("Unbound", "{}"),
+        r#"{"method":"org.example.t.Fds","parameters":{"no":1}}"#,
+        r#"{"method":"org.varlink.service.GetInfo"}"#,
+        r#"{"method":"no.such.Method"}"#,
+    ] {
+        let pipe = pipe();
+        send(
+            &stream,
+            &[call.as_bytes(), b"\0"].concat(),
+            &[pipe.1.as_fd()],
+        );
+        let (_, back) = next(&stream);
+        assert!(back.is_empty(), "{call}");
+        wait_for_close(pipe);
+    }
+    // Nothing is sent back to a call that nobody waits for.
+    let pipe = pipe();
+    let oneway = b"{\"method\":\"org.example.t.Fds\",\"oneway\":true}\0";
+    send(&stream, oneway, &[pipe.1.as_fd()]);
+    wait_for_close(pipe);
+    send(&stream, &fds(), &[]);
+    assert_eq!(next(&stream).0, number(0));
+}
+
+#[test]
+fn x3_what_has_come_with_half_a_message_is_closed_with_its_connection() {
+    let stream = service::<4>();
+    let pipe = pipe();
+    send(&stream, &fds()[..9], &[pipe.1.as_fd()]);
+    drop(stream);
+    wait_for_close(pipe);
+}
+
+/// A service that takes one descriptor, by its number, and knows which process calls.
+struct Taker;
+
+#[derive(Deserialize)]
+enum TakerMethod {
+    Take { index: usize },
+    Knows,
+}
+
+#[derive(Serialize)]
+struct Knows {
+    process: bool,
+}
+
+impl Service for Taker {
+    type Cursor = ();
+    const INTERFACES: &'static [Interface] = &[interface!(
+        text
+        "
+interface org.example.taker
+method Take(index: int) -> ()
+method Knows() -> (process: bool)
+"
+    )];
+
+    fn info(&self) -> Info<'_> {
+        Info::default()
+    }
+
+    fn call<'c>(
+        &mut self,
+        call: Call<'c>,
+        mut reply: Responder<'c>,
+    ) -> Result<Outcome<'c>, Refusal> {
+        Ok(match call.decode()? {
+            TakerMethod::Take { index } => {
+                drop(reply.descriptor(index, "index")?);
+                reply.send(&())?
+            }
+            TakerMethod::Knows => {
+                // A pidfd has the process in it.
+                let process = reply.pidfd().is_some_and(|pidfd| {
+                    let path = format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd());
+                    let info = std::fs::read_to_string(path).unwrap();
+                    info.contains(&format!("Pid:\t{}\n", std::process::id()))
+                });
+                reply.send(&Knows { process })?
+            }
+        })
+    }
+}
+
+/// Serves it, with the hooks, to one connection to its end.
+fn taker<const DESCRIPTORS: usize>(hooks: Hooks, check: impl FnOnce(Stream)) {
+    let address = format!(
+        "unix:@nullink-taker-{}-{DESCRIPTORS}-{}",
+        std::process::id(),
+        hooks.peer_pidfd.is_some()
+    );
+    let listener = Listener::bind(&address).unwrap();
+    let service = std::thread::spawn(move || {
+        let mut slots = Slots::<1, 512, 512, DESCRIPTORS>::new();
+        let mut server = Server::new(listener, &mut slots);
+        server.set_hooks(hooks);
+        while !matches!(
+            server.step(&mut Taker).unwrap(),
+            nullink::server::Event::Disconnected(..)
+        ) {}
+    });
+    // (The hooks may not be set yet when a client is in the queue already.)
+    check(Stream::connect(&address).unwrap());
+    service.join().unwrap();
+}
+
+#[test]
+fn x1_a_wrong_number_is_an_invalid_parameter() {
+    taker::<2>(Hooks::default(), |stream| {
+        let call = |index: u32| {
+            format!(
+                "{{\"method\":\"org.example.taker.Take\",\"parameters\":{{\"index\":{index}}}}}\0"
+            )
+        };
+        let wrong = r#"{"error":"org.varlink.service.InvalidParameter","parameters":{"parameter":"index"}}"#;
+        for (index, expected) in [(0, "{}"), (1, "{}"), (2, wrong)] {
+            let (a, b) = (pipe(), pipe());
+            let ends = [a.1.as_fd(), b.1.as_fd()];
+            send(&stream, call(index).as_bytes(), &ends);
+            assert_eq!(next(&stream).0, expected);
+            [a, b].into_iter().for_each(wait_for_close);
+        }
+        send(&stream, call(0).as_bytes(), &[]);
+        assert_eq!(next(&stream).0, wrong);
+    });
+}
+
+#[test]
+fn x2_a_program_has_the_kernel_refuse_descriptors() {
+    let hooks = Hooks {
+        refuse_descriptors: Some(|socket| process::refuse_descriptors(socket)),
+        ..Hooks::default()
+    };
+    taker::<0>(hooks, |stream| {
+        // (Answered, so the hook has been there.)
+        send(&stream, b"{\"method\":\"org.example.taker.Knows\"}\0", &[]);
+        assert_eq!(next(&stream).0, r#"{"parameters":{"process":false}}"#);
+    });
+    // A connection that is made after that takes none.
+    let address = format!("unix:@nullink-refuse-{}", std::process::id());
+    let listener = Listener::bind(&address).unwrap();
+    let mut slots = Slots::<1, 512, 512>::new();
+    let mut server = Server::new(listener, &mut slots);
+    server.set_hooks(hooks);
+    let stream = Stream::connect(&address).unwrap();
+    let pipe = pipe();
+    let ends = [pipe.1.as_fd()];
+    let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    assert!(control.push(SendAncillaryMessage::ScmRights(&ends)));
+    let bytes = [IoSlice::new(b"x")];
+    match sendmsg(&stream, &bytes, &mut control, SendFlags::empty()) {
+        Err(errno) => assert_eq!(errno, rustix::io::Errno::PERM),
+        // Linux before 6.16: they arrive, and are closed.
+        Ok(_) => {
+            while !matches!(
+                server.step(&mut Taker).unwrap(),
+                nullink::server::Event::Disconnected(..)
+            ) {}
+        }
+    }
+    drop(server);
+    wait_for_close(pipe);
+}
+
+#[test]
+fn x5_a_program_can_have_the_process_of_the_peer_known() {
+    for peer_pidfd in [None, Some(process::peer_pidfd as fn(BorrowedFd<'_>) -> _)] {
+        let hooks = Hooks {
+            peer_pidfd,
+            ..Hooks::default()
+        };
+        taker::<1>(hooks, |stream| {
+            send(&stream, b"{\"method\":\"org.example.taker.Knows\"}\0", &[]);
+            let expected = format!(r#"{{"parameters":{{"process":{}}}}}"#, peer_pidfd.is_some());
+            assert_eq!(next(&stream).0, expected);
+        });
+    }
 }

@@ -11,8 +11,13 @@ use super::t::T;
 /// Serves for ever. What is handed over after an upgrade goes to `upgraded`, in a thread of its own,
 /// with what was read too far.
 pub fn serve(listener: Listener, upgraded: fn(Stream, Vec<u8>)) {
+    serve_with::<0>(listener, upgraded);
+}
+
+/// The same, with so many descriptors at once.
+pub fn serve_with<const DESCRIPTORS: usize>(listener: Listener, upgraded: fn(Stream, Vec<u8>)) {
     thread::spawn(move || {
-        let mut slots = Box::new(Slots::<8, 4096, 4096, 8>::new());
+        let mut slots = Box::new(Slots::<8, 4096, 4096, DESCRIPTORS>::new());
         let mut server = Server::new(listener, &mut slots);
         let mut scratch = [0; 4096];
         let mut service = T {
