@@ -89,6 +89,7 @@
 //! | [`contract`](mod@contract) | a test that types say the same as a definition |
 //! | [`service`] | a service's side: [`Service`], dispatch, exactly one final message |
 //! | [`client`] | a client's side: typed calls, what waits for a reply |
+//! | [`relay`] | two connections joined, with a policy between them |
 //! | [`connection`] | the blocking driver for both, over any [`embedded_io`] stream: [`serve`], [`Client`] |
 //! | [`unix`] | Unix sockets, with the feature `unix` on Linux |
 //! | [`address`] | where services are: `unix:/run/org.example.ftl` |
@@ -144,6 +145,7 @@ pub mod json;
 pub mod message;
 pub mod name;
 pub mod peer;
+pub mod relay;
 pub mod service;
 #[cfg(all(feature = "unix", target_os = "linux"))]
 pub mod unix;
@@ -159,4 +161,5 @@ pub use error::{
 };
 pub use idl::Interface;
 pub use message::{Call, Mode, Reply};
+pub use relay::Relay;
 pub use service::Service;
