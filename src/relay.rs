@@ -5,7 +5,8 @@
 //! nobody looks at: UAPI.20, "`upgrade`".
 //!
 //! What is passed on is passed on byte for byte, in order, and no sooner than the other side takes
-//! it. The relay reads and writes nothing.
+//! it. The relay reads and writes nothing; [`unix::relay`](crate::unix::relay()) does it for two
+//! sockets.
 
 use core::cell::Cell;
 use core::convert::Infallible;
@@ -383,7 +384,7 @@ impl<'b> Relay<'b> {
                 false => Ok(false),
             };
         };
-        let Some(count) = service.copy(length, client, 0)? else {
+        let Some(count) = service.copy(length, client, 0) else {
             return Ok(false);
         };
         let message = service.rx.unread_mut().get_mut(..length);
@@ -417,7 +418,7 @@ impl<'b> Relay<'b> {
             return Ok(false);
         };
         // Once the policy was asked there has to be room for what it says.
-        let Some(count) = client.copy(length, service, GROWTH)? else {
+        let Some(count) = client.copy(length, service, GROWTH) else {
             return Ok(false);
         };
         let message = client.rx.unread_mut().get_mut(..length);
@@ -507,11 +508,11 @@ impl<'b> End<'b> {
 
     /// Copies the next message, which is so long, behind what is to be sent to another end, where
     /// it waits for [`queue`](Self::queue); returns its length with its NUL. None, if others have to
-    /// be sent first, so that there is room for it and for so much more.
-    fn copy(&self, length: usize, to: &mut Self, more: usize) -> Result<Option<usize>, Error> {
+    /// be sent first, so that there is room for it and for so much more. (Alone it fits: that half
+    /// of the buffer is not the shorter one.)
+    fn copy(&self, length: usize, to: &mut Self, more: usize) -> Option<usize> {
         let message = self.rx.unread().get(..=length).unwrap_or_default();
-        let alone = to.tx.pending().is_empty();
-        let needed = match alone {
+        let needed = match to.tx.pending().is_empty() {
             true => 0,
             false => message.len().saturating_add(more),
         };
@@ -522,11 +523,7 @@ impl<'b> End<'b> {
                 true => Err(EncodeError::Full),
                 false => put(room, message),
             });
-        match written {
-            Ok(count) => Ok(Some(count)),
-            Err(_) if alone => Err(Error::TooLong),
-            Err(_) => Ok(None),
-        }
+        written.ok()
     }
 
     /// Whether all that will ever come from there has been passed on.

@@ -246,7 +246,7 @@ fn same_as_direct(messages: &[&str]) {
         .flat_map(|message| [message.as_bytes(), b"\0"].concat());
     let passed: Vec<u8> = passed.collect();
     every_arrival(&input, |arrival| {
-        for piece in [1, 7, usize::MAX] {
+        for piece in [1, usize::MAX] {
             let outcome = with_t(&input, arrival, piece, &mut ());
             assert_eq!(split(&outcome.to_client), replies, "{arrival:?} {piece}");
             assert_eq!(outcome.to_service, passed, "{arrival:?} {piece}");
@@ -498,7 +498,7 @@ fn refusals_are_answered_in_order_and_oneway_ones_not_at_all() {
         DENIED,
     ];
     every_arrival(input.as_bytes(), |arrival| {
-        for piece in [1, 7, usize::MAX] {
+        for piece in [1, usize::MAX] {
             let mut rules = Rules::default();
             let outcome = with_t(input.as_bytes(), arrival, piece, &mut rules);
             assert_eq!(outcome.end, Ok(()));
@@ -561,7 +561,8 @@ fn a_name_may_become_longer_by_so_much_whatever_waits_to_be_sent() {
         let call = format!(r#"{{"method":"org.example.grow.A{count}","oneway":true}}"#);
         for before in 0..5 {
             let input = format!("{EMPTY}\0").repeat(before) + &call + "\0";
-            for size in [600, 2048] {
+            let renamed = call.len() + extra + 1;
+            for size in [renamed, renamed + 50, 2048] {
                 let (mut receive, mut send) = ([0; 2048], [0; 2048]);
                 let mut far = Served::new(&mut receive, &mut send);
                 let mut rules = Rules::default();
@@ -797,6 +798,48 @@ fn r5_when_a_service_is_gone_what_it_has_said_still_arrives() {
     relay.sent(Side::Client, 3);
     let closed = ended(Side::Service, Error::Closed);
     assert_eq!(relay.step(&mut ()), Step::Ended(closed));
+}
+
+#[test]
+fn what_fails_first_is_the_reason_and_ends_what_waits() {
+    let (mut calls, mut replies) = ([0; 2048], [0; 256]);
+    let mut relay = Relay::new(&mut calls, &mut replies);
+    give(
+        &mut relay,
+        Side::Client,
+        format!("{EMPTY}\0[]\0").as_bytes(),
+    );
+    assert_eq!(relay.step(&mut ()), Step::Waiting);
+    relay.received(Side::Service, 0);
+    // (What the service would not take any more is dropped.)
+    let not_a_call = ended(Side::Client, Violation::NotAnObject);
+    assert_eq!(relay.step(&mut ()), Step::Ended(not_a_call));
+    assert_eq!(relay.pending(Side::Service), b"");
+
+    // A refusal is no answer to the call before it.
+    let secret = r#"{"method":"org.example.secret.Get"}"#;
+    for says in ["[]\0", ""] {
+        let input = format!("{EMPTY}\0{secret}\0");
+        let mut far = Says(1, says.as_bytes(), says.is_empty());
+        let outcome = relayed(
+            input.as_bytes(),
+            Arrival::Joined,
+            (9, 512),
+            &mut Rules::default(),
+            &mut far,
+        );
+        assert_eq!(outcome.to_client, b"");
+        assert_eq!(outcome.end.unwrap_err().side, Side::Service);
+    }
+}
+
+#[test]
+fn a_service_that_closes_between_two_calls_ends_the_relay() {
+    let (mut calls, mut replies) = ([0; 256], [0; 256]);
+    let mut relay = Relay::new(&mut calls, &mut replies);
+    give(&mut relay, Side::Client, EMPTY.as_bytes());
+    relay.received(Side::Service, 0);
+    assert_eq!(relay.step(&mut ()), Step::Ended(Ok(())));
 }
 
 #[test]

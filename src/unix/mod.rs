@@ -1,17 +1,20 @@
 //! Unix sockets, on Linux: UAPI.20, "Transport: `AF_UNIX` Stream Sockets".
 //!
 //! A [`Stream`] is an [`embedded_io`] stream, for [`Client`](crate::Client) and
-//! [`serve`](crate::serve()). [`Listener`] takes connections, and [`serve`] serves one after another.
+//! [`serve`](crate::serve()). [`Listener`] takes connections, and [`serve`] serves one after another;
+//! [`relay`] joins two.
 //!
 //! Every descriptor is close-on-exec. No call raises `SIGPIPE`, and one that a signal interrupts is
 //! made again.
 
 mod error;
 mod listener;
+mod relay;
 mod stream;
 
 pub use error::Error;
 pub use listener::{Listener, Upgraded, serve};
+pub use relay::relay;
 pub use stream::{Stream, Timeouts};
 
 /// The owned descriptors that this module takes and gives: those of std with the feature `std`,
