@@ -19,7 +19,7 @@ use crate::bytes::find_nul;
 use crate::client::CALLS;
 use crate::error::{EncodeError, Error, Violation};
 use crate::frame::{Frames, Outbox};
-use crate::json::Raw;
+use crate::json::{Raw, Writer};
 use crate::message::{Call, Envelope, Mode, Reply};
 use crate::name;
 use crate::service::{SERVICE, ServiceError};
@@ -214,6 +214,7 @@ pub struct Relay<'b> {
     refused: Option<Refused>,
     upgraded: bool,
     failure: Option<Failure>,
+    over: bool,
 }
 
 /// One of the connections.
@@ -251,6 +252,7 @@ impl<'b> Relay<'b> {
             refused: None,
             upgraded: false,
             failure: None,
+            over: false,
         }
     }
 
@@ -305,8 +307,9 @@ impl<'b> Relay<'b> {
     /// Passes on what can be passed on.
     pub fn step(&mut self, policy: &mut dyn Policy) -> Step {
         // Each turn takes something from a buffer, or fails, which a side does once.
-        while self.pass(policy) {}
-        match (self.is_over(), self.failure) {
+        while !self.over && self.pass(policy) {}
+        self.over |= self.is_over();
+        match (self.over, self.failure) {
             (false, _) => Step::Waiting,
             (true, None) => Step::Ended(Ok(())),
             (true, Some(failure)) => Step::Ended(Err(failure)),
@@ -570,9 +573,9 @@ fn pass_bytes(from: &mut End<'_>, to: &mut End<'_>, side: Side, policy: &mut dyn
 
 /// Writes bytes at the beginning of `room`.
 fn put(room: &mut [u8], bytes: &[u8]) -> Result<usize, EncodeError> {
-    let room = room.get_mut(..bytes.len()).ok_or(EncodeError::Full)?;
-    room.copy_from_slice(bytes);
-    Ok(bytes.len())
+    let mut writer = Writer::new(room);
+    writer.bytes(bytes);
+    writer.end()
 }
 
 /// A message that has been parsed.

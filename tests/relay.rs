@@ -776,6 +776,9 @@ fn l5_when_a_client_is_gone_its_calls_still_arrive_and_the_service_is_told() {
     relay.sent(Side::Service, 99);
     // The stream has not ended, but nobody is there.
     assert_eq!(relay.step(&mut ()), Step::Ended(Ok(())));
+    // What is over stays over.
+    relay.received(Side::Service, 0);
+    assert_eq!(relay.step(&mut ()), Step::Ended(Ok(())));
 }
 
 #[test]
