@@ -708,7 +708,7 @@ fn half_closes_are_passed_on_both_ways() {
 }
 
 #[test]
-fn l1_who_does_not_read_is_not_sent_to() {
+fn who_does_not_read_is_not_sent_to() {
     let (mut calls, mut replies) = ([0; 256], [0; 128]);
     let mut relay = Relay::new(&mut calls, &mut replies);
     let input = format!("{EMPTY}\0").repeat(500).into_bytes();

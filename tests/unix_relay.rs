@@ -160,7 +160,7 @@ fn u1_bytes_in_both_directions_do_not_wait_for_one_another() {
 }
 
 #[test]
-fn l1_back_pressure_reaches_who_sends_and_nothing_is_lost() {
+fn back_pressure_reaches_who_sends_and_nothing_is_lost() {
     let (mut client, mut service, running) = upgraded();
     service.set_nonblocking(true).unwrap();
     let mut sent = 0;
@@ -238,7 +238,7 @@ fn c1_a_client_that_sends_no_call_gets_its_replies_and_an_end() {
 }
 
 #[test]
-fn x1_descriptors_are_closed_and_the_connection_with_them() {
+fn descriptors_are_closed_and_the_connection_with_them() {
     let (ours, client) = Stream::pair().unwrap();
     let (other, mut service) = pair();
     let running = thread::spawn(|| {
