@@ -89,7 +89,9 @@
 //! | [`contract`](mod@contract) | a test that types say the same as a definition |
 //! | [`service`] | a service's side: [`Service`], dispatch, exactly one final message |
 //! | [`client`] | a client's side: typed calls, what waits for a reply |
+//! | [`relay`] | two connections joined, with a policy between them |
 //! | [`connection`] | the blocking driver for both, over any [`embedded_io`] stream: [`serve`], [`Client`] |
+//! | [`server`] | many connections in one thread, with the feature `unix` on Linux |
 //! | [`unix`] | Unix sockets, TCP and devices, with the feature `unix` on Linux |
 //! | [`activation`] | sockets that a program is started with, with the feature `unix` on Linux |
 //! | [`address`] | where services are: `unix:/run/org.example.ftl` |
@@ -101,8 +103,8 @@
 //! | [`peer`] | who is at the other end, and what comes from there besides bytes |
 //! | [`error`](mod@error) | what can go wrong, and who is to blame |
 //!
-//! Each uses those below it only. All but [`unix`] and [`activation`] know no
-//! operating system.
+//! Each uses those below it only. All but [`server`], [`unix`] and [`activation`] know no operating
+//! system.
 //!
 //! # Buffers
 //!
@@ -153,6 +155,7 @@ pub mod json;
 pub mod message;
 pub mod name;
 pub mod peer;
+pub mod relay;
 #[cfg(all(feature = "unix", target_os = "linux"))]
 pub mod server;
 pub mod service;
@@ -170,4 +173,5 @@ pub use error::{
 };
 pub use idl::Interface;
 pub use message::{Call, Mode, Reply};
+pub use relay::Relay;
 pub use service::Service;

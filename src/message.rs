@@ -70,15 +70,24 @@ impl<'c> Call<'c> {
     ///
     /// If it is not a call. There is no reply to such a message: the connection is to be closed.
     pub fn parse(message: &'c mut [u8]) -> Result<Self, Violation> {
+        Call::parse_with_name(message).map(|(call, _)| call)
+    }
+
+    /// The same, and where the text of the method's name stood in the message as it came: behind
+    /// its first quote, where the name itself stands now.
+    pub(crate) fn parse_with_name(
+        message: &'c mut [u8],
+    ) -> Result<(Self, Range<usize>), Violation> {
         let (mode, [method, parameters]) = scan_call(message)?;
-        let method = method.ok_or(Violation::NoMethod)?;
-        let (method, parameters) = parts(message, Some(method), parameters);
-        Ok(Call {
+        let place = method.ok_or(Violation::NoMethod)?;
+        let (method, parameters) = parts(message, Some(place.clone()), parameters);
+        let call = Call {
             method: method.ok_or(Violation::NoMethod)?,
             mode,
             parameters: parameters.of_call(),
             peer: None,
-        })
+        };
+        Ok((call, place))
     }
 
     /// The same, from a peer that the driver knows.

@@ -691,7 +691,7 @@ fn x1_a_wrong_number_is_an_invalid_parameter() {
 #[test]
 fn x2_a_program_has_the_kernel_refuse_descriptors() {
     let hooks = Hooks {
-        refuse_descriptors: Some(|socket| process::refuse_descriptors(socket)),
+        refuse_descriptors: Some(process::refuse_descriptors),
         ..Hooks::default()
     };
     taker::<0>(hooks, |stream| {

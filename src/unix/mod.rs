@@ -2,7 +2,8 @@
 //! character devices.
 //!
 //! A [`Stream`] is an [`embedded_io`] stream, for [`Client`](crate::Client) and
-//! [`serve`](crate::serve()). A [`Listener`] takes connections, for [`Server`](crate::server::Server).
+//! [`serve`](crate::serve()). A [`Listener`] takes connections, for [`Server`](crate::server::Server); [`relay`] joins
+//! two.
 //! With a stream below it, [`Client::call_with`](crate::Client::call_with) sends and takes file
 //! descriptors.
 //!
@@ -15,6 +16,7 @@ mod error;
 mod listener;
 mod peer;
 mod receive;
+mod relay;
 mod socket;
 mod stream;
 mod time;
@@ -22,6 +24,7 @@ mod time;
 pub use error::Error;
 pub use listener::Listener;
 pub(crate) use receive::Reading;
+pub use relay::relay;
 pub use stream::Stream;
 pub use time::{Timeouts, monotonic};
 

@@ -1,0 +1,145 @@
+//! A proxy: takes connections at one address, relays each to a service at another, and prints every
+//! message that passes, `->` to the service and `<-` to the client.
+//!
+//! ```sh
+//! cargo run --example conformance unix:/tmp/t &
+//! cargo run --example proxy -- --deny org.example.secret unix:/tmp/front unix:/tmp/t
+//! ```
+
+use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
+
+use nullink::json::Raw;
+use nullink::relay::{Policy, Refusal, Side, Verdict};
+use nullink::unix::{Listener, Stream, Timeouts, relay};
+use nullink::{Address, Call, Reply, name};
+
+const USAGE: &str = "usage: proxy [--deny INTERFACE] [--rename INTERFACE=INTERFACE] LISTEN-ADDRESS TARGET-ADDRESS
+  --deny    calls of the interface are not let through; nor is any upgrade, behind which they could hide
+  --rename  calls of the first interface go to the second
+An address is unix:/path or unix:@name.";
+
+/// The longest message, either way, and its NUL.
+const LONGEST: usize = 256 * 1024;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("proxy: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn std::error::Error>> {
+    let mut rules = Rules::default();
+    let mut addresses = Vec::new();
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match &argument[..] {
+            "--deny" => rules.denied.push(interface(arguments.next())?),
+            "--rename" => {
+                let rule = arguments.next().unwrap_or_default();
+                let (from, to) = rule.split_once('=').ok_or(USAGE)?;
+                let rule = (interface(Some(from.into()))?, interface(Some(to.into()))?);
+                rules.renamed.push(rule);
+            }
+            _ => addresses.push(argument),
+        }
+    }
+    let [front, target] = &addresses[..] else {
+        return Err(USAGE.into());
+    };
+    Address::parse(target)?;
+    let listener = Listener::bind_to(Address::parse(front)?, Listener::EVERYBODY)?;
+    loop {
+        let client = match listener.accept() {
+            Ok(client) => client,
+            Err(error) if error.is_exhausted() => {
+                thread::sleep(Duration::from_millis(100));
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let (rules, target) = (rules.clone(), target.clone());
+        thread::spawn(move || {
+            if let Err(error) = serve(client, &target, rules) {
+                eprintln!("proxy: {error}");
+            }
+        });
+    }
+}
+
+fn interface(name: Option<String>) -> Result<String, String> {
+    let name = name.unwrap_or_default();
+    match name::is_interface(&name) {
+        true => Ok(name),
+        false => Err(format!("{name:?} is not the name of an interface\n{USAGE}")),
+    }
+}
+
+/// Relays one connection.
+fn serve(client: Stream, target: &str, mut rules: Rules) -> Result<(), Box<dyn std::error::Error>> {
+    let service = Stream::connect_to(Address::parse(target)?, Timeouts::default())?;
+    // A message lies in one half of a buffer when it comes, and in the other when it goes.
+    let (mut calls, mut replies) = (vec![0; 2 * LONGEST], vec![0; 2 * LONGEST]);
+    relay(client, service, &mut calls, &mut replies, &mut rules)?;
+    Ok(())
+}
+
+/// What is let through, and under which name.
+#[derive(Clone, Default)]
+struct Rules {
+    denied: Vec<String>,
+    renamed: Vec<(String, String)>,
+}
+
+impl Rules {
+    fn judge<'c>(&'c self, call: &Call<'c>, message: Raw<'_>) -> Verdict<'c> {
+        let (interface, member) = (call.interface(), call.member());
+        if self.denied.iter().any(|denied| denied == interface) {
+            println!("-> {message} (denied)");
+            return Verdict::Refuse(Refusal::PermissionDenied);
+        }
+        match self.renamed.iter().find(|(from, _)| from == interface) {
+            Some((_, interface)) => {
+                println!("-> {message} (as {interface}.{member})");
+                Verdict::PassAs { interface, member }
+            }
+            None => {
+                println!("-> {message}");
+                Verdict::Pass
+            }
+        }
+    }
+}
+
+impl Policy for Rules {
+    fn call<'c>(&'c mut self, call: Call<'c>, message: Raw<'_>) -> Verdict<'c> {
+        self.judge(&call, message)
+    }
+
+    fn upgrade<'c>(&'c mut self, call: Call<'c>, message: Raw<'_>) -> Verdict<'c> {
+        match self.denied.is_empty() {
+            true => self.judge(&call, message),
+            false => {
+                println!("-> {message} (denied)");
+                Verdict::Refuse(Refusal::PermissionDenied)
+            }
+        }
+    }
+
+    fn reply(&mut self, _: Reply<'_>, message: Raw<'_>) {
+        println!("<- {message}");
+    }
+
+    fn bytes(&mut self, from: Side, bytes: &[u8]) {
+        let direction = match from {
+            Side::Client => "->",
+            Side::Service => "<-",
+        };
+        println!("{direction} {} bytes", bytes.len());
+    }
+}

@@ -1,0 +1,218 @@
+//! A relay between two peers that send anything, in any order, and take what they like: each gets a
+//! beginning of what the other has sent, but for what the policy keeps, and it never hangs.
+//!
+//! Input: the sizes of the buffers, and then what happens, a byte each, with its argument.
+#![no_main]
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use libfuzzer_sys::fuzz_target;
+use nullink::json::Raw;
+use nullink::relay::{Policy, Refusal, Relay, Side, Step, Verdict};
+use nullink::{Call, Mode, Reply};
+
+const CALLS: [&[u8]; 10] = [
+    b"{\"method\":\"org.example.t.Empty\"}\0",
+    b" { \"m\\u0065thod\" : \"org.example.t.Ne\\u0065d\", \"x.y\":[1], \"parameters\":{\"s\":\"\\n\"} }\0",
+    b"{\"method\":\"org.example.t.Count\",\"more\":true}\0",
+    b"{\"method\":\"org.example.t.Empty\",\"oneway\":true}\0",
+    b"{\"method\":\"org.example.t.Pipe\",\"upgrade\":true}\0",
+    b"{\"method\":\"org.example.d\\u0065ny.Empty\"}\0",
+    b"{\"method\":\"org.example.deny.Empty\",\"oneway\":true}\0",
+    b"{\"method\":\"org.example.deny.Empty\",\"upgrade\":true}\0",
+    b"{\"x.y\":\"method\",\"method\":\"org.example.long.\\u0045mpty\",\"more\":null}\0",
+    b"{\"method\":\"org.example.short.Empty\",\"oneway\":true}\0",
+];
+
+const REPLIES: [&[u8]; 5] = [
+    b"{}\0",
+    b"{\"parameters\":{\"a\":\"\\u0041\"}}\0",
+    b"{\"continues\":true,\"parameters\":{\"i\":1}}\0",
+    b"{\"error\":\"org.example.t.Oops\",\"parameters\":{}}\0",
+    b"{\"x.y\":1,\"error\":null}\0",
+];
+
+const LONG: &str = "org.example.very.long.name.of.an.interface.indeed";
+
+const DENIED: &[u8] = b"{\"error\":\"org.varlink.service.PermissionDenied\"}\0";
+
+/// What should have passed by now.
+#[derive(Default)]
+struct Watch {
+    to_service: Vec<u8>,
+    to_client: Vec<u8>,
+    /// How the calls without a reply want to be answered.
+    waiting: VecDeque<Mode>,
+    refused: bool,
+    upgraded: bool,
+}
+
+impl Watch {
+    /// What becomes of any call, by its interface.
+    fn judge(&mut self, call: &Call<'_>, message: Raw<'_>) -> Verdict<'static> {
+        let message = message.as_str();
+        assert!(!self.upgraded && !self.refused);
+        let (interface, member) = match call.interface() {
+            "org.example.deny" => {
+                self.refused = call.mode() != Mode::Oneway;
+                self.answer();
+                return Verdict::Refuse(Refusal::PermissionDenied);
+            }
+            "org.example.long" => (LONG, "Empty"),
+            "org.example.short" => ("a.b", "E"),
+            _ => ("", ""),
+        };
+        match interface {
+            "" => self.to_service.extend(message.as_bytes()),
+            _ => {
+                let name = method(message);
+                let (before, behind) = (&message[..name.start], &message[name.end..]);
+                let renamed = format!("{before}{interface}.{member}{behind}");
+                self.to_service.extend(renamed.as_bytes());
+            }
+        }
+        self.to_service.push(0);
+        if call.mode() != Mode::Oneway {
+            self.waiting.push_back(call.mode());
+        }
+        match interface {
+            "" => Verdict::Pass,
+            _ => Verdict::PassAs { interface, member },
+        }
+    }
+
+    /// A refusal comes when nothing waits any more.
+    fn answer(&mut self) {
+        if self.refused && self.waiting.is_empty() {
+            self.to_client.extend(DENIED);
+            self.refused = false;
+        }
+    }
+}
+
+/// Where the name of the method is.
+fn method(message: &str) -> Range<usize> {
+    let mut members = Raw::new(message).expect("JSON").members().expect("a call");
+    let is_method = |name: &Raw<'_>| name.decode_in::<&str>(&mut [0; 256]) == Ok("method");
+    let (_, value) = members.find(|(name, _)| is_method(name)).expect("a method");
+    let start = value.as_str().as_ptr() as usize - message.as_ptr() as usize;
+    start + 1..start + value.as_str().len() - 1
+}
+
+impl Policy for Watch {
+    fn call<'c>(&'c mut self, call: Call<'c>, message: Raw<'_>) -> Verdict<'c> {
+        assert_ne!(call.mode(), Mode::Upgrade);
+        self.judge(&call, message)
+    }
+
+    fn upgrade<'c>(&'c mut self, call: Call<'c>, message: Raw<'_>) -> Verdict<'c> {
+        assert_eq!(call.mode(), Mode::Upgrade);
+        self.judge(&call, message)
+    }
+
+    fn reply(&mut self, reply: Reply<'_>, message: Raw<'_>) {
+        let mode = self.waiting[0];
+        if !reply.continues() {
+            self.waiting.pop_front();
+        } else {
+            assert_eq!(mode, Mode::More);
+        }
+        self.upgraded = mode == Mode::Upgrade && reply.error().is_none();
+        self.to_client.extend(message.as_str().as_bytes());
+        self.to_client.push(0);
+        self.answer();
+    }
+
+    fn bytes(&mut self, from: Side, bytes: &[u8]) {
+        assert!(self.upgraded && !bytes.is_empty());
+        match from {
+            Side::Client => self.to_service.extend(bytes),
+            Side::Service => self.to_client.extend(bytes),
+        }
+    }
+}
+
+fuzz_target!(|data: &[u8]| {
+    let [calls, replies, steps @ ..] = data else {
+        return;
+    };
+    let (mut calls, mut replies) = (
+        vec![0; 8 * usize::from(*calls)],
+        vec![0; 4 * usize::from(*replies)],
+    );
+    let mut relay = Relay::new(&mut calls, &mut replies);
+    let mut watch = Watch::default();
+    let mut taken = [Vec::new(), Vec::new()];
+    let mut sends = [Vec::new(), Vec::new()];
+    let mut lost = [false; 2];
+    let mut ended = None;
+    for step in steps.chunks_exact(2) {
+        let (action, argument) = (step[0] % 16, step[1]);
+        let n = usize::from(argument);
+        match action {
+            // One of them says something,
+            0..3 => sends[0].extend(CALLS[n % CALLS.len()]),
+            3..5 => sends[1].extend(REPLIES[n % REPLIES.len()]),
+            5 => sends[n % 2].push(argument / 2),
+            // bytes of it arrive,
+            6..10 => {
+                let at = usize::from(action % 2);
+                let side = Side::BOTH[at];
+                let spare = relay.spare(side);
+                let count = spare.len().min(sends[at].len()).min(n);
+                for (to, byte) in spare.iter_mut().zip(sends[at].drain(..count)) {
+                    *to = byte;
+                }
+                // (Nothing would be the end.)
+                if count > 0 {
+                    relay.received(side, count);
+                }
+            }
+            // they take something,
+            10..14 => {
+                let at = usize::from(action % 2);
+                let side = Side::BOTH[at];
+                let count = relay.pending(side).len().min(n);
+                taken[at].extend(&relay.pending(side)[..count]);
+                relay.sent(side, count);
+            }
+            // and they end.
+            14 if n % 8 == 0 => relay.received(Side::BOTH[n / 8 % 2], 0),
+            15 if n % 8 == 0 => {
+                lost[n / 8 % 2] = true;
+                relay.fail_to_send(Side::BOTH[n / 8 % 2]);
+            }
+            _ => {}
+        }
+        let lost_any = lost[0] || lost[1];
+        let step = relay.step(&mut watch);
+        if let Some(ended) = ended {
+            assert_eq!(step, ended, "what is over stays over");
+        }
+        if step != Step::Waiting {
+            ended = Some(step);
+            assert!(
+                Side::BOTH
+                    .iter()
+                    .all(|side| relay.pending(*side).is_empty())
+            );
+        } else {
+            let waits = |side| !relay.pending(side).is_empty();
+            let waits = Side::BOTH.map(waits).contains(&true);
+            let receives = Side::BOTH.map(|side| !relay.spare(side).is_empty());
+            assert!(waits || receives.contains(&true), "it hangs");
+        }
+        // Nothing else has come through; and all of it, if all went well.
+        let passed = [
+            (&watch.to_client, &taken[0], lost[0]),
+            (&watch.to_service, &taken[1], lost[1]),
+        ];
+        for (wanted, taken, lost) in passed {
+            assert!(lost || wanted.starts_with(taken));
+            if step == Step::Ended(Ok(())) && !lost_any {
+                assert_eq!(wanted, taken);
+            }
+        }
+    }
+});

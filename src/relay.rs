@@ -1,0 +1,653 @@
+//! Two connections joined: a client's calls go on to a service, and its replies come back.
+//!
+//! A [`Relay`] stands between them, message by message: a [`Policy`] sees each, and may refuse a
+//! call or send it to another method. When an upgrade is accepted, both directions are bytes that
+//! nobody looks at: UAPI.20, "`upgrade`".
+//!
+//! What is passed on is passed on byte for byte, in order, and no sooner than the other side takes
+//! it. The relay reads and writes nothing; [`unix::relay`](crate::unix::relay()) does it for two
+//! sockets.
+
+use core::cell::Cell;
+use core::convert::Infallible;
+use core::ops::Range;
+use core::{fmt, str};
+
+use heapless::Deque;
+
+use crate::bytes::find_nul;
+use crate::client::CALLS;
+use crate::error::{EncodeError, Error, Violation};
+use crate::frame::{Frames, Outbox};
+use crate::json::{Raw, Writer};
+use crate::message::{Call, Envelope, Mode, Reply};
+use crate::name;
+use crate::service::{SERVICE, ServiceError};
+
+/// How much longer a call may become when it is [passed on under another name](Verdict::PassAs).
+/// Calls are sent together while there is so much room left.
+pub const GROWTH: usize = 256;
+
+/// The two connections of a relay, by who is at their other ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Who calls.
+    Client,
+    /// Who is called.
+    Service,
+}
+
+impl Side {
+    /// Both, the client's first.
+    pub const BOTH: [Side; 2] = [Side::Client, Side::Service];
+}
+
+/// Decides about calls, and sees all that passes. Each message is shown once.
+///
+/// A `Call` and a `Reply` can be decoded: what is passed on is a copy that was made before. The
+/// `message` is that, as it came, without its NUL.
+///
+/// ```
+/// use nullink::json::Raw;
+/// use nullink::relay::{Policy, Refusal, Verdict};
+/// use nullink::{Call, Reply};
+///
+/// /// Lets through what only looks, and counts.
+/// #[derive(Default)]
+/// struct LookOnly { calls: u32, errors: u32 }
+///
+/// impl Policy for LookOnly {
+///     fn call<'c>(&'c mut self, call: Call<'c>, _: Raw<'_>) -> Verdict<'c> {
+///         self.calls += 1;
+///         match call.member().starts_with("Get") {
+///             true => Verdict::Pass,
+///             false => Verdict::Refuse(Refusal::PermissionDenied),
+///         }
+///     }
+///
+///     fn reply(&mut self, reply: Reply<'_>, _: Raw<'_>) {
+///         self.errors += u32::from(reply.error().is_some());
+///     }
+/// }
+/// ```
+pub trait Policy {
+    /// What becomes of a call that asks for no upgrade.
+    fn call<'c>(&'c mut self, call: Call<'c>, message: Raw<'_>) -> Verdict<'c> {
+        let (_, _) = (call, message);
+        Verdict::Pass
+    }
+
+    /// What becomes of a call that asks for an upgrade.
+    ///
+    /// If the service accepts it, nothing that follows is looked at. That need not be another
+    /// protocol: many services give a plain answer to any call with `upgrade`, and go on with
+    /// Varlink. So who passes such a call passes everything behind it, which is why a policy
+    /// refuses them unless it says otherwise.
+    fn upgrade<'c>(&'c mut self, call: Call<'c>, message: Raw<'_>) -> Verdict<'c> {
+        let (_, _) = (call, message);
+        Verdict::Refuse(Refusal::PermissionDenied)
+    }
+
+    /// The service has replied to the call that is next in order. (What the relay itself answers
+    /// is not shown.)
+    fn reply(&mut self, reply: Reply<'_>, message: Raw<'_>) {
+        let (_, _) = (reply, message);
+    }
+
+    /// Bytes pass, after an upgrade.
+    fn bytes(&mut self, from: Side, bytes: &[u8]) {
+        let (_, _) = (from, bytes);
+    }
+}
+
+/// Passes everything on, upgrades included.
+impl Policy for () {
+    fn upgrade<'c>(&'c mut self, _: Call<'c>, _: Raw<'_>) -> Verdict<'c> {
+        Verdict::Pass
+    }
+}
+
+/// What becomes of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict<'c> {
+    /// It goes to the service as it is.
+    Pass,
+    /// It goes to the service as a call of this method; everything else in it stays as it is, what
+    /// vendors have added included. It may become longer by [`GROWTH`].
+    ///
+    /// Nothing is changed in the replies: an error has the name that the service gave it.
+    PassAs {
+        /// The interface.
+        interface: &'c str,
+        /// The method's name within it.
+        member: &'c str,
+    },
+    /// It does not go to the service. The client gets an error, when all calls before are answered;
+    /// nothing, if the call is `oneway`.
+    Refuse(Refusal),
+}
+
+/// The errors of `org.varlink.service` that a relay answers with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The client is not allowed to do that.
+    PermissionDenied,
+    /// There is no such method.
+    MethodNotFound,
+    /// There is no such interface.
+    InterfaceNotFound,
+}
+
+/// Why a relay has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failure<T = Infallible> {
+    /// On which side. A verdict that can't be carried out counts as the client's.
+    pub side: Side,
+    /// What has happened.
+    pub error: Error<T>,
+}
+
+impl Failure {
+    /// The same failure of connections over streams whose errors are `T`.
+    pub fn over<T>(self) -> Failure<T> {
+        Failure {
+            side: self.side,
+            error: self.error.over(),
+        }
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Failure<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.side {
+            Side::Client => "the client's connection: ",
+            Side::Service => "the service's connection: ",
+        })?;
+        self.error.fmt(f)
+    }
+}
+
+impl<T: fmt::Debug + fmt::Display> core::error::Error for Failure<T> {}
+
+/// What a [`Relay`] needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing can be done until bytes are received, or sent, on one of the sides.
+    Waiting,
+    /// It is over, and all that can be sent is sent: both connections are to be closed.
+    ///
+    /// That a client goes away is no failure.
+    Ended(Result<(), Failure>),
+}
+
+/// The state of two connections that are joined. It reads and writes nothing: a driver moves the
+/// bytes of either [`Side`], and makes it [`step`](Self::step).
+///
+/// - A message is passed on when it is complete and checked. One that is none ends the relay; so
+///   does one that is too long: no part of it is passed on before a policy has seen all of it. What
+///   the client is owed by then, for calls before that message, it still gets.
+/// - Nothing is received from a side while what it has sent before has no place to go to: see
+///   [`spare`](Self::spare). So who does not read is not sent to, and nothing is lost.
+/// - The end of input is passed on as such ([`finished`](Self::finished)), when all before it is.
+/// - File descriptors are not passed on.
+///
+/// ```
+/// use nullink::relay::{Relay, Side, Step};
+///
+/// let (mut calls, mut replies) = ([0; 256], [0; 256]);
+/// let mut relay = Relay::new(&mut calls, &mut replies);
+///
+/// let call = b"{\"method\":\"org.example.ftl.Jump\"}\0";
+/// relay.spare(Side::Client)[..call.len()].copy_from_slice(call);
+/// relay.received(Side::Client, call.len());
+///
+/// assert_eq!(relay.step(&mut ()), Step::Waiting);
+/// assert_eq!(relay.pending(Side::Service), call);
+/// relay.sent(Side::Service, call.len());
+/// ```
+#[derive(Debug)]
+pub struct Relay<'b> {
+    client: End<'b>,
+    service: End<'b>,
+    /// The calls that went to the service and wait for their replies, in order.
+    waiting: Deque<Mode, CALLS>,
+    refused: Option<Refused>,
+    upgraded: bool,
+    failure: Option<Failure>,
+    over: bool,
+}
+
+/// One of the connections.
+#[derive(Debug)]
+struct End<'b> {
+    rx: Frames<'b>,
+    tx: Outbox<'b>,
+    /// Nothing more comes from there.
+    end_of_input: bool,
+    /// Nothing more can be sent there.
+    end_of_output: bool,
+}
+
+/// The client's next call is to be refused, when it is its turn.
+#[derive(Clone, Debug)]
+struct Refused {
+    why: Refusal,
+    /// Where its method's name is.
+    name: Range<usize>,
+}
+
+impl<'b> Relay<'b> {
+    /// Joins two connections.
+    ///
+    /// One half of `calls` holds what has come from the client, the other what is to be sent to
+    /// the service. So it has to be twice as long as the longest call and its NUL, and `replies`
+    /// the same for replies.
+    pub fn new(calls: &'b mut [u8], replies: &'b mut [u8]) -> Self {
+        let (from_client, to_service) = halves(calls);
+        let (from_service, to_client) = halves(replies);
+        Relay {
+            client: End::new(from_client, to_client),
+            service: End::new(from_service, to_service),
+            waiting: Deque::new(),
+            refused: None,
+            upgraded: false,
+            failure: None,
+            over: false,
+        }
+    }
+
+    /// Where to put what is received from a side; then tell [`received`](Self::received). It is
+    /// empty while nothing is to be received from there.
+    pub fn spare(&mut self, side: Side) -> &mut [u8] {
+        let end = self.end_mut(side);
+        match end.end_of_input {
+            true => &mut [],
+            false => end.rx.spare(),
+        }
+    }
+
+    /// `count` bytes were received into [`spare`](Self::spare). 0 is the end: that side sends
+    /// nothing more.
+    pub fn received(&mut self, side: Side, count: usize) {
+        // (A read into nothing is no end.)
+        let end_of_input = count == 0 && !self.spare(side).is_empty();
+        let end = self.end_mut(side);
+        end.end_of_input |= end_of_input;
+        end.rx.commit(count);
+    }
+
+    /// What is to be sent to a side; then tell [`sent`](Self::sent).
+    pub fn pending(&self, side: Side) -> &[u8] {
+        self.end(side).tx.pending()
+    }
+
+    /// `count` bytes of what is [`pending`](Self::pending) were sent.
+    pub fn sent(&mut self, side: Side, count: usize) {
+        self.end_mut(side).tx.sent(count);
+    }
+
+    /// A side takes nothing more. What is meant for it is dropped from now on; what comes from it
+    /// is still passed on.
+    pub fn fail_to_send(&mut self, side: Side) {
+        let end = self.end_mut(side);
+        end.end_of_output = true;
+        end.tx.clear();
+    }
+
+    /// Whether a side has been sent all that will ever be: this is the time to shut down writing,
+    /// so that it sees the end. (What comes from it is still passed on.)
+    pub fn finished(&self, side: Side) -> bool {
+        let from = match side {
+            Side::Client => &self.service,
+            Side::Service => &self.client,
+        };
+        from.is_done() && self.pending(side).is_empty()
+    }
+
+    /// Passes on what can be passed on.
+    pub fn step(&mut self, policy: &mut dyn Policy) -> Step {
+        // Each turn takes something from a buffer, or fails, which a side does once.
+        while !self.over && self.pass(policy) {}
+        self.over |= self.is_over();
+        match (self.over, self.failure) {
+            (false, _) => Step::Waiting,
+            (true, None) => Step::Ended(Ok(())),
+            (true, Some(failure)) => Step::Ended(Err(failure)),
+        }
+    }
+
+    fn end(&self, side: Side) -> &End<'b> {
+        match side {
+            Side::Client => &self.client,
+            Side::Service => &self.service,
+        }
+    }
+
+    fn end_mut(&mut self, side: Side) -> &mut End<'b> {
+        match side {
+            Side::Client => &mut self.client,
+            Side::Service => &mut self.service,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        let [to_client, to_service] = Side::BOTH.map(|side| self.finished(side));
+        let [client, service] = Side::BOTH.map(|side| self.pending(side).is_empty());
+        // Nothing more comes through in either direction.
+        (to_client || self.client.end_of_output) && (to_service || self.service.end_of_output)
+            // All calls are answered; or none can be any more.
+            || !self.upgraded && to_service && self.waiting.is_empty() && client
+            || !self.upgraded && to_client && service
+    }
+
+    /// Passes on one message, or bytes; false, if there is none.
+    fn pass(&mut self, policy: &mut dyn Policy) -> bool {
+        if self.upgraded {
+            let (client, service) = (&mut self.client, &mut self.service);
+            return pass_bytes(client, service, Side::Client, policy)
+                | pass_bytes(service, client, Side::Service, policy);
+        }
+        let (side, error) = match self.pass_reply(policy) {
+            Ok(true) => return true,
+            Ok(false) => match self.pass_call(policy) {
+                Ok(passed) => return passed,
+                Err(error) => (Side::Client, error),
+            },
+            Err(error) => (Side::Service, error),
+        };
+        self.fail(Failure { side, error });
+        true
+    }
+
+    /// No more calls are taken. If it is the service that has failed, no more replies come either.
+    fn fail(&mut self, failure: Failure) {
+        self.client.stop();
+        self.refused = None;
+        if failure.side == Side::Service {
+            self.service.stop();
+            self.waiting.clear();
+            self.fail_to_send(Side::Service);
+        }
+        self.failure.get_or_insert(failure);
+    }
+
+    /// Passes on one reply.
+    fn pass_reply(&mut self, policy: &mut dyn Policy) -> Result<bool, Error> {
+        let (client, service) = (&mut self.client, &mut self.service);
+        let Some(mode) = self.waiting.front().copied() else {
+            // It would be taken for the reply to the next call.
+            return match service.rx.unread().is_empty() {
+                true => Ok(false),
+                false => Err(Violation::Unasked.into()),
+            };
+        };
+        let Some(length) = service.find()? else {
+            return match service.end_of_input {
+                true => Err(Error::Closed),
+                false => Ok(false),
+            };
+        };
+        let Some(count) = service.copy(length, client, 0) else {
+            return Ok(false);
+        };
+        let message = service.rx.unread_mut().get_mut(..length);
+        let reply = Reply::parse(message.unwrap_or_default())?;
+        let (continues, accepted) = (reply.continues(), reply.error().is_none());
+        if continues && mode != Mode::More {
+            return Err(Violation::Continues.into());
+        }
+        policy.reply(reply, raw(client.tx.room(&mut None).written(count)));
+        client.queue(count);
+        service.rx.take();
+        if !continues {
+            self.waiting.pop_front();
+        }
+        self.upgraded = mode == Mode::Upgrade && accepted;
+        Ok(true)
+    }
+
+    /// Passes on one call, or refuses it.
+    fn pass_call(&mut self, policy: &mut dyn Policy) -> Result<bool, Error> {
+        if let Some(refused) = &self.refused {
+            let refused = refused.clone();
+            return self.refuse(refused);
+        }
+        // What is behind an upgrade may be no call.
+        if self.waiting.is_full() || self.waiting.back() == Some(&Mode::Upgrade) {
+            return Ok(false);
+        }
+        let (client, service) = (&mut self.client, &mut self.service);
+        let Some(length) = client.find()? else {
+            return Ok(false);
+        };
+        // Once the policy was asked there has to be room for what it says.
+        let Some(count) = client.copy(length, service, GROWTH) else {
+            return Ok(false);
+        };
+        let message = client.rx.unread_mut().get_mut(..length);
+        let (call, place) = Call::parse_with_name(message.unwrap_or_default())?;
+        let (mode, name_length) = (call.mode(), call.method().len());
+        let mut no_drain = None;
+        let mut room = service.tx.room(&mut no_drain);
+        let message = raw(room.written(count));
+        let verdict = match mode {
+            Mode::Upgrade => policy.upgrade(call, message),
+            _ => policy.call(call, message),
+        };
+        let count = match verdict {
+            Verdict::Pass => count,
+            Verdict::PassAs { interface, member } => {
+                room.write(&|room| rename(room, count, &place, interface, member))?
+            }
+            Verdict::Refuse(_) if mode == Mode::Oneway => 0,
+            Verdict::Refuse(why) => {
+                let name = place.start..place.start.saturating_add(name_length);
+                self.refused = Some(Refused { why, name });
+                return Ok(true);
+            }
+        };
+        service.queue(count);
+        client.rx.take();
+        if mode != Mode::Oneway {
+            // There is room: that was asked above.
+            let _ = self.waiting.push_back(mode);
+        }
+        Ok(true)
+    }
+
+    /// Answers the call that is refused, if it is its turn.
+    fn refuse(&mut self, Refused { why, name }: Refused) -> Result<bool, Error> {
+        if !self.waiting.is_empty() {
+            return Ok(false);
+        }
+        let client = &mut self.client;
+        let method = client.rx.unread().get(name).unwrap_or_default();
+        let method = str::from_utf8(method).unwrap_or_default();
+        let error = match (why, name::split(method)) {
+            (Refusal::PermissionDenied, _) => ServiceError::PermissionDenied,
+            (Refusal::InterfaceNotFound, Some((interface, _))) => {
+                ServiceError::InterfaceNotFound { interface }
+            }
+            _ => ServiceError::MethodNotFound { method },
+        };
+        let interface = SERVICE.name();
+        let envelope = Envelope::Error { interface };
+        let alone = client.tx.pending().is_empty();
+        let mut no_drain = None;
+        let mut room = client.tx.room(&mut no_drain);
+        let written = room.write(&|room| envelope.write(room, &|writer| _ = writer.value(&error)));
+        let count = match written {
+            Err(EncodeError::Full) if !alone => return Ok(false),
+            written => written?,
+        };
+        client.queue(count);
+        client.rx.take();
+        self.refused = None;
+        Ok(true)
+    }
+}
+
+impl<'b> End<'b> {
+    fn new(receive: &'b mut [u8], send: &'b mut [u8]) -> Self {
+        End {
+            rx: Frames::new(receive),
+            tx: Outbox::new(send),
+            end_of_input: false,
+            end_of_output: false,
+        }
+    }
+
+    /// The length of the next message, without its NUL; None if it is not complete.
+    fn find(&mut self) -> Result<Option<usize>, Error> {
+        if self.is_done() {
+            return Ok(None);
+        }
+        match self.rx.search()? {
+            true => Ok(find_nul(self.rx.unread())),
+            false if self.end_of_input => Err(Violation::Truncated.into()),
+            false => Ok(None),
+        }
+    }
+
+    /// Copies the next message, which is so long, behind what is to be sent to another end, where
+    /// it waits for [`queue`](Self::queue); returns its length with its NUL. None, if others have to
+    /// be sent first, so that there is room for it and for so much more. (Alone it fits: that half
+    /// of the buffer is not the shorter one.)
+    fn copy(&self, length: usize, to: &mut Self, more: usize) -> Option<usize> {
+        let message = self.rx.unread().get(..=length).unwrap_or_default();
+        let needed = match to.tx.pending().is_empty() {
+            true => 0,
+            false => message.len().saturating_add(more),
+        };
+        let written = to
+            .tx
+            .room(&mut None)
+            .write(&|room| match room.len() < needed {
+                true => Err(EncodeError::Full),
+                false => put(room, message),
+            });
+        written.ok()
+    }
+
+    /// Whether all that will ever come from there has been passed on.
+    fn is_done(&self) -> bool {
+        self.end_of_input && self.rx.unread().is_empty()
+    }
+
+    /// Nothing more is taken from there.
+    fn stop(&mut self) {
+        self.rx = Frames::new(&mut []);
+        self.end_of_input = true;
+    }
+
+    /// The next `count` bytes, which were written into the outbox's room, are to be sent.
+    fn queue(&mut self, count: usize) {
+        self.tx.commit(count);
+        if self.end_of_output {
+            self.tx.sent(usize::MAX);
+        }
+    }
+}
+
+fn halves(buffer: &mut [u8]) -> (&mut [u8], &mut [u8]) {
+    let middle = buffer.len() / 2;
+    buffer.split_at_mut_checked(middle).unwrap_or_default()
+}
+
+/// Passes on as many bytes as there is room for; whether there were any.
+fn pass_bytes(from: &mut End<'_>, to: &mut End<'_>, side: Side, policy: &mut dyn Policy) -> bool {
+    let unread = from.rx.unread();
+    let copy = |room: &mut [u8]| {
+        let count = unread.len().min(room.len());
+        put(room, unread.get(..count).unwrap_or_default())
+    };
+    let written = to.tx.room(&mut None).write(&copy);
+    let count = written.unwrap_or_default();
+    if count > 0 {
+        policy.bytes(side, unread.get(..count).unwrap_or_default());
+        to.queue(count);
+        from.rx.remove(0, count);
+    }
+    count > 0
+}
+
+/// Writes bytes at the beginning of `room`.
+fn put(room: &mut [u8], bytes: &[u8]) -> Result<usize, EncodeError> {
+    let mut writer = Writer::new(room);
+    writer.bytes(bytes);
+    writer.end()
+}
+
+/// A message that has been parsed.
+fn raw(message: &[u8]) -> Raw<'_> {
+    str::from_utf8(message).map_or(Raw::EMPTY_OBJECT, Raw::scanned)
+}
+
+/// Changes the name of the method in a message, which is the first `length` bytes of `room`;
+/// returns its new length.
+fn rename(
+    room: &mut [u8],
+    length: usize,
+    place: &Range<usize>,
+    interface: &str,
+    member: &str,
+) -> Result<usize, EncodeError> {
+    // (So it needs no escapes.)
+    if !name::is_interface(interface) || !name::is_member(member) {
+        return Err(EncodeError::Name);
+    }
+    let name = [interface, ".", member].map(str::as_bytes);
+    let name_length = name
+        .iter()
+        .map(|part| part.len())
+        .fold(0, usize::saturating_add);
+    if name_length > place.len().saturating_add(GROWTH) {
+        return Err(EncodeError::Full);
+    }
+    let room = Cell::from_mut(room).as_slice_of_cells();
+    let copy = |(to, from): (&Cell<u8>, &Cell<u8>)| to.set(from.get());
+    let behind = room.get(place.end..length).unwrap_or_default();
+    let start = place.start.saturating_add(name_length);
+    let end = start.saturating_add(behind.len());
+    let to = room.get(start..end).ok_or(EncodeError::Full)?;
+    match start < place.end {
+        true => to.iter().zip(behind).for_each(copy),
+        false => to.iter().rev().zip(behind.iter().rev()).for_each(copy),
+    }
+    let hole = room.get(place.start..start).unwrap_or_default();
+    let name = name.iter().copied().flatten();
+    hole.iter().zip(name).for_each(|(to, from)| to.set(*from));
+    Ok(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{format, string::String, vec};
+
+    use super::*;
+
+    #[test]
+    fn a_name_of_any_length_takes_the_place_of_another() {
+        let (before, behind) = ("{\"method\":\"", "\",\"x.y\":[1,2]}\0");
+        for old in (0..40).chain([300]) {
+            for new in (0..40).chain([296]) {
+                let message = format!("{before}{}{behind}", "o".repeat(old));
+                let member = format!("N{}", "n".repeat(new));
+                let wanted = format!("{before}a.b.{member}{behind}");
+                let place = before.len()..before.len() + old;
+                for size in [wanted.len() - 1, wanted.len(), wanted.len() + 1] {
+                    let mut room = vec![b'?'; size.max(message.len())];
+                    room[..message.len()].copy_from_slice(message.as_bytes());
+                    let renamed = rename(&mut room, message.len(), &place, "a.b", &member);
+                    let fits = wanted.len() <= room.len() && 5 + new <= old + GROWTH;
+                    assert_eq!(
+                        renamed,
+                        fits.then_some(wanted.len()).ok_or(EncodeError::Full)
+                    );
+                    let room = String::from_utf8(room).unwrap();
+                    assert!(!fits || room.starts_with(&wanted), "{room}");
+                }
+            }
+        }
+    }
+}

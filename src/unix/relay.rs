@@ -1,0 +1,193 @@
+//! Two connections joined, until they are over.
+
+use heapless::Vec;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::{Errno, retry_on_intr};
+
+use super::error::Error;
+use super::stream::Stream;
+use crate::relay::{Failure, Policy, Relay, Side, Step};
+
+/// Relays between a client and a service, until the connection is over: see [`Relay`]. Both are
+/// closed then.
+///
+/// All waiting is done in one poll(2) for both: neither is read from while what it has sent has no
+/// place to go to, and neither keeps the other from being served.
+///
+/// `calls` has to be twice as long as the longest call and its NUL, `replies` the same for replies.
+///
+/// File descriptors are not passed on. Those that come nevertheless are closed, and end the relay.
+///
+/// # Errors
+///
+/// What has ended it, if that was not one of the sides going away: a message that is none, or too
+/// long, replies that are missing, or a socket that does not work.
+///
+/// ```no_run
+/// use nullink::unix::{Listener, Stream, relay};
+///
+/// let (mut calls, mut replies) = ([0; 8192], [0; 8192]);
+/// let listener = Listener::bind("/run/org.example.front")?;
+/// loop {
+///     let client = listener.accept()?;
+///     let service = Stream::connect("/run/org.example.ftl")?;
+///     // A policy goes where `()` passes everything.
+///     if let Err(failure) = relay(client, service, &mut calls, &mut replies, &mut ()) {
+///         eprintln!("{failure}");
+///     }
+/// }
+/// # Ok::<(), nullink::unix::Error>(())
+/// ```
+pub fn relay(
+    client: Stream,
+    service: Stream,
+    calls: &mut [u8],
+    replies: &mut [u8],
+    policy: &mut dyn Policy,
+) -> Result<(), Failure<Error>> {
+    let mut relay = Relay::new(calls, replies);
+    let mut ends = [
+        End::new(Side::Client, client),
+        End::new(Side::Service, service),
+    ];
+    let result = loop {
+        if let Step::Ended(result) = relay.step(policy) {
+            break result.map_err(Failure::over);
+        }
+        if let Err(failure) = turn(&mut relay, &mut ends) {
+            break Err(failure);
+        }
+    };
+    for end in ends {
+        end.stream.close(&mut [0; 256]);
+    }
+    result
+}
+
+/// One of the connections.
+struct End {
+    side: Side,
+    stream: Stream,
+    /// It has taken less than there was.
+    full: bool,
+    /// It takes nothing more: it is gone, or its end was sent.
+    shut: bool,
+}
+
+impl End {
+    fn new(side: Side, stream: Stream) -> Self {
+        End {
+            side,
+            stream,
+            full: false,
+            shut: false,
+        }
+    }
+
+    fn failed(&self, error: Error) -> Failure<Error> {
+        Failure {
+            side: self.side,
+            error: crate::Error::Transport(error),
+        }
+    }
+
+    /// Sends what is pending; whether the relay has something to do after that.
+    fn send(&mut self, relay: &mut Relay<'_>) -> Result<bool, Failure<Error>> {
+        if self.full || self.shut {
+            return Ok(false);
+        }
+        let pending = relay.pending(self.side);
+        if !pending.is_empty() {
+            match self.stream.send_now(pending, &[]) {
+                Ok(Some(count)) => relay.sent(self.side, count),
+                Ok(None) => self.full = true,
+                Err(Error::Closed) => self.gone(relay),
+                Err(error) => return Err(self.failed(error)),
+            }
+            return Ok(!self.full);
+        }
+        if relay.finished(self.side) {
+            self.shut = true;
+            self.stream.finish_sending();
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    fn receive(&mut self, relay: &mut Relay<'_>) -> Result<(), Failure<Error>> {
+        let spare = relay.spare(self.side);
+        if spare.is_empty() {
+            return Ok(());
+        }
+        match self.stream.receive_now(spare, &mut Vec::<_, 0>::new()) {
+            Ok(Some(count)) => relay.received(self.side, count),
+            Ok(None) => {}
+            Err(Error::Closed) => {
+                relay.received(self.side, 0);
+                self.gone(relay);
+            }
+            Err(error) => return Err(self.failed(error)),
+        }
+        Ok(())
+    }
+
+    /// The peer is not there any more.
+    fn gone(&mut self, relay: &mut Relay<'_>) {
+        relay.fail_to_send(self.side);
+        self.shut = true;
+    }
+
+    /// What to wait for; None, if nothing can happen there that is of interest.
+    fn awaits(&self, relay: &mut Relay<'_>) -> Option<PollFlags> {
+        let mut flags = PollFlags::empty();
+        flags.set(PollFlags::IN, !relay.spare(self.side).is_empty());
+        flags.set(PollFlags::OUT, !relay.pending(self.side).is_empty());
+        // Without flags poll(2) still says that the peer is gone, again and again.
+        (!flags.is_empty() || !self.shut).then_some(flags)
+    }
+}
+
+/// Sends what can be sent. If there is nothing, waits until something can be done, and receives.
+fn turn(relay: &mut Relay<'_>, ends: &mut [End; 2]) -> Result<(), Failure<Error>> {
+    let mut sent = false;
+    for end in ends.iter_mut() {
+        sent |= end.send(relay)?;
+    }
+    if sent {
+        return Ok(());
+    }
+    let happened = wait(relay, ends).map_err(|errno| Failure {
+        side: Side::Client,
+        error: crate::Error::Transport(errno.into()),
+    })?;
+    for (end, happened) in ends.iter_mut().zip(happened) {
+        let gone = happened.intersects(PollFlags::HUP | PollFlags::ERR);
+        if happened.contains(PollFlags::OUT) {
+            end.full = false;
+        }
+        if happened.contains(PollFlags::IN) || gone {
+            end.receive(relay)?;
+        }
+        if gone {
+            end.gone(relay);
+        }
+    }
+    Ok(())
+}
+
+/// poll(2), of both where it can tell something of both: it always can of one, or the relay would
+/// be over.
+fn wait(relay: &mut Relay<'_>, ends: &[End; 2]) -> Result<[PollFlags; 2], Errno> {
+    let flags = ends.each_ref().map(|end| end.awaits(relay));
+    let mut fds = Vec::<PollFd<'_>, 2>::new();
+    for (end, flags) in ends.iter().zip(flags) {
+        // (There is room for both.)
+        let _ = flags.map(|flags| fds.push(PollFd::new(&end.stream, flags)));
+    }
+    retry_on_intr(|| poll(&mut fds, None))?;
+    let mut happened = fds.iter().map(PollFd::revents);
+    Ok(flags.map(|flags| {
+        let happened = flags.and_then(|_| happened.next());
+        happened.unwrap_or(PollFlags::empty())
+    }))
+}

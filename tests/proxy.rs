@@ -1,0 +1,259 @@
+//! The example `proxy`, as a user would run it: between clients and the example `conformance`.
+#![cfg(all(feature = "unix", target_os = "linux"))]
+
+mod common;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{EMPTY, split};
+use nullink::Client;
+use nullink::client::{Method, NoError};
+use nullink::unix::Stream;
+use serde::Serialize;
+
+/// An example that cargo has built; None, with a word, if it has not.
+fn example(name: &str) -> Option<Command> {
+    let this = std::env::current_exe().expect("a path");
+    let path = this.parent()?.parent()?.join("examples").join(name);
+    if path.exists() {
+        return Some(Command::new(path));
+    }
+    assert!(
+        std::env::var_os("CI").is_none(),
+        "needs cargo build --examples"
+    );
+    println!("skipped: needs cargo build --examples");
+    None
+}
+
+/// A program that runs until this is dropped, and the path that it listens at.
+struct Running(Child, PathBuf);
+
+impl Running {
+    /// `arguments`, its own address, and the rest.
+    fn new(mut command: Command, path: &Path, arguments: &[&str], rest: &[&str]) -> Self {
+        command
+            .args(arguments)
+            .arg(format!("unix:{}", path.display()))
+            .args(rest);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let running = Running(child.spawn().expect("a process"), path.to_path_buf());
+        let begin = Instant::now();
+        // (Listening is enough: a connection would be relayed.)
+        while !path.exists() {
+            assert!(begin.elapsed() < Duration::from_secs(60), "does not listen");
+            std::thread::yield_now();
+        }
+        running
+    }
+
+    fn connect(&self) -> UnixStream {
+        let begin = Instant::now();
+        loop {
+            match UnixStream::connect(&self.1) {
+                Ok(stream) => return stream,
+                Err(error) => assert!(begin.elapsed() < Duration::from_secs(60), "{error}"),
+            }
+        }
+    }
+
+    /// The next so many lines that it prints.
+    fn lines(&mut self, count: usize) -> Vec<String> {
+        let output = self.0.stdout.as_mut().expect("its output");
+        // (Nothing is read too far: the proxy is asked for what it has printed, and nothing else.)
+        let mut reader = BufReader::with_capacity(1, output);
+        let mut line = || {
+            let mut line = String::new();
+            reader.read_line(&mut line).expect("a line");
+            line.trim_end().to_string()
+        };
+        (0..count).map(|_| line()).collect()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+        let _ = std::fs::remove_file(&self.1);
+    }
+}
+
+/// The service org.example.t, and a proxy in front of it.
+fn proxy(name: &str, options: &[&str]) -> Option<(Running, Running)> {
+    let (service, proxy) = (example("conformance")?, example("proxy")?);
+    let file = |role: &str| format!("nullink-proxy-{}-{name}-{role}", std::process::id());
+    let [target, front] = ["t", "front"].map(|role| std::env::temp_dir().join(file(role)));
+    let service = Running::new(service, &target, &[], &[]);
+    drop(service.connect());
+    let target = format!("unix:{}", target.display());
+    let proxy = Running::new(proxy, &front, options, &[&target]);
+    Some((service, proxy))
+}
+
+/// Sends messages, ends, and returns what comes back.
+fn talk(proxy: &Running, messages: &[&str]) -> Vec<String> {
+    let mut stream = proxy.connect();
+    let input = messages.join("\0") + "\0";
+    stream.write_all(input.as_bytes()).expect("a write");
+    stream.shutdown(Shutdown::Write).expect("a half-close");
+    let mut output = Vec::new();
+    stream.read_to_end(&mut output).expect("replies");
+    split(&output)
+}
+
+const COUNT: &str = r#"{"method":"org.example.t.Count","more":true,"parameters":{"n":3}}"#;
+const COUNTED: [&str; 3] = [
+    r#"{"continues":true,"parameters":{"i":0}}"#,
+    r#"{"continues":true,"parameters":{"i":1}}"#,
+    r#"{"parameters":{"i":2}}"#,
+];
+const DENIED: &str = r#"{"error":"org.varlink.service.PermissionDenied"}"#;
+
+fn marked(direction: &str, messages: &[&str]) -> Vec<String> {
+    let mark = |message: &&str| format!("{direction} {message}");
+    messages.iter().map(mark).collect()
+}
+
+#[test]
+fn it_relays_what_comes_and_prints_it() {
+    let Some((_service, mut proxy)) = proxy("print", &[]) else {
+        return;
+    };
+    let odd = r#"{ "x.y" : 1, "meth\u006fd" : "org.example.t.Need", "parameters":{"s":"\u0041"}}"#;
+    let calls = [EMPTY, COUNT, odd, EMPTY];
+    let replies = [
+        &["{}"],
+        &COUNTED[..],
+        &[r#"{"parameters":{"s":"A"}}"#, "{}"],
+    ]
+    .concat();
+    assert_eq!(talk(&proxy, &calls), replies);
+    let (there, back): (Vec<_>, Vec<_>) = proxy
+        .lines(calls.len() + replies.len())
+        .into_iter()
+        .partition(|line| line.starts_with("->"));
+    assert_eq!(there, marked("->", &calls));
+    assert_eq!(back, marked("<-", &replies));
+
+    // And it goes on, whoever comes.
+    for _ in 0..3 {
+        assert_eq!(talk(&proxy, &[EMPTY]), ["{}"]);
+    }
+}
+
+#[derive(Serialize)]
+struct Pipe;
+
+impl Method for Pipe {
+    const NAME: &'static str = "org.example.t.Pipe";
+    type Output<'r> = ();
+    type Error<'r> = NoError;
+}
+
+#[test]
+fn u1_an_upgrade_passes_and_its_bytes_are_counted() {
+    let Some((_service, mut proxy)) = proxy("upgrade", &[]) else {
+        return;
+    };
+    let stream = Stream::connect(proxy.1.to_str().expect("UTF-8")).expect("a connection");
+    let (mut receive, mut send) = ([0; 256], [0; 256]);
+    let mut client = Client::new(stream, &mut receive, &mut send);
+    assert_eq!(client.upgrade(&Pipe), Ok(()));
+    let (mut stream, unread) = client.into_parts();
+    assert_eq!(unread, b"");
+    let mut buffer = [0; 9];
+    embedded_io::Write::write_all(&mut stream, b"raw\0bytes").unwrap();
+    embedded_io::Read::read_exact(&mut stream, &mut buffer).unwrap();
+    assert_eq!(&buffer, b"raw\0bytes");
+    let lines = proxy.lines(2);
+    assert!(lines[0].starts_with("-> {") && lines[0].contains("\"upgrade\":true"));
+    assert_eq!(lines[1], "<- {}");
+    let mut counted = [("->", 0), ("<-", 0)];
+    while counted != [("->", 9), ("<-", 9)] {
+        let line = &proxy.lines(1)[0];
+        let (direction, rest) = line.split_once(' ').expect("a direction");
+        let count = rest.strip_suffix(" bytes").expect("a count");
+        let (_, sum) = counted
+            .iter_mut()
+            .find(|(mark, _)| *mark == direction)
+            .expect("a direction");
+        *sum += count.parse::<u32>().expect("a number");
+    }
+}
+
+#[test]
+fn an_interface_that_is_denied_is_not_reached() {
+    let options = ["--deny", "org.varlink.service"];
+    let Some((_service, mut proxy)) = proxy("deny", &options) else {
+        return;
+    };
+    let info = r#"{"method":"org.varlink.s\u0065rvice.GetInfo"}"#;
+    // Whoever answers this plainly goes on with Varlink: what is behind it would not be looked at.
+    let upgrade = r#"{"method":"org.example.t.Empty","upgrade":true}"#;
+    let calls = [EMPTY, COUNT, info, EMPTY, upgrade, info];
+    let replies = [&["{}"], &COUNTED[..], &[DENIED, "{}", DENIED, DENIED]].concat();
+    assert_eq!(talk(&proxy, &calls), replies);
+    let lines = proxy.lines(calls.len() + 5);
+    let denied = lines.iter().filter(|line| line.ends_with(" (denied)"));
+    assert_eq!(denied.count(), 3, "{lines:?}");
+}
+
+#[test]
+fn an_interface_that_is_renamed_is_the_other_one() {
+    let options = ["--rename", "com.example.t=org.example.t"];
+    let Some((_service, mut proxy)) = proxy("rename", &options) else {
+        return;
+    };
+    let count = COUNT.replace("org.example.t", "com.example.t");
+    assert_eq!(
+        talk(&proxy, &[EMPTY, &count]),
+        [&["{}"], &COUNTED[..]].concat()
+    );
+    let lines = proxy.lines(6);
+    let renamed = format!("-> {count} (as org.example.t.Count)");
+    assert!(lines.contains(&renamed), "{lines:?}");
+}
+
+#[test]
+fn it_says_how_it_is_used_and_what_is_wrong() {
+    for arguments in [
+        &[][..],
+        &["unix:@a"],
+        &["unix:@a", "nonsense"],
+        &["unix:@a", "unix:@b", "unix:@c"],
+        &["--deny", "nonsense", "unix:@a", "unix:@b"],
+        &["--rename", "a.b", "unix:@a", "unix:@b"],
+        &["unix:@a", "unix:@b", "--deny"],
+        &["unix:/no/such/directory/socket", "unix:@b"],
+    ] {
+        let Some(mut proxy) = example("proxy") else {
+            return;
+        };
+        let output = proxy.args(arguments).output().expect("a process");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");
+        assert!(text.starts_with("proxy: "), "{text}");
+    }
+}
+
+#[test]
+fn without_a_service_the_client_is_told_by_an_end_and_the_user_by_a_line() {
+    let Some(command) = example("proxy") else {
+        return;
+    };
+    let name = format!("nullink-proxy-{}-nobody", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    let mut proxy = Running::new(command, &path, &[], &["unix:/no/such/socket"]);
+    let mut stream = proxy.connect();
+    assert_eq!(stream.read(&mut [0; 9]).expect("an end"), 0);
+    let mut line = String::new();
+    let output = proxy.0.stderr.as_mut().expect("its output");
+    BufReader::new(output).read_line(&mut line).expect("a line");
+    assert_eq!(line, "proxy: nobody is there: is the service running?\n");
+}

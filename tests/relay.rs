@@ -1,0 +1,930 @@
+//! Two connections joined: everything passes as it came, but what a policy keeps or renames.
+
+mod common;
+
+use std::collections::VecDeque;
+
+use common::t::T;
+use common::{Arrival, EMPTY, answer, every_arrival, split};
+use nullink::client::{self, NoError, read_reply};
+use nullink::json::Raw;
+use nullink::relay::{Failure, GROWTH, Policy, Refusal, Relay, Side, Step, Verdict};
+use nullink::{Call, EncodeError, Error, Mode, Reply, Violation, service};
+use serde::{Deserialize, Serialize};
+
+const COUNT: &str = r#"{"method":"org.example.t.Count","more":true,"parameters":{"n":3}}"#;
+const PIPE: &str = r#"{"method":"org.example.t.Pipe","upgrade":true}"#;
+const DENIED: &str = r#"{"error":"org.varlink.service.PermissionDenied"}"#;
+
+/// What is at the service's end of a relay.
+trait Far {
+    /// Takes what has come, None at the end; returns what goes back, and whether that is the end.
+    fn take(&mut self, bytes: Option<&[u8]>) -> (Vec<u8>, bool);
+
+    /// Whether the client stays when it has sent everything, until it is told to go.
+    fn keeps_client(&self) -> bool {
+        false
+    }
+}
+
+/// A service, which after an upgrade gives every byte back.
+struct Served<'b> {
+    session: service::Session<'b, (i64, i64)>,
+    scratch: Vec<u8>,
+    upgraded: bool,
+}
+
+impl<'b> Served<'b> {
+    fn new(receive: &'b mut [u8], send: &'b mut [u8]) -> Self {
+        Served {
+            session: service::Session::new(receive, send),
+            scratch: vec![0; 4096],
+            upgraded: false,
+        }
+    }
+}
+
+impl Far for Served<'_> {
+    fn take(&mut self, bytes: Option<&[u8]>) -> (Vec<u8>, bool) {
+        let mut back = Vec::new();
+        if self.upgraded {
+            back.extend(bytes.unwrap_or_default());
+            return (back, bytes.is_none());
+        }
+        let mut bytes = bytes.map(<[u8]>::to_vec);
+        let mut service = T {
+            scratch: &mut self.scratch,
+        };
+        loop {
+            match self.session.step(&mut service, None) {
+                service::Step::Called | service::Step::Streamed => {}
+                service::Step::Write => {
+                    back.extend(self.session.pending());
+                    self.session.sent(usize::MAX);
+                }
+                service::Step::Read | service::Step::Parked => match &mut bytes {
+                    None => self.session.received(0),
+                    Some(bytes) if bytes.is_empty() => return (back, false),
+                    Some(bytes) => {
+                        let spare = self.session.spare();
+                        let count = spare.len().min(bytes.len());
+                        spare[..count].copy_from_slice(&bytes[..count]);
+                        self.session.received(count);
+                        bytes.drain(..count);
+                    }
+                },
+                service::Step::Ended(_) => return (back, true),
+                service::Step::Upgraded(_) => {
+                    self.upgraded = true;
+                    back.extend(self.session.unread());
+                    back.extend(bytes.unwrap_or_default());
+                    return (back, false);
+                }
+            }
+        }
+    }
+}
+
+/// What a service says when it has been called so often, and whether it ends then. If it does not,
+/// nor does the client.
+struct Says<'a>(usize, &'a [u8], bool);
+
+impl Far for Says<'_> {
+    fn take(&mut self, bytes: Option<&[u8]>) -> (Vec<u8>, bool) {
+        let calls = bytes.unwrap_or_default().iter().filter(|byte| **byte == 0);
+        let calls = calls.count();
+        if self.0 > calls {
+            self.0 -= calls;
+            return (Vec::new(), false);
+        }
+        self.0 = usize::MAX;
+        (std::mem::take(&mut self.1).to_vec(), self.2)
+    }
+
+    fn keeps_client(&self) -> bool {
+        !self.2
+    }
+}
+
+/// What has come of a client's bytes.
+#[derive(Debug, PartialEq)]
+struct Outcome {
+    to_service: Vec<u8>,
+    to_client: Vec<u8>,
+    end: Result<(), Failure>,
+}
+
+fn ended(side: Side, error: impl Into<Error>) -> Result<(), Failure> {
+    let error = error.into();
+    Err(Failure { side, error })
+}
+
+/// What is on its way: in pieces of at most so many bytes.
+struct Wire {
+    bytes: VecDeque<u8>,
+    ends: bool,
+    piece: usize,
+}
+
+impl Wire {
+    fn arrive(&mut self, relay: &mut Relay<'_>, side: Side) -> bool {
+        let spare = relay.spare(side);
+        let count = spare.len().min(self.bytes.len()).min(self.piece);
+        let ends = self.ends && self.bytes.is_empty() && !spare.is_empty();
+        for to in &mut spare[..count] {
+            *to = self.bytes.pop_front().expect("a byte");
+        }
+        if count > 0 || ends {
+            relay.received(side, count);
+        }
+        count > 0 || ends
+    }
+}
+
+/// Relays what a client sends, until the relay is over. The service's end takes bytes, and gives
+/// them, in pieces.
+fn relayed(
+    input: &[u8],
+    arrival: Arrival,
+    (piece, size): (usize, usize),
+    policy: &mut dyn Policy,
+    far: &mut dyn Far,
+) -> Outcome {
+    let (mut calls, mut replies) = (vec![0; 2 * size], vec![0; 2 * size]);
+    let mut relay = Relay::new(&mut calls, &mut replies);
+    let mut pieces: VecDeque<Vec<u8>> = match arrival {
+        Arrival::Joined => [input.to_vec()].into(),
+        Arrival::Split(at) => [input[..at].to_vec(), input[at..].to_vec()].into(),
+        Arrival::Bytes => input.chunks(1).map(<[u8]>::to_vec).collect(),
+    };
+    let mut client = Wire {
+        bytes: VecDeque::new(),
+        ends: false,
+        piece: usize::MAX,
+    };
+    let mut service = Wire { piece, ..client };
+    client.bytes = VecDeque::new();
+    let mut outcome = Outcome {
+        to_service: Vec::new(),
+        to_client: Vec::new(),
+        end: Ok(()),
+    };
+    let mut shut = false;
+    for _ in 0..1_000_000 {
+        if let Step::Ended(end) = relay.step(policy) {
+            assert!(
+                Side::BOTH
+                    .iter()
+                    .all(|side| relay.pending(*side).is_empty())
+            );
+            outcome.end = end;
+            return outcome;
+        }
+        let mut moved = false;
+        let pending = relay.pending(Side::Service);
+        let count = pending.len().min(piece);
+        if count > 0 {
+            outcome.to_service.extend(&pending[..count]);
+            let (bytes, ends) = far.take(Some(&pending[..count]));
+            relay.sent(Side::Service, count);
+            service.bytes.extend(bytes);
+            service.ends |= ends;
+            moved = true;
+        } else if relay.finished(Side::Service) && !shut {
+            let (bytes, ends) = far.take(None);
+            service.bytes.extend(bytes);
+            service.ends |= ends;
+            shut = true;
+            moved = true;
+        }
+        let pending = relay.pending(Side::Client);
+        let count = pending.len().min(piece);
+        outcome.to_client.extend(&pending[..count]);
+        relay.sent(Side::Client, count);
+        moved |= count > 0;
+        moved |= service.arrive(&mut relay, Side::Service);
+        if client.bytes.is_empty() {
+            match pieces.pop_front() {
+                Some(piece) => client.bytes.extend(piece),
+                None => client.ends = !far.keeps_client(),
+            }
+            moved |= !client.bytes.is_empty();
+        }
+        moved |= client.arrive(&mut relay, Side::Client);
+        assert!(moved, "the relay hangs: {relay:?}");
+    }
+    panic!("the relay goes on and on");
+}
+
+/// The same with the service org.example.t, whole or byte by byte on its side.
+fn with_t(input: &[u8], arrival: Arrival, piece: usize, policy: &mut dyn Policy) -> Outcome {
+    let (mut receive, mut send) = ([0; 2048], [0; 2048]);
+    let mut far = Served::new(&mut receive, &mut send);
+    relayed(input, arrival, (piece, 2048), policy, &mut far)
+}
+
+/// Sees whether a client is answered through a relay as it is without, however the bytes arrive,
+/// and the service sees what the client has sent.
+#[track_caller]
+fn same_as_direct(messages: &[&str]) {
+    let input: Vec<u8> = messages
+        .iter()
+        .flat_map(|message| [message.as_bytes(), b"\0"].concat())
+        .collect();
+    let mut scratch = [0; 4096];
+    let mut service = T {
+        scratch: &mut scratch,
+    };
+    let (replies, end) = answer(&mut service, &input, Arrival::Joined, 2048, 2048);
+    let (calls, end) = match end {
+        Ok(_) => (messages.len(), Ok(())),
+        // The last message ends it.
+        Err(error) => (messages.len() - 1, ended(Side::Client, error)),
+    };
+    let passed = messages[..calls]
+        .iter()
+        .flat_map(|message| [message.as_bytes(), b"\0"].concat());
+    let passed: Vec<u8> = passed.collect();
+    every_arrival(&input, |arrival| {
+        for piece in [1, usize::MAX] {
+            let outcome = with_t(&input, arrival, piece, &mut ());
+            assert_eq!(split(&outcome.to_client), replies, "{arrival:?} {piece}");
+            assert_eq!(outcome.to_service, passed, "{arrival:?} {piece}");
+            assert_eq!(outcome.end, end, "{arrival:?} {piece}");
+        }
+    });
+}
+
+#[test]
+fn f1_c6_calls_pass_as_they_came_and_are_answered_in_order() {
+    same_as_direct(&[EMPTY]);
+    same_as_direct(&[EMPTY; 20]);
+    same_as_direct(&[EMPTY, COUNT, EMPTY, COUNT, EMPTY]);
+    same_as_direct(&[
+        r#" { "meth\u006fd" : "org.example.t.N\u0065ed" , "parameters" : { "\u0073" : "\ud83e\udd80\n" } } "#,
+        r#"{"x.vendor":[1,{"a":null}],"method":"org.example.t.Echo","parameters":{"o":{"b":1.50}}}"#,
+        r#"{"oneway":null,"more":false,"method":"org.example.t.Unbound"}"#,
+        r#"{"method":"org.example.t.Fail","more":true}"#,
+        r#"{"method":"org.example.unheard.Of"}"#,
+        r#"{"method":"no name"}"#,
+        r#"{"method":"org.varlink.service.GetInfo"}"#,
+    ]);
+}
+
+#[test]
+fn m1_a_oneway_call_gets_no_reply_through_a_relay() {
+    let oneway = r#"{"method":"org.example.t.Empty","oneway":true}"#;
+    same_as_direct(&[oneway]);
+    same_as_direct(&[oneway, EMPTY, oneway, oneway, COUNT, oneway]);
+}
+
+#[test]
+fn c1_c2_c7_what_is_no_call_ends_the_relay_after_the_replies_that_are_due() {
+    for message in [
+        "",
+        "{",
+        "[]",
+        "{}",
+        "{}{}",
+        "\u{feff}{\"method\":\"org.example.t.Empty\"}",
+        r#"{"method":1}"#,
+        r#"{"method":"org.example.t.Empty","unknown":1}"#,
+        r#"{"method":"org.example.t.Empty","method":"org.example.t.Empty"}"#,
+        r#"{"method":"org.example.t.Empty","continues":true}"#,
+        r#"{"method":"org.example.t.Empty","parameters":[]}"#,
+        r#"{"method":"org.example.t.Empty","more":1}"#,
+        r#"{"method":"org.example.t.Empty","more":true,"oneway":true}"#,
+        "{\"method\":\"org.example.t.Empty\n\"}",
+    ] {
+        same_as_direct(&[message]);
+        same_as_direct(&[EMPTY, COUNT, message]);
+    }
+}
+
+#[test]
+fn f5_a_client_that_ends_inside_a_message_ends_the_relay() {
+    let truncated = ended(Side::Client, Violation::Truncated);
+    let input = format!("{EMPTY}\0{EMPTY}");
+    every_arrival(input.as_bytes(), |arrival| {
+        let outcome = with_t(input.as_bytes(), arrival, 5, &mut ());
+        assert_eq!(outcome.to_client, b"{}\0");
+        assert_eq!(outcome.to_service, format!("{EMPTY}\0").as_bytes());
+        assert_eq!(outcome.end, truncated);
+    });
+}
+
+#[test]
+fn f4_a_message_has_to_fit_into_half_of_its_buffer() {
+    let length = EMPTY.len() + 1;
+    let input = format!("{EMPTY}\0{EMPTY}\0");
+    for size in length - 2..length + 3 {
+        let (mut receive, mut send) = ([0; 256], [0; 256]);
+        let mut far = Served::new(&mut receive, &mut send);
+        let outcome = relayed(
+            input.as_bytes(),
+            Arrival::Joined,
+            (3, size),
+            &mut (),
+            &mut far,
+        );
+        match size < length {
+            true => assert_eq!(outcome.end, ended(Side::Client, Error::TooLong)),
+            false => assert_eq!(outcome.to_client, b"{}\0{}\0"),
+        }
+    }
+    // A reply that is too long, and the one before it.
+    let replies = [b"{}\0".to_vec(), vec![b' '; 100]].concat();
+    let outcome = relayed(
+        input.as_bytes(),
+        Arrival::Joined,
+        (usize::MAX, 64),
+        &mut (),
+        &mut Says(2, &replies, false),
+    );
+    assert_eq!(outcome.to_client, b"{}\0");
+    assert_eq!(outcome.end, ended(Side::Service, Error::TooLong));
+    // Buffers that hold nothing.
+    let mut relay = Relay::new(&mut [], &mut []);
+    let too_long = Step::Ended(ended(Side::Client, Error::TooLong));
+    assert_eq!(relay.step(&mut ()), too_long);
+}
+
+#[test]
+fn r3_r5_what_is_no_reply_ends_the_relay_after_the_replies_before_it() {
+    use Violation::{Continues, Truncated, Unasked};
+    let calls = format!("{EMPTY}\0{COUNT}\0");
+    let stream = "{}\0{\"continues\":true}\0";
+    for (says, ends, passed, error) in [
+        ("{}\0", true, "{}\0", Error::Closed),
+        ("{}\0{", true, "{}\0", Truncated.into()),
+        (stream, true, stream, Error::Closed),
+        ("{\"continues\":true}\0", false, "", Continues.into()),
+        (
+            "{}\0{\"continues\":true,\"error\":\"a.b.C\"}\0",
+            false,
+            "{}\0",
+            Continues.into(),
+        ),
+        ("{}\0{}\0{}\0", false, "{}\0{}\0", Unasked.into()),
+        ("{}\0{}\0x", false, "{}\0{}\0", Unasked.into()),
+        (
+            "{}\0{\"a\":1}\0",
+            false,
+            "{}\0",
+            Violation::UnknownMember.into(),
+        ),
+        ("{}\0[]\0{}\0", false, "{}\0", Violation::NotAnObject.into()),
+    ] {
+        for piece in [1, 2, usize::MAX] {
+            let mut far = Says(2, says.as_bytes(), ends);
+            let outcome = relayed(
+                calls.as_bytes(),
+                Arrival::Joined,
+                (piece, 128),
+                &mut (),
+                &mut far,
+            );
+            assert_eq!(String::from_utf8_lossy(&outcome.to_client), passed);
+            assert_eq!(outcome.end, ended(Side::Service, error), "{says}");
+        }
+    }
+    // Before any call: even a part of a message would be taken for the answer to the next one.
+    let (mut calls, mut replies) = ([0; 99], [0; 99]);
+    let mut relay = Relay::new(&mut calls, &mut replies);
+    relay.spare(Side::Service)[0] = b'{';
+    relay.received(Side::Service, 1);
+    let unasked = ended(Side::Service, Unasked);
+    assert_eq!(relay.step(&mut ()), Step::Ended(unasked));
+}
+
+/// Denies the interface org.example.secret, renames what begins with org.example.alias, lets one
+/// method upgrade, and keeps what it has seen.
+#[derive(Default)]
+struct Rules {
+    seen: Vec<String>,
+}
+
+impl Policy for Rules {
+    fn call<'c>(&'c mut self, call: Call<'c>, message: Raw<'_>) -> Verdict<'c> {
+        self.seen.push(format!("-> {message}"));
+        let (interface, member) = (call.interface(), call.member());
+        let length: usize = member
+            .trim_start_matches(char::is_alphabetic)
+            .parse()
+            .unwrap_or(0);
+        match interface {
+            "org.example.secret" => Verdict::Refuse(Refusal::PermissionDenied),
+            "org.example.none" => Verdict::Refuse(Refusal::InterfaceNotFound),
+            "org.example.alias" => Verdict::PassAs {
+                interface: "org.example.t",
+                member,
+            },
+            "org.example.grow" => {
+                self.seen.push(format!("A{}", "a".repeat(length)));
+                Verdict::PassAs {
+                    interface: "a.b",
+                    member: self.seen.last().expect("a name"),
+                }
+            }
+            "" => Verdict::Refuse(Refusal::InterfaceNotFound),
+            _ if member == "Unheard" => Verdict::Refuse(Refusal::MethodNotFound),
+            _ => Verdict::Pass,
+        }
+    }
+
+    fn upgrade<'c>(&'c mut self, call: Call<'c>, message: Raw<'_>) -> Verdict<'c> {
+        self.seen.push(format!("=> {message}"));
+        match call.member() {
+            "Pipe" => Verdict::Pass,
+            _ => Verdict::Refuse(Refusal::PermissionDenied),
+        }
+    }
+
+    fn reply(&mut self, reply: Reply<'_>, message: Raw<'_>) {
+        let continues = if reply.continues() { "+" } else { "" };
+        self.seen.push(format!("<-{continues} {message}"));
+        // (A copy was made before.)
+        let _ = reply.into_parameters().decode::<Counted>();
+    }
+
+    fn bytes(&mut self, from: Side, bytes: &[u8]) {
+        assert!(!bytes.is_empty());
+        self.seen
+            .extend(bytes.iter().map(|byte| format!("{from:?} {byte}")));
+    }
+}
+
+#[derive(Deserialize)]
+#[allow(dead_code)]
+struct Counted {
+    i: u8,
+}
+
+#[test]
+fn refusals_are_answered_in_order_and_oneway_ones_not_at_all() {
+    let secret = r#"{"method":"org.example.secret.Get"}"#;
+    let oneway = r#"{"oneway":true,"method":"org.example.secret.Get"}"#;
+    let escaped = r#"{"method":"org.ex\u0061mple.secret.Get","more":true,"x.y":1}"#;
+    let none = r#"{"method":"org.example.n\u006fne.Get"}"#;
+    let unheard = r#"{"method":"org.example.t.Unhe\u0061rd"}"#;
+    let messages = [
+        secret,
+        EMPTY,
+        COUNT,
+        secret,
+        escaped,
+        oneway,
+        EMPTY,
+        none,
+        oneway,
+        unheard,
+        r#"{"method":"x"}"#,
+        secret,
+    ];
+    let input = messages.join("\0") + "\0";
+    let passed = [EMPTY, COUNT, EMPTY].join("\0") + "\0";
+    let replies = [
+        DENIED,
+        "{}",
+        r#"{"continues":true,"parameters":{"i":0}}"#,
+        r#"{"continues":true,"parameters":{"i":1}}"#,
+        r#"{"parameters":{"i":2}}"#,
+        DENIED,
+        DENIED,
+        "{}",
+        r#"{"error":"org.varlink.service.InterfaceNotFound","parameters":{"interface":"org.example.none"}}"#,
+        r#"{"error":"org.varlink.service.MethodNotFound","parameters":{"method":"org.example.t.Unheard"}}"#,
+        r#"{"error":"org.varlink.service.MethodNotFound","parameters":{"method":"x"}}"#,
+        DENIED,
+    ];
+    every_arrival(input.as_bytes(), |arrival| {
+        for piece in [1, usize::MAX] {
+            let mut rules = Rules::default();
+            let outcome = with_t(input.as_bytes(), arrival, piece, &mut rules);
+            assert_eq!(outcome.end, Ok(()));
+            assert_eq!(split(&outcome.to_client), replies);
+            assert_eq!(String::from_utf8_lossy(&outcome.to_service), passed);
+            // Each message was shown once, as it came.
+            let seen = rules
+                .seen
+                .iter()
+                .filter_map(|line| line.strip_prefix("-> "));
+            assert!(seen.eq(messages), "{:?}", rules.seen);
+            let seen = rules.seen.iter().filter(|line| line.starts_with("<-"));
+            assert_eq!(seen.count(), 5);
+        }
+    });
+}
+
+#[test]
+fn a_call_that_is_renamed_is_otherwise_as_it_came() {
+    let messages = [
+        r#"{"method":"org.example.alias.Empty"}"#,
+        r#" {"x.a":"method", "m\u0065thod" : "org.example.\u0061lias.Need" ,"parameters" : {"s":"\u0041"}, "x.b":[] }"#,
+        r#"{"more":true,"parameters":{"n":2},"method":"org.example.alias.Count"}"#,
+        r#"{"method":"org.example.grow.A9","oneway":true,"x.y":1}"#,
+        r#"{"method":"org.example.grow.A99","oneway":true,"x.y":1}"#,
+        EMPTY,
+    ];
+    let passed = [
+        EMPTY,
+        r#" {"x.a":"method", "m\u0065thod" : "org.example.t.Need" ,"parameters" : {"s":"\u0041"}, "x.b":[] }"#,
+        r#"{"more":true,"parameters":{"n":2},"method":"org.example.t.Count"}"#,
+        r#"{"method":"a.b.Aaaaaaaaaa","oneway":true,"x.y":1}"#,
+        &r#"{"method":"a.b.A#","oneway":true,"x.y":1}"#.replace('#', &"a".repeat(99)),
+        EMPTY,
+    ];
+    let replies = [
+        "{}",
+        r#"{"parameters":{"s":"A"}}"#,
+        r#"{"continues":true,"parameters":{"i":0}}"#,
+        r#"{"parameters":{"i":1}}"#,
+        "{}",
+    ];
+    let input = messages.join("\0") + "\0";
+    every_arrival(input.as_bytes(), |arrival| {
+        for piece in [1, usize::MAX] {
+            let outcome = with_t(input.as_bytes(), arrival, piece, &mut Rules::default());
+            assert_eq!(split(&outcome.to_service), passed);
+            assert_eq!(split(&outcome.to_client), replies);
+            assert_eq!(outcome.end, Ok(()));
+        }
+    });
+}
+
+#[test]
+fn a_name_may_become_longer_by_so_much_whatever_waits_to_be_sent() {
+    let old = "org.example.grow.A000".len();
+    for (extra, fits) in [(GROWTH, true), (GROWTH + 1, false)] {
+        // "a.b.A" and so many more.
+        let count = old + extra - 5;
+        let call = format!(r#"{{"method":"org.example.grow.A{count}","oneway":true}}"#);
+        for before in 0..5 {
+            let input = format!("{EMPTY}\0").repeat(before) + &call + "\0";
+            let renamed = call.len() + extra + 1;
+            for size in [renamed, renamed + 50, 2048] {
+                let (mut receive, mut send) = ([0; 2048], [0; 2048]);
+                let mut far = Served::new(&mut receive, &mut send);
+                let mut rules = Rules::default();
+                let outcome = relayed(
+                    input.as_bytes(),
+                    Arrival::Joined,
+                    (7, size),
+                    &mut rules,
+                    &mut far,
+                );
+                assert_eq!(outcome.to_client, b"{}\0".repeat(before));
+                let end = match fits {
+                    true => Ok(()),
+                    false => ended(Side::Client, EncodeError::Full),
+                };
+                assert_eq!(outcome.end, end);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_name_that_is_none_is_not_written() {
+    struct Nameless(&'static str, &'static str);
+    impl Policy for Nameless {
+        fn call<'c>(&'c mut self, _: Call<'c>, _: Raw<'_>) -> Verdict<'c> {
+            let Nameless(interface, member) = *self;
+            Verdict::PassAs { interface, member }
+        }
+    }
+    for (interface, member) in [("a", "B"), ("a.b", "b"), ("a.b", ""), ("a.b", "B\"")] {
+        let mut policy = Nameless(interface, member);
+        let input = format!("{EMPTY}\0");
+        let outcome = with_t(input.as_bytes(), Arrival::Joined, 9, &mut policy);
+        assert_eq!(outcome.end, ended(Side::Client, EncodeError::Name));
+        assert_eq!(outcome.to_service, b"");
+    }
+}
+
+#[test]
+fn u1_u2_after_an_upgrade_every_byte_passes_and_an_error_changes_nothing() {
+    let refused = r#"{"method":"org.example.t.Fail","upgrade":true}"#;
+    let raw = b"raw\0bytes, {\"method\":\"org.example.secret.Get\"}\0 and \xff more";
+    for (messages, replies) in [
+        (vec![PIPE], vec!["{}"]),
+        (vec![EMPTY, PIPE], vec!["{}"; 2]),
+        (vec![refused, EMPTY, PIPE], vec![DENIED, "{}", "{}"]),
+        (
+            vec![
+                r#"{"method":"org.example.t.Pipe","upgrade":true,"parameters":{"x":1}}"#,
+                PIPE,
+            ],
+            vec![
+                r#"{"error":"org.varlink.service.InvalidParameter","parameters":{"parameter":"x"}}"#,
+                "{}",
+            ],
+        ),
+    ] {
+        let calls = messages.join("\0") + "\0";
+        let input = [calls.as_bytes(), raw].concat();
+        let passed = input.clone();
+        every_arrival(&input, |arrival| {
+            for piece in [1, usize::MAX] {
+                let mut rules = Rules::default();
+                let outcome = with_t(&input, arrival, piece, &mut rules);
+                let replies = replies.join("\0") + "\0";
+                assert_eq!(
+                    String::from_utf8_lossy(&outcome.to_client),
+                    String::from_utf8_lossy(&[replies.as_bytes(), raw].concat())
+                );
+                assert!(passed.ends_with(&outcome.to_service));
+                assert_eq!(outcome.end, Ok(()));
+                for from in ["Client", "Service"] {
+                    let bytes = rules.seen.iter().filter(|line| line.starts_with(from));
+                    assert_eq!(bytes.count(), raw.len());
+                }
+            }
+        });
+    }
+}
+
+#[test]
+fn u1_bytes_that_the_service_sends_at_once_with_its_reply_pass() {
+    for piece in [1, 4, usize::MAX] {
+        let mut far = Says(1, b"{}\0hello\0", true);
+        let input = format!("{PIPE}\0early");
+        let outcome = relayed(
+            input.as_bytes(),
+            Arrival::Joined,
+            (piece, 64),
+            &mut (),
+            &mut far,
+        );
+        assert_eq!(outcome.to_client, b"{}\0hello\0");
+        assert_eq!(outcome.to_service, input.as_bytes());
+        assert_eq!(outcome.end, Ok(()));
+    }
+}
+
+#[test]
+fn who_says_nothing_about_upgrades_refuses_them() {
+    struct Silent;
+    impl Policy for Silent {}
+    // Many services answer this plainly, and go on with Varlink: so nothing behind it is looked at.
+    let input = format!("{}\0", r#"{"method":"org.example.t.Empty","upgrade":true}"#);
+    let outcome = with_t(input.as_bytes(), Arrival::Joined, 9, &mut Silent);
+    assert_eq!(split(&outcome.to_client), [DENIED]);
+    assert_eq!(outcome.to_service, b"");
+}
+
+fn give(relay: &mut Relay<'_>, side: Side, bytes: &[u8]) {
+    relay.spare(side)[..bytes.len()].copy_from_slice(bytes);
+    relay.received(side, bytes.len());
+}
+
+#[test]
+fn half_closes_are_passed_on_both_ways() {
+    let (mut calls, mut replies) = ([0; 256], [0; 256]);
+    let mut relay = Relay::new(&mut calls, &mut replies);
+    give(&mut relay, Side::Client, format!("{PIPE}\0raw").as_bytes());
+    relay.received(Side::Client, 0);
+    assert!(relay.spare(Side::Client).is_empty());
+    assert_eq!(relay.step(&mut ()), Step::Waiting);
+    relay.sent(Side::Service, 99);
+    // The bytes behind the call wait for the upgrade, and the end waits for them.
+    assert!(!relay.finished(Side::Service));
+    give(&mut relay, Side::Service, b"{}\0");
+    assert_eq!(relay.step(&mut ()), Step::Waiting);
+    assert_eq!(relay.pending(Side::Service), b"raw");
+    assert!(!relay.finished(Side::Service));
+    relay.sent(Side::Service, 3);
+    assert!(relay.finished(Side::Service));
+    // The other direction is open still.
+    for _ in 0..3 {
+        give(&mut relay, Side::Service, b"answer");
+        assert_eq!(relay.step(&mut ()), Step::Waiting);
+        assert!(!relay.finished(Side::Client));
+        relay.sent(Side::Client, 99);
+    }
+    relay.received(Side::Service, 0);
+    assert!(relay.finished(Side::Client));
+    assert_eq!(relay.step(&mut ()), Step::Ended(Ok(())));
+}
+
+#[test]
+fn who_does_not_read_is_not_sent_to() {
+    let (mut calls, mut replies) = ([0; 256], [0; 128]);
+    let mut relay = Relay::new(&mut calls, &mut replies);
+    let input = format!("{EMPTY}\0").repeat(500).into_bytes();
+    // Sends as long as it is received; returns how much that was.
+    let flood = |relay: &mut Relay<'_>, side, bytes: &[u8]| {
+        let mut rest = bytes;
+        loop {
+            let count = relay.spare(side).len().min(rest.len());
+            if count == 0 {
+                return bytes.len() - rest.len();
+            }
+            give(relay, side, &rest[..count]);
+            rest = &rest[count..];
+            assert_eq!(relay.step(&mut ()), Step::Waiting);
+        }
+    };
+    // The service takes nothing.
+    let taken = flood(&mut relay, Side::Client, &input);
+    assert!((128..=256).contains(&taken), "{taken}");
+    // It does, but the client takes no replies.
+    let (mut sent, mut passed, mut answered) = (taken, 0, 0);
+    for _ in 0..100 {
+        passed += relay.pending(Side::Service).len();
+        relay.sent(Side::Service, usize::MAX);
+        let due = passed / (EMPTY.len() + 1) * 3;
+        let answers = b"{}\0".repeat(due.saturating_sub(answered) / 3);
+        answered += flood(&mut relay, Side::Service, &answers) / 3 * 3;
+        sent += flood(&mut relay, Side::Client, &input[sent..]);
+    }
+    assert!(relay.spare(Side::Service).is_empty());
+    assert!((126..=128).contains(&answered), "{answered}");
+    // (Calls are limited by their number only, as long as the service takes them.)
+    assert!(
+        sent <= (client::CALLS + 43) * (EMPTY.len() + 1) + 256,
+        "{sent}"
+    );
+    // Nothing of it is lost.
+    let mut arrived = 0;
+    for _ in 0..100 {
+        arrived += split(relay.pending(Side::Client)).len();
+        relay.sent(Side::Client, usize::MAX);
+        assert_eq!(relay.step(&mut ()), Step::Waiting);
+    }
+    assert_eq!(arrived, 42);
+}
+
+#[test]
+fn l5_when_a_client_is_gone_its_calls_still_arrive_and_the_service_is_told() {
+    let (mut calls, mut replies) = ([0; 1024], [0; 256]);
+    let mut relay = Relay::new(&mut calls, &mut replies);
+    let oneway = r#"{"method":"org.example.t.Empty","oneway":true}"#;
+    give(
+        &mut relay,
+        Side::Client,
+        format!("{COUNT}\0{oneway}\0").as_bytes(),
+    );
+    assert_eq!(relay.step(&mut ()), Step::Waiting);
+    relay.fail_to_send(Side::Client);
+    relay.sent(Side::Service, COUNT.len());
+    give(&mut relay, Side::Service, b"{\"continues\":true}\0");
+    assert_eq!(relay.step(&mut ()), Step::Waiting);
+    assert_eq!(relay.pending(Side::Client), b"");
+    relay.received(Side::Client, 0);
+    assert_eq!(relay.step(&mut ()), Step::Waiting);
+    relay.sent(Side::Service, 99);
+    // The stream has not ended, but nobody is there.
+    assert_eq!(relay.step(&mut ()), Step::Ended(Ok(())));
+    // What is over stays over.
+    relay.received(Side::Service, 0);
+    assert_eq!(relay.step(&mut ()), Step::Ended(Ok(())));
+}
+
+#[test]
+fn r5_when_a_service_is_gone_what_it_has_said_still_arrives() {
+    let (mut calls, mut replies) = ([0; 256], [0; 256]);
+    let mut relay = Relay::new(&mut calls, &mut replies);
+    give(
+        &mut relay,
+        Side::Client,
+        format!("{EMPTY}\0{EMPTY}\0").as_bytes(),
+    );
+    assert_eq!(relay.step(&mut ()), Step::Waiting);
+    relay.sent(Side::Service, EMPTY.len() + 1);
+    relay.fail_to_send(Side::Service);
+    give(&mut relay, Side::Service, b"{}\0");
+    assert_eq!(relay.step(&mut ()), Step::Waiting);
+    relay.received(Side::Service, 0);
+    assert_eq!(relay.step(&mut ()), Step::Waiting);
+    assert_eq!(relay.pending(Side::Client), b"{}\0");
+    relay.sent(Side::Client, 3);
+    let closed = ended(Side::Service, Error::Closed);
+    assert_eq!(relay.step(&mut ()), Step::Ended(closed));
+}
+
+#[test]
+fn what_fails_first_is_the_reason_and_ends_what_waits() {
+    let (mut calls, mut replies) = ([0; 2048], [0; 256]);
+    let mut relay = Relay::new(&mut calls, &mut replies);
+    give(
+        &mut relay,
+        Side::Client,
+        format!("{EMPTY}\0[]\0").as_bytes(),
+    );
+    assert_eq!(relay.step(&mut ()), Step::Waiting);
+    relay.received(Side::Service, 0);
+    // (What the service would not take any more is dropped.)
+    let not_a_call = ended(Side::Client, Violation::NotAnObject);
+    assert_eq!(relay.step(&mut ()), Step::Ended(not_a_call));
+    assert_eq!(relay.pending(Side::Service), b"");
+
+    // A refusal is no answer to the call before it.
+    let secret = r#"{"method":"org.example.secret.Get"}"#;
+    for says in ["[]\0", ""] {
+        let input = format!("{EMPTY}\0{secret}\0");
+        let mut far = Says(1, says.as_bytes(), says.is_empty());
+        let outcome = relayed(
+            input.as_bytes(),
+            Arrival::Joined,
+            (9, 512),
+            &mut Rules::default(),
+            &mut far,
+        );
+        assert_eq!(outcome.to_client, b"");
+        assert_eq!(outcome.end.unwrap_err().side, Side::Service);
+    }
+}
+
+#[test]
+fn a_service_that_closes_between_two_calls_ends_the_relay() {
+    let (mut calls, mut replies) = ([0; 256], [0; 256]);
+    let mut relay = Relay::new(&mut calls, &mut replies);
+    give(&mut relay, Side::Client, EMPTY.as_bytes());
+    relay.received(Side::Service, 0);
+    assert_eq!(relay.step(&mut ()), Step::Ended(Ok(())));
+}
+
+#[test]
+fn more_calls_than_can_wait_for_replies_wait_to_be_passed_on() {
+    let calls = client::CALLS + 50;
+    let input = format!("{EMPTY}\0").repeat(calls);
+    let (mut receive, mut send) = (vec![0; 1 << 14], vec![0; 1 << 14]);
+    let mut far = Served::new(&mut receive, &mut send);
+    let outcome = relayed(
+        input.as_bytes(),
+        Arrival::Joined,
+        (usize::MAX, 1 << 14),
+        &mut (),
+        &mut far,
+    );
+    assert_eq!(outcome.to_client, b"{}\0".repeat(calls));
+    // And if the service takes its time, not one call too many goes to it.
+    let (mut one, mut two) = (vec![0; 1 << 14], vec![0; 1 << 14]);
+    let mut relay = Relay::new(&mut one, &mut two);
+    give(&mut relay, Side::Client, input.as_bytes());
+    relay.step(&mut ());
+    let passed = split(relay.pending(Side::Service)).len();
+    assert_eq!(passed, client::CALLS);
+}
+
+#[derive(Serialize)]
+struct Count {
+    n: u8,
+}
+
+impl client::Method for Count {
+    const NAME: &'static str = "org.example.t.Count";
+    type Output<'r> = Counted;
+    type Error<'r> = NoError;
+}
+
+#[test]
+fn a_clients_session_notices_nothing() {
+    let (mut a, mut b, mut c, mut d) = ([0; 256], [0; 256], [0; 256], [0; 256]);
+    let (mut e, mut f) = ([0; 256], [0; 256]);
+    let mut client = client::Session::new(&mut a, &mut b);
+    let mut relay = Relay::new(&mut c, &mut d);
+    let mut far = Served::new(&mut e, &mut f);
+    client
+        .queue("org.example.t.Empty", Mode::Simple, &())
+        .unwrap();
+    client
+        .queue("org.example.t.Count", Mode::More, &Count { n: 3 })
+        .unwrap();
+    let mut seen = Vec::new();
+    let mut back = VecDeque::new();
+    while client.next_mode() != Ok(None) {
+        if let [byte, ..] = client.pending() {
+            give(&mut relay, Side::Client, &[*byte]);
+            client.sent(1);
+        }
+        assert_eq!(relay.step(&mut ()), Step::Waiting);
+        back.extend(far.take(Some(relay.pending(Side::Service))).0);
+        relay.sent(Side::Service, usize::MAX);
+        if let Some(byte) = back.pop_front() {
+            give(&mut relay, Side::Service, &[byte]);
+        }
+        assert_eq!(relay.step(&mut ()), Step::Waiting);
+        if let [byte, ..] = relay.pending(Side::Client) {
+            client.spare()[0] = *byte;
+            client.received(1);
+            relay.sent(Side::Client, 1);
+        }
+        if client.ready().unwrap() {
+            let reply = client.receive().unwrap();
+            let continues = reply.continues();
+            seen.push((
+                read_reply::<Count>(reply).map(|reply| reply.i).ok(),
+                continues,
+            ));
+        }
+    }
+    let expected = [
+        (None, false),
+        (Some(0), true),
+        (Some(1), true),
+        (Some(2), false),
+    ];
+    assert_eq!(seen, expected);
+}
