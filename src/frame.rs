@@ -293,6 +293,12 @@ impl<'b> Outbox<'b> {
         self.marked.map(|before| before == 0)
     }
 
+    /// Whether a message of `count` bytes fits behind those that wait.
+    pub(crate) fn has_room(&self, count: usize) -> bool {
+        let Pending { start, end } = self.pending;
+        count <= self.buffer.len().saturating_sub(end.saturating_sub(start))
+    }
+
     /// Room for a message behind those that wait; when it is written, tell
     /// [`commit`](Self::commit). Without that it never was.
     ///

@@ -323,10 +323,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         let Some(milliseconds) = milliseconds else {
             return Ok(());
         };
-        let at = self
-            .clock
-            .map_or(0, |clock| clock())
-            .saturating_add(milliseconds);
+        let at = self.time().saturating_add(milliseconds);
         self.timers.push(Timer { number, at }).map_err(|_| NoPlace)
     }
 
@@ -389,6 +386,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         if let Some(slot) = find(&mut self.slots, connection) {
             slot.session.abandon(service);
             slot.free(&mut self.spare);
+            self.has_left();
         }
     }
 
@@ -396,8 +394,9 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     /// received of that protocol: nothing, if the service says that it
     /// [upgrades](Service::UPGRADES). None, while something waits to be sent.
     pub fn take(&mut self, connection: Connection) -> Option<(Stream, &[u8])> {
-        let slot = find(&mut self.slots, connection)?;
-        let stream = slot.give_away()?;
+        let stream = find(&mut self.slots, connection)?.give_away()?;
+        self.has_left();
+        let slot = self.slots.get(connection.slot)?;
         Some((stream, slot.session.unread()))
     }
 
@@ -413,7 +412,8 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     ///
     /// # Errors
     ///
-    /// [`EncodeError::Full`], if it is longer than a send buffer; or if it is not a Varlink value.
+    /// [`EncodeError::Full`], if a send buffer does not hold it, as a reply that others follow; or if it
+    /// is not a Varlink value.
     pub fn publish<P>(&mut self, topic: u32, parameters: &P) -> Result<(), EncodeError>
     where
         P: Serialize + ?Sized,
@@ -561,6 +561,13 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         let found = match self.wait(wait) {
             Ok(found) => found,
             Err(Errno::INTR) => return Ok(()),
+            Err(Errno::NOMEM | Errno::AGAIN) => {
+                // There is none for the table. Without one there is a wait, if that is all there
+                // is to do.
+                let wait = wait.unwrap_or(BACK_OFF).min(BACK_OFF);
+                let _ = poll(&mut [], Some(&timespec(wait)));
+                return Ok(());
+            }
             Err(errno) => return Err(errno.into()),
         };
         let mut found = found.iter().flatten().copied();
@@ -587,7 +594,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             true => self.backing_off.saturating_sub(1),
             false => 0,
         };
-        self.now = self.clock.map_or(0, |clock| clock());
+        self.now = self.time();
         self.turn = 0;
         self.budget = TURN;
         Ok(())
@@ -595,12 +602,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
 
     /// poll(2): what was found, in the order of [`poll_fds`](Self::poll_fds).
     fn wait(&self, wait: Option<u64>) -> Result<[[PollFlags; 3]; CONNECTIONS], Errno> {
-        let wait = wait.map(|wait| Timespec {
-            tv_sec: i64::try_from(wait / 1000).unwrap_or(i64::MAX),
-            tv_nsec: i64::try_from(wait % 1000)
-                .unwrap_or(0)
-                .saturating_mul(1_000_000),
-        });
+        let wait = wait.map(timespec);
         // Each has places for connections, listeners and watches.
         let mut found = [[PollFlags::empty(); 3]; CONNECTIONS];
         let mut fds = self.poll_fds();
@@ -651,13 +653,11 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
                     }
                     Turn::Raw => return Ok(Some(Event::Raw(connection))),
                     Turn::Ended(result) => {
-                        self.backing_off = match was_device {
-                            // What has ended it has not, perhaps.
-                            true => BACK_OFF_POLLS,
-                            // It leaves a place, and a descriptor.
-                            false => 0,
-                        };
-                        self.empty_since = self.now;
+                        self.has_left();
+                        if was_device {
+                            // It may end again as soon as it is opened.
+                            self.backing_off = BACK_OFF_POLLS;
+                        }
                         return Ok(Some(Event::Disconnected(connection, result)));
                     }
                 }
@@ -735,12 +735,14 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         peer: Option<Peer>,
         source: Option<usize>,
     ) -> Result<Connection, NoPlace> {
-        let mut slots = self.slots.iter_mut().enumerate();
-        let free = slots.find(|(_, slot)| slot.is_free());
-        let (index, slot) = free.ok_or(NoPlace)?;
+        let now = self.time();
+        let free = self.slots.iter().position(|slot| slot.role == Role::Free);
+        let free = free.or_else(|| self.slots.iter().position(Slot::is_free));
+        let index = free.ok_or(NoPlace)?;
+        let slot = self.slots.get_mut(index).ok_or(NoPlace)?;
         slot.free(&mut self.spare);
         slot.pidfd = self.hooks.peer_pidfd.and_then(|ask| ask(stream.as_fd()));
-        slot.open(stream, peer, self.now);
+        slot.open(stream, peer, now);
         slot.source = source;
         Ok(Connection {
             slot: index,
@@ -753,15 +755,35 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         let mut bytes = self.published.get(..self.used).unwrap_or_default();
         while let Some(item) = next_item(&mut bytes) {
             for slot in &mut self.slots {
-                slot.busy |= slot.session.deliver(&item);
+                slot.deliver(&item, &mut self.spare);
             }
         }
         self.used = 0;
     }
 
+    /// A connection is over, or the program's: there is a place again, and a descriptor.
+    fn has_left(&mut self) {
+        self.backing_off = 0;
+        self.empty_since = self.time();
+    }
+
+    /// What the clock says.
+    fn time(&self) -> u64 {
+        self.clock.map_or(0, |clock| clock())
+    }
+
     fn slot(&self, connection: Connection) -> Option<&Slot<'b, C, DESCRIPTORS>> {
         let slot = self.slots.get(connection.slot)?;
         (slot.generation == connection.generation).then_some(slot)
+    }
+}
+
+/// So many milliseconds.
+fn timespec(milliseconds: u64) -> Timespec {
+    let part = i64::try_from(milliseconds % 1000).unwrap_or(0);
+    Timespec {
+        tv_sec: i64::try_from(milliseconds / 1000).unwrap_or(i64::MAX),
+        tv_nsec: part.saturating_mul(1_000_000),
     }
 }
 
@@ -819,7 +841,9 @@ impl<C: Copy, const DESCRIPTORS: usize> Raw<'_, '_, C, DESCRIPTORS> {
         self.slot.session.put(bytes)
     }
 
-    /// Nothing more will be written: the peer is told when what was written is sent.
+    /// Nothing more will be written: the peer is told when what was written is sent. When the peer
+    /// sends nothing more either, and all of that is [consumed](Self::consume), the connection is over:
+    /// [`Event::Disconnected`].
     pub fn finish(&mut self) {
         self.slot.finish_raw();
     }

@@ -9,7 +9,7 @@ use rustix::fd::{AsFd, BorrowedFd};
 use super::limits::{Limits, Phase};
 use crate::error::Error;
 use crate::peer::{Descriptor, Peer};
-use crate::service::{Descriptors, Lent, Published, Service, Session, Step};
+use crate::service::{Descriptors, Item, Lent, Published, Service, Session, Step};
 use crate::unix::{self, Reading, Stream};
 
 /// A place for a connection, with its buffers.
@@ -144,7 +144,11 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
     pub fn free(&mut self, spare: &mut Option<&'b mut [u8]>) {
         self.reclaim(spare);
         self.session.restart();
-        self.stream = None;
+        drop(self.vacate());
+    }
+
+    /// Nobody is here any more. What was received can be read still.
+    fn vacate(&mut self) -> Option<Stream> {
         self.peer = None;
         self.pidfd = None;
         self.source = None;
@@ -157,6 +161,7 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
         self.slow = false;
         self.cut = false;
         self.generation = self.generation.wrapping_add(1);
+        self.stream.take()
     }
 
     /// Gives the connection away, unless something waits to be sent. What was received of it can
@@ -166,9 +171,7 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
         if !is_sent || !matches!(self.role, Role::Raw { .. }) {
             return None;
         }
-        self.role = Role::Free;
-        self.generation = self.generation.wrapping_add(1);
-        self.stream.take()
+        self.vacate()
     }
 
     /// Whether there is room for a connection; if need be, in place of one that only lingers.
@@ -211,7 +214,7 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
         };
         let turn = match turn {
             Ok(Turn::Ended(result)) => {
-                self.hang_up(result.is_err(), shared.spare);
+                self.hang_up(result.is_err(), shared);
                 return Turn::Ended(result);
             }
             Ok(turn) => {
@@ -500,6 +503,19 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
         false
     }
 
+    /// Gives the client an item, if it waits for it.
+    pub fn deliver(&mut self, item: &Item<'_>, spare: &mut Option<&'b mut [u8]>) {
+        // What waits to be sent may only wait for its turn.
+        if self.session.is_full_for(item) && !self.wants.contains(PollFlags::OUT) {
+            // (What is wrong with the connection, its turn will show.)
+            let _ = self.flush(spare);
+        }
+        self.busy |= self.session.deliver(item);
+        if self.session.is_dropped() {
+            self.reclaim(spare);
+        }
+    }
+
     /// Gives back the buffer that all share.
     fn reclaim(&mut self, spare: &mut Option<&'b mut [u8]>) {
         if let Some(ahead) = self.ahead.take() {
@@ -540,6 +556,9 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
         if !ended && !self.session.spare().is_empty() {
             wants |= PollFlags::IN;
         }
+        if ended && finishing && wants.is_empty() && self.session.unread().is_empty() {
+            return Ok(Turn::Ended(Ok(())));
+        }
         self.role = Role::Raw { ended, finishing };
         self.wants = wants;
         Ok(match news {
@@ -566,7 +585,7 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
     }
 
     /// Closes the connection, in such a way that what was sent arrives.
-    fn hang_up(&mut self, unread: bool, spare: &mut Option<&'b mut [u8]>) {
+    fn hang_up(&mut self, unread: bool, shared: &mut Shared<'_, 'b>) {
         self.session.restart();
         match self.stream.take() {
             Some(stream) if unread && stream.lingers() => {
@@ -575,12 +594,13 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
                 self.role = Role::Lingering(LINGER);
                 self.wants = PollFlags::IN;
                 self.phase = Phase::Writing;
+                self.since = shared.now;
             }
             Some(stream) if unread => {
                 stream.close(self.session.spare());
-                self.free(spare);
+                self.free(shared.spare);
             }
-            _ => self.free(spare),
+            _ => self.free(shared.spare),
         }
     }
 

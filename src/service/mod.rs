@@ -19,7 +19,7 @@ pub(crate) use builtin::SERVICE;
 pub use builtin::{Description, GetInfo, GetInterfaceDescription, ServiceError};
 pub(crate) use lent::{Descriptors, Lent};
 pub use publish::Lagging;
-pub(crate) use publish::{Published, next_item};
+pub(crate) use publish::{Item, Published, next_item};
 pub use responder::{Outcome, Parameter, Refusal, ReplyStream, Responder, Unsent, Upgrade};
 pub use session::{Session, Step};
 

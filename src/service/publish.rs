@@ -37,6 +37,9 @@ pub(crate) struct Item<'a> {
 /// The topic, whether it is the last, and the reply's length.
 const HEADER: usize = 9;
 
+/// What a reply has in front that others follow.
+const CONTINUES: &[u8] = b"\"continues\":true,";
+
 impl<'c> Published<'c> {
     /// A queue in a buffer of which some bytes are used.
     pub fn new(buffer: &'c mut [u8], used: &'c mut usize) -> Self {
@@ -51,15 +54,18 @@ impl<'c> Published<'c> {
         }
     }
 
-    /// Puts an item behind the others.
+    /// Puts an item behind the others, if a send buffer of the same size holds it in any case.
     pub fn push<P>(&mut self, topic: u32, last: bool, parameters: &P) -> Result<(), EncodeError>
     where
         P: Serialize + ?Sized,
     {
+        let longest = self.buffer.len().saturating_sub(CONTINUES.len());
         let free = self.buffer.get_mut(*self.used..).unwrap_or_default();
         let (header, room) = free
             .split_first_chunk_mut::<HEADER>()
             .ok_or(EncodeError::Full)?;
+        let longest = longest.min(room.len());
+        let room = room.get_mut(..longest).unwrap_or_default();
         let envelope = Envelope::Reply { continues: false };
         let length = envelope.write(room, &|writer| _ = writer.value(parameters))?;
         let [a, b, c, d] = topic.to_ne_bytes();
@@ -86,6 +92,11 @@ pub(crate) fn next_item<'a>(bytes: &mut &'a [u8]) -> Option<Item<'a>> {
 }
 
 impl Item<'_> {
+    /// How long it is, whichever way it is written.
+    pub fn longest(&self) -> usize {
+        self.reply.len().saturating_add(CONTINUES.len())
+    }
+
     /// Writes the item as a reply that others follow, or that none follows.
     pub fn write(&self, room: &mut [u8], continues: bool) -> Result<usize, EncodeError> {
         let rest = self.reply.get(1..).unwrap_or_default();
@@ -154,7 +165,7 @@ mod tests {
         for size in 0..40 {
             let (mut buffer, mut used) = (std::vec![0; size], 0);
             let mut published = Published::new(&mut buffer, &mut used);
-            let fits = size >= HEADER + b"{\"parameters\":{\"n\":1}}\0".len();
+            let fits = size >= CONTINUES.len() + b"{\"parameters\":{\"n\":1}}\0".len();
             let pushed = published.push(7, false, &Number { n: 1 });
             assert_eq!(pushed.is_ok(), fits);
             assert_eq!(next_item(&mut &buffer[..used]).is_some(), fits);

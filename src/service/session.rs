@@ -220,6 +220,22 @@ impl<'b, C: Copy> Session<'b, C> {
         self.tx.marked()
     }
 
+    /// Whether the call waits for the item, and there is no room for it behind what waits to be
+    /// sent.
+    pub(crate) fn is_full_for(&self, item: &Item<'_>) -> bool {
+        match &self.state {
+            State::Parked(Parked {
+                parking, missed: 0, ..
+            }) => parking.topic == item.topic && !self.tx.has_room(item.longest()),
+            _ => false,
+        }
+    }
+
+    /// Whether the call could not be given what was published: nothing more will be sent.
+    pub(crate) fn is_dropped(&self) -> bool {
+        matches!(self.state, State::Dropped { .. })
+    }
+
     /// Gives an item to the call, if it waits for it; says whether it has.
     pub(crate) fn deliver(&mut self, item: &Item<'_>) -> bool {
         let State::Parked(parked) = &mut self.state else {

@@ -27,6 +27,9 @@ method Listen(skip: bool) -> (item: ?string, lost: ?int)
 # The same, and first a word of welcome
 method Enter() -> (item: ?string, lost: ?int)
 
+# The same, but who does not read is disconnected
+method Meet() -> (item: ?string, lost: ?int)
+
 # The next item
 method Wait() -> (item: ?string, lost: ?int)
 
@@ -56,6 +59,7 @@ pub enum Method<'a> {
     Count { n: u32, letters: u32 },
     Listen { skip: bool },
     Enter,
+    Meet,
     Wait,
     Say { item: &'a str },
     Finish { item: &'a str },
@@ -87,6 +91,11 @@ pub struct Item<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lost: Option<u32>,
 }
+
+const WELCOME: Item<'_> = Item {
+    item: Some("welcome"),
+    lost: None,
+};
 
 #[derive(Serialize)]
 struct Who {
@@ -165,12 +174,12 @@ impl Service for Room {
                     .subscribe(TOPIC, lagging, Cursor::Listening)?
             }
             Method::Enter => {
-                let welcome = Item {
-                    item: Some("welcome"),
-                    lost: None,
-                };
                 let reply = reply.stream()?;
-                reply.subscribe_with(&welcome, TOPIC, Lagging::Skip, Cursor::Listening)?
+                reply.subscribe_with(&WELCOME, TOPIC, Lagging::Skip, Cursor::Listening)?
+            }
+            Method::Meet => {
+                let reply = reply.stream()?;
+                reply.subscribe_with(&WELCOME, TOPIC, Lagging::Drop, Cursor::Listening)?
             }
             Method::Wait => reply.park(TOPIC, Cursor::Listening)?,
             Method::Say { item } => {

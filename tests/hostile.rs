@@ -1,0 +1,593 @@
+//! A server of many connections, and clients that mean it harm.
+//!
+//! Most of it is one thread that has the server make its steps until it would wait: so a server that
+//! spins is one that never comes to rest, and nothing here depends on how fast anything is.
+#![cfg(all(feature = "unix", target_os = "linux"))]
+
+#[path = "common/room.rs"]
+mod room;
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
+
+use nullink::server::{Event, Limits, Server, Slots};
+use nullink::unix::Listener;
+use room::{Cursor, Room, TOPIC, Told};
+use rustix::event::{PollFd, Timespec, poll};
+use rustix::fd::OwnedFd;
+use rustix::net::sockopt::set_socket_recv_buffer_size;
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, Shutdown, SocketAddrUnix, SocketType, connect, recv, send,
+    shutdown, socket,
+};
+
+const RX: usize = 1024;
+const TX: usize = 1024;
+
+const PING: &str = r#"{"method":"org.example.room.Ping","parameters":{"ping":"x"}}"#;
+const PONG: &str = r#"{"parameters":{"pong":"x"}}"#;
+const PIPE: &str = r#"{"method":"org.example.room.Pipe","upgrade":true}"#;
+
+fn method(name: &str, parameters: &str) -> String {
+    format!(r#"{{"method":"org.example.room.{name}","parameters":{parameters}}}"#)
+}
+
+fn more(name: &str, parameters: &str) -> String {
+    format!(r#"{{"method":"org.example.room.{name}","more":true,"parameters":{parameters}}}"#)
+}
+
+/// A path that nobody else has.
+fn path() -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let name = format!("nullink-hostile-{}-{number}", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    path.to_str().expect("text").to_owned()
+}
+
+/// A server that moves when the test says so.
+struct Stage<'b, const N: usize> {
+    server: Server<'b, Cursor, N>,
+    room: Room,
+    told: Receiver<Told>,
+    path: String,
+    /// Of a TCP socket beside the other one.
+    port: u16,
+}
+
+impl<'b, const N: usize> Stage<'b, N> {
+    fn new<const R: usize>(slots: &'b mut Slots<N, R, TX>) -> Self {
+        let path = path();
+        let mut server = Server::new(Listener::bind(&path).unwrap(), slots);
+        let tcp = Listener::bind("tcp:127.0.0.1:0").unwrap();
+        let port = tcp.port().unwrap();
+        // (If there are places for two listeners.)
+        let _ = server.listen(tcp);
+        let (sender, told) = mpsc::channel();
+        Stage {
+            server,
+            room: Room::new(sender),
+            told,
+            path,
+            port,
+        }
+    }
+
+    /// Whether a wait for the server would be one, and not end at once.
+    fn rests(&self) -> bool {
+        let mut fds: Vec<PollFd<'_>> = self.server.poll_fds().collect();
+        let now = Timespec::default();
+        self.server.timeout() != Some(0) && poll(&mut fds, Some(&now)).unwrap() == 0
+    }
+
+    /// Has the server do what there is to be done, and says what has happened.
+    fn settle(&mut self) -> Vec<Event<Cursor>> {
+        let mut events = Vec::new();
+        for _ in 0..100_000 {
+            match self.server.try_step(&mut self.room).unwrap() {
+                Some(event) => events.push(event),
+                None if self.rests() => return events,
+                None => {}
+            }
+        }
+        panic!("the server does not come to rest");
+    }
+
+    fn connect(&mut self) -> Client {
+        let stream = socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+        connect(&stream, &SocketAddrUnix::new(&*self.path).unwrap()).unwrap();
+        self.settle();
+        Client(stream)
+    }
+
+    /// Over TCP, with a buffer that holds little.
+    fn connect_far(&mut self) -> Client {
+        let stream = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        set_socket_recv_buffer_size(&stream, 4096).unwrap();
+        connect(&stream, &SocketAddr::from(([127, 0, 0, 1], self.port))).unwrap();
+        // (Over TCP everything takes its time.)
+        self.until(|event| matches!(event, Event::Connected(_)));
+        Client(stream)
+    }
+
+    /// Has the server make its steps until there has been an event.
+    fn until(&mut self, is: impl Fn(&Event<Cursor>) -> bool) {
+        while !is(&self.server.step(&mut self.room).unwrap()) {}
+    }
+
+    /// Sends, and has the server deal with it.
+    fn send(&mut self, client: &mut Client, call: &str) -> Vec<Event<Cursor>> {
+        client.send(call);
+        self.settle()
+    }
+
+    fn ping(&mut self, client: &mut Client) {
+        self.send(client, PING);
+        assert_eq!(client.receive(), [PONG]);
+    }
+
+    /// A call of a stream that stalls.
+    fn stall(&mut self, client: &mut Client) {
+        self.send(client, &more("Count", r#"{"n":1000000,"letters":900}"#));
+        assert!(self.told.try_recv().is_err());
+    }
+}
+
+impl<const N: usize> Drop for Stage<'_, N> {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// A client, in bytes, that waits for nothing.
+struct Client(OwnedFd);
+
+impl Client {
+    fn write(&mut self, bytes: &[u8]) {
+        assert_eq!(send(&self.0, bytes, SendFlags::NOSIGNAL), Ok(bytes.len()));
+    }
+
+    fn send(&mut self, call: &str) {
+        self.write(format!("{call}\0").as_bytes());
+    }
+
+    /// What has been sent to it, and whether that is all there will be.
+    fn read(&mut self) -> (Vec<u8>, bool) {
+        self.read_with(RecvFlags::DONTWAIT)
+    }
+
+    fn read_with(&mut self, flags: RecvFlags) -> (Vec<u8>, bool) {
+        let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
+        loop {
+            match recv(&self.0, &mut buffer, flags).map(|(_, count)| count) {
+                Ok(0) => return (bytes, true),
+                Ok(count) => bytes.extend_from_slice(&buffer[..count]),
+                Err(rustix::io::Errno::AGAIN) => return (bytes, false),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    /// The messages that have been sent to it.
+    fn receive(&mut self) -> Vec<String> {
+        messages(&self.read().0)
+    }
+
+    fn finish(&self) {
+        shutdown(&self.0, Shutdown::Write).unwrap();
+    }
+
+    /// Sends a byte out of band; an older kernel has that over TCP only.
+    fn is_urgent(&self) -> bool {
+        send(&self.0, b"!", SendFlags::OOB).is_ok()
+    }
+}
+
+fn messages(bytes: &[u8]) -> Vec<String> {
+    let text = std::str::from_utf8(bytes).unwrap();
+    let messages = text.split_terminator('\0').map(str::to_owned);
+    assert!(text.is_empty() || text.ends_with('\0'), "it is cut off");
+    messages.collect()
+}
+
+/// A clock that goes when the test says so, one for each test.
+macro_rules! clock {
+    ($name:ident, $now:ident) => {
+        static $now: AtomicU64 = AtomicU64::new(1000);
+        fn $name() -> u64 {
+            $now.load(Ordering::SeqCst)
+        }
+    };
+}
+
+#[test]
+fn l1_a_half_closed_client_keeps_nobody_busy() {
+    let mut slots = Slots::<4, RX, TX>::new();
+    let mut stage = Stage::new(&mut slots);
+    // While it waits.
+    let mut parked = stage.connect();
+    stage.send(&mut parked, &method("Wait", "{}"));
+    parked.finish();
+    stage.settle();
+    // While it does not read.
+    let mut stalled = stage.connect();
+    stage.stall(&mut stalled);
+    stalled.finish();
+    stage.settle();
+    // In the middle of its calls.
+    let mut pipelined = stage.connect();
+    pipelined.write(format!("{PING}\0").repeat(99).as_bytes());
+    pipelined.send(&method("Wait", "{}"));
+    pipelined.send(PING);
+    pipelined.finish();
+    stage.settle();
+    let mut good = stage.connect();
+    stage.ping(&mut good);
+    stage.send(&mut good, &method("Say", r#"{"item":"a"}"#));
+    let item = r#"{"parameters":{"item":"a"}}"#;
+    assert_eq!(messages(&parked.read().0), [item]);
+    let (bytes, ended) = pipelined.read();
+    assert_eq!(messages(&bytes).len(), 101);
+    assert!(ended);
+    assert!(!stalled.read().0.is_empty());
+    stage.settle();
+}
+
+#[test]
+fn l5_a_dead_client_leaves_its_place_whatever_it_was_doing() {
+    let mut slots = Slots::<2, RX, TX>::new();
+    let mut stage = Stage::new(&mut slots);
+    let mut good = stage.connect();
+    let waits = [
+        method("Wait", "{}"),
+        more("Listen", r#"{"skip":true}"#),
+        more("Count", r#"{"n":1000000,"letters":900}"#),
+    ];
+    for call in &waits {
+        for follows in ["", PING, "{\"meth"] {
+            // What it sends after its call is unread when it dies, and so are its replies.
+            let mut dead = stage.connect();
+            stage.send(&mut dead, call);
+            dead.write(follows.as_bytes());
+            stage.settle();
+            drop(dead);
+            stage.settle();
+            assert!(matches!(stage.told.try_recv(), Ok(Told::Abandoned(_))));
+            assert_eq!(stage.server.connections(), 1, "{call} {follows}");
+        }
+    }
+    for sent in ["", "{", "{}\0", "x\0", PIPE, PING] {
+        for read in [false, true] {
+            let mut dead = stage.connect();
+            dead.write(sent.as_bytes());
+            if read {
+                stage.settle();
+            }
+            drop(dead);
+            stage.settle();
+            assert_eq!(stage.server.connections(), 1, "{sent}");
+        }
+    }
+    stage.ping(&mut good);
+}
+
+#[test]
+fn l1_out_of_band_data_keeps_nobody_busy() {
+    let mut slots = Slots::<8, RX, TX>::new();
+    let mut stage = Stage::new(&mut slots);
+    let (mut idle, mut parked, mut stalled) = (stage.connect(), stage.connect(), stage.connect());
+    stage.send(&mut parked, &method("Wait", "{}"));
+    stage.stall(&mut stalled);
+    let mut far = stage.connect_far();
+    for _ in 0..3 {
+        for client in [&idle, &parked, &stalled, &far] {
+            client.is_urgent();
+            stage.settle();
+        }
+    }
+    assert!(far.is_urgent());
+    stage.ping(&mut idle);
+    far.send(PING);
+    stage.until(|event| matches!(event, Event::Called(_)));
+    stage.settle();
+    let mut reply = [0; PONG.len() + 1];
+    recv(&far.0, &mut reply, RecvFlags::WAITALL).unwrap();
+    assert_eq!(messages(&reply), [PONG]);
+    stage.send(&mut idle, &method("Say", r#"{"item":"a"}"#));
+    assert_eq!(parked.receive().len(), 1);
+}
+
+#[test]
+fn l2_clients_that_wait_for_a_place_keep_nobody_busy() {
+    let mut slots = Slots::<2, RX, TX>::new();
+    let mut stage = Stage::new(&mut slots);
+    let (mut one, mut two) = (stage.connect(), stage.connect());
+    let mut waiting: Vec<Client> = (0..20).map(|_| stage.connect()).collect();
+    for client in &mut waiting {
+        stage.send(client, PING);
+        assert!(client.receive().is_empty());
+    }
+    stage.ping(&mut one);
+    stage.ping(&mut two);
+    drop(one);
+    // Some of them are gone when it is their turn.
+    for (index, mut client) in waiting.into_iter().enumerate() {
+        if index % 3 > 0 {
+            stage.settle();
+            assert_eq!(client.receive(), [PONG]);
+        }
+    }
+    stage.settle();
+    assert_eq!(stage.server.connections(), 1);
+    stage.ping(&mut two);
+}
+
+#[test]
+fn u1_a_connection_that_was_taken_leaves_nothing_behind() {
+    let mut slots = Slots::<2, RX, TX>::new();
+    let mut stage = Stage::new(&mut slots);
+    stage.server.set_limits(Limits {
+        per_user: Some(1),
+        ..Limits::default()
+    });
+    let mut client = stage.connect();
+    client.write(format!("{PIPE}\0early").as_bytes());
+    let connection = loop {
+        match stage.server.step(&mut stage.room).unwrap() {
+            Event::Upgraded(connection, Cursor::Piped) => break connection,
+            Event::Called(_) => {}
+            event => panic!("{event:?}"),
+        }
+    };
+    let (stream, unread) = stage.server.take(connection).unwrap();
+    assert_eq!(unread, b"early");
+    // The server does not go on looking at its place,
+    assert_eq!(stage.settle(), []);
+    // nor does it count it.
+    let mut next = stage.connect();
+    stage.ping(&mut next);
+    drop(stream);
+}
+
+#[test]
+fn u1_a_connection_that_was_left_ends_when_both_sides_are_done() {
+    let mut slots = Slots::<1, RX, TX>::new();
+    let mut stage = Stage::new(&mut slots);
+    for first in ["peer", "program"] {
+        let mut client = stage.connect();
+        client.send(PIPE);
+        let events = stage.settle();
+        let connection = events.iter().find_map(|event| match event {
+            Event::Upgraded(connection, _) => Some(*connection),
+            _ => None,
+        });
+        let connection = connection.expect("an upgrade");
+        client.write(b"question");
+        let finish = |stage: &mut Stage<'_, 1>| {
+            let mut raw = stage.server.raw(connection).unwrap();
+            assert_eq!(raw.write(b"answer"), 6);
+            raw.finish();
+        };
+        let mut events = Vec::new();
+        if first == "program" {
+            finish(&mut stage);
+            events.extend(stage.settle());
+        }
+        client.finish();
+        events.extend(stage.settle());
+        // Not before the program has seen what there is,
+        assert_eq!(stage.server.connections(), 1);
+        let mut raw = stage.server.raw(connection).unwrap();
+        assert!(raw.has_ended());
+        assert_eq!(raw.unread(), b"question");
+        raw.consume(8);
+        if first == "peer" {
+            finish(&mut stage);
+        }
+        // and then without a word from it.
+        let events = stage.settle();
+        assert_eq!(
+            events.last(),
+            Some(&Event::Disconnected(connection, Ok(())))
+        );
+        assert_eq!(client.read(), (b"{}\0answer".to_vec(), true));
+        assert_eq!(stage.server.connections(), 0);
+    }
+}
+
+#[test]
+fn l1_one_who_publishes_much_at_once_drops_nobody_who_reads() {
+    let mut slots = Slots::<4, RX, TX>::new();
+    let mut stage = Stage::new(&mut slots);
+    let (mut drops, mut skips) = (stage.connect(), stage.connect());
+    stage.send(&mut drops, &more("Listen", r#"{"skip":false}"#));
+    stage.send(&mut skips, &more("Listen", r#"{"skip":true}"#));
+    let mut flood = stage.connect();
+    let item = "y".repeat(300);
+    let say = method("Say", &format!(r#"{{"item":"{item}"}}"#));
+    for _ in 0..40 {
+        flood.send(&say);
+    }
+    stage.settle();
+    assert_eq!(flood.receive().len(), 40);
+    for client in [&mut drops, &mut skips] {
+        let items = client.receive();
+        assert_eq!(items.len(), 40);
+        assert!(items.iter().all(|reply| reply.contains(&item)));
+    }
+    // Nor does the program.
+    for _ in 0..40 {
+        let item = room::Item {
+            item: Some(&item),
+            lost: None,
+        };
+        stage.server.publish(TOPIC, &item).unwrap();
+    }
+    stage.settle();
+    assert_eq!(drops.receive().len(), 40);
+    assert_eq!(skips.receive().len(), 40);
+}
+
+#[test]
+fn l1_an_item_of_any_length_is_refused_or_reaches_everyone() {
+    let mut slots = Slots::<4, 2048, TX>::new();
+    let mut stage = Stage::new(&mut slots);
+    let (mut drops, mut skips) = (stage.connect(), stage.connect());
+    stage.send(&mut drops, &more("Listen", r#"{"skip":false}"#));
+    stage.send(&mut skips, &more("Listen", r#"{"skip":true}"#));
+    let mut speaker = stage.connect();
+    let mut refused = 0;
+    for length in TX - 100..TX {
+        let item = "y".repeat(length);
+        let say = method("Say", &format!(r#"{{"item":"{item}"}}"#));
+        stage.send(&mut speaker, &say);
+        let is_refused = speaker.receive() != ["{}"];
+        refused += usize::from(is_refused);
+        for client in [&mut drops, &mut skips] {
+            let items = client.receive();
+            assert_eq!(items.len(), usize::from(!is_refused), "{length}");
+            assert!(items.iter().all(|reply| reply.contains(&item)));
+        }
+    }
+    assert!((1..100).contains(&refused));
+}
+
+#[test]
+fn l1_a_listener_that_is_dropped_leaves_its_place_at_once() {
+    let mut slots = Slots::<4, RX, TX>::new();
+    let mut stage = Stage::new(&mut slots);
+    let letters = method("Letters", r#"{"n":980}"#);
+    // How many replies a socket holds.
+    let mut full = stage.connect();
+    for _ in 0..1000 {
+        let _ = send(
+            &full.0,
+            format!("{letters}\0").as_bytes(),
+            SendFlags::DONTWAIT,
+        );
+        stage.settle();
+    }
+    let fits = full.receive().len();
+    drop(full);
+    stage.settle();
+    let mut speaker = stage.connect();
+    let say = method("Say", &format!(r#"{{"item":"{}"}}"#, "y".repeat(500)));
+    let mut deaf = stage.connect();
+    for _ in 0..fits {
+        stage.send(&mut deaf, &letters);
+    }
+    // Its socket is full: so what comes before the word of welcome is in the buffer that all share.
+    stage.send(&mut deaf, &format!("{letters}\0{}", more("Meet", "{}")));
+    let mut said = 0;
+    while stage.told.try_recv().is_err() {
+        stage.send(&mut speaker, &say);
+        assert_eq!(speaker.receive(), ["{}"]);
+        said += 1;
+        assert!(said < 10, "nobody is dropped");
+    }
+    assert_eq!(stage.server.connections(), 1);
+}
+
+#[test]
+fn l3_who_comes_has_all_of_the_time() {
+    clock!(clock, NOW);
+    let mut slots = Slots::<4, RX, TX>::new();
+    let mut stage = Stage::new(&mut slots);
+    stage.server.set_clock(clock);
+    stage.server.set_limits(Limits {
+        idle: Some(Duration::from_secs(30)),
+        ..Limits::default()
+    });
+    // The program has been busy with something else.
+    NOW.fetch_add(60_000, Ordering::SeqCst);
+    let (ours, _theirs) = nullink::unix::Stream::pair().unwrap();
+    stage.server.connect(ours).unwrap();
+    assert_eq!(stage.server.timeout(), Some(30_000));
+    NOW.fetch_add(10_000, Ordering::SeqCst);
+    stage.server.try_step(&mut stage.room).unwrap();
+    assert_eq!(stage.server.connections(), 1);
+}
+
+#[test]
+fn l3_a_server_without_connections_waits_for_all_of_its_time() {
+    clock!(clock, NOW);
+    let mut slots = Slots::<4, RX, TX>::new();
+    let mut stage = Stage::new(&mut slots);
+    stage.server.set_clock(clock);
+    stage.server.set_limits(Limits {
+        exit: Some(Duration::from_secs(30)),
+        ..Limits::default()
+    });
+    for how in ["closed", "taken"] {
+        let mut client = stage.connect();
+        client.send(PIPE);
+        let events = stage.settle();
+        let Some(Event::Upgraded(connection, _)) = events.last() else {
+            panic!("{events:?}");
+        };
+        NOW.fetch_add(60_000, Ordering::SeqCst);
+        assert_eq!(stage.settle(), []);
+        match how {
+            "closed" => stage.server.close(&mut stage.room, *connection),
+            _ => drop(stage.server.take(*connection).unwrap()),
+        }
+        assert_eq!(stage.settle(), [], "{how}");
+        NOW.fetch_add(30_000, Ordering::SeqCst);
+        let event = stage.server.try_step(&mut stage.room).unwrap();
+        assert_eq!(event, Some(Event::Idle), "{how}");
+    }
+}
+
+/// A client over TCP that has made a bad call, and has not read the replies to the good ones before
+/// it: more than its buffer holds.
+fn rude<const N: usize>(stage: &mut Stage<'_, N>, before: impl FnOnce()) -> Client {
+    let mut client = stage.connect_far();
+    before();
+    for _ in 0..RUDE {
+        client.send(&method("Letters", r#"{"n":900}"#));
+    }
+    client.write(b"x\0xxxxxxxxxxxxx");
+    stage.until(|event| matches!(event, Event::Disconnected(_, Err(_))));
+    client
+}
+
+const RUDE: usize = 64;
+
+/// It says more, to a server that does not want to hear it, and gets what it is due.
+fn hears_all(mut client: Client) {
+    let _ = send(&client.0, b"more", SendFlags::NOSIGNAL);
+    let (bytes, _) = client.read_with(RecvFlags::empty());
+    assert_eq!(messages(&bytes).len(), RUDE);
+}
+
+#[test]
+fn c1_replies_that_are_due_arrive_while_other_places_are_free() {
+    let mut slots = Slots::<4, RX, TX>::new();
+    let mut stage = Stage::new(&mut slots);
+    let rude = rude(&mut stage, || ());
+    let mut others: Vec<Client> = (0..3).map(|_| stage.connect()).collect();
+    others.iter_mut().for_each(|other| stage.ping(other));
+    hears_all(rude);
+    // There is room for a fourth, in any case.
+    let mut last = stage.connect();
+    stage.ping(&mut last);
+}
+
+#[test]
+fn l3_who_is_told_nothing_more_has_its_time_to_read_what_was_said() {
+    clock!(clock, NOW);
+    let mut slots = Slots::<4, RX, TX>::new();
+    let mut stage = Stage::new(&mut slots);
+    stage.server.set_clock(clock);
+    stage.server.set_limits(Limits {
+        write: Some(Duration::from_secs(30)),
+        ..Limits::default()
+    });
+    // It has called nothing for long, which is no reason not to wait for it now.
+    let rude = rude(&mut stage, || _ = NOW.fetch_add(60_000, Ordering::SeqCst));
+    let mut other = stage.connect();
+    stage.ping(&mut other);
+    hears_all(rude);
+}
