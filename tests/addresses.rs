@@ -353,6 +353,40 @@ fn c1_a_device_goes_on_behind_a_message_that_is_none() {
 }
 
 #[test]
+fn c1_a_new_client_of_a_device_is_owed_nothing_of_the_one_before() {
+    let (mut peer, path, _other) = terminal();
+    serve(Listener::bind(&format!("device:{path}")).unwrap(), echo);
+    let call = t("Need", r#"{"s":"new"}"#) + "\0";
+    let reply = "{\"parameters\":{\"s\":\"new\"}}\0";
+    // It throws away what came before it has begun. So it is asked until it answers.
+    let mut asked = peer.try_clone().unwrap();
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let first = format!("\0{}\0", t("Empty", "{}"));
+    let asking = thread::spawn(move || {
+        while stopped.recv_timeout(Duration::from_millis(50)).is_err() {
+            asked.write_all(first.as_bytes()).unwrap();
+        }
+    });
+    read_until(&mut peer, "{}\0");
+    stop.send(()).unwrap();
+    asking.join().unwrap();
+    // One that asks for a million replies, begins another call, and goes.
+    let count = r#"{"method":"org.example.t.Count","more":true,"parameters":{"n":1000000}}"#;
+    peer.write_all(format!("{count}\0{{\"meth").as_bytes())
+        .unwrap();
+    read_until(&mut peer, "\"i\":100}}\0");
+    // Nobody reads any more, and the line is full; then there is another client.
+    peer.write_all(format!("\0\0{call}").as_bytes()).unwrap();
+    let answer = read_until(&mut peer, reply);
+    assert!(!answer.contains("\"i\":999999"));
+    // What was cut off ends with a NUL: it is no part of what follows.
+    let messages: Vec<&str> = answer.split('\0').filter(|text| !text.is_empty()).collect();
+    assert_eq!(messages.last(), Some(&reply.trim_end_matches('\0')));
+    peer.write_all(call.as_bytes()).unwrap();
+    assert_eq!(read_until(&mut peer, reply), reply);
+}
+
+#[test]
 fn x7_what_is_no_device_says_so() {
     for path in ["/dev", "/proc/self/exe", "/"] {
         let address = format!("device:{path}");

@@ -717,3 +717,162 @@ fn u1_an_upgraded_connection_stays_with_back_pressure() {
     assert!(echo == bytes, "{} of {} bytes", echo.len(), bytes.len());
     good.ping();
 }
+
+#[test]
+fn a_program_is_told_what_it_has_asked_for() {
+    clock!(clock, NOW);
+    const OTHER: u32 = 5;
+    let (mut other, watched) = Stream::pair().unwrap();
+    let (events, seen) = mpsc::channel();
+    let server = Running::with::<2>(
+        move |server| {
+            server.set_clock(clock);
+            let readable = rustix::event::PollFlags::IN;
+            server.watch(watched.into(), readable, OTHER).unwrap();
+            server.set_timer(1, Some(5000)).unwrap();
+            server.set_timer(2, Some(9000)).unwrap();
+            server.set_timer(3, Some(7000)).unwrap();
+            server.set_timer(3, None).unwrap();
+        },
+        move |server, service| {
+            let event = server.step(service).unwrap();
+            if event == Event::Ready(OTHER) {
+                let mut byte = [0];
+                let fd = server.watched(OTHER).unwrap();
+                assert_eq!(rustix::io::read(fd, &mut byte), Ok(1));
+                if byte == *b"!" {
+                    assert!(server.unwatch(OTHER).is_some());
+                    assert!(server.watched(OTHER).is_none());
+                    assert!(server.unwatch(OTHER).is_none());
+                }
+            }
+            let _ = events.send(event);
+            event != Event::Ready(STOP)
+        },
+    );
+    let mut peer = server.connect();
+    peer.ping();
+    let Event::Connected(connection) = seen.recv().unwrap() else {
+        panic!("the client comes first");
+    };
+    assert_eq!(seen.recv(), Ok(Event::Called(connection)));
+    embedded_io::Write::write(&mut other, b"x").unwrap();
+    assert_eq!(seen.recv(), Ok(Event::Ready(OTHER)));
+    NOW.fetch_add(6000, Ordering::SeqCst);
+    peer.ping();
+    assert_eq!(seen.recv(), Ok(Event::Called(connection)));
+    assert_eq!(seen.recv(), Ok(Event::Timer(1)));
+    embedded_io::Write::write(&mut other, b"!").unwrap();
+    assert_eq!(seen.recv(), Ok(Event::Ready(OTHER)));
+    NOW.fetch_add(60_000, Ordering::SeqCst);
+    drop(peer);
+    let gone = seen.recv().unwrap();
+    assert_eq!(gone, Event::Disconnected(connection, Ok(())));
+    assert_eq!(seen.recv(), Ok(Event::Timer(2)));
+}
+
+#[test]
+fn a_timer_comes_when_its_time_has_come() {
+    let (begin, limit) = (std::time::Instant::now(), Duration::from_secs(60));
+    let (sender, timers) = mpsc::channel();
+    let _server = Running::with::<1>(
+        |server| {
+            server.set_clock(nullink::unix::monotonic);
+            server.set_timer(1, Some(50)).unwrap();
+            server.set_timer(2, Some(10)).unwrap();
+        },
+        move |server, service| {
+            let event = server.serve(service).unwrap();
+            let _ = sender.send((event, begin.elapsed()));
+            event != Event::Ready(STOP)
+        },
+    );
+    let (first, soon) = timers.recv_timeout(limit).unwrap();
+    let (second, later) = timers.recv_timeout(limit).unwrap();
+    assert_eq!((first, second), (Event::Timer(2), Event::Timer(1)));
+    assert!(soon >= Duration::from_millis(9) && later >= Duration::from_millis(49));
+}
+
+#[test]
+fn l3_a_service_without_clients_is_idle_and_one_in_the_queue_is_served_first() {
+    let path = std::env::temp_dir().join(format!("nullink-idle-{}", std::process::id()));
+    let path = path.to_str().unwrap();
+    let listener = Listener::bind(path).unwrap();
+    let mut slots = Slots::<2, RX, TX>::new();
+    let mut server = Server::<_, 2>::new(listener, &mut slots);
+    let (sender, _told) = mpsc::channel();
+    let mut service = Room::new(sender);
+    server.set_clock(nullink::unix::monotonic);
+    server.set_limits(Limits {
+        exit: Some(Duration::from_millis(20)),
+        ..Limits::default()
+    });
+    assert_eq!(server.serve(&mut service), Ok(Event::Idle));
+    // Again, if it goes on.
+    assert_eq!(server.serve(&mut service), Ok(Event::Idle));
+    // The time is over, but there is a client.
+    thread::sleep(Duration::from_millis(30));
+    let client = UnixStream::connect(path).unwrap();
+    assert!(matches!(server.step(&mut service), Ok(Event::Connected(_))));
+    // As long as it is there, nothing is idle.
+    let closed = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(60));
+        drop(client);
+        std::time::Instant::now()
+    });
+    assert_eq!(server.serve(&mut service), Ok(Event::Idle));
+    let idle = std::time::Instant::now();
+    assert!(idle - closed.join().unwrap() >= Duration::from_millis(19));
+    std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn a_server_that_has_nothing_to_wait_for_says_so() {
+    let (ours, theirs) = Stream::pair().unwrap();
+    let mut slots = Slots::<1, RX, TX>::new();
+    let mut server = Server::<_, 1>::new(theirs, &mut slots);
+    let (sender, _told) = mpsc::channel();
+    let mut service = Room::new(sender);
+    let client = thread::spawn(move || {
+        let (mut a, mut b) = ([0; 512], [0; 512]);
+        let mut client = nullink::Client::new(ours, &mut a, &mut b);
+        let info = client.call(&nullink::service::GetInfo).unwrap();
+        assert!(info.items::<&str>("interfaces").unwrap().count() == 2);
+    });
+    assert_eq!(server.serve(&mut service), Ok(Event::Idle));
+    client.join().unwrap();
+}
+
+#[test]
+fn several_listeners_of_all_kinds_are_served_together() {
+    let path = std::env::temp_dir().join(format!("nullink-several-{}", std::process::id()));
+    let path = path.to_str().unwrap().to_string();
+    let name = format!("unix:@nullink-several-{}", std::process::id());
+    let tcp = Listener::bind("tcp:127.0.0.1:0").unwrap();
+    let port = format!("tcp:127.0.0.1:{}", tcp.port().unwrap());
+    let (second, addresses) = (name.clone(), [path.clone(), name, port]);
+    let listener = Listener::bind(&path).unwrap();
+    thread::spawn(move || {
+        let mut slots = Slots::<4, RX, TX>::new();
+        let mut server = Server::<_, 4>::new(listener, &mut slots);
+        server.listen(Listener::bind(&second).unwrap()).unwrap();
+        server.listen(tcp).unwrap();
+        let (sender, _told) = mpsc::channel();
+        let _ = server.serve(&mut Room::new(sender));
+    });
+    let (mut a, mut b) = ([0; 512], [0; 512]);
+    for _ in 0..3 {
+        for address in &addresses {
+            // (The second is there soon.)
+            let stream = loop {
+                match Stream::connect(address) {
+                    Ok(stream) => break stream,
+                    Err(_) => thread::yield_now(),
+                }
+            };
+            let mut client = nullink::Client::new(stream, &mut a, &mut b);
+            assert!(client.call(&nullink::service::GetInfo).is_ok());
+        }
+    }
+    std::fs::remove_file(path).unwrap();
+}
