@@ -876,3 +876,38 @@ fn several_listeners_of_all_kinds_are_served_together() {
     }
     std::fs::remove_file(path).unwrap();
 }
+
+#[test]
+fn l5_a_line_that_is_cut_ends_what_was_owed_over_it() {
+    use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let line = openpt(flags).unwrap();
+    grantpt(&line).unwrap();
+    unlockpt(&line).unwrap();
+    let other = ioctl_tiocgptpeer(&line, flags).unwrap();
+    let path = std::fs::read_link(format!("/proc/self/fd/{}", {
+        use rustix::fd::AsRawFd;
+        other.as_raw_fd()
+    }));
+    let address = format!("device:{}", path.unwrap().display());
+    let (sender, told) = mpsc::channel();
+    let (events, seen) = mpsc::channel();
+    thread::spawn(move || {
+        let mut slots = Slots::<2, RX, TX>::new();
+        let listener = Listener::bind(&address).unwrap();
+        let mut server = Server::<_, 2>::new(listener, &mut slots);
+        let mut service = Room::new(sender);
+        while let Ok(event) = server.step(&mut service) {
+            let _ = events.send(event);
+        }
+    });
+    assert!(matches!(seen.recv(), Ok(Event::Connected(_))));
+    let enter = more("Enter", "{}") + "\0";
+    rustix::io::write(&line, enter.as_bytes()).unwrap();
+    assert!(matches!(seen.recv(), Ok(Event::Called(_))));
+    let mut welcome = [0; 64];
+    assert_eq!(rustix::io::read(&line, &mut welcome), Ok(51));
+    drop((line, other));
+    assert_eq!(told.recv(), Ok(Told::Abandoned(Cursor::Listening)));
+    assert!(matches!(seen.recv(), Ok(Event::Disconnected(_, Ok(())))));
+}

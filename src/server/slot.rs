@@ -271,7 +271,9 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
         if self.is_device() {
             if readable && !self.session.is_open() && !self.session.spare().is_empty() {
                 readable = false;
-                self.receive()?;
+                if self.receive()? == Some(0) {
+                    return Err(unix::Error::Closed);
+                }
             }
             if self.session.begins_anew() {
                 self.begin_anew(service, shared.spare);
@@ -314,7 +316,7 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
                 }
                 Step::Read if readable => {
                     readable = false;
-                    if !self.receive()? {
+                    if self.receive()?.is_none() {
                         self.wants = PollFlags::IN;
                         return Ok(Turn::Over);
                     }
@@ -435,10 +437,10 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
         session.step_with(service, drain, lent)
     }
 
-    /// Receives what is there; says whether there was anything, or the end.
-    fn receive(&mut self) -> Result<bool, unix::Error> {
+    /// Receives what is there, if there is anything: 0 bytes are the end.
+    fn receive(&mut self) -> Result<Option<usize>, unix::Error> {
         let Some(stream) = &mut self.stream else {
-            return Ok(false);
+            return Ok(None);
         };
         let mut held = Vec::<_, FDS>::new();
         let received = stream.receive_now(self.session.spare(), &mut held)?;
@@ -449,7 +451,7 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
         if let Some(count) = received {
             self.session.received(count);
         }
-        Ok(received.is_some())
+        Ok(received)
     }
 
     /// Sends what waits, as far as it can be sent now; says whether that was all.
@@ -545,13 +547,10 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
             stream.finish_sending();
         }
         let has_room = !self.session.spare().is_empty();
-        if !ended && has_room {
-            let before = self.session.unread().len();
-            if gone || found.contains(PollFlags::IN) {
-                let received = self.receive()?;
-                ended = received && self.session.unread().len() == before;
-                news |= received;
-            }
+        if !ended && has_room && (gone || found.contains(PollFlags::IN)) {
+            let received = self.receive()?;
+            ended = received == Some(0);
+            news |= received.is_some();
         }
         if !ended && !self.session.spare().is_empty() {
             wants |= PollFlags::IN;

@@ -161,7 +161,7 @@ impl Listener {
         loop {
             match accept_with(socket, SocketFlags::CLOEXEC) {
                 Ok(socket) => {
-                    socket::set_no_delay(&socket, kind);
+                    socket::set_tcp(&socket, kind);
                     if tags {
                         socket::tag(&socket, kind, Role::Server);
                     }

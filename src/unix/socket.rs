@@ -6,7 +6,8 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, XattrFlags, fsetxattr, lsetxattr, stat};
 use rustix::io::{Errno, ioctl_fionbio, retry_on_intr};
 use rustix::net::sockopt::{
-    Timeout, set_socket_passcred, set_socket_timeout, set_tcp_nodelay, socket_domain,
+    Timeout, set_socket_keepalive, set_socket_passcred, set_socket_timeout, set_tcp_nodelay,
+    socket_domain,
 };
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
 
@@ -114,11 +115,13 @@ pub(super) fn probe(path: &str) -> Result<(), Error> {
     connect(&socket, address)
 }
 
-/// Messages are written as a whole, so there is nothing to wait for before they are sent.
-pub(super) fn set_no_delay(socket: &OwnedFd, kind: Kind) {
+/// Sets what TCP needs: messages are written as a whole, so there is nothing to wait for before they
+/// are sent; and a peer that is not there any more, and can't say so, is noticed some day.
+pub(super) fn set_tcp(socket: &OwnedFd, kind: Kind) {
     if kind == Kind::Tcp {
         // (Not every socket that is handed over is one of TCP.)
         let _ = set_tcp_nodelay(socket, true);
+        let _ = set_socket_keepalive(socket, true);
     }
 }
 

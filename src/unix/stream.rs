@@ -76,7 +76,7 @@ impl Stream {
             Address::Device(path) => Stream::open(path)?,
             address => {
                 let (socket, kind) = socket::new(address)?;
-                socket::set_no_delay(&socket, kind);
+                socket::set_tcp(&socket, kind);
                 socket::connect_within(&socket, address, timeouts.connect)?;
                 socket::tag(&socket, kind, Role::Client);
                 Stream::new(socket, kind)
@@ -417,7 +417,7 @@ impl From<OwnedFd> for Stream {
     /// server.
     fn from(descriptor: OwnedFd) -> Self {
         let kind = Kind::of(&descriptor);
-        socket::set_no_delay(&descriptor, kind);
+        socket::set_tcp(&descriptor, kind);
         Stream::new(descriptor, kind)
     }
 }
