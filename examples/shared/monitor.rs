@@ -57,12 +57,11 @@ impl<'a> Event<'a> {
     /// with a NUL at its end. None, if it is something else.
     pub fn parse(message: &'a [u8]) -> Option<Self> {
         let mut parts = message.strip_suffix(b"\0")?.split(|byte| *byte == 0);
-        let (action, devpath) = str::from_utf8(parts.next()?).ok()?.split_once('@')?;
+        let (action, devpath) = split_once(parts.next()?, b'@')?;
         let (mut subsystem, mut sequence) = (None, None);
         let mut properties = LinearMap::new();
         for part in parts {
-            let Some((key, value)) = str::from_utf8(part).ok().and_then(|it| it.split_once('='))
-            else {
+            let Some((key, value)) = split_once(part, b'=') else {
                 continue;
             };
             match key {
@@ -81,6 +80,13 @@ impl<'a> Event<'a> {
             properties,
         })
     }
+}
+
+/// What is in front of a byte and what is behind it, if both are text. (Those of `str` can panic.)
+fn split_once(text: &[u8], at: u8) -> Option<(&str, &str)> {
+    let place = text.iter().position(|byte| *byte == at)?;
+    let (front, back) = (text.get(..place)?, text.get(place.checked_add(1)?..)?);
+    Some((str::from_utf8(front).ok()?, str::from_utf8(back).ok()?))
 }
 
 /// A reply to `Monitor`.
@@ -264,7 +270,8 @@ impl Service for Monitor {
 /// an action.)
 fn trigger(devpath: &str, action: &str) -> Result<(), Errno> {
     let mut path = String::<512>::new();
-    if !devpath.starts_with('/') || devpath.split('/').any(|part| part == "..") {
+    let mut parts = devpath.as_bytes().split(|byte| *byte == b'/');
+    if !devpath.starts_with('/') || parts.any(|part| part == b"..") {
         return Err(Errno::INVAL);
     }
     for part in ["/sys", devpath, "/uevent"] {
