@@ -4,29 +4,28 @@
 //! cargo run --example monitor unix:/tmp/uevents
 //! cargo run --example monitor -- --follow unix:/tmp/uevents [SUBSYSTEM]
 //! ```
+//!
+//! If it is started with a socket, it serves that, and needs no address.
 
 #[path = "shared/monitor.rs"]
 mod monitor;
+#[path = "shared/process.rs"]
+#[allow(dead_code)] // the part that starts programs
+mod process;
 
 use std::io::{Write, stdout};
 use std::process::ExitCode;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use monitor::{CLIENTS, Monitor, REPLY, Subscribe, UEVENTS};
-use nullink::server::{Event, Server, Slots};
-use nullink::unix::{Listener, Stream};
+use nullink::activation::Activated;
+use nullink::server::{Event, Limits, Server, Slots};
+use nullink::unix::{self, Listener, Stream};
 use nullink::{Address, Client};
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let arguments: Vec<&str> = arguments.iter().map(|argument| &argument[..]).collect();
-    let result = match arguments[..] {
-        ["--follow", address] => follow(address, None),
-        ["--follow", address, subsystem] => follow(address, Some(subsystem)),
-        [address] => serve(address),
-        _ => Err("usage: monitor ADDRESS, or monitor --follow ADDRESS [SUBSYSTEM]".into()),
-    };
-    match result {
+    match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("monitor: {error}");
@@ -35,18 +34,43 @@ fn main() -> ExitCode {
     }
 }
 
+fn run() -> Result<(), Box<dyn std::error::Error>> {
+    let activated = process::activated()?;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(|argument| &argument[..]).collect();
+    match (&arguments[..], activated) {
+        (["--follow", address], None) => follow(address, None),
+        (["--follow", address, subsystem], None) => follow(address, Some(subsystem)),
+        ([address], None) => {
+            let address = Address::parse(address)?;
+            let listener = Listener::bind_to(address, Listener::EVERYBODY)?;
+            serve(listener.into(), None)
+        }
+        // Whoever has started it will do so again, and nobody who listens misses anything.
+        ([], Some(activated)) => serve(activated, Some(Duration::from_secs(1))),
+        _ => Err("usage: monitor ADDRESS, or monitor --follow ADDRESS [SUBSYSTEM]".into()),
+    }
+}
+
 /// The memory of the server, which is none before it is used.
 static SLOTS: Mutex<Slots<CLIENTS, 1024, REPLY>> = Mutex::new(Slots::new());
 
-fn serve(address: &str) -> Result<(), Box<dyn std::error::Error>> {
-    let listener = Listener::bind_to(Address::parse(address)?, Listener::EVERYBODY)?;
-    let mut slots = SLOTS.lock()?;
-    let mut server = Server::new(listener, &mut slots);
+/// Serves, until there is no client for so long.
+fn serve(source: Activated, exit: Option<Duration>) -> Result<(), Box<dyn std::error::Error>> {
+    let mut slots = SLOTS.lock().expect("nobody else has it");
+    let mut server = Server::new(source, &mut slots);
+    server.set_clock(unix::monotonic);
+    server.set_limits(Limits {
+        exit,
+        ..Limits::default()
+    });
     monitor::watch(&mut server)?;
     let mut service = Monitor::default();
     loop {
-        if let Event::Ready(UEVENTS) = server.serve(&mut service)? {
-            monitor::forward(&mut server, &service)?;
+        match server.serve(&mut service)? {
+            Event::Ready(UEVENTS) => monitor::forward(&mut server, &service)?,
+            Event::Idle => return Ok(()),
+            _ => {}
         }
     }
 }

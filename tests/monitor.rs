@@ -18,7 +18,7 @@ use nullink::{Client, Mode};
 use rustix::net::netlink::{self, SocketAddrNetlink};
 use rustix::net::{AddressFamily, SendFlags, SocketType, getsockname, sendto, socket};
 
-/// A server without a listener, and the service.
+/// A server whose first client has gone already, and the service.
 struct Served {
     server: Server<'static, u32, CLIENTS>,
     service: Monitor,
@@ -27,8 +27,9 @@ struct Served {
 impl Served {
     fn new() -> Self {
         let slots = Box::leak(Box::new(Slots::<CLIENTS, 1024, REPLY>::new()));
+        let (_, gone) = Stream::pair().unwrap();
         Served {
-            server: Server::without_listener(slots),
+            server: Server::new(gone, slots),
             service: Monitor::default(),
         }
     }
@@ -151,7 +152,7 @@ fn clients_that_have_gone_leave_their_subsystems_places_to_others() {
 }
 
 #[test]
-fn l4_a_client_that_does_not_read_is_told_how_many_it_has_missed() {
+fn a_client_that_does_not_read_is_told_how_many_it_has_missed() {
     const N: i64 = 3000;
     let mut served = Served::new();
     let (mut slow, mut fast) = (served.subscribe(None), served.subscribe(None));
