@@ -43,8 +43,8 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Box<dyn std::error::Error>> {
     let activated = process::activated()?;
     let limits = Limits {
-        // Whoever has started it will do so again.
-        exit: activated.is_some().then_some(Duration::from_secs(10)),
+        // Whoever has started it will do so again, and that takes no time.
+        exit: activated.is_some().then_some(Duration::from_secs(1)),
         write: Some(Duration::from_secs(30)),
         ..Limits::default()
     };

@@ -1,0 +1,97 @@
+//! org.example.uevents, the kernel's uevents for everyone who wants to know, before udev is there:
+//!
+//! ```sh
+//! cargo run --example monitor unix:/tmp/uevents
+//! cargo run --example monitor -- --follow unix:/tmp/uevents [SUBSYSTEM]
+//! ```
+//!
+//! If it is started with a socket, it serves that, and needs no address.
+
+#[path = "shared/monitor.rs"]
+mod monitor;
+#[path = "shared/process.rs"]
+#[allow(dead_code)] // the part that starts programs
+mod process;
+
+use std::io::{Write, stdout};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use monitor::{CLIENTS, Monitor, REPLY, Subscribe, UEVENTS};
+use nullink::activation::Activated;
+use nullink::server::{Event, Limits, Server, Slots};
+use nullink::unix::{self, Listener, Stream};
+use nullink::{Address, Client};
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("monitor: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn std::error::Error>> {
+    let activated = process::activated()?;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(|argument| &argument[..]).collect();
+    match (&arguments[..], activated) {
+        (["--follow", address], None) => follow(address, None),
+        (["--follow", address, subsystem], None) => follow(address, Some(subsystem)),
+        ([address], None) => {
+            let address = Address::parse(address)?;
+            let listener = Listener::bind_to(address, Listener::EVERYBODY)?;
+            serve(listener.into(), None)
+        }
+        // Whoever has started it will do so again, and nobody who listens misses anything.
+        ([], Some(activated)) => serve(activated, Some(Duration::from_secs(1))),
+        _ => Err("usage: monitor ADDRESS, or monitor --follow ADDRESS [SUBSYSTEM]".into()),
+    }
+}
+
+/// The memory of the server, which is none before it is used.
+static SLOTS: Mutex<Slots<CLIENTS, 1024, REPLY>> = Mutex::new(Slots::new());
+
+/// Serves, until there is no client for so long.
+fn serve(source: Activated, exit: Option<Duration>) -> Result<(), Box<dyn std::error::Error>> {
+    let mut slots = SLOTS.lock().expect("nobody else has it");
+    let mut server = Server::new(source, &mut slots);
+    server.set_clock(unix::monotonic);
+    server.set_limits(Limits {
+        exit,
+        ..Limits::default()
+    });
+    monitor::watch(&mut server)?;
+    let mut service = Monitor::default();
+    loop {
+        match server.serve(&mut service)? {
+            Event::Ready(UEVENTS) => monitor::forward(&mut server, &service)?,
+            Event::Idle => return Ok(()),
+            _ => {}
+        }
+    }
+}
+
+fn follow(address: &str, subsystem: Option<&str>) -> Result<(), Box<dyn std::error::Error>> {
+    let stream = Stream::connect_to(Address::parse(address)?, Default::default())?;
+    let (mut receive, mut send) = ([0; REPLY], [0; 256]);
+    let mut client = Client::new(stream, &mut receive, &mut send);
+    let mut reports = client.more(&Subscribe { subsystem })?;
+    let mut out = stdout().lock();
+    while let Some(report) = reports.next().map_err(|error| error.to_string())? {
+        match (report.event, report.lost) {
+            (Some(event), _) => {
+                writeln!(out, "{} {} {}", event.sequence, event.action, event.devpath)?;
+                for (key, value) in &event.properties {
+                    writeln!(out, "  {key}={value}")?;
+                }
+            }
+            (_, Some(count)) => writeln!(out, "at least {count} lost")?,
+            _ => writeln!(out, "listening")?,
+        }
+    }
+    Ok(())
+}

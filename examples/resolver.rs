@@ -1,0 +1,291 @@
+//! org.varlink.resolver: says where services are, and starts those that are needed. It is what a
+//! system has without a service manager, an initramfs for example:
+//!
+//! ```sh
+//! cargo run --example resolver SERVICES unix:/run/org.varlink.resolver
+//! ```
+//!
+//! The file SERVICES has a line for each service: its interfaces, its address and, if it is to be
+//! started when somebody connects, the program and its arguments. Its socket is there from the
+//! beginning, for those who run as the same user; the program gets it as sd_listen_fds(3) says, and
+//! may end whenever it is not needed.
+//!
+//! ```text
+//! # interfaces       address                        program
+//! com.redhat.system  unix:/run/com.redhat.system
+//! com.redhat.accounts,org.example.users unix:/run/accounts /usr/bin/accounts
+//! ```
+
+#[path = "shared/process.rs"]
+#[allow(dead_code)] // the hooks
+mod process;
+
+use std::process::{Child, ExitCode};
+use std::time::{Duration, Instant};
+
+use nullink::activation::fd::{AsFd, OwnedFd};
+use nullink::json::List;
+use nullink::server::{self, Event, Slots, TIMERS};
+use nullink::service::{Info, Outcome, Refusal, Responder, Service};
+use nullink::unix::{self, Listener};
+use nullink::{Address, Call, Interface, interface};
+use rustix::event::PollFlags;
+use rustix::io::{fcntl_dupfd_cloexec, ioctl_fionbio};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use serde::{Deserialize, Serialize};
+
+type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
+
+const CLIENTS: usize = 16;
+
+type Server<'b> = server::Server<'b, (), CLIENTS>;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("resolver: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let activated = process::activated()?;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(|argument| &argument[..]).collect();
+    let (file, source) = match (&arguments[..], activated) {
+        ([file], Some(activated)) => (file, activated),
+        ([file, address], None) => {
+            let address = Address::parse(address)?;
+            let listener = Listener::bind_to(address, Listener::EVERYBODY)?;
+            (file, listener.into())
+        }
+        _ => return Err("usage: resolver SERVICES ADDRESS".into()),
+    };
+    let text = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
+    let entries = Entry::parse_all(&text).map_err(|error| format!("{file}: {error}"))?;
+
+    let mut slots = Slots::<CLIENTS, 4096, { 16 * 1024 }>::new();
+    let mut server = Server::new(source, &mut slots);
+    server.set_clock(unix::monotonic);
+    let started = entries.iter().filter(|entry| !entry.program.is_empty());
+    let mut started: Vec<Started> = started.map(Started::new).collect::<Result<_>>()?;
+    if started.len() > TIMERS {
+        return Err(format!("{file}: no more than {TIMERS} services can be started").into());
+    }
+    for (service, number) in started.iter_mut().zip(0..) {
+        service.listen(&mut server, number)?;
+    }
+    let mut resolver = Resolver { entries: &entries };
+    loop {
+        match server.serve(&mut resolver)? {
+            Event::Ready(number) => started[number as usize].ready(&mut server, number)?,
+            Event::Timer(number) => started[number as usize].listen(&mut server, number)?,
+            Event::Idle => return Ok(()),
+            _ => {}
+        }
+    }
+}
+
+/// A line of the configuration.
+struct Entry<'t> {
+    interfaces: &'t str,
+    address: &'t str,
+    program: Vec<&'t str>,
+}
+
+impl<'t> Entry<'t> {
+    fn parse(line: &'t str) -> Result<Self> {
+        let mut words = line.split_whitespace();
+        let (interfaces, address) = (words.next(), words.next());
+        let entry = Entry {
+            interfaces: interfaces.unwrap_or_default(),
+            address: address.ok_or("there is no address")?,
+            program: words.collect(),
+        };
+        Address::parse(entry.address)?;
+        Ok(entry)
+    }
+
+    fn parse_all(text: &'t str) -> Result<Vec<Self>> {
+        let lines = text.lines().map(str::trim).zip(1..);
+        let lines = lines.filter(|(line, _)| !line.is_empty() && !line.starts_with('#'));
+        let entries = lines.map(|(line, number)| {
+            Entry::parse(line).map_err(|error| format!("line {number}: {error}").into())
+        });
+        entries.collect()
+    }
+}
+
+/// The service.
+struct Resolver<'t> {
+    entries: &'t [Entry<'t>],
+}
+
+#[derive(Deserialize)]
+enum Methods<'a> {
+    GetInfo,
+    Resolve { interface: &'a str },
+}
+
+#[derive(Serialize)]
+struct Resolvable<'a, L> {
+    vendor: &'a str,
+    product: &'a str,
+    version: &'a str,
+    url: &'a str,
+    interfaces: L,
+}
+
+#[derive(Serialize)]
+struct Resolved<'a> {
+    address: &'a str,
+}
+
+#[derive(Serialize)]
+enum Error<'a> {
+    InterfaceNotFound { interface: &'a str },
+}
+
+impl<'t> Resolver<'t> {
+    /// All interfaces, and where they are.
+    fn all(&self) -> impl Iterator<Item = (&'t str, &'t str)> + Clone {
+        self.entries.iter().flat_map(|entry| {
+            let interfaces = entry.interfaces.split(',');
+            interfaces.map(|interface| (interface, entry.address))
+        })
+    }
+}
+
+impl Service for Resolver<'_> {
+    type Cursor = ();
+    const INTERFACES: &'static [Interface] = &[interface!("shared/org.varlink.resolver.varlink")];
+
+    fn info(&self) -> Info<'_> {
+        Info {
+            vendor: "Nullink",
+            product: "Resolver",
+            version: env!("CARGO_PKG_VERSION"),
+            url: "https://varlink.org",
+        }
+    }
+
+    fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
+        Ok(match call.decode()? {
+            Methods::GetInfo => {
+                let Info {
+                    vendor,
+                    product,
+                    version,
+                    url,
+                } = self.info();
+                let interfaces = List(self.all().map(|(interface, _)| interface));
+                reply.send(&Resolvable {
+                    vendor,
+                    product,
+                    version,
+                    url,
+                    interfaces,
+                })?
+            }
+            Methods::Resolve { interface } => {
+                let found = self.all().find(|(other, _)| *other == interface);
+                let found = found.map(|(_, address)| Resolved { address });
+                reply.result(&found.ok_or(Error::InterfaceNotFound { interface }))?
+            }
+        })
+    }
+}
+
+/// A service that is started when somebody connects.
+struct Started<'t> {
+    entry: &'t Entry<'t>,
+    /// What it listens on, unless the server watches that.
+    socket: Option<OwnedFd>,
+    /// Its process, which the server watches then.
+    process: Option<Child>,
+    began: Instant,
+    /// How often it has ended at once, one time after the other.
+    failures: u32,
+}
+
+/// What has not run for so long has ended at once: it may not have taken the connection that it was
+/// started for, and would be started for that again.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
+/// How long to wait after that: at first, and after more and more of it.
+const BACK_OFF: (u64, u64) = (100, 10_000);
+
+impl<'t> Started<'t> {
+    fn new(entry: &'t Entry<'t>) -> Result<Self> {
+        let listener = Listener::bind(entry.address);
+        let listener = listener.map_err(|error| format!("{}: {error}", entry.address))?;
+        let socket = listener
+            .pollable()
+            .ok_or("nobody can connect to a device")?;
+        let socket = fcntl_dupfd_cloexec(socket, 0).map_err(unix::Error::from)?;
+        Ok(Started {
+            entry,
+            socket: Some(socket),
+            process: None,
+            began: Instant::now(),
+            failures: 0,
+        })
+    }
+
+    /// Waits for somebody to connect.
+    fn listen(&mut self, server: &mut Server, number: u32) -> Result<()> {
+        match self.socket.take() {
+            Some(socket) => Ok(server.watch(socket, PollFlags::IN, number)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Somebody has connected; or the process has ended.
+    fn ready(&mut self, server: &mut Server, number: u32) -> Result<()> {
+        let watched = server.unwatch(number);
+        let name = self.entry.interfaces;
+        match self.process.take() {
+            None => {
+                self.socket = watched;
+                self.began = Instant::now();
+                match self.start() {
+                    Ok((child, pidfd)) => {
+                        eprintln!("{name}: started");
+                        self.process = Some(child);
+                        return Ok(server.watch(pidfd, PollFlags::IN, number)?);
+                    }
+                    Err(error) => eprintln!("{name}: {error}"),
+                }
+            }
+            Some(mut process) => eprintln!("{name}: ended, {}", process.wait()?),
+        }
+        if self.began.elapsed() >= AT_ONCE {
+            self.failures = 0;
+            return self.listen(server, number);
+        }
+        let (first, longest) = BACK_OFF;
+        let pause = longest.min(first << self.failures.min(16));
+        self.failures += 1;
+        eprintln!("{name}: not started for {pause} ms");
+        Ok(server.set_timer(number, Some(pause))?)
+    }
+
+    /// Starts the program with its socket.
+    fn start(&self) -> Result<(Child, OwnedFd)> {
+        let (program, arguments) = self.entry.program.split_first().ok_or("no program")?;
+        let socket = self.socket.as_ref().ok_or("no socket")?;
+        // Not every program expects one that does not block; another may have left it so.
+        ioctl_fionbio(socket, false).map_err(unix::Error::from)?;
+        let mut child = process::start(program, arguments, socket.as_fd(), "varlink")?;
+        let pid = Pid::from_raw(child.id().cast_signed()).ok_or("no process")?;
+        match pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(pidfd) => Ok((child, pidfd)),
+            Err(errno) => {
+                let _ = (child.kill(), child.wait());
+                Err(unix::Error::from(errno).into())
+            }
+        }
+    }
+}

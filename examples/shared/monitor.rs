@@ -1,0 +1,462 @@
+//! `org.example.uevents`: the kernel's uevents, for everyone who wants to know.
+//!
+//! The kernel sends them over netlink, to every socket that asks: netlink(7),
+//! `NETLINK_KOBJECT_UEVENT`. A [`Server`] watches such a socket beside its clients, and
+//! [`forward`] gives what comes there to those that wait for it.
+
+use core::str;
+
+use heapless::{LinearMap, String, Vec};
+use nullink::client::Method;
+use nullink::server::{NoPlace, Server};
+use nullink::service::{Info, Lagging, Outcome, Refusal, ReplyStream, Responder, Service};
+use nullink::{Call, Interface, interface, unix};
+use rustix::event::PollFlags;
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::{Errno, retry_on_intr, write};
+use rustix::net::netlink::{self, SocketAddrNetlink};
+use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_recv_buffer_size_force};
+use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recvfrom, socket_with};
+use serde::{Deserialize, Serialize};
+
+/// How many clients there can be at once.
+pub const CLIENTS: usize = 16;
+
+/// How long the longest uevent is, more or less: the kernel has 2 KiB for its properties, of which
+/// the path is one; the path is in front of them, too.
+pub const UEVENT: usize = 4096;
+
+/// How long a reply with a uevent may get: quotes and escapes make it longer.
+pub const REPLY: usize = 2 * UEVENT;
+
+/// How many properties a uevent has at most: `UEVENT_NUM_ENVP`.
+const PROPERTIES: usize = 64;
+
+/// How many bytes of uevents the kernel keeps for this program: a machine that starts has
+/// thousands of them.
+const BACKLOG: usize = 8 << 20;
+
+/// The number under which a server watches for uevents.
+pub const UEVENTS: u32 = 0;
+
+/// What a client that does not name a subsystem waits for.
+const ALL: u32 = 0;
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event<'a> {
+    pub action: &'a str,
+    pub devpath: &'a str,
+    pub subsystem: Option<&'a str>,
+    pub sequence: i64,
+    #[serde(borrow)]
+    pub properties: LinearMap<&'a str, &'a str, PROPERTIES>,
+}
+
+impl<'a> Event<'a> {
+    /// Reads what the kernel sends: `ACTION@DEVPATH`, and `KEY=VALUE` any number of times, each
+    /// with a NUL at its end. None, if it is something else.
+    pub fn parse(message: &'a [u8]) -> Option<Self> {
+        let mut parts = message.strip_suffix(b"\0")?.split(|byte| *byte == 0);
+        let (action, devpath) = split_once(parts.next()?, b'@')?;
+        let (mut subsystem, mut sequence) = (None, None);
+        let mut properties = LinearMap::new();
+        for part in parts {
+            let Some((key, value)) = split_once(part, b'=') else {
+                continue;
+            };
+            match key {
+                // The first line has said that.
+                "ACTION" | "DEVPATH" => {}
+                "SUBSYSTEM" => subsystem = Some(value),
+                "SEQNUM" => sequence = value.parse().ok(),
+                _ => _ = properties.insert(key, value).ok()?,
+            }
+        }
+        Some(Event {
+            action,
+            devpath,
+            subsystem,
+            sequence: sequence?,
+            properties,
+        })
+    }
+}
+
+/// What is in front of a byte and what is behind it, if both are text. (Those of `str` can panic.)
+fn split_once(text: &[u8], at: u8) -> Option<(&str, &str)> {
+    let place = text.iter().position(|byte| *byte == at)?;
+    let (front, back) = (text.get(..place)?, text.get(place.checked_add(1)?..)?);
+    Some((str::from_utf8(front).ok()?, str::from_utf8(back).ok()?))
+}
+
+/// A reply to `Monitor`.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Report<'a> {
+    #[serde(borrow)]
+    pub event: Option<Event<'a>>,
+    pub lost: Option<u32>,
+}
+
+impl Report<'_> {
+    fn lost(count: u32) -> Self {
+        Report {
+            event: None,
+            lost: Some(count),
+        }
+    }
+}
+
+/// The methods, one definition for both sides.
+#[derive(Deserialize)]
+enum Methods<'a> {
+    #[serde(borrow)]
+    Monitor(Subscribe<'a>),
+    #[serde(borrow)]
+    Trigger(Trigger<'a>),
+}
+
+#[derive(Serialize, Deserialize)]
+pub struct Subscribe<'a> {
+    pub subsystem: Option<&'a str>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub struct Trigger<'a> {
+    pub devpath: &'a str,
+    pub action: &'a str,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub enum Error<'a> {
+    NoSuchDevice { devpath: &'a str },
+}
+
+impl Method for Subscribe<'_> {
+    const NAME: &'static str = "org.example.uevents.Monitor";
+    type Output<'r> = Report<'r>;
+    type Error<'r> = Error<'r>;
+}
+
+impl Method for Trigger<'_> {
+    const NAME: &'static str = "org.example.uevents.Trigger";
+    type Output<'r> = ();
+    type Error<'r> = Error<'r>;
+}
+
+/// The service: which subsystems are waited for. Their topics are their places here, behind that
+/// of [`ALL`]. Each client waits for one thing, so there are never more than clients.
+#[derive(Default)]
+pub struct Monitor {
+    subsystems: Vec<Subsystem, CLIENTS>,
+}
+
+struct Subsystem {
+    name: String<64>,
+    /// How many clients wait for it; its place is free if there are none.
+    clients: usize,
+}
+
+impl Monitor {
+    /// Where a topic's subsystem is.
+    fn subsystem(&mut self, topic: u32) -> Option<&mut Subsystem> {
+        let place = usize::try_from(topic).ok()?.checked_sub(1)?;
+        self.subsystems.get_mut(place)
+    }
+
+    /// The topic of a subsystem that is waited for.
+    fn topic(&self, name: &str) -> Option<u32> {
+        let is = |subsystem: &Subsystem| subsystem.clients > 0 && subsystem.name == name;
+        let place = self.subsystems.iter().position(is)?;
+        u32::try_from(place.checked_add(1)?).ok()
+    }
+
+    /// The topic of a subsystem that is going to be waited for. None, if no subsystem can have
+    /// that name.
+    fn new_topic(&mut self, name: &str) -> Option<u32> {
+        if let Some(topic) = self.topic(name) {
+            return Some(topic);
+        }
+        let subsystem = Subsystem {
+            name: name.try_into().ok()?,
+            clients: 0,
+        };
+        let mut places = self.subsystems.iter();
+        let place = match places.position(|subsystem| subsystem.clients == 0) {
+            Some(place) => {
+                *self.subsystems.get_mut(place)? = subsystem;
+                place
+            }
+            None => {
+                self.subsystems.push(subsystem).ok()?;
+                self.subsystems.len().checked_sub(1)?
+            }
+        };
+        u32::try_from(place.checked_add(1)?).ok()
+    }
+}
+
+impl Service for Monitor {
+    /// What a client waits for: the topic.
+    type Cursor = u32;
+    const INTERFACES: &'static [Interface] = &[interface!("org.example.uevents.varlink")];
+
+    fn info(&self) -> Info<'_> {
+        Info {
+            vendor: "Nullink",
+            product: "Monitor",
+            version: env!("CARGO_PKG_VERSION"),
+            url: "https://varlink.org",
+        }
+    }
+
+    /// Everybody may listen, as the kernel says, too. Only root may make the kernel say something.
+    fn permit(&mut self, call: &Call<'_>) -> Result<(), Refusal> {
+        match (call.member(), call.peer()) {
+            ("Trigger", Some(peer)) if peer.is_root() => Ok(()),
+            ("Trigger", _) => Err(Refusal::PermissionDenied),
+            _ => Ok(()),
+        }
+    }
+
+    fn call<'c>(
+        &mut self,
+        call: Call<'c>,
+        reply: Responder<'c, u32>,
+    ) -> Result<Outcome<'c, u32>, Refusal> {
+        match call.decode()? {
+            Methods::Monitor(Subscribe { subsystem }) => {
+                let topic = match subsystem {
+                    None => ALL,
+                    Some(name) => self
+                        .new_topic(name)
+                        .ok_or(Refusal::invalid_parameter("subsystem"))?,
+                };
+                let reply = reply.stream()?;
+                let outcome =
+                    reply.subscribe_with(&Report::default(), topic, Lagging::Skip, topic)?;
+                if let Some(subsystem) = self.subsystem(topic) {
+                    subsystem.clients = subsystem.clients.saturating_add(1);
+                }
+                Ok(outcome)
+            }
+            Methods::Trigger(Trigger { devpath, action }) => match trigger(devpath, action) {
+                Ok(()) => Ok(reply.send(&())?),
+                Err(Errno::NOENT | Errno::NOTDIR) => {
+                    Ok(reply.error(&Error::NoSuchDevice { devpath })?)
+                }
+                Err(Errno::ACCESS | Errno::PERM | Errno::ROFS) => Err(Refusal::PermissionDenied),
+                Err(_) => Err(Refusal::invalid_parameter("devpath")),
+            },
+        }
+    }
+
+    fn missed<'c>(
+        &mut self,
+        topic: u32,
+        count: u32,
+        reply: ReplyStream<'c, u32>,
+    ) -> Result<Outcome<'c, u32>, Refusal> {
+        reply.subscribe_with(&Report::lost(count), topic, Lagging::Skip, topic)
+    }
+
+    fn abandoned(&mut self, topic: u32) {
+        if let Some(subsystem) = self.subsystem(topic) {
+            subsystem.clients = subsystem.clients.saturating_sub(1);
+        }
+    }
+}
+
+/// Writes an action into the file `uevent` of a device. (The definition has seen to it that it is
+/// an action.)
+fn trigger(devpath: &str, action: &str) -> Result<(), Errno> {
+    let mut path = String::<512>::new();
+    let mut parts = devpath.as_bytes().split(|byte| *byte == b'/');
+    if !devpath.starts_with('/') || parts.any(|part| part == b"..") {
+        return Err(Errno::INVAL);
+    }
+    for part in ["/sys", devpath, "/uevent"] {
+        path.push_str(part).map_err(|_| Errno::NAMETOOLONG)?;
+    }
+    let file = open(
+        path.as_str(),
+        OFlags::WRONLY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
+    write(&file, action.as_bytes()).map(drop)
+}
+
+/// Has a server watch for uevents, under the number [`UEVENTS`].
+///
+/// # Errors
+///
+/// What the system says.
+pub fn watch(server: &mut Server<'_, u32, CLIENTS>) -> Result<(), unix::Error> {
+    let socket = socket_with(
+        AddressFamily::NETLINK,
+        SocketType::DGRAM,
+        SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
+        Some(netlink::KOBJECT_UEVENT),
+    )?;
+    // Root may have as much as it wants; anybody else what the system allows.
+    if set_socket_recv_buffer_size_force(&socket, BACKLOG).is_err() {
+        let _ = set_socket_recv_buffer_size(&socket, BACKLOG);
+    }
+    // Group 1 is the kernel's. (Group 2 is udev's.)
+    bind(&socket, &SocketAddrNetlink::new(0, 1))?;
+    server
+        .watch(socket, PollFlags::IN, UEVENTS)
+        .map_err(|NoPlace| Errno::NOBUFS.into())
+}
+
+/// Receives one uevent, and has it told to those who wait for it. (Only one: it is on its way to
+/// them before the next comes, so that nobody misses anything who reads in time.)
+///
+/// # Errors
+///
+/// What the system says.
+pub fn forward(
+    server: &mut Server<'_, u32, CLIENTS>,
+    monitor: &Monitor,
+) -> Result<(), unix::Error> {
+    let mut message = [0; UEVENT];
+    let Some(socket) = server.watched(UEVENTS) else {
+        return Ok(());
+    };
+    let received = retry_on_intr(|| recvfrom(socket, &mut message, RecvFlags::TRUNC));
+    match received {
+        Ok((_, length, sender)) => {
+            let sender = sender.map(SocketAddrNetlink::try_from);
+            // Others are other processes, which can send to this one alone.
+            if sender.is_some_and(|sender| sender.is_ok_and(|sender| sender.pid() == 0)) {
+                // (One that is longer has lost its end.)
+                publish(server, monitor, message.get(..length).unwrap_or_default());
+            }
+            Ok(())
+        }
+        // The kernel could keep no more for this program: netlink(7).
+        Err(Errno::NOBUFS) => {
+            lose(server, monitor);
+            Ok(())
+        }
+        Err(Errno::AGAIN) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Has a uevent told to those who wait for it, as it comes from the kernel.
+pub fn publish(server: &mut Server<'_, u32, CLIENTS>, monitor: &Monitor, message: &[u8]) {
+    let Some(event) = Event::parse(message) else {
+        return lose(server, monitor);
+    };
+    let subsystem = event.subsystem.and_then(|name| monitor.topic(name));
+    let report = Report {
+        event: Some(event),
+        lost: None,
+    };
+    for topic in [Some(ALL), subsystem].into_iter().flatten() {
+        if server.publish(topic, &report).is_err() {
+            // It is too long.
+            let _ = server.publish(topic, &Report::lost(1));
+        }
+    }
+}
+
+/// Has everyone told that something is lost, nobody knows what.
+fn lose(server: &mut Server<'_, u32, CLIENTS>, monitor: &Monitor) {
+    for topic in (ALL..).take(monitor.subsystems.len().saturating_add(1)) {
+        let _ = server.publish(topic, &Report::lost(1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nullink::json::encode;
+    use proptest::prelude::{any, prop_assert, proptest};
+
+    use super::*;
+
+    const LO: &str = "add@/devices/virtual/net/lo\0ACTION=add\0DEVPATH=/devices/virtual/net/lo\0\
+        SUBSYSTEM=net\0INTERFACE=lo\0IFINDEX=1\0SEQNUM=802\0";
+
+    #[test]
+    fn a_uevent_is_read() {
+        let event = Event::parse(LO.as_bytes()).unwrap();
+        assert_eq!((event.action, event.sequence), ("add", 802));
+        assert_eq!(event.devpath, "/devices/virtual/net/lo");
+        assert_eq!(event.subsystem, Some("net"));
+        let properties = [("INTERFACE", "lo"), ("IFINDEX", "1")];
+        assert!(
+            event
+                .properties
+                .iter()
+                .map(|(k, v)| (*k, *v))
+                .eq(properties)
+        );
+
+        let event = Event::parse(b"bind@/a@b\0SEQNUM=1\0").unwrap();
+        assert_eq!((event.devpath, event.subsystem), ("/a@b", None));
+    }
+
+    #[test]
+    fn what_is_no_uevent_is_none() {
+        for message in [
+            &b""[..],
+            b"\0",
+            b"add@/a\0",
+            b"add@/a\0SEQNUM=1",
+            b"add\0SEQNUM=1\0",
+            b"add@/\xff\0SEQNUM=1\0",
+            b"add@/a\0SEQNUM=\0",
+            b"add@/a\0SEQNUM=x\0",
+            b"add@/a\0SEQNUM=9223372036854775808\0",
+            b"libudev\0\xfe\xed\xca\xfe\0SEQNUM=1\0",
+        ] {
+            assert_eq!(Event::parse(message), None, "{}", message.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn properties_that_make_no_sense_are_left_out() {
+        let message = b"add@/a\0SEQNUM=1\0A=1\0B=\xff\0\xff=1\0C\0\0D=\0E=e=f\0A=2\0";
+        let event = Event::parse(message).unwrap();
+        let properties = [("A", "2"), ("D", ""), ("E", "e=f")];
+        assert!(
+            event
+                .properties
+                .iter()
+                .map(|(k, v)| (*k, *v))
+                .eq(properties)
+        );
+    }
+
+    #[test]
+    fn there_may_be_as_many_properties_as_the_kernel_has_room_for() {
+        let with = |count: usize| {
+            let properties = (0..count).map(|i| std::format!("K{i}=\0"));
+            std::format!(
+                "add@/a\0SEQNUM=1\0{}",
+                properties.collect::<std::string::String>()
+            )
+        };
+        let message = with(PROPERTIES);
+        let event = Event::parse(message.as_bytes()).unwrap();
+        assert_eq!(event.properties.len(), PROPERTIES);
+        assert_eq!(Event::parse(with(PROPERTIES + 1).as_bytes()), None);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_is_read_or_not(
+            head in "[a-z]{0,3}@?/?[\\PC]{0,9}",
+            tail in proptest::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let message = [head.as_bytes(), b"\0SEQNUM=7\0", &tail, b"\0"].concat();
+            if let Some(event) = Event::parse(&message) {
+                let mut room = [0; 4096];
+                let text = encode(&event, &mut room).unwrap();
+                let value: serde_json::Value = serde_json::from_str(text).unwrap();
+                prop_assert!(value["properties"].is_object());
+            }
+        }
+    }
+}

@@ -1,0 +1,425 @@
+//! The example that reports uevents: what a service is like whose replies nobody has asked for yet.
+#![cfg(all(feature = "unix", target_os = "linux"))]
+
+#[path = "../examples/shared/monitor.rs"]
+mod monitor;
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use monitor::{CLIENTS, Error, Event, Monitor, REPLY, Report, Subscribe, Trigger, UEVENTS};
+use nullink::client::{CallError, read_reply};
+use nullink::server::{self, Server, Slots};
+use nullink::service::ServiceError;
+use nullink::unix::{Stream, Timeouts};
+use nullink::{Client, Mode};
+use rustix::net::netlink::{self, SocketAddrNetlink};
+use rustix::net::{AddressFamily, SendFlags, SocketType, getsockname, sendto, socket};
+
+/// A server whose first client has gone already, and the service.
+struct Served {
+    server: Server<'static, u32, CLIENTS>,
+    service: Monitor,
+}
+
+impl Served {
+    fn new() -> Self {
+        let slots = Box::leak(Box::new(Slots::<CLIENTS, 1024, REPLY>::new()));
+        let (_, gone) = Stream::pair().unwrap();
+        Served {
+            server: Server::new(gone, slots),
+            service: Monitor::default(),
+        }
+    }
+
+    /// Does what is to be done.
+    fn run(&mut self) {
+        while let Some(event) = self.server.try_step(&mut self.service).unwrap() {
+            match event {
+                server::Event::Ready(UEVENTS) => {
+                    monitor::forward(&mut self.server, &self.service).unwrap();
+                }
+                server::Event::Idle => break,
+                _ => {}
+            }
+        }
+    }
+
+    fn connect(&mut self) -> Client<'static, Stream> {
+        let (mut ours, theirs) = Stream::pair().unwrap();
+        let reply = Some(Duration::from_secs(60));
+        ours.set_timeouts(Timeouts {
+            reply,
+            ..Timeouts::default()
+        })
+        .unwrap();
+        self.server.connect(theirs).unwrap();
+        Client::new(ours, vec![0; REPLY].leak(), vec![0; REPLY].leak())
+    }
+
+    /// A client that is being told.
+    fn subscribe(&mut self, subsystem: Option<&str>) -> Client<'static, Stream> {
+        let mut client = self.connect();
+        client.queue(&Subscribe { subsystem }, Mode::More).unwrap();
+        client.flush().unwrap();
+        self.run();
+        assert_eq!(next(&mut client), Report::default());
+        client
+    }
+
+    fn publish(&mut self, subsystem: &str, sequence: i64, more: &str) {
+        let message = format!("add@/{subsystem}\0SUBSYSTEM={subsystem}\0SEQNUM={sequence}\0{more}");
+        monitor::publish(&mut self.server, &self.service, message.as_bytes());
+        self.run();
+    }
+
+    fn trigger(&mut self, devpath: &str) -> Result<(), String> {
+        let mut client = self.connect();
+        let action = "change";
+        client
+            .queue(&Trigger { devpath, action }, Mode::Simple)
+            .unwrap();
+        client.flush().unwrap();
+        self.run();
+        client
+            .receive::<Trigger>()
+            .map_err(|error| error.to_string())
+    }
+}
+
+fn next<'c>(client: &'c mut Client<'static, Stream>) -> Report<'c> {
+    read_reply::<Subscribe>(client.receive_raw().unwrap()).unwrap()
+}
+
+fn next_sequence(client: &mut Client<'static, Stream>) -> i64 {
+    next(client).event.expect("an event").sequence
+}
+
+fn lost(count: u32) -> Report<'static> {
+    Report {
+        event: None,
+        lost: Some(count),
+    }
+}
+
+#[test]
+fn every_client_is_told_of_what_it_waits_for() {
+    let mut served = Served::new();
+    let mut all = served.subscribe(None);
+    let (mut net, mut usb) = (served.subscribe(Some("net")), served.subscribe(Some("usb")));
+    let mut net_too = served.subscribe(Some("net"));
+    served.publish("net", 1, "INTERFACE=lo\0");
+    served.publish("block", 2, "");
+    served.publish("usb", 3, "");
+    let event = next(&mut all).event.expect("an event");
+    assert_eq!((event.devpath, event.subsystem), ("/net", Some("net")));
+    assert_eq!(event.properties.get("INTERFACE"), Some(&"lo"));
+    drop(event);
+    assert_eq!(next_sequence(&mut all), 2);
+    assert_eq!(next_sequence(&mut all), 3);
+    assert_eq!(next_sequence(&mut net), 1);
+    assert_eq!(next_sequence(&mut net_too), 1);
+    assert_eq!(next_sequence(&mut usb), 3);
+}
+
+#[test]
+fn clients_that_have_gone_leave_their_subsystems_places_to_others() {
+    let mut served = Served::new();
+    let mut stays = served.subscribe(Some("stays"));
+    for i in 0..3 * CLIENTS {
+        let name = format!("goes{i}");
+        let mut goes = served.subscribe(Some(&name));
+        served.publish(&name, 7, "");
+        assert_eq!(next_sequence(&mut goes), 7);
+        drop(goes);
+        served.run();
+    }
+    served.publish("goes0", 1, "");
+    served.publish("stays", 2, "");
+    assert_eq!(next_sequence(&mut stays), 2);
+    // As many as have places, each with a subsystem of its own.
+    let names: Vec<String> = (1..CLIENTS).map(|i| format!("fills{i}")).collect();
+    let mut clients: Vec<_> = names
+        .iter()
+        .map(|name| served.subscribe(Some(name)))
+        .collect();
+    for (name, client) in names.iter().zip(&mut clients) {
+        served.publish(name, 3, "");
+        assert_eq!(next_sequence(client), 3);
+    }
+}
+
+#[test]
+fn a_client_that_does_not_read_is_told_how_many_it_has_missed() {
+    const N: i64 = 3000;
+    let mut served = Served::new();
+    let (mut slow, mut fast) = (served.subscribe(None), served.subscribe(None));
+    for sequence in 0..N {
+        served.publish("net", sequence, "");
+        assert_eq!(next_sequence(&mut fast), sequence);
+    }
+    let mut expected = 0;
+    while expected < N {
+        served.run();
+        let report = next(&mut slow);
+        match report.event {
+            Some(event) => assert_eq!(event.sequence, expected),
+            None => assert!(report.lost.unwrap() > 100),
+        }
+        expected += i64::from(report.lost.unwrap_or(1));
+    }
+    assert_eq!(expected, N);
+    served.publish("net", N, "");
+    assert_eq!(next_sequence(&mut slow), N);
+}
+
+#[test]
+fn what_cannot_be_told_is_lost_and_nothing_else() {
+    let mut served = Served::new();
+    let (mut all, mut net) = (served.subscribe(None), served.subscribe(Some("net")));
+    // Longer than a reply can be, once it is escaped.
+    let long = format!("LONG={}\0", "\u{1}".repeat(REPLY / 4));
+    served.publish("net", 1, &long);
+    assert_eq!(next(&mut all), lost(1));
+    assert_eq!(next(&mut net), lost(1));
+    // Something else: whom it is for, nobody can say.
+    monitor::publish(&mut served.server, &served.service, b"\xff\xff");
+    served.run();
+    assert_eq!(next(&mut all), lost(1));
+    assert_eq!(next(&mut net), lost(1));
+    // One that is lost to nobody who does not wait for it.
+    served.publish("usb", 1, &long);
+    served.publish("net", 2, "");
+    assert_eq!(next(&mut all), lost(1));
+    assert_eq!(next_sequence(&mut all), 2);
+    assert_eq!(next_sequence(&mut net), 2);
+}
+
+#[test]
+fn calls_that_make_no_sense_are_refused() {
+    let mut served = Served::new();
+    let long = "x".repeat(65);
+    let mut client = served.connect();
+    for (subsystem, mode) in [(Some(&long[..]), Mode::More), (None, Mode::Simple)] {
+        client.queue(&Subscribe { subsystem }, mode).unwrap();
+        client.flush().unwrap();
+        served.run();
+        match (read_reply::<Subscribe>(client.receive_raw().unwrap()), mode) {
+            (Err(CallError::Service(ServiceError::InvalidParameter { parameter })), Mode::More) => {
+                assert_eq!(parameter, "subsystem");
+            }
+            (Err(CallError::Service(ServiceError::ExpectedMore)), Mode::Simple) => {}
+            (other, _) => panic!("{other:?}"),
+        }
+    }
+    let mut trigger = |devpath: &str, action: &str| {
+        client
+            .queue(&Trigger { devpath, action }, Mode::Simple)
+            .unwrap();
+        client.flush().unwrap();
+        served.run();
+        match client.receive::<Trigger>() {
+            Err(CallError::Service(error)) => format!("{error:?}"),
+            Err(CallError::Method(error)) => format!("{error:?}"),
+            other => panic!("{other:?}"),
+        }
+    };
+    // (Without being root that is all that is said.)
+    if trigger("/devices/none", "add") == "PermissionDenied" {
+        return;
+    }
+    let none = Error::NoSuchDevice {
+        devpath: "/devices/none",
+    };
+    assert_eq!(trigger("/devices/none", "add"), format!("{none:?}"));
+    for devpath in [
+        "",
+        "devices",
+        "/../etc/passwd",
+        "/devices/../..",
+        &"/x".repeat(300),
+        "/\0",
+    ] {
+        let refused = r#"InvalidParameter { parameter: "devpath" }"#;
+        assert_eq!(trigger(devpath, "add"), refused, "{devpath}");
+    }
+    let refused = r#"InvalidParameter { parameter: "action" }"#;
+    assert_eq!(trigger(NULL, "explode"), refused);
+}
+
+#[test]
+fn only_root_may_trigger_and_everything_needs_a_server() {
+    let calls = [
+        (
+            r#"Trigger","parameters":{"devpath":"/devices","action":"add"}"#,
+            "PermissionDenied",
+        ),
+        (r#"Monitor","more":true"#, "MethodNotImplemented"),
+    ];
+    for (call, error) in calls {
+        // A stream that does not know who is at its other end.
+        let call = format!("{{\"method\":\"org.example.uevents.{call}}}\0");
+        let mut reply = [0; 256];
+        let stream = nullink::Halves {
+            reader: call.as_bytes(),
+            writer: &mut reply[..],
+        };
+        let mut service = Monitor::default();
+        let (mut receive, mut send) = ([0; 256], [0; 256]);
+        let end = nullink::serve(&mut service, stream, &mut receive, &mut send);
+        assert_eq!(end, Ok(nullink::End::Closed));
+        let reply = String::from_utf8_lossy(&reply);
+        assert!(
+            reply.contains(&format!("org.varlink.service.{error}\"")),
+            "{reply}"
+        );
+    }
+}
+
+// Devices that every Linux has. Each test has its own, because each test's uevents come to all.
+const NULL: &str = "/devices/virtual/mem/null";
+const ZERO: &str = "/devices/virtual/mem/zero";
+const RANDOM: &str = "/devices/virtual/mem/random";
+
+/// Whether this test may have the kernel send uevents, and gets them.
+fn kernel() -> Option<Served> {
+    let mut served = Served::new();
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .open(format!("/sys{NULL}/uevent"));
+    if file.is_ok() && monitor::watch(&mut served.server).is_ok() {
+        return Some(served);
+    }
+    assert!(
+        std::env::var_os("CI").is_none(),
+        "needs root, netlink and a writable /sys"
+    );
+    println!("skipped: needs root, netlink and a writable /sys");
+    None
+}
+
+/// Whether a report is about a device.
+fn is_about(event: &Option<Event<'_>>, devpath: &str) -> bool {
+    event.as_ref().is_some_and(|event| event.devpath == devpath)
+}
+
+#[test]
+fn the_kernels_uevents_come_and_nobody_elses() {
+    let Some(mut served) = kernel() else { return };
+    let mut client = served.subscribe(Some("mem"));
+    let socket_of = served.server.watched(UEVENTS).unwrap();
+    let ours = SocketAddrNetlink::try_from(getsockname(socket_of).unwrap()).unwrap();
+    let forger = socket(
+        AddressFamily::NETLINK,
+        SocketType::DGRAM,
+        Some(netlink::KOBJECT_UEVENT),
+    );
+    let forged = format!("forged@{NULL}\0SUBSYSTEM=mem\0SEQNUM=1\0");
+    let to = SocketAddrNetlink::new(ours.pid(), 0);
+    let sent = sendto(forger.unwrap(), forged.as_bytes(), SendFlags::empty(), &to);
+    assert_eq!(sent, Ok(forged.len()));
+    served.trigger(NULL).unwrap();
+    loop {
+        let report = next(&mut client);
+        if is_about(&report.event, NULL) {
+            let event = report.event.unwrap();
+            assert_eq!((event.action, event.subsystem), ("change", Some("mem")));
+            assert_eq!(event.properties.get("DEVNAME"), Some(&"null"));
+            assert!(event.sequence > 1);
+            break;
+        }
+        served.run();
+    }
+}
+
+#[test]
+fn what_the_kernel_could_not_keep_is_lost() {
+    let Some(mut served) = kernel() else { return };
+    let mut client = served.subscribe(Some("mem"));
+    let socket = served.server.watched(UEVENTS).unwrap();
+    rustix::net::sockopt::set_socket_recv_buffer_size(socket, 0).unwrap();
+    let file = format!("/sys{ZERO}/uevent");
+    for _ in 0..100 {
+        std::fs::write(&file, "change").unwrap();
+    }
+    served.run();
+    let mut events = 0;
+    while next(&mut client) != lost(1) {
+        events += 1;
+    }
+    assert!(events < 100);
+    // It goes on.
+    served.trigger(ZERO).unwrap();
+    while !is_about(&next(&mut client).event, ZERO) {}
+}
+
+/// An example that cargo has built; None, with a word, if it has not.
+fn example() -> Option<Command> {
+    let this = std::env::current_exe().expect("a path");
+    let path = this.parent()?.parent()?.join("examples/monitor");
+    if path.exists() {
+        return Some(Command::new(path));
+    }
+    assert!(
+        std::env::var_os("CI").is_none(),
+        "needs cargo build --examples"
+    );
+    println!("skipped: needs cargo build --examples");
+    None
+}
+
+/// A process that ends with its test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_example_follows_itself() {
+    let (Some(mut service), Some(mut follow)) = (example(), example()) else {
+        return;
+    };
+    let Some(_) = kernel() else { return };
+    let path = std::env::temp_dir().join(format!("nullink-{}-monitor", std::process::id()));
+    let address = format!("unix:{}", path.display());
+    let service = Running(service.arg(&address).spawn().unwrap());
+    let begin = Instant::now();
+    while UnixStream::connect(&path).is_err() {
+        assert!(begin.elapsed() < Duration::from_secs(60), "does not listen");
+        std::thread::yield_now();
+    }
+    let follow = follow.args(["--follow", &address, "mem"]);
+    let mut follow = Running(follow.stdout(Stdio::piped()).spawn().unwrap());
+    let mut lines = BufReader::new(follow.0.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "listening");
+    std::fs::write(format!("/sys{RANDOM}/uevent"), "change").unwrap();
+    let end = format!(" change {RANDOM}");
+    assert!(lines.any(|line| line.unwrap().ends_with(&end)));
+    assert!(lines.any(|line| line.unwrap() == "  DEVNAME=random"));
+    drop(service);
+    assert!(!follow.0.wait().unwrap().success());
+    let _ = std::fs::remove_file(path);
+}
+
+#[test]
+fn the_example_says_how_it_is_used() {
+    for arguments in [
+        &[][..],
+        &["nonsense"],
+        &["--follow"],
+        &["a", "b"],
+        &["unix:/no/such/one"],
+    ] {
+        let Some(mut command) = example() else { return };
+        let output = command.args(arguments).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");
+        assert!(text.starts_with("monitor: "), "{text}");
+    }
+}
