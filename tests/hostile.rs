@@ -1,7 +1,9 @@
 //! A server of many connections, and clients that mean it harm.
 //!
-//! Most of it is one thread that has the server make its steps until it would wait: so a server that
-//! spins is one that never comes to rest, and nothing here depends on how fast anything is.
+//! The test's own thread has the server make its steps until it would wait, as a program does that
+//! waits itself: so a server that spins is one that never comes to rest, and nothing depends on how
+//! fast anything is. (`tests/attack.rs` has servers in processes of their own. No process is started
+//! here: until it has begun it would keep what is closed here open.)
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
 #[path = "common/room.rs"]

@@ -1,0 +1,255 @@
+//! Measures a server of many connections: how it fares under attack, with a reader that stalls, and
+//! over time.
+//!
+//! ```sh
+//! cargo run --release --example soak attack
+//! cargo run --release --example soak greed
+//! cargo run --release --example soak replies
+//! cargo run --release --example soak calls 2000000 600   # so many, in so many seconds
+//! ```
+
+#[path = "../tests/common/attack.rs"]
+mod attack;
+#[path = "../tests/common/room.rs"]
+mod room;
+
+use std::io::{Read, Write};
+use std::process::{Command, ExitCode};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use attack::{Attack, Caller, PONG, Process, method, more};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["serve", path] => attack::serve(path),
+        ["be-killed", path] => attack::be_killed(path),
+        ["attack"] => under_attack(),
+        ["greed"] => beside_the_greedy(),
+        ["replies"] => replies(),
+        ["calls", calls, seconds] => match (calls.parse(), seconds.parse()) {
+            (Ok(count), Ok(seconds)) => calls_of_all_kinds(count, Duration::from_secs(seconds)),
+            _ => return usage(),
+        },
+        _ => return usage(),
+    }
+    ExitCode::SUCCESS
+}
+
+fn usage() -> ExitCode {
+    eprintln!("usage: soak attack | soak greed | soak replies | soak calls COUNT SECONDS");
+    ExitCode::FAILURE
+}
+
+/// This program, in another process.
+fn this(command: &str, path: &str) -> Command {
+    let mut this = Command::new(std::env::current_exe().expect("a path"));
+    this.args([command, path]);
+    this
+}
+
+fn server() -> Process {
+    let path = attack::path();
+    Process::start(this("serve", &path), path)
+}
+
+/// The memory of a server, and its descriptors.
+fn state(server: &Process) -> (usize, usize) {
+    (server.memory(), server.descriptors())
+}
+
+/// Others' calls, while there is every kind of attacker; beside a server that is left alone.
+fn under_attack() {
+    let (attacked, quiet) = (server(), server());
+    let begin = state(&attacked);
+    println!("slots                   {} kB", attack::SLOTS_SIZE / 1024);
+    println!("memory at the beginning {} kB", begin.0);
+    attack::all_at_once(&attacked.path);
+    println!("all places used once    {} kB", attacked.memory());
+    for round in 1..=3 {
+        let path = attacked.path.clone();
+        let attack = Attack::begin(&attacked.path, move || this("be-killed", &path));
+        let (mut good, mut other) = (attacked.connect(), quiet.connect());
+        let (one, two) = attack::medians(&mut good, &mut other, 20_000);
+        let ratio = one.as_secs_f64() / two.as_secs_f64();
+        println!("round {round}: median call {one:?}, of the quiet server {two:?}: {ratio:.2}");
+        assert!(ratio <= 2.0, "more than twice");
+        attack::one_after_another(&attacked.path, 1000);
+        attack::all_at_once(&attacked.path);
+        let rounds = attack.rounds.load(Ordering::Relaxed);
+        drop((attack, good));
+        let as_before = attacked.has_descriptors(begin.1);
+        let (memory, descriptors) = state(&attacked);
+        println!("  {rounds} attacks; memory {memory} kB; {descriptors} descriptors");
+        assert!(as_before, "there were {} descriptors", begin.1);
+    }
+}
+
+/// Others' calls, beside a client that does nothing wrong, but has as much done as it can.
+fn beside_the_greedy() {
+    let oneway = attack::PING.replacen('{', r#"{"oneway":true,"#, 1);
+    for (name, call) in [
+        ("calls without replies", format!("{oneway}\0").repeat(1000)),
+        (
+            "pipelined calls",
+            format!("{}\0", attack::PING).repeat(1000),
+        ),
+        (
+            "a stream",
+            more("Count", r#"{"n":4000000000,"letters":10}"#) + "\0",
+        ),
+    ] {
+        let (greeded, quiet) = (server(), server());
+        let greedy = greeded.connect().stream;
+        let stop = || greedy.shutdown(std::net::Shutdown::Both);
+        thread::scope(|scope| {
+            scope.spawn(|| while (&greedy).write_all(call.as_bytes()).is_ok() {});
+            scope.spawn(|| {
+                let mut buffer = [0; 1 << 16];
+                while matches!((&greedy).read(&mut buffer), Ok(1..)) {}
+            });
+            let (mut good, mut other) = (greeded.connect(), quiet.connect());
+            let (one, two) = attack::medians(&mut good, &mut other, 20_000);
+            let ratio = one.as_secs_f64() / two.as_secs_f64();
+            println!("{name}: median call {one:?}, of the quiet server {two:?}: {ratio:.2}");
+            stop().expect("a socket");
+        });
+    }
+}
+
+/// A million replies, to a reader that stalls for a second in the middle.
+fn replies() {
+    const REPLIES: u32 = 1_000_000;
+    let server = server();
+    let mut caller = server.connect();
+    let call = more("Count", &format!(r#"{{"n":{REPLIES},"letters":10}}"#));
+    let begin = Instant::now();
+    caller.send(&call).expect("room for a call");
+    for i in 0..REPLIES {
+        if i == REPLIES / 2 {
+            thread::sleep(Duration::from_secs(1));
+        }
+        let continues = match i + 1 < REPLIES {
+            true => r#""continues":true,"#,
+            false => "",
+        };
+        let expected = format!(r#"{{{continues}"parameters":{{"i":{i},"letters":"xxxxxxxxxx"}}}}"#);
+        assert_eq!(caller.receive().expect("a reply"), expected);
+    }
+    println!(
+        "{REPLIES} replies in order, in {:?}; memory {} kB",
+        begin.elapsed(),
+        server.memory()
+    );
+}
+
+/// So many calls of all kinds, spread over some time.
+fn calls_of_all_kinds(calls: u64, time: Duration) {
+    const CLIENTS: u64 = 4;
+    let server = server();
+    let made = AtomicU64::new(0);
+    let descriptors = server.descriptors();
+    // (Everything once, so that all the memory is there.)
+    attack::all_at_once(&server.path);
+    calls_of_one_client(&server.path, 5000, &made);
+    assert!(
+        server.has_descriptors(descriptors),
+        "descriptors have leaked"
+    );
+    let begin = Instant::now();
+    let first = state(&server);
+    println!(
+        "at the beginning: memory {} kB, {} descriptors",
+        first.0, first.1
+    );
+    made.store(0, Ordering::Relaxed);
+    thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            scope.spawn(|| {
+                let batch = 1000;
+                while made.load(Ordering::Relaxed) < calls {
+                    calls_of_one_client(&server.path, batch, &made);
+                    // No faster than it is to be.
+                    let share = made.load(Ordering::Relaxed) as f64 / calls as f64;
+                    let due = time.mul_f64(share.min(1.0));
+                    thread::sleep(due.saturating_sub(begin.elapsed()));
+                }
+            });
+        }
+        let mut next = time / 10;
+        while made.load(Ordering::Relaxed) < calls {
+            if begin.elapsed() >= next {
+                let (memory, descriptors) = state(&server);
+                println!(
+                    "{:4} s: {:8} calls, memory {memory} kB, {descriptors} descriptors",
+                    begin.elapsed().as_secs(),
+                    made.load(Ordering::Relaxed),
+                );
+                next += time / 10;
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+    });
+    assert!(server.has_descriptors(first.1), "descriptors have leaked");
+    let (memory, descriptors) = state(&server);
+    println!(
+        "{:?}: {} calls, memory {memory} kB, {descriptors} descriptors",
+        begin.elapsed(),
+        made.load(Ordering::Relaxed),
+    );
+    assert_eq!(memory, first.0, "the memory has grown");
+}
+
+/// About so many calls, over several connections.
+fn calls_of_one_client(path: &str, calls: u64, made: &AtomicU64) {
+    let connect = || Caller::connect(path).expect("a connection");
+    let count = more("Count", r#"{"n":10,"letters":100}"#);
+    let say = method("Say", r#"{"item":"a"}"#);
+    for _ in 0..calls / 100 {
+        let (mut caller, mut listener) = (connect(), connect());
+        let call = |caller: &mut Caller, call: &str| caller.call(call).expect("a reply");
+        for _ in 0..50 {
+            assert_eq!(call(&mut caller, attack::PING), PONG);
+        }
+        // Pipelined.
+        let pipelined = [attack::PING; 20].join("\0");
+        caller.send(&pipelined).expect("room for calls");
+        for _ in 0..20 {
+            assert_eq!(caller.receive().expect("a reply"), PONG);
+        }
+        for _ in 0..5 {
+            caller.send(&count).expect("room for a call");
+            for _ in 0..10 {
+                assert!(caller.receive().expect("a reply").contains("xxx"));
+            }
+        }
+        for _ in 0..5 {
+            let oneway = attack::PING.replacen('{', r#"{"oneway":true,"#, 1);
+            caller.send(&oneway).expect("room for a call");
+        }
+        for error in ["None", "Count", "Letters"] {
+            assert!(call(&mut caller, &method(error, "{}")).starts_with(r#"{"error""#));
+        }
+        let description = r#"{"method":"org.varlink.service.GetInterfaceDescription","parameters":{"interface":"org.example.room"}}"#;
+        assert!(call(&mut caller, description).contains("Finish"));
+        // (Others speak, too.)
+        assert!(call(&mut listener, &more("Enter", "{}")).contains("welcome"));
+        for _ in 0..10 {
+            assert_eq!(call(&mut caller, &say), "{}");
+            assert!(
+                listener
+                    .receive()
+                    .expect("an item")
+                    .contains(r#""item":"a""#)
+            );
+        }
+        // Both go away, one while it waits.
+        listener
+            .send(&method("Wait", "{}"))
+            .expect("room for a call");
+        made.fetch_add(50 + 20 + 5 + 5 + 3 + 1 + 1 + 10 + 1, Ordering::Relaxed);
+    }
+}
