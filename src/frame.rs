@@ -293,6 +293,11 @@ impl<'b> Outbox<'b> {
         self.marked.map(|before| before == 0)
     }
 
+    /// Whether what waits takes more than half of the buffer.
+    pub(crate) fn is_half_full(&self) -> bool {
+        self.pending.end.saturating_sub(self.pending.start) > self.buffer.len() / 2
+    }
+
     /// Whether a message of `count` bytes fits behind those that wait.
     pub(crate) fn has_room(&self, count: usize) -> bool {
         let Pending { start, end } = self.pending;

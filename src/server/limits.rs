@@ -24,9 +24,12 @@ pub struct Limits {
     pub per_user: Option<usize>,
     /// How long a client may be connected and call nothing.
     pub idle: Option<Duration>,
-    /// How long a client may take for a message, from its first byte to its last.
+    /// How long a client may take for a message, from its first byte to its last: as long as it may
+    /// be idle, if nothing is said.
     pub message: Option<Duration>,
-    /// How long a client may leave unread what it was sent, without reading any of it.
+    /// How long a client may leave unread what it was sent, without reading any of it. A server for
+    /// clients that nobody vouches for should have such a limit: who reads nothing keeps a place, and
+    /// can keep the buffer that all share, without which each reply of a batch is sent alone.
     pub write: Option<Duration>,
     /// How long the server goes on without any connection: then there is an
     /// [`Event::Idle`](super::Event::Idle), at which a service that is activated by its socket exits.
@@ -51,7 +54,8 @@ impl Phase {
     pub fn deadline(self, since: u64, limits: &Limits) -> Option<u64> {
         let limit = match self {
             Phase::Idle => limits.idle,
-            Phase::Message => limits.message,
+            // (Half a message is no call.)
+            Phase::Message => limits.message.or(limits.idle),
             Phase::Writing => limits.write,
             Phase::Waiting => None,
         };

@@ -36,9 +36,10 @@
 //!
 //! After each poll(2), every connection that has something to do gets one turn: what waits is sent,
 //! what is there is received (once, into what is free of its buffer), and the calls in it are handled,
-//! 64 of them at most. Then the next has its turn. Replies are sent when no complete call is left, or
-//! when their buffer is full. While they can't be sent, nothing more is read from that connection, and
-//! none of its calls are handled. A stream of replies gets on in the same way, 64 replies in one turn.
+//! 16 of them at most; 64, if there is no other connection. Then the next has its turn. Replies are
+//! sent when no complete call is left, or when their buffer is full. While they can't be sent, nothing
+//! more is read from that connection, and none of its calls are handled. A stream of replies gets on in
+//! the same way.
 
 mod limits;
 mod slot;
@@ -61,7 +62,10 @@ use crate::service::{Published, Service, next_item};
 use crate::unix::{self, Listener, Stream};
 
 /// How many steps of a connection are made before it is the next one's turn.
-const TURN: usize = 64;
+const TURN: usize = 16;
+
+/// The same, if there is no other connection: before it is looked for one.
+const TURN_ALONE: usize = 64;
 
 /// How many timers a [`Server`] has.
 pub const TIMERS: usize = 8;
@@ -138,7 +142,8 @@ pub enum Event<C> {
     /// A connection belongs to another protocol from now on, with what the handler has left:
     /// [`Upgrade::send`](crate::service::Upgrade::send). It is the program's, which
     /// [takes](Server::take) it out of the server; or leaves it there, and [moves](Server::raw) its
-    /// bytes.
+    /// bytes. Until it is taken, [closed](Server::close), or has ended on both sides, it keeps its
+    /// place, and there are no limits for it.
     Upgraded(Connection, C),
     /// A connection that was left here after an upgrade has received something, or has room again, or
     /// its peer sends nothing more.
@@ -170,6 +175,8 @@ pub struct Server<'b, C, const CONNECTIONS: usize, const DESCRIPTORS: usize = 0>
     /// Whose turn it is, and how much of it is left.
     turn: usize,
     budget: usize,
+    /// How much a turn is, since the last poll.
+    steps: usize,
     /// When the last poll has returned.
     now: u64,
     /// When the last connection has ended.
@@ -240,6 +247,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             used: 0,
             turn: CONNECTIONS,
             budget: TURN,
+            steps: TURN,
             now: 0,
             empty_since: 0,
             backing_off: 0,
@@ -561,9 +569,10 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         let found = match self.wait(wait) {
             Ok(found) => found,
             Err(Errno::INTR) => return Ok(()),
-            Err(Errno::NOMEM | Errno::AGAIN) => {
-                // There is none for the table. Without one there is a wait, if that is all there
-                // is to do.
+            Err(Errno::NOMEM | Errno::AGAIN | Errno::INVAL) => {
+                // There is none for the table; or it has more entries than this process may have
+                // descriptors, since somebody has changed that. Without one there is a wait, if that
+                // is all there is to do.
                 let wait = wait.unwrap_or(BACK_OFF).min(BACK_OFF);
                 let _ = poll(&mut [], Some(&timespec(wait)));
                 return Ok(());
@@ -595,8 +604,12 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             false => 0,
         };
         self.now = self.time();
+        self.steps = match self.connections() {
+            0 | 1 => TURN_ALONE,
+            _ => TURN,
+        };
         self.turn = 0;
-        self.budget = TURN;
+        self.budget = self.steps;
         Ok(())
     }
 
@@ -663,7 +676,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
                 }
             }
             self.turn = self.turn.saturating_add(1);
-            self.budget = TURN;
+            self.budget = self.steps;
         }
         if let Some(connection) = self.accept()? {
             return Ok(Some(Event::Connected(connection)));

@@ -38,9 +38,6 @@ pub(super) struct Slot<'b, C, const FDS: usize> {
     pub found: PollFlags,
     /// There is something to be done, whatever a poll finds.
     pub busy: bool,
-    /// It has once not taken at once what it was sent: from then on each of its replies has to be
-    /// on its way before its next call is looked at.
-    slow: bool,
     /// What was sent last has ended inside of a message.
     cut: bool,
     /// What it is doing, and since when: for the deadlines.
@@ -122,7 +119,6 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
             wants: PollFlags::empty(),
             found: PollFlags::empty(),
             busy: false,
-            slow: false,
             cut: false,
             phase: Phase::Idle,
             since: 0,
@@ -158,7 +154,6 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
         self.wants = PollFlags::empty();
         self.found = PollFlags::empty();
         self.busy = false;
-        self.slow = false;
         self.cut = false;
         self.generation = self.generation.wrapping_add(1);
         self.stream.take()
@@ -279,9 +274,11 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
                 self.begin_anew(service, shared.spare);
             }
         }
-        let stalled = self.wants.contains(PollFlags::OUT);
-        if (stalled || self.slow) && !self.flush(shared.spare)? {
-            return Ok(Turn::Over);
+        if self.wants.contains(PollFlags::OUT) {
+            if !self.flush(shared.spare)? {
+                return Ok(Turn::Over);
+            }
+            self.wants = PollFlags::IN;
         }
         loop {
             let Some(left) = budget.checked_sub(1) else {
@@ -298,18 +295,11 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
                 Step::Called => {
                     self.progress = true;
                     self.busy = true;
-                    if self.slow && !self.flush(shared.spare)? {
-                        self.busy = false;
-                    }
                     return Ok(Turn::Called);
                 }
-                Step::Streamed if self.slow => {
-                    if !self.flush(shared.spare)? {
-                        return Ok(Turn::Over);
-                    }
-                }
-                Step::Streamed => {}
-                Step::Write => {
+                // (So that a stream has no need of the buffer that all share.)
+                Step::Streamed if !self.session.is_half_full() => {}
+                Step::Write | Step::Streamed => {
                     if !self.flush(shared.spare)? {
                         return Ok(Turn::Over);
                     }
@@ -392,7 +382,6 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
             stream,
             session,
             ahead,
-            slow,
             ..
         } = self;
         let can_wait = ahead.is_none() && shared.spare.is_some();
@@ -413,7 +402,6 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
                 .iter_mut()
                 .zip(rest)
                 .for_each(|(to, from)| *to = *from);
-            *slow = true;
             *ahead = Some(Ahead {
                 buffer,
                 start: 0,
@@ -500,7 +488,6 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
 
     /// Nothing more can be sent now.
     fn stall(&mut self) -> bool {
-        self.slow = true;
         self.wants = PollFlags::OUT | self.wants_while_owed();
         false
     }

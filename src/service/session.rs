@@ -214,6 +214,11 @@ impl<'b, C: Copy> Session<'b, C> {
         matches!(self.state, State::Open)
     }
 
+    /// Whether what waits to be sent takes more than half of its buffer.
+    pub(crate) fn is_half_full(&self) -> bool {
+        self.tx.is_half_full()
+    }
+
     /// Whether descriptors go with a message that waits, and whether with the first byte that is
     /// [`pending`](Self::pending).
     pub(crate) fn marked(&self) -> Option<bool> {
