@@ -14,7 +14,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use nullink::server::{Event, Limits, Server, Slots};
+use nullink::server::{Event, Limits, PollFlags, Server, Slots};
 use nullink::unix::{Listener, Stream};
 use room::{Cursor, Room, Told};
 
@@ -62,7 +62,7 @@ impl Running {
         let thread = thread::spawn(move || {
             let mut slots = Box::new(Slots::<N, RX, TX>::new());
             let mut server = Server::new(listener, &mut slots);
-            let readable = rustix::event::PollFlags::IN;
+            let readable = PollFlags::IN;
             server.watch(stopped.into(), readable, STOP).unwrap();
             set(&mut server);
             let mut service = Room::new(sender);
@@ -727,7 +727,7 @@ fn a_program_is_told_what_it_has_asked_for() {
     let server = Running::with::<2>(
         move |server| {
             server.set_clock(clock);
-            let readable = rustix::event::PollFlags::IN;
+            let readable = PollFlags::IN;
             server.watch(watched.into(), readable, OTHER).unwrap();
             server.set_timer(1, Some(5000)).unwrap();
             server.set_timer(2, Some(9000)).unwrap();
@@ -910,4 +910,33 @@ fn l5_a_line_that_is_cut_ends_what_was_owed_over_it() {
     drop((line, other));
     assert_eq!(told.recv(), Ok(Told::Abandoned(Cursor::Listening)));
     assert!(matches!(seen.recv(), Ok(Event::Disconnected(_, Ok(())))));
+}
+
+#[test]
+fn what_is_published_reaches_those_who_want_it() {
+    #[derive(serde::Serialize)]
+    struct Said {
+        item: &'static str,
+    }
+    let (ours, theirs) = Stream::pair().unwrap();
+    let mut slots = Slots::<1, RX, TX>::new();
+    let mut server = Server::<_, 1>::new(theirs, &mut slots);
+    let (sender, _told) = mpsc::channel();
+    let mut service = Room::new(sender);
+    let (mut a, mut b) = ([0; 512], [0; 512]);
+    let mut client = nullink::Client::new(ours, &mut a, &mut b);
+    let method = "org.example.room.Listen";
+    let skip = nullink::json::Raw::new(r#"{"skip":true}"#).unwrap();
+    client.queue_raw(method, nullink::Mode::More, skip).unwrap();
+    client.flush().unwrap();
+    assert!(matches!(server.step(&mut service), Ok(Event::Called(_))));
+    for (item, cursor) in [("secret", Cursor::Piped), ("open", Cursor::Listening)] {
+        let wanted = |its| its == cursor;
+        server
+            .publish_where(room::TOPIC, &Said { item }, wanted)
+            .unwrap();
+    }
+    assert_eq!(server.try_step(&mut service), Ok(None));
+    let reply = client.receive_raw().unwrap();
+    assert_eq!(reply.parameters().as_str(), r#"{"item":"open"}"#);
 }

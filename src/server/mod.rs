@@ -46,8 +46,11 @@ mod slot;
 
 use core::{fmt, mem};
 
+/// What poll(2) is asked, and says.
+pub use rustix::event::{PollFd, PollFlags};
+
 use heapless::Vec;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use serde::Serialize;
@@ -82,6 +85,9 @@ const BACK_OFF_POLLS: u8 = 64;
 /// The memory of a [`Server`]: for so many connections, `RX` bytes each to receive and `TX` bytes to
 /// send, and twice `TX` that all of them share. With `DESCRIPTORS`, so many can come and go with one
 /// message, 253 at most; without it there are none.
+///
+/// A server has as many places for descriptors that it [watches](Server::watch), [`LISTENERS`] for
+/// listeners (but no more than for connections), and [`TIMERS`] for timers.
 ///
 /// `RX` has to hold the longest call and its NUL, `TX` the longest reply and its NUL.
 ///
@@ -152,8 +158,9 @@ pub enum Event<C> {
     Ready(u32),
     /// The time of the timer with this number has come.
     Timer(u32),
-    /// There has been no connection for [so long](Limits::exit); or there is nothing that could ever
-    /// happen: no connection, and nobody to take one from.
+    /// There has been no connection for [so long](Limits::exit); or there will never be one again:
+    /// there is no connection, and no listener to take one from. A program that has nothing else to
+    /// wait for has to end then: the event would come again at once.
     Idle,
 }
 
@@ -181,6 +188,8 @@ pub struct Server<'b, C, const CONNECTIONS: usize, const DESCRIPTORS: usize = 0>
     now: u64,
     /// When the last connection has ended.
     empty_since: u64,
+    /// The program has been told that there will be no connection any more.
+    alone: bool,
     /// There were no descriptors left: connections are not taken for a while, which is
     /// [`BACK_OFF`], or so many polls.
     backing_off: u8,
@@ -250,6 +259,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             steps: TURN,
             now: 0,
             empty_since: 0,
+            alone: false,
             backing_off: 0,
         };
         // (There is a place for one, unless there is none for anything.)
@@ -321,7 +331,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     }
 
     /// Has [`Event::Timer`] come in `milliseconds`, once, with this number; instead of when it was to
-    /// come before. None is never.
+    /// come before. None is never. The [clock](Self::set_clock) has to be set before.
     ///
     /// # Errors
     ///
@@ -336,7 +346,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     }
 
     /// Has [`Event::Ready`] come, with this number, each time that a poll(2) finds the descriptor
-    /// ready for one of the `flags`. What makes it ready has to be dealt with before the next step, or
+    /// ready for one of the `flags`; one that had this number before is closed. What makes it ready has to be dealt with before the next step, or
     /// it comes again at once.
     ///
     /// # Errors
@@ -348,6 +358,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         flags: PollFlags,
         number: u32,
     ) -> Result<(), NoPlace> {
+        drop(self.unwatch(number));
         let mut watches = self.watches.iter_mut();
         let place = watches.find(|watch| watch.is_none()).ok_or(NoPlace)?;
         *place = Some(Watch {
@@ -426,7 +437,25 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     where
         P: Serialize + ?Sized,
     {
-        self.push(topic, false, parameters)
+        self.push(topic, false, parameters, &mut |_| true)
+    }
+
+    /// The same, but only to those whose cursor says that it is for them: the one that their handler
+    /// has left when it parked the call.
+    ///
+    /// # Errors
+    ///
+    /// As [`publish`](Self::publish).
+    pub fn publish_where<P>(
+        &mut self,
+        topic: u32,
+        parameters: &P,
+        mut wanted: impl FnMut(C) -> bool,
+    ) -> Result<(), EncodeError>
+    where
+        P: Serialize + ?Sized,
+    {
+        self.push(topic, false, parameters, &mut wanted)
     }
 
     /// The same, but it is the final reply to everyone who waits.
@@ -438,16 +467,22 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     where
         P: Serialize + ?Sized,
     {
-        self.push(topic, true, parameters)
+        self.push(topic, true, parameters, &mut |_| true)
     }
 
-    fn push<P>(&mut self, topic: u32, last: bool, parameters: &P) -> Result<(), EncodeError>
+    fn push<P>(
+        &mut self,
+        topic: u32,
+        last: bool,
+        parameters: &P,
+        wanted: &mut dyn FnMut(C) -> bool,
+    ) -> Result<(), EncodeError>
     where
         P: Serialize + ?Sized,
     {
         let mut published = Published::new(self.published, &mut self.used);
         published.push(topic, last, parameters)?;
-        self.deliver();
+        self.deliver(wanted);
         Ok(())
     }
 
@@ -657,7 +692,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
                 };
                 let was_device = slot.is_device();
                 let turn = slot.turn(service, &mut shared, &mut self.budget);
-                self.deliver();
+                self.deliver(&mut |_| true);
                 match turn {
                     Turn::Over => {}
                     Turn::Called => return Ok(Some(Event::Called(connection))),
@@ -691,11 +726,12 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             self.timers.retain(|timer| timer.number != number);
             return Ok(Some(Event::Timer(number)));
         }
-        let nothing_left = self.connections() == 0
-            && self.listeners.is_empty()
-            && self.timers.is_empty()
-            && self.watches.iter().all(Option::is_none);
-        if nothing_left || self.exit().is_some_and(|at| at <= self.now) {
+        // Once, and again and again if nothing else can happen either.
+        let waits = !self.timers.is_empty() || self.watches.iter().any(Option::is_some);
+        let nobody = self.connections() == 0 && self.listeners.is_empty();
+        let alone = nobody && !(self.alone && waits);
+        self.alone = nobody;
+        if alone || self.exit().is_some_and(|at| at <= self.now) {
             self.empty_since = self.now;
             return Ok(Some(Event::Idle));
         }
@@ -763,12 +799,14 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         })
     }
 
-    /// Gives what was published to everyone who waits for it.
-    fn deliver(&mut self) {
+    /// Gives what was published to everyone who waits for it, and wants it.
+    fn deliver(&mut self, wanted: &mut dyn FnMut(C) -> bool) {
         let mut bytes = self.published.get(..self.used).unwrap_or_default();
         while let Some(item) = next_item(&mut bytes) {
             for slot in &mut self.slots {
-                slot.deliver(&item, &mut self.spare);
+                if slot.session.awaits(item.topic).is_some_and(&mut *wanted) {
+                    slot.deliver(&item, &mut self.spare);
+                }
             }
         }
         self.used = 0;

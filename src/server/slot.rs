@@ -492,14 +492,15 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
         false
     }
 
-    /// Gives the client an item, if it waits for it.
+    /// Gives the client an item, which it waits for.
     pub fn deliver(&mut self, item: &Item<'_>, spare: &mut Option<&'b mut [u8]>) {
         // What waits to be sent may only wait for its turn.
         if self.session.is_full_for(item) && !self.wants.contains(PollFlags::OUT) {
             // (What is wrong with the connection, its turn will show.)
             let _ = self.flush(spare);
         }
-        self.busy |= self.session.deliver(item);
+        self.session.deliver(item);
+        self.busy = true;
         if self.session.is_dropped() {
             self.reclaim(spare);
         }

@@ -225,15 +225,20 @@ impl<'b, C: Copy> Session<'b, C> {
         self.tx.marked()
     }
 
-    /// Whether the call waits for the item, and there is no room for it behind what waits to be
-    /// sent.
-    pub(crate) fn is_full_for(&self, item: &Item<'_>) -> bool {
+    /// What the call is known by that waits for items of a topic.
+    pub(crate) fn awaits(&self, topic: u32) -> Option<C> {
         match &self.state {
-            State::Parked(Parked {
-                parking, missed: 0, ..
-            }) => parking.topic == item.topic && !self.tx.has_room(item.longest()),
-            _ => false,
+            State::Parked(parked) if parked.parking.topic == topic => Some(parked.parking.cursor),
+            _ => None,
         }
+    }
+
+    /// Whether there is no room for an item behind what waits to be sent, and it is to have one.
+    pub(crate) fn is_full_for(&self, item: &Item<'_>) -> bool {
+        let State::Parked(Parked { missed: 0, .. }) = &self.state else {
+            return false;
+        };
+        !self.tx.has_room(item.longest())
     }
 
     /// Whether the call could not be given what was published: nothing more will be sent.
@@ -241,19 +246,14 @@ impl<'b, C: Copy> Session<'b, C> {
         matches!(self.state, State::Dropped { .. })
     }
 
-    /// Gives an item to the call, if it waits for it; says whether it has.
-    pub(crate) fn deliver(&mut self, item: &Item<'_>) -> bool {
+    /// Gives an item to the call, which waits for it.
+    pub(crate) fn deliver(&mut self, item: &Item<'_>) {
         let State::Parked(parked) = &mut self.state else {
-            return false;
+            return;
         };
         let Parking {
-            topic,
-            lagging,
-            cursor,
+            lagging, cursor, ..
         } = parked.parking;
-        if topic != item.topic {
-            return false;
-        }
         let continues = parked.continues && !item.last;
         let drain = &mut None;
         let mut room = self.tx.room(drain);
@@ -282,13 +282,12 @@ impl<'b, C: Copy> Session<'b, C> {
                     error => error.into(),
                 };
                 self.state = State::Dropped { cursor, error };
-                return true;
+                return;
             }
         }
         if !continues {
             self.state = State::Open;
         }
-        true
     }
 
     /// Handles at most one call, or one turn of a stream.

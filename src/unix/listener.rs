@@ -48,6 +48,9 @@ impl Listener {
     /// Listens at a path, or at an address (`unix:@name`, `tcp:[::1]:12345`, `device:/dev/ttyS1`),
     /// for the [`OWNER`](Self::OWNER) alone.
     ///
+    /// All kinds of addresses are read for that. A program that counts its bytes, and listens at a
+    /// path, says so: `Listener::bind_to(Address::Unix(path), Listener::OWNER)`.
+    ///
     /// # Errors
     ///
     /// As [`bind_to`](Self::bind_to).
