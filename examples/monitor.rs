@@ -65,10 +65,10 @@ fn serve(source: Activated, exit: Option<Duration>) -> Result<(), Box<dyn std::e
         ..Limits::default()
     });
     monitor::watch(&mut server)?;
-    let mut service = Monitor::default();
+    let mut service = Monitor;
     loop {
         match server.serve(&mut service)? {
-            Event::Ready(UEVENTS) => monitor::forward(&mut server, &service)?,
+            Event::Ready(UEVENTS) => monitor::forward(&mut server)?,
             Event::Idle => return Ok(()),
             _ => {}
         }

@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use monitor::{CLIENTS, Error, Event, Monitor, REPLY, Report, Subscribe, Trigger, UEVENTS};
+use monitor::{CLIENTS, Error, Event, Monitor, REPLY, Report, Subscribe, Trigger, UEVENTS, Wanted};
 use nullink::client::{CallError, read_reply};
 use nullink::server::{self, Server, Slots};
 use nullink::service::ServiceError;
@@ -20,7 +20,7 @@ use rustix::net::{AddressFamily, SendFlags, SocketType, getsockname, sendto, soc
 
 /// A server whose first client has gone already, and the service.
 struct Served {
-    server: Server<'static, u32, CLIENTS>,
+    server: Server<'static, Wanted, CLIENTS>,
     service: Monitor,
 }
 
@@ -30,7 +30,7 @@ impl Served {
         let (_, gone) = Stream::pair().unwrap();
         Served {
             server: Server::new(gone, slots),
-            service: Monitor::default(),
+            service: Monitor,
         }
     }
 
@@ -39,7 +39,7 @@ impl Served {
         while let Some(event) = self.server.try_step(&mut self.service).unwrap() {
             match event {
                 server::Event::Ready(UEVENTS) => {
-                    monitor::forward(&mut self.server, &self.service).unwrap();
+                    monitor::forward(&mut self.server).unwrap();
                 }
                 server::Event::Idle => break,
                 _ => {}
@@ -71,7 +71,7 @@ impl Served {
 
     fn publish(&mut self, subsystem: &str, sequence: i64, more: &str) {
         let message = format!("add@/{subsystem}\0SUBSYSTEM={subsystem}\0SEQNUM={sequence}\0{more}");
-        monitor::publish(&mut self.server, &self.service, message.as_bytes());
+        monitor::publish(&mut self.server, message.as_bytes());
         self.run();
     }
 
@@ -185,7 +185,7 @@ fn what_cannot_be_told_is_lost_and_nothing_else() {
     assert_eq!(next(&mut all), lost(1));
     assert_eq!(next(&mut net), lost(1));
     // Something else: whom it is for, nobody can say.
-    monitor::publish(&mut served.server, &served.service, b"\xff\xff");
+    monitor::publish(&mut served.server, b"\xff\xff");
     served.run();
     assert_eq!(next(&mut all), lost(1));
     assert_eq!(next(&mut net), lost(1));
@@ -266,7 +266,7 @@ fn only_root_may_trigger_and_everything_needs_a_server() {
             reader: call.as_bytes(),
             writer: &mut reply[..],
         };
-        let mut service = Monitor::default();
+        let mut service = Monitor;
         let (mut receive, mut send) = ([0; 256], [0; 256]);
         let end = nullink::serve(&mut service, stream, &mut receive, &mut send);
         assert_eq!(end, Ok(nullink::End::Closed));

@@ -6,12 +6,11 @@
 
 use core::str;
 
-use heapless::{LinearMap, String, Vec};
+use heapless::{LinearMap, String};
 use nullink::client::Method;
-use nullink::server::{NoPlace, Server};
+use nullink::server::{NoPlace, PollFlags, Server};
 use nullink::service::{Info, Lagging, Outcome, Refusal, ReplyStream, Responder, Service};
 use nullink::{Call, Interface, interface, unix};
-use rustix::event::PollFlags;
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::{Errno, retry_on_intr, write};
 use rustix::net::netlink::{self, SocketAddrNetlink};
@@ -39,8 +38,8 @@ const BACKLOG: usize = 8 << 20;
 /// The number under which a server watches for uevents.
 pub const UEVENTS: u32 = 0;
 
-/// What a client that does not name a subsystem waits for.
-const ALL: u32 = 0;
+/// What all clients wait for.
+const TOPIC: u32 = 0;
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event<'a> {
@@ -143,61 +142,41 @@ impl Method for Trigger<'_> {
     type Error<'r> = Error<'r>;
 }
 
-/// The service: which subsystems are waited for. Their topics are their places here, behind that
-/// of [`ALL`]. Each client waits for one thing, so there are never more than clients.
-#[derive(Default)]
-pub struct Monitor {
-    subsystems: Vec<Subsystem, CLIENTS>,
+/// The service. It keeps nothing: what a client waits for is in its cursor.
+pub struct Monitor;
+
+/// What a client waits for: the uevents of one subsystem, or all. A cursor is copied, so the name is
+/// here.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Wanted {
+    name: [u8; 32],
+    /// How long the name is; None is all of them.
+    length: Option<usize>,
 }
 
-struct Subsystem {
-    name: String<64>,
-    /// How many clients wait for it; its place is free if there are none.
-    clients: usize,
-}
-
-impl Monitor {
-    /// Where a topic's subsystem is.
-    fn subsystem(&mut self, topic: u32) -> Option<&mut Subsystem> {
-        let place = usize::try_from(topic).ok()?.checked_sub(1)?;
-        self.subsystems.get_mut(place)
-    }
-
-    /// The topic of a subsystem that is waited for.
-    fn topic(&self, name: &str) -> Option<u32> {
-        let is = |subsystem: &Subsystem| subsystem.clients > 0 && subsystem.name == name;
-        let place = self.subsystems.iter().position(is)?;
-        u32::try_from(place.checked_add(1)?).ok()
-    }
-
-    /// The topic of a subsystem that is going to be waited for. None, if no subsystem can have
-    /// that name.
-    fn new_topic(&mut self, name: &str) -> Option<u32> {
-        if let Some(topic) = self.topic(name) {
-            return Some(topic);
+impl Wanted {
+    /// None, if no subsystem can have that name.
+    fn new(subsystem: Option<&str>) -> Option<Self> {
+        let mut name = [0; 32];
+        let text = subsystem.unwrap_or_default().as_bytes();
+        for (at, byte) in text.iter().enumerate() {
+            *name.get_mut(at)? = *byte;
         }
-        let subsystem = Subsystem {
-            name: name.try_into().ok()?,
-            clients: 0,
-        };
-        let mut places = self.subsystems.iter();
-        let place = match places.position(|subsystem| subsystem.clients == 0) {
-            Some(place) => {
-                *self.subsystems.get_mut(place)? = subsystem;
-                place
-            }
-            None => {
-                self.subsystems.push(subsystem).ok()?;
-                self.subsystems.len().checked_sub(1)?
-            }
-        };
-        u32::try_from(place.checked_add(1)?).ok()
+        let length = subsystem.map(str::len);
+        Some(Wanted { name, length })
+    }
+
+    fn is(&self, subsystem: Option<&str>) -> bool {
+        match (self.length, subsystem) {
+            (None, _) => true,
+            (Some(length), Some(name)) => self.name.get(..length) == Some(name.as_bytes()),
+            (Some(_), None) => false,
+        }
     }
 }
 
 impl Service for Monitor {
-    /// What a client waits for: the topic.
-    type Cursor = u32;
+    type Cursor = Wanted;
     const INTERFACES: &'static [Interface] = &[interface!("org.example.uevents.varlink")];
 
     fn info(&self) -> Info<'_> {
@@ -221,23 +200,14 @@ impl Service for Monitor {
     fn call<'c>(
         &mut self,
         call: Call<'c>,
-        reply: Responder<'c, u32>,
-    ) -> Result<Outcome<'c, u32>, Refusal> {
+        reply: Responder<'c, Wanted>,
+    ) -> Result<Outcome<'c, Wanted>, Refusal> {
         match call.decode()? {
             Methods::Monitor(Subscribe { subsystem }) => {
-                let topic = match subsystem {
-                    None => ALL,
-                    Some(name) => self
-                        .new_topic(name)
-                        .ok_or(Refusal::invalid_parameter("subsystem"))?,
-                };
+                let wanted = Wanted::new(subsystem);
+                let wanted = wanted.ok_or(Refusal::invalid_parameter("subsystem"))?;
                 let reply = reply.stream()?;
-                let outcome =
-                    reply.subscribe_with(&Report::default(), topic, Lagging::Skip, topic)?;
-                if let Some(subsystem) = self.subsystem(topic) {
-                    subsystem.clients = subsystem.clients.saturating_add(1);
-                }
-                Ok(outcome)
+                reply.subscribe_with(&Report::default(), TOPIC, Lagging::Skip, wanted)
             }
             Methods::Trigger(Trigger { devpath, action }) => match trigger(devpath, action) {
                 Ok(()) => Ok(reply.send(&())?),
@@ -252,17 +222,11 @@ impl Service for Monitor {
 
     fn missed<'c>(
         &mut self,
-        topic: u32,
+        wanted: Wanted,
         count: u32,
-        reply: ReplyStream<'c, u32>,
-    ) -> Result<Outcome<'c, u32>, Refusal> {
-        reply.subscribe_with(&Report::lost(count), topic, Lagging::Skip, topic)
-    }
-
-    fn abandoned(&mut self, topic: u32) {
-        if let Some(subsystem) = self.subsystem(topic) {
-            subsystem.clients = subsystem.clients.saturating_sub(1);
-        }
+        reply: ReplyStream<'c, Wanted>,
+    ) -> Result<Outcome<'c, Wanted>, Refusal> {
+        reply.subscribe_with(&Report::lost(count), TOPIC, Lagging::Skip, wanted)
     }
 }
 
@@ -290,7 +254,7 @@ fn trigger(devpath: &str, action: &str) -> Result<(), Errno> {
 /// # Errors
 ///
 /// What the system says.
-pub fn watch(server: &mut Server<'_, u32, CLIENTS>) -> Result<(), unix::Error> {
+pub fn watch(server: &mut Server<'_, Wanted, CLIENTS>) -> Result<(), unix::Error> {
     let socket = socket_with(
         AddressFamily::NETLINK,
         SocketType::DGRAM,
@@ -314,10 +278,7 @@ pub fn watch(server: &mut Server<'_, u32, CLIENTS>) -> Result<(), unix::Error> {
 /// # Errors
 ///
 /// What the system says.
-pub fn forward(
-    server: &mut Server<'_, u32, CLIENTS>,
-    monitor: &Monitor,
-) -> Result<(), unix::Error> {
+pub fn forward(server: &mut Server<'_, Wanted, CLIENTS>) -> Result<(), unix::Error> {
     let mut message = [0; UEVENT];
     let Some(socket) = server.watched(UEVENTS) else {
         return Ok(());
@@ -329,13 +290,13 @@ pub fn forward(
             // Others are other processes, which can send to this one alone.
             if sender.is_some_and(|sender| sender.is_ok_and(|sender| sender.pid() == 0)) {
                 // (One that is longer has lost its end.)
-                publish(server, monitor, message.get(..length).unwrap_or_default());
+                publish(server, message.get(..length).unwrap_or_default());
             }
             Ok(())
         }
         // The kernel could keep no more for this program: netlink(7).
         Err(Errno::NOBUFS) => {
-            lose(server, monitor);
+            lose(server, |_| true);
             Ok(())
         }
         Err(Errno::AGAIN) => Ok(()),
@@ -344,28 +305,26 @@ pub fn forward(
 }
 
 /// Has a uevent told to those who wait for it, as it comes from the kernel.
-pub fn publish(server: &mut Server<'_, u32, CLIENTS>, monitor: &Monitor, message: &[u8]) {
+pub fn publish(server: &mut Server<'_, Wanted, CLIENTS>, message: &[u8]) {
     let Some(event) = Event::parse(message) else {
-        return lose(server, monitor);
+        return lose(server, |_| true);
     };
-    let subsystem = event.subsystem.and_then(|name| monitor.topic(name));
+    let subsystem = event.subsystem;
+    let wanted = |wanted: Wanted| wanted.is(subsystem);
     let report = Report {
         event: Some(event),
         lost: None,
     };
-    for topic in [Some(ALL), subsystem].into_iter().flatten() {
-        if server.publish(topic, &report).is_err() {
-            // It is too long.
-            let _ = server.publish(topic, &Report::lost(1));
-        }
+    if server.publish_where(TOPIC, &report, wanted).is_err() {
+        // It is too long.
+        lose(server, wanted);
     }
 }
 
-/// Has everyone told that something is lost, nobody knows what.
-fn lose(server: &mut Server<'_, u32, CLIENTS>, monitor: &Monitor) {
-    for topic in (ALL..).take(monitor.subsystems.len().saturating_add(1)) {
-        let _ = server.publish(topic, &Report::lost(1));
-    }
+/// Has those told who may have waited for it that something is lost.
+fn lose(server: &mut Server<'_, Wanted, CLIENTS>, wanted: impl FnMut(Wanted) -> bool) {
+    // (This is never too long.)
+    let _ = server.publish_where(TOPIC, &Report::lost(1), wanted);
 }
 
 #[cfg(test)]
