@@ -33,8 +33,12 @@ enum Source {
         /// The system takes the tags of Unix sockets.
         tags: bool,
     },
-    /// It is opened anew for each connection.
-    Device(heapless::String<PATH_MAX>),
+    /// It is opened anew for each connection. (Through a pointer, so that programs that bind no
+    /// device have none of the code for it.)
+    Device(
+        heapless::String<PATH_MAX>,
+        fn(&str) -> Result<Stream, Error>,
+    ),
 }
 
 impl Listener {
@@ -79,7 +83,7 @@ impl Listener {
         if let Address::Device(path) = address {
             return match device::check(path) {
                 Ok(()) | Err(Error::NotFound) => match path.try_into() {
-                    Ok(path) => Ok(Listener::on(Source::Device(path))),
+                    Ok(path) => Ok(Listener::on(Source::Device(path, Stream::open))),
                     Err(_) => Err(Error::PathTooLong),
                 },
                 Err(error) => Err(error),
@@ -137,7 +141,7 @@ impl Listener {
             }
             match &self.source {
                 Source::Socket { socket, .. } => wait(socket, PollFlags::IN, None)?,
-                Source::Device(_) => pause(BACK_OFF)?,
+                Source::Device(..) => pause(BACK_OFF)?,
             }
         }
     }
@@ -150,8 +154,8 @@ impl Listener {
     pub(crate) fn accept_now(&self) -> Result<Option<Stream>, Error> {
         let (socket, kind, tags) = match &self.source {
             Source::Socket { socket, kind, tags } => (socket, *kind, *tags),
-            Source::Device(path) => {
-                return match Stream::open(path) {
+            Source::Device(path, open) => {
+                return match open(path) {
                     Ok(stream) => Ok(Some(stream)),
                     Err(error) if device::is_absent(&error) => Ok(None),
                     Err(error) => Err(error),
@@ -184,7 +188,7 @@ impl Listener {
     pub fn pollable(&self) -> Option<BorrowedFd<'_>> {
         match &self.source {
             Source::Socket { socket, .. } => Some(socket.as_fd()),
-            Source::Device(_) => None,
+            Source::Device(..) => None,
         }
     }
 }
