@@ -14,6 +14,7 @@ mod serving;
 #[allow(dead_code)] // what the other program needs
 mod start;
 
+use core::ffi::CStr;
 use core::panic::PanicInfo;
 
 use accounts::Accounts;
@@ -57,8 +58,8 @@ fn run(mut process: Process) -> Result<(), &'static str> {
         }
         _ => return Err("usage: accounts unix:/path"),
     };
-    let passwd = load("/etc/passwd", &PASSWD).ok_or("can't read /etc/passwd")?;
-    let group = load("/etc/group", &GROUP).ok_or("can't read /etc/group")?;
+    let passwd = load(c"/etc/passwd", &PASSWD).ok_or("can't read /etc/passwd")?;
+    let group = load(c"/etc/group", &GROUP).ok_or("can't read /etc/group")?;
     let mut service = Accounts::new(passwd, group);
     let slots = SLOTS.take().ok_or("is there already")?;
     serve(source, &mut service, start::monotonic, slots).map_err(|_| "can't go on")
@@ -66,7 +67,7 @@ fn run(mut process: Process) -> Result<(), &'static str> {
 
 /// What is in a file, if there is room for it.
 fn load<const ROOM: usize>(
-    path: &str,
+    path: &CStr,
     memory: &'static Memory<[u8; ROOM]>,
 ) -> Option<&'static [u8]> {
     let file = open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
