@@ -17,15 +17,17 @@ mod accounts;
 #[path = "shared/process.rs"]
 #[allow(dead_code)] // the part that starts programs
 mod process;
+#[path = "shared/serving.rs"]
+mod serving;
 
 use std::process::ExitCode;
 use std::sync::Mutex;
-use std::time::Duration;
 
 use accounts::Accounts;
 use nullink::Address;
-use nullink::server::{Limits, Server, Slots};
+use nullink::server::Slots;
 use nullink::unix::{self, Listener};
+use serving::{Source, serve};
 
 /// Room for 8 clients. The reply to GetAll has to fit: a thousand accounts do.
 static SLOTS: Mutex<Slots<8, { 16 * 1024 }, { 256 * 1024 }>> = Mutex::new(Slots::new());
@@ -42,32 +44,20 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Box<dyn std::error::Error>> {
     let activated = process::activated()?;
-    let limits = Limits {
-        // Whoever has started it will do so again, and that takes no time.
-        exit: activated.is_some().then_some(Duration::from_secs(1)),
-        write: Some(Duration::from_secs(30)),
-        ..Limits::default()
-    };
-    let source = match activated {
-        Some(activated) => activated,
-        None => bind()?.into(),
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let source = match (activated, &arguments[..]) {
+        (Some(activated), _) => Source::Activated(activated),
+        (None, [address]) => {
+            let address = Address::parse(address)?;
+            Source::Own(Listener::bind_to(address, Listener::EVERYBODY)?)
+        }
+        _ => {
+            return Err("usage: accounts ADDRESS, such as unix:/path or tcp:127.0.0.1:1234".into());
+        }
     };
     let (passwd, group) = (std::fs::read("/etc/passwd")?, std::fs::read("/etc/group")?);
     let mut service = Accounts::new(&passwd, &group);
     let mut slots = SLOTS.lock().expect("nobody else has it");
-    let mut server = Server::new(source, &mut slots);
-    server.set_clock(unix::monotonic);
-    server.set_limits(limits);
-    // Until it is idle for long enough.
-    server.serve(&mut service)?;
+    serve(source, &mut service, unix::monotonic, &mut slots)?;
     Ok(())
-}
-
-fn bind() -> Result<Listener, Box<dyn std::error::Error>> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [address] = &arguments[..] else {
-        return Err("usage: accounts ADDRESS, such as unix:/path or tcp:127.0.0.1:1234".into());
-    };
-    let address = Address::parse(address)?;
-    Ok(Listener::bind_to(address, Listener::EVERYBODY)?)
 }

@@ -1,5 +1,7 @@
 //! Where connections come from.
 
+use core::ffi::CStr;
+
 use rustix::event::PollFlags;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{
@@ -12,7 +14,7 @@ use rustix::net::{SocketFlags, accept_with, bind, getsockname, listen};
 use super::PATH_MAX;
 use super::device;
 use super::error::Error;
-use super::socket::{self, Kind, Role};
+use super::socket::{self, Kind, Path, Role};
 use super::stream::Stream;
 use super::time::{BACK_OFF, pause, wait};
 use crate::address::Address;
@@ -33,8 +35,12 @@ enum Source {
         /// The system takes the tags of Unix sockets.
         tags: bool,
     },
-    /// It is opened anew for each connection.
-    Device(heapless::String<PATH_MAX>),
+    /// It is opened anew for each connection. (Through a pointer, so that programs that bind no
+    /// device have none of the code for it.)
+    Device(
+        heapless::String<PATH_MAX>,
+        fn(&str) -> Result<Stream, Error>,
+    ),
 }
 
 impl Listener {
@@ -82,7 +88,7 @@ impl Listener {
         if let Address::Device(path) = address {
             return match device::check(path) {
                 Ok(()) | Err(Error::NotFound) => match path.try_into() {
-                    Ok(path) => Ok(Listener::on(Source::Device(path))),
+                    Ok(path) => Ok(Listener::on(Source::Device(path, Stream::open))),
                     Err(_) => Err(Error::PathTooLong),
                 },
                 Err(error) => Err(error),
@@ -140,7 +146,7 @@ impl Listener {
             }
             match &self.source {
                 Source::Socket { socket, .. } => wait(socket, PollFlags::IN, None)?,
-                Source::Device(_) => pause(BACK_OFF)?,
+                Source::Device(..) => pause(BACK_OFF)?,
             }
         }
     }
@@ -153,8 +159,8 @@ impl Listener {
     pub(crate) fn accept_now(&self) -> Result<Option<Stream>, Error> {
         let (socket, kind, tags) = match &self.source {
             Source::Socket { socket, kind, tags } => (socket, *kind, *tags),
-            Source::Device(path) => {
-                return match Stream::open(path) {
+            Source::Device(path, open) => {
+                return match open(path) {
                     Ok(stream) => Ok(Some(stream)),
                     Err(error) if device::is_absent(&error) => Ok(None),
                     Err(error) => Err(error),
@@ -187,7 +193,7 @@ impl Listener {
     pub fn pollable(&self) -> Option<BorrowedFd<'_>> {
         match &self.source {
             Source::Socket { socket, .. } => Some(socket.as_fd()),
-            Source::Device(_) => None,
+            Source::Device(..) => None,
         }
     }
 }
@@ -213,22 +219,24 @@ impl From<OwnedFd> for Listener {
 /// Listens at a path.
 fn bind_to_path(socket: &OwnedFd, path: &str, mode: Mode) -> Result<(), Error> {
     let to = socket::unix_address(Address::Unix(path))?;
+    let name = Path::new(path)?;
+    let name = name.as_c_str();
     // The file's mode is the socket's, but for the umask: it never allows more than it shall, and
     // soon all of it.
     fchmod(socket, mode)?;
     let _lock = lock_directory(path);
     bind(socket, &to).or_else(|errno| {
         if errno == Errno::ADDRINUSE {
-            remove_stale(path)?;
+            remove_stale(path, name)?;
         }
         bind(socket, &to).map_err(bind_error)
     })?;
-    let listening = set_mode(path, mode).and_then(|()| listen(socket, BACKLOG));
+    let listening = set_mode(name, mode).and_then(|()| listen(socket, BACKLOG));
     if let Err(errno) = listening {
-        let _ = unlink(path);
+        let _ = unlink(name);
         return Err(errno.into());
     }
-    socket::tag_path(path);
+    socket::tag_path(name);
     Ok(())
 }
 
@@ -251,7 +259,7 @@ fn bind_error(errno: Errno) -> Error {
 }
 
 /// Sees to it that the socket at a path has a mode, if the umask has taken something from it.
-fn set_mode(path: &str, mode: Mode) -> Result<(), Errno> {
+fn set_mode(path: &CStr, mode: Mode) -> Result<(), Errno> {
     let stat = lstat(path)?;
     let is_socket = FileType::from_raw_mode(stat.st_mode) == FileType::Socket;
     // (chmod(2) follows links, and has to be given none.)
@@ -262,8 +270,8 @@ fn set_mode(path: &str, mode: Mode) -> Result<(), Errno> {
 }
 
 /// Removes the socket at a path, if nobody listens there.
-fn remove_stale(path: &str) -> Result<(), Error> {
-    let stat = match lstat(path) {
+fn remove_stale(path: &str, name: &CStr) -> Result<(), Error> {
+    let stat = match lstat(name) {
         Ok(stat) => stat,
         // Somebody else has removed it.
         Err(Errno::NOENT) => return Ok(()),
@@ -283,7 +291,7 @@ fn remove_stale(path: &str) -> Result<(), Error> {
             pause(PAUSE)?;
         }
     }
-    match unlink(path) {
+    match unlink(name) {
         Ok(()) | Err(Errno::NOENT) => Ok(()),
         Err(errno) => Err(errno.into()),
     }
@@ -295,13 +303,14 @@ fn remove_stale(path: &str) -> Result<(), Error> {
 /// Anybody who can read the directory could hold the lock for ever, so it is not waited for long:
 /// without it everything works, but for that.
 fn lock_directory(path: &str) -> Option<OwnedFd> {
-    let directory = match path.rfind('/') {
+    let directory = match path.bytes().rposition(|byte| byte == b'/') {
         None => ".",
         Some(0) => "/",
         Some(end) => path.get(..end)?,
     };
+    let directory = Path::new(directory).ok()?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let directory = open(directory, flags, Mode::empty()).ok()?;
+    let directory = open(directory.as_c_str(), flags, Mode::empty()).ok()?;
     for _ in 0..LOCK_TRIES {
         match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => return Some(directory),

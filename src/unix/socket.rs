@@ -1,5 +1,6 @@
 //! Sockets, before they are anything else.
 
+use core::ffi::CStr;
 use core::time::Duration;
 
 use rustix::fd::OwnedFd;
@@ -14,6 +15,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket
 use super::PATH_MAX;
 use super::error::Error;
 use crate::address::Address;
+use crate::bytes::find_nul;
 
 /// What is below a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,12 +54,35 @@ pub(super) fn new(address: Address<'_>) -> Result<(OwnedFd, Kind), Error> {
     Ok((socket, kind))
 }
 
+/// A path as the kernel wants it, with a NUL. (Made once: rustix makes one of each `&str`, with code
+/// of its own for each system call.)
+pub(super) struct Path([u8; PATH_MAX + 1]);
+
+impl Path {
+    pub fn new(path: &str) -> Result<Self, Error> {
+        if path.len() > PATH_MAX {
+            return Err(Error::PathTooLong);
+        }
+        if find_nul(path.as_bytes()).is_some() {
+            return Err(Errno::INVAL.into());
+        }
+        let mut bytes = [0; PATH_MAX + 1];
+        let places = bytes.iter_mut().zip(path.as_bytes());
+        places.for_each(|(to, from)| *to = *from);
+        Ok(Path(bytes))
+    }
+
+    pub fn as_c_str(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.0).unwrap_or_default()
+    }
+}
+
 /// The kernel's form of the address of a Unix socket.
 pub(super) fn unix_address(address: Address<'_>) -> Result<SocketAddrUnix, Error> {
     match address {
         // (An empty path would be an abstract name; and rustix takes one byte more.)
         Address::Unix("") => Err(Error::NotFound),
-        Address::Unix(path) if path.len() <= PATH_MAX => Ok(SocketAddrUnix::new(path)?),
+        Address::Unix(path) => Ok(SocketAddrUnix::new(Path::new(path)?.as_c_str())?),
         Address::Abstract(name) if name.len() <= PATH_MAX => {
             Ok(SocketAddrUnix::new_abstract_name(name.as_bytes())?)
         }
@@ -127,7 +152,8 @@ pub(super) fn set_tcp(socket: &OwnedFd, kind: Kind) {
 
 /// Whether there is a socket at the path.
 fn is_socket(path: &str) -> bool {
-    stat(path).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Socket)
+    let stat = Path::new(path).map(|path| stat(path.as_c_str()));
+    matches!(stat, Ok(Ok(stat)) if FileType::from_raw_mode(stat.st_mode) == FileType::Socket)
 }
 
 /// The roles of Unix sockets: UAPI.20, "Recognizing Varlink Socket Inodes".
@@ -149,8 +175,8 @@ pub(super) fn tag(socket: &OwnedFd, kind: Kind, role: Role) -> bool {
 }
 
 /// The same of what clients see in the file system.
-pub(super) fn tag_path(path: &str) {
+pub(super) fn tag_path(path: &CStr) {
     let _ = lsetxattr(path, TAG, b"entrypoint", XattrFlags::empty());
 }
 
-const TAG: &core::ffi::CStr = c"user.varlink";
+const TAG: &CStr = c"user.varlink";

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds the freestanding programs into a directory: static, without libc, without an allocator,
-# and without a way to panic, or they do not link.
+# Builds the freestanding programs into a directory: static, without libc and without an allocator,
+# or they do not link. The program of that name does not link either if there is a way to panic.
 #
 #   tests/freestanding/build.sh OUTDIR [OPT_LEVEL] [more RUSTFLAGS]
 set -eu
@@ -15,6 +15,7 @@ export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS="
     -Crelocation-model=static -Cforce-unwind-tables=no
     -Clink-arg=-nostartfiles -Clink-arg=-nostdlib -Clink-arg=-static -Clink-arg=-no-pie
     -Clink-arg=-Wl,--build-id=none -Clink-arg=-Wl,--no-eh-frame-hdr -Clink-arg=-Wl,-z,norelro
+    -Clink-arg=-Wl,-T,$PWD/link.x
     $more"
 cargo build --quiet --locked --release --target "$target"
-cp "target/$target/release/freestanding" "$out/"
+cp "target/$target/release/freestanding" "target/$target/release/accounts" "$out/"

@@ -10,9 +10,11 @@
 #[cfg(could_allocate)]
 extern crate alloc;
 
+#[allow(dead_code)] // what it is started with
 mod start;
 
 use core::convert::Infallible;
+use core::panic::PanicInfo;
 
 use nullink::json::{List, Raw};
 use nullink::service::{Info, Outcome, Refusal, ReplyStream, Responder, Service};
@@ -163,7 +165,12 @@ impl embedded_io::Write for Stdio {
     }
 }
 
-fn main() -> u8 {
+#[panic_handler]
+fn panic(_: &PanicInfo<'_>) -> ! {
+    start::could_panic()
+}
+
+fn main(_: start::Process) -> u8 {
     // What check.sh puts in to see that it is found out.
     #[cfg(could_panic)]
     start::write_all(2, &TEXT.as_bytes()[start::read(3, &mut [0])..]);

@@ -1,23 +1,118 @@
-//! What a program needs that has no libc: an entry, four system calls, and the memory functions
-//! that the compiler calls. All unsafe code of this program is here.
+//! What a program needs that has no libc: an entry, its arguments and its environment, a few system
+//! calls, memory, and the functions for it that the compiler calls. All unsafe code of these programs
+//! is here.
 
 use core::arch::{asm, naked_asm};
-use core::panic::PanicInfo;
+use core::cell::UnsafeCell;
+use core::ffi::{CStr, c_char};
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use nullink::activation::fd::{FromRawFd, OwnedFd, RawFd};
+use nullink::activation::{self, Activated};
 
 /// The kernel starts here, with the arguments on the stack: aligns it and calls [`start`].
 #[unsafe(no_mangle)]
 #[unsafe(naked)]
 extern "C" fn _start() -> ! {
-    naked_asm!("xor ebp, ebp", "and rsp, -16", "call {start}", "ud2", start = sym start)
+    naked_asm!("xor ebp, ebp", "mov rdi, rsp", "and rsp, -16", "call {start}", "ud2",
+        start = sym start)
 }
 
-extern "C" fn start() -> ! {
-    exit(crate::main())
+/// What the kernel leaves on the stack: the number of arguments, a pointer to each, a null; a pointer
+/// to each variable, a null.
+extern "C" fn start(stack: *const usize) -> ! {
+    // SAFETY: the number is there, and as many pointers follow. All of it stays: this never returns.
+    let (arguments, environment) = unsafe {
+        let arguments = stack.add(1);
+        (arguments, arguments.add((*stack).saturating_add(1)))
+    };
+    exit(crate::main(Process {
+        arguments: Strings(arguments.cast()),
+        environment: Some(Strings(environment.cast())),
+    }))
+}
+
+/// What the program was started with.
+pub struct Process {
+    arguments: Strings,
+    environment: Option<Strings>,
+}
+
+impl Process {
+    /// Its arguments. The first is its name.
+    pub fn arguments(&self) -> impl Iterator<Item = &'static [u8]> {
+        self.arguments.clone()
+    }
+
+    /// The socket that it was started with. There is none the second time.
+    pub fn activated(&mut self) -> Result<Option<Activated>, activation::Error> {
+        let environment = self.environment.take();
+        activation::varlink(
+            |name| {
+                environment.clone()?.find_map(|variable| {
+                    let value = variable.strip_prefix(name.as_bytes())?;
+                    value.strip_prefix(b"=")
+                })
+            },
+            adopt,
+        )
+    }
+}
+
+/// Makes a descriptor of a number that was passed to this process.
+fn adopt(number: RawFd) -> OwnedFd {
+    // SAFETY: whoever has started this process says, by its pid, that the descriptor is passed to
+    // it. Nobody else owns it: the environment that says so is there for one caller, once.
+    unsafe { OwnedFd::from_raw_fd(number) }
+}
+
+/// Strings of the kernel's: pointers to them, up to a null.
+#[derive(Clone)]
+struct Strings(*const *const c_char);
+
+impl Iterator for Strings {
+    type Item = &'static [u8];
+
+    fn next(&mut self) -> Option<&'static [u8]> {
+        // SAFETY: there is a pointer, if only the null at the end, which is not passed; and where it
+        // points, a string with its NUL, which nobody changes.
+        unsafe {
+            let string = *self.0;
+            if string.is_null() {
+                return None;
+            }
+            self.0 = self.0.add(1);
+            Some(CStr::from_ptr(string).to_bytes())
+        }
+    }
+}
+
+/// Memory that a program has in a `static`, for one part of it that takes it.
+pub struct Memory<T>(UnsafeCell<T>, AtomicBool);
+
+// SAFETY: it is given out once, to one thread.
+unsafe impl<T: Send> Sync for Memory<T> {}
+
+impl<T> Memory<T> {
+    pub const fn new(content: T) -> Self {
+        Memory(UnsafeCell::new(content), AtomicBool::new(false))
+    }
+
+    /// The memory, the first time that it is asked for.
+    #[allow(clippy::mut_from_ref)] // there is one, for ever
+    pub fn take(&'static self) -> Option<&'static mut T> {
+        let is_taken = self.1.swap(true, Ordering::Relaxed);
+        // SAFETY: no other reference is made, before or after.
+        (!is_taken).then(|| unsafe { &mut *self.0.get() })
+    }
 }
 
 const READ: usize = 0;
 const WRITE: usize = 1;
 const EXIT: usize = 60;
+const CLOCK_GETTIME: usize = 228;
+
+const CLOCK_MONOTONIC: usize = 1;
 
 /// A system call with three arguments, or fewer.
 ///
@@ -66,17 +161,28 @@ pub fn write_all(fd: usize, mut bytes: &[u8]) {
     }
 }
 
-fn exit(status: u8) -> ! {
+/// Milliseconds of `CLOCK_MONOTONIC`: clock_gettime(2), asked of the kernel itself. (The vdso is
+/// faster; to find it takes more code.)
+pub fn monotonic() -> u64 {
+    let mut now = [0_u64; 2];
+    // SAFETY: the kernel writes the seconds and the nanoseconds, and nothing else.
+    unsafe { syscall(CLOCK_GETTIME, CLOCK_MONOTONIC, now.as_mut_ptr() as usize, 0) };
+    let [seconds, part] = now;
+    seconds.wrapping_mul(1000).wrapping_add(part / 1_000_000)
+}
+
+/// Ends the process.
+pub fn exit(status: u8) -> ! {
     loop {
         // SAFETY: does not return, and touches no memory.
         unsafe { syscall(EXIT, status.into(), 0, 0) };
     }
 }
 
-/// The proof that nothing panics: this function does not exist, so a program in which the linker
-/// keeps the panic handler does not link. (Unoptimised builds keep everything.)
-#[panic_handler]
-fn panic(_: &PanicInfo<'_>) -> ! {
+/// The panic handler of a program that proves that it does not panic: this function does not exist,
+/// so a program in which the linker keeps the panic handler does not link. (Unoptimised builds keep
+/// everything.)
+pub fn could_panic() -> ! {
     #[cfg(not(debug_assertions))]
     {
         unsafe extern "C" {
@@ -165,4 +271,17 @@ unsafe extern "C" fn memcmp(a: *const u8, b: *const u8, count: usize) -> i32 {
 unsafe extern "C" fn bcmp(a: *const u8, b: *const u8, count: usize) -> i32 {
     // SAFETY: the caller's.
     unsafe { memcmp(a, b, count) }
+}
+
+/// # Safety
+///
+/// As strlen(3).
+#[unsafe(no_mangle)]
+unsafe extern "C" fn strlen(text: *const u8) -> usize {
+    let mut i = 0;
+    // SAFETY: the caller's: nothing behind the NUL is read.
+    while unsafe { text.add(i).read_volatile() } != 0 {
+        i = i.wrapping_add(1);
+    }
+    i
 }

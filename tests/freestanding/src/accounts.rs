@@ -1,0 +1,92 @@
+#![no_std]
+#![no_main]
+//! The example accounts without libc and without an allocator: the same service, served in the same
+//! way to 8 clients, at the path of a Unix socket or where it is activated.
+//!
+//! What else the example can do would cost: TCP 6 KB, most of it the parser of IP addresses, and the
+//! reasons of errors as texts even more. This one says what it could not do.
+
+#[path = "../../../examples/shared/accounts.rs"]
+#[allow(dead_code)] // the clients' part
+mod accounts;
+#[path = "../../../examples/shared/serving.rs"]
+mod serving;
+#[allow(dead_code)] // what the other program needs
+mod start;
+
+use core::ffi::CStr;
+use core::panic::PanicInfo;
+
+use accounts::Accounts;
+use nullink::Address;
+use nullink::server::Slots;
+use nullink::unix::Listener;
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::{read, retry_on_intr};
+use serving::{Source, serve};
+use start::{Memory, Process};
+
+/// Room for 8 clients. The reply to GetAll has to fit: some thirty accounts do.
+static SLOTS: Memory<Slots<8, 4096, 4096>> = Memory::new(Slots::new());
+
+static PASSWD: Memory<[u8; 32 * 1024]> = Memory::new([0; 32 * 1024]);
+static GROUP: Memory<[u8; 32 * 1024]> = Memory::new([0; 32 * 1024]);
+
+fn main(process: Process) -> u8 {
+    match run(process) {
+        Ok(()) => 0,
+        Err(why) => {
+            for part in ["accounts: ", why, "\n"] {
+                start::write_all(2, part.as_bytes());
+            }
+            1
+        }
+    }
+}
+
+fn run(mut process: Process) -> Result<(), &'static str> {
+    let activated = process.activated().map_err(|_| "can't use its socket")?;
+    let path = process.arguments().nth(1).map(|address| {
+        let path = address.strip_prefix(b"unix:").unwrap_or(address);
+        core::str::from_utf8(path)
+    });
+    let source = match (activated, path) {
+        (Some(activated), _) => Source::Activated(activated),
+        (None, Some(Ok(path))) => {
+            let listener = Listener::bind_to(Address::Unix(path), Listener::EVERYBODY);
+            Source::Own(listener.map_err(|_| "can't listen there")?)
+        }
+        _ => return Err("usage: accounts unix:/path"),
+    };
+    let passwd = load(c"/etc/passwd", &PASSWD).ok_or("can't read /etc/passwd")?;
+    let group = load(c"/etc/group", &GROUP).ok_or("can't read /etc/group")?;
+    let mut service = Accounts::new(passwd, group);
+    let slots = SLOTS.take().ok_or("is there already")?;
+    serve(source, &mut service, start::monotonic, slots).map_err(|_| "can't go on")
+}
+
+/// What is in a file, if there is room for it.
+fn load<const ROOM: usize>(
+    path: &CStr,
+    memory: &'static Memory<[u8; ROOM]>,
+) -> Option<&'static [u8]> {
+    let file = open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let buffer = memory.take()?;
+    let mut length = 0_usize;
+    loop {
+        let spare = buffer.get_mut(length..)?;
+        let room = spare.len();
+        match retry_on_intr(|| read(&file, &mut *spare)) {
+            Ok(0) if room > 0 => return buffer.get(..length),
+            Ok(count) if room > 0 => length = length.saturating_add(count),
+            Ok(_) | Err(_) => return None,
+        }
+    }
+}
+
+/// The library does not panic. rustix looks at what it is given, and at what the kernel says, with
+/// assertions: check.sh has the list of them.
+#[panic_handler]
+fn panic(_: &PanicInfo<'_>) -> ! {
+    start::exit(101)
+}
