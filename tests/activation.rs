@@ -1,6 +1,9 @@
 //! X4: sockets that a program is started with, on both sides; and the hooks that programs supply.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
+#[path = "common/example.rs"]
+#[allow(dead_code)] // it is started in another way
+mod example;
 #[path = "../examples/shared/process.rs"]
 mod process;
 
@@ -12,6 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use embedded_io::{Read, Write};
+use example::example_path;
 use nullink::activation::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use nullink::activation::{self, Activated, Error};
 use nullink::json::Raw;
@@ -374,21 +378,6 @@ fn x3_every_descriptor_is_close_on_exec() {
     }
 }
 
-/// The service that is started here.
-fn accounts() -> Option<String> {
-    let this = std::env::current_exe().expect("a path");
-    let path: PathBuf = this.parent()?.parent()?.join("examples/accounts");
-    if path.exists() {
-        return Some(path.to_str().expect("UTF-8").to_string());
-    }
-    assert!(
-        std::env::var_os("CI").is_none(),
-        "needs cargo build --examples"
-    );
-    println!("skipped: needs cargo build --examples");
-    None
-}
-
 /// A service that runs until this is dropped, unless it ends before.
 struct Running(Child);
 
@@ -452,13 +441,14 @@ fn link(socket: impl AsFd) -> String {
 #[test]
 fn x4_a_program_serves_the_socket_that_it_was_started_with() {
     let _alone = Alone::new();
-    let Some(accounts) = accounts() else {
+    let Some(accounts) = example_path("accounts") else {
         return;
     };
+    let accounts = accounts.to_str().expect("UTF-8");
     let (listener, address) = listener("service");
     // A client comes before the service does.
     let early = Stream::connect(&address).unwrap();
-    let child = process::start(&accounts, &[], listener.pollable().unwrap(), "varlink");
+    let child = process::start(accounts, &[], listener.pollable().unwrap(), "varlink");
     let child = Running(child.expect("a process"));
     // Its own, and the connections.
     for (stream, sockets) in [(early, 3), (Stream::connect(&address).unwrap(), 2)] {
@@ -469,17 +459,18 @@ fn x4_a_program_serves_the_socket_that_it_was_started_with() {
     drop(child);
     // It is ours still, for the next one.
     let late = Stream::connect(&address).unwrap();
-    let child = process::start(&accounts, &[], listener.pollable().unwrap(), "other");
+    let child = process::start(accounts, &[], listener.pollable().unwrap(), "other");
     ask(late, &Running(child.expect("a process")), 2);
 }
 
 #[test]
 fn x4_a_program_serves_the_connection_that_it_was_started_with() {
     let _alone = Alone::new();
-    let Some(accounts) = accounts() else {
+    let Some(accounts) = example_path("accounts") else {
         return;
     };
-    let (stream, child) = process::connect_exec(&accounts).expect("a process");
+    let accounts = accounts.to_str().expect("UTF-8");
+    let (stream, child) = process::connect_exec(accounts).expect("a process");
     let mut child = Running(child);
     let copy = Stream::from(rustix::io::fcntl_dupfd_cloexec(&stream, 0).unwrap());
     let open = ask(copy, &child, 1);

@@ -4,25 +4,14 @@
 #[path = "../examples/shared/accounts.rs"]
 #[allow(dead_code)] // the clients' part
 mod accounts;
+#[path = "common/example.rs"]
+mod example;
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// An example that cargo has built; None, with a word, if it has not.
-fn example(name: &str) -> Option<Command> {
-    let this = std::env::current_exe().expect("a path");
-    let path = this.parent()?.parent()?.join("examples").join(name);
-    if path.exists() {
-        return Some(Command::new(path));
-    }
-    assert!(
-        std::env::var_os("CI").is_none(),
-        "needs cargo build --examples"
-    );
-    println!("skipped: needs cargo build --examples");
-    None
-}
+use example::example;
 
 /// An address that nobody else has.
 fn address(name: &str) -> (String, PathBuf) {

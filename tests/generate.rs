@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
+use example::example_path;
 use nullink::client::{CallError, Method};
 use nullink::connection::Loopback;
 use nullink::idl::{Definition, Entry, size};
@@ -21,6 +22,9 @@ use serde::{Deserialize, Serialize};
 mod accounts;
 #[path = "generated/org.varlink.certification.rs"]
 mod certification;
+#[path = "common/example.rs"]
+#[allow(dead_code)] // it is started in another way
+mod example;
 #[path = "generated/org.example.ping.rs"]
 mod ping;
 #[path = "generated/org.varlink.service.rs"]
@@ -153,13 +157,9 @@ fn generated_by_the_example_or_a_mistake_with_its_place() {
     fs::write(&good, "interface a.b\nerror No ()\n").unwrap();
     let bad = dir.join("bad.varlink");
     fs::write(&bad, "interface a.b\n\nmethod Go(to: strong) -> ()\n").unwrap();
-    // (It is where cargo has built it, next to this test.)
-    let this = env::current_exe().unwrap();
-    let example = this.ancestors().nth(2).unwrap().join("examples/generate");
-    if !example.exists() {
-        assert!(env::var_os("CI").is_none(), "needs cargo build --examples");
-        return println!("skipped: needs cargo build --examples");
-    }
+    let Some(example) = example_path("generate") else {
+        return;
+    };
     let run = |file: &Path| {
         let output = Command::new(&example).arg(file).output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();

@@ -1,14 +1,17 @@
 //! The example that reports uevents: what a service is like whose replies nobody has asked for yet.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
+#[path = "common/example.rs"]
+mod example;
 #[path = "../examples/shared/monitor.rs"]
 mod monitor;
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::net::UnixStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use example::example;
 use monitor::{CLIENTS, Error, Event, Monitor, REPLY, Report, Subscribe, Trigger, UEVENTS, Wanted};
 use nullink::client::{CallError, read_reply};
 use nullink::server::{self, Server, Slots};
@@ -355,21 +358,6 @@ fn what_the_kernel_could_not_keep_is_lost() {
     while !is_about(&next(&mut client).event, ZERO) {}
 }
 
-/// An example that cargo has built; None, with a word, if it has not.
-fn example() -> Option<Command> {
-    let this = std::env::current_exe().expect("a path");
-    let path = this.parent()?.parent()?.join("examples/monitor");
-    if path.exists() {
-        return Some(Command::new(path));
-    }
-    assert!(
-        std::env::var_os("CI").is_none(),
-        "needs cargo build --examples"
-    );
-    println!("skipped: needs cargo build --examples");
-    None
-}
-
 /// A process that ends with its test.
 struct Running(Child);
 
@@ -382,7 +370,7 @@ impl Drop for Running {
 
 #[test]
 fn the_example_follows_itself() {
-    let (Some(mut service), Some(mut follow)) = (example(), example()) else {
+    let (Some(mut service), Some(mut follow)) = (example("monitor"), example("monitor")) else {
         return;
     };
     let Some(_) = kernel() else { return };
@@ -416,7 +404,9 @@ fn the_example_says_how_it_is_used() {
         &["a", "b"],
         &["unix:/no/such/one"],
     ] {
-        let Some(mut command) = example() else { return };
+        let Some(mut command) = example("monitor") else {
+            return;
+        };
         let output = command.args(arguments).output().unwrap();
         let text = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");

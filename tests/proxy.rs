@@ -2,6 +2,8 @@
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
 mod common;
+#[path = "common/example.rs"]
+mod example;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
@@ -11,25 +13,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{EMPTY, split};
+use example::example;
 use nullink::Client;
 use nullink::client::{Method, NoError};
 use nullink::unix::Stream;
 use serde::Serialize;
-
-/// An example that cargo has built; None, with a word, if it has not.
-fn example(name: &str) -> Option<Command> {
-    let this = std::env::current_exe().expect("a path");
-    let path = this.parent()?.parent()?.join("examples").join(name);
-    if path.exists() {
-        return Some(Command::new(path));
-    }
-    assert!(
-        std::env::var_os("CI").is_none(),
-        "needs cargo build --examples"
-    );
-    println!("skipped: needs cargo build --examples");
-    None
-}
 
 /// A program that runs until this is dropped, and the path that it listens at.
 struct Running(Child, PathBuf);

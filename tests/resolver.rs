@@ -4,6 +4,9 @@
 #[path = "../examples/shared/accounts.rs"]
 #[allow(dead_code)] // the service
 mod accounts;
+#[path = "common/example.rs"]
+#[allow(dead_code)] // it is started in another way
+mod example;
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -13,24 +16,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use accounts::GetByUid;
+use example::example_path;
 use nullink::json::Raw;
 use nullink::unix::{Stream, Timeouts};
 use nullink::{Address, Client};
-
-/// An example that cargo has built; None, with a word, if it has not.
-fn example(name: &str) -> Option<PathBuf> {
-    let this = std::env::current_exe().expect("a path");
-    let path = this.parent()?.parent()?.join("examples").join(name);
-    if path.exists() {
-        return Some(path);
-    }
-    assert!(
-        std::env::var_os("CI").is_none(),
-        "needs cargo build --examples"
-    );
-    println!("skipped: needs cargo build --examples");
-    None
-}
 
 /// A resolver in a directory of its own, in which DIRECTORY of its configuration is.
 struct Running {
@@ -42,7 +31,7 @@ struct Running {
 
 impl Running {
     fn start(name: &str, services: &str) -> Option<Self> {
-        let (resolver, accounts) = (example("resolver")?, example("accounts")?);
+        let (resolver, accounts) = (example_path("resolver")?, example_path("accounts")?);
         let directory = format!("nullink-resolver-{}-{name}", std::process::id());
         let directory = std::env::temp_dir().join(directory);
         std::fs::create_dir(&directory).expect("a directory");
@@ -235,7 +224,7 @@ fn a_service_gets_a_socket_that_blocks_however_the_one_before_has_left_it() {
         return;
     };
     let script = "grep flags: /proc/$$/fdinfo/3 >&2; exec ACCOUNTS";
-    let accounts = example("accounts").expect("it is there");
+    let accounts = example_path("accounts").expect("it is there");
     let script = script.replace("ACCOUNTS", accounts.to_str().expect("UTF-8"));
     std::fs::write(running.directory.join("script"), script).expect("a file");
     for _ in 0..2 {
@@ -251,7 +240,7 @@ fn a_service_gets_a_socket_that_blocks_however_the_one_before_has_left_it() {
 
 #[test]
 fn it_says_what_is_wrong_with_a_configuration() {
-    let (Some(resolver), directory) = (example("resolver"), std::env::temp_dir()) else {
+    let (Some(resolver), directory) = (example_path("resolver"), std::env::temp_dir()) else {
         return;
     };
     let file = directory.join(format!("nullink-resolver-{}", std::process::id()));
