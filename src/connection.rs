@@ -216,6 +216,11 @@ impl<'b, S: Read + Write> Client<'b, S> {
         method: &M,
     ) -> Result<Replies<'_, 'b, S, M>, CallErrorOf<'static, M, S>> {
         self.begin(full_name::<M>(), Mode::More, method)?;
+        match self.flush() {
+            // The service is gone. What it has sent before may say why.
+            Err(error) if is_closed(&error) => {}
+            sent => sent?,
+        }
         Ok(self.replies()?)
     }
 
@@ -604,6 +609,11 @@ impl<R: embedded_io::Error, W: embedded_io::Error> embedded_io::Error for HalfEr
 
 /// A stream that leads to a service in the same program: what is written to it are calls, what is
 /// read from it are the replies. With a [`Client`] over it, a service is tested without a socket.
+///
+/// There is no peer, there are no descriptors, and nobody can wait for what is published (such calls
+/// are answered with `MethodNotImplemented`). For these, a test has a
+/// [`Stream::pair`](crate::unix::Stream::pair): one end for the client, the other for a
+/// [`Server`](crate::server::Server), whose [`step`](crate::server::Server::step)s it makes itself.
 ///
 /// A read finds the end where another stream would wait for ever: when no call is left to be
 /// answered. After an upgrade there is nothing to be read. Calls that are sent at once have to fit

@@ -168,6 +168,9 @@ pub enum EncodeError {
     Custom,
     /// The client has gone away: there is nobody to write to.
     Disconnected,
+    /// The client does not read what it was sent, and can't be given what was published:
+    /// [`Lagging::Drop`](crate::service::Lagging::Drop).
+    Lagging,
     /// A service's answer is not what its definition says. Only debug builds look:
     /// [`Service::CHECKED`](crate::Service::CHECKED).
     NotAsDefined {
@@ -201,6 +204,7 @@ impl fmt::Display for EncodeError {
                     "not the name of a method or an error: org.example.ftl.Jump is one"
                 }
                 EncodeError::Disconnected => "the client has gone away",
+                EncodeError::Lagging => "the client does not read what it is sent",
                 _ => "the value's own Serialize has failed",
             }),
         }

@@ -505,7 +505,7 @@ fn l3_who_comes_has_all_of_the_time() {
     // The program has been busy with something else.
     NOW.fetch_add(60_000, Ordering::SeqCst);
     let (ours, _theirs) = nullink::unix::Stream::pair().unwrap();
-    stage.server.connect(ours).unwrap();
+    stage.server.adopt(ours).unwrap();
     assert_eq!(stage.server.timeout(), Some(30_000));
     NOW.fetch_add(10_000, Ordering::SeqCst);
     stage.server.try_step(&mut stage.room).unwrap();

@@ -58,7 +58,7 @@ impl Served {
             ..Timeouts::default()
         })
         .unwrap();
-        self.server.connect(theirs).unwrap();
+        self.server.adopt(theirs).unwrap();
         Client::new(ours, vec![0; REPLY].leak(), vec![0; REPLY].leak())
     }
 

@@ -32,6 +32,35 @@
 //! ([`Server::watch`]) and for a time ([`Server::set_timer`]) as well. Or it waits itself, for the
 //! server among others: [`Server::poll_fds`].
 //!
+//! A handler does not have the server. What it wants of it, a timer for example, it leaves in the
+//! service, and the loop sees to it after the step:
+//!
+//! ```
+//! # use nullink::server::{Event, Server};
+//! # use nullink::service::{Info, Outcome, Refusal, Responder, Service};
+//! # use nullink::{Call, Interface};
+//! # struct Jobs { due: Option<u64> }
+//! # impl Service for Jobs {
+//! #     type Cursor = ();
+//! #     const INTERFACES: &'static [Interface] = &[];
+//! #     fn info(&self) -> Info<'_> { Info { vendor: "Example", ..Info::default() } }
+//! #     fn call<'c>(&mut self, _: Call<'c>, _: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
+//! #         Err(Refusal::MethodNotFound)
+//! #     }
+//! # }
+//! # impl Jobs { fn end_due(&mut self, _: &mut Server<'_, (), 8>) {} }
+//! # fn run(mut server: Server<'_, (), 8>, mut jobs: Jobs) -> Result<(), Box<dyn std::error::Error>> {
+//! loop {
+//!     match server.step(&mut jobs)? {
+//!         Event::Timer(_) => jobs.end_due(&mut server), // and publishes what has come of them
+//!         Event::Idle => return Ok(()),
+//!         _ => {}
+//!     }
+//!     server.set_timer(0, jobs.due)?;
+//! }
+//! # }
+//! ```
+//!
 //! # One turn
 //!
 //! After each poll(2), every connection that has something to do gets one turn: what waits is sent,
@@ -265,7 +294,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         // (There is a place for one, unless there is none for anything.)
         let _ = match source.into() {
             Activated::Listener(listener) => server.listen(listener),
-            Activated::Connection(stream) => server.connect(stream).map(drop),
+            Activated::Connection(stream) => server.adopt(stream).map(drop),
         };
         server
     }
@@ -296,7 +325,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     /// # Errors
     ///
     /// If all places are taken.
-    pub fn connect(&mut self, stream: Stream) -> Result<Connection, NoPlace> {
+    pub fn adopt(&mut self, stream: Stream) -> Result<Connection, NoPlace> {
         if let (Some(refuse), 0) = (self.hooks.refuse_descriptors, DESCRIPTORS) {
             refuse(stream.as_fd());
         }
@@ -427,7 +456,8 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
 
     /// Sends an item to everyone who waits for the topic: see
     /// [`Responder::publish`](crate::service::Responder::publish). It is written into their send
-    /// buffers; the next step sends it.
+    /// buffers, and the next step sends it; where there is no room, what waits is sent before. Only a
+    /// client whose socket takes no more is [`Lagging`](crate::service::Lagging).
     ///
     /// # Errors
     ///
@@ -507,7 +537,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         }
     }
 
-    /// Waits for the next event.
+    /// Waits for the next event. (That something is received or sent is none.)
     ///
     /// # Errors
     ///

@@ -134,6 +134,10 @@ pub trait Service {
     /// # }
     /// ```
     ///
+    /// Where it depends on a parameter, `call.parameters().decode_in(&mut [0; 64])?` reads a copy of
+    /// them, and refuses those that are longer. (They are not checked yet.) Or [`call`](Self::call)
+    /// decides: it keeps [`Call::peer`] before it decodes.
+    ///
     /// # Errors
     ///
     /// As [`call`](Self::call).

@@ -9,7 +9,11 @@ use crate::message::Envelope;
 /// been sent: there is no room for the next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Lagging {
-    /// Its connection is closed, and [`Service::abandoned`](super::Service::abandoned) is told.
+    /// Its connection is closed, with [`EncodeError::Lagging`]; [`Service::abandoned`] and
+    /// [`Service::failed`] are told.
+    ///
+    /// [`Service::abandoned`]: super::Service::abandoned
+    /// [`Service::failed`]: super::Service::failed
     #[default]
     Drop,
     /// It misses items. When it has read what it was sent, [`Service::missed`](super::Service::missed)

@@ -261,7 +261,8 @@ impl<'c, C> Responder<'c, C> {
     }
 
     /// Answers later: when something is [`publish`](Self::publish)ed under a topic, which is the
-    /// call's final reply. Until then the client waits, and the calls behind this one, too.
+    /// call's one and final reply, with `more` or without. Until then the client waits, and the calls
+    /// behind this one, too.
     ///
     /// When the client goes away before that, [`Service::abandoned`](super::Service::abandoned) is
     /// given the cursor. (A `oneway` call has nothing to wait for: that happens at once.)
@@ -271,19 +272,20 @@ impl<'c, C> Responder<'c, C> {
     /// [`Refusal::MethodNotImplemented`], if whoever drives the connection serves no other, so that
     /// nothing could be published while this one waits: only `Server` does.
     pub fn park(self, topic: u32, cursor: C) -> Result<Outcome<'c, C>, Refusal> {
-        self.wait(topic, Lagging::Drop, cursor)
+        self.wait(Parking {
+            topic,
+            lagging: Lagging::Drop,
+            continues: false,
+            cursor,
+        })
     }
 
     /// Parks without a reply.
-    fn wait(self, topic: u32, lagging: Lagging, cursor: C) -> Result<Outcome<'c, C>, Refusal> {
+    fn wait(self, parking: Parking<C>) -> Result<Outcome<'c, C>, Refusal> {
         self.can_wait()?;
         Ok(Outcome {
             length: 0,
-            then: Then::Park(Parking {
-                topic,
-                lagging,
-                cursor,
-            }),
+            then: Then::Park(parking),
             brand: PhantomData,
         })
     }
@@ -295,11 +297,12 @@ impl<'c, C> Responder<'c, C> {
         }
     }
 
-    /// Sends an item to everyone who waits for the topic: a reply that others follow to a call with
-    /// `more`, the final reply to any other. It is encoded once, and delivered when the handler has
-    /// returned, whatever it has answered.
+    /// Sends an item to everyone who waits for the topic: a reply that others follow to those who have
+    /// [subscribed](ReplyStream::subscribe), the final reply to those who were [parked](Self::park).
+    /// It is encoded once, and delivered when the handler has returned, whatever it has answered.
     ///
-    /// A topic is a number of the service's own choice. If nobody waits, nothing happens.
+    /// A topic is a number of the service's own choice: 0 for everything, perhaps, and the id of an
+    /// object for what happens to it. If nobody waits, nothing happens.
     ///
     /// # Errors
     ///
@@ -357,6 +360,9 @@ impl<'c, C> Responder<'c, C> {
 
     /// Takes a descriptor that came with the call: the one with this index, beginning with 0. What
     /// is not taken is closed.
+    ///
+    /// It can be anything, a pipe that nobody reads from for example: a write that blocks stops the
+    /// service for everybody.
     ///
     /// # Errors
     ///
@@ -479,7 +485,9 @@ impl<'c, C> ReplyStream<'c, C> {
         }
     }
 
-    /// Waits for what is [`publish`](Responder::publish)ed under a topic: each item is a reply.
+    /// Waits for what is [`publish`](Responder::publish)ed under a topic: each item is a reply. A
+    /// client that has to know from when on it misses nothing needs a first reply:
+    /// [`subscribe_with`](Self::subscribe_with).
     ///
     /// When the client goes away, [`Service::abandoned`](super::Service::abandoned) is given the
     /// cursor.
@@ -493,7 +501,12 @@ impl<'c, C> ReplyStream<'c, C> {
         lagging: Lagging,
         cursor: C,
     ) -> Result<Outcome<'c, C>, Refusal> {
-        self.reply.wait(topic, lagging, cursor)
+        self.reply.wait(Parking {
+            topic,
+            lagging,
+            continues: true,
+            cursor,
+        })
     }
 
     /// The same, after a first reply. Nothing that is published after it is missed.
@@ -516,6 +529,7 @@ impl<'c, C> ReplyStream<'c, C> {
         let then = Then::Park(Parking {
             topic,
             lagging,
+            continues: true,
             cursor,
         });
         Ok(reply.write(then, CONTINUES, &|writer| _ = writer.value(parameters))?)
@@ -676,6 +690,8 @@ pub(super) enum Then<C> {
 pub(super) struct Parking<C> {
     pub topic: u32,
     pub lagging: Lagging,
+    /// Whether other replies may follow the next.
+    pub continues: bool,
     pub cursor: C,
 }
 

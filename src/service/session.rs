@@ -71,8 +71,6 @@ enum State<C> {
 struct Parked<C> {
     parking: Parking<C>,
     method: Method,
-    /// Whether other replies may follow the next.
-    continues: bool,
     /// How many items the client has missed.
     missed: u32,
 }
@@ -252,9 +250,12 @@ impl<'b, C: Copy> Session<'b, C> {
             return;
         };
         let Parking {
-            lagging, cursor, ..
+            lagging,
+            continues,
+            cursor,
+            ..
         } = parked.parking;
-        let continues = parked.continues && !item.last;
+        let continues = continues && !item.last;
         let drain = &mut None;
         let mut room = self.tx.room(drain);
         let written = match parked.missed {
@@ -277,7 +278,7 @@ impl<'b, C: Copy> Session<'b, C> {
                     EncodeError::Full => {
                         // It does not read, and would hold its place for ever.
                         self.tx.clear();
-                        EncodeError::Disconnected.into()
+                        EncodeError::Lagging.into()
                     }
                     error => error.into(),
                 };
@@ -553,7 +554,6 @@ impl<C: Copy> State<C> {
             Then::Park(parking) => State::Parked(Parked {
                 parking,
                 method,
-                continues: mode == Mode::More,
                 missed: 0,
             }),
             Then::Describe(rest) => State::Describing(rest),
