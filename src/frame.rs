@@ -101,6 +101,12 @@ impl<'b> Frames<'b> {
         }
     }
 
+    /// The message that [`search`](Self::search) has found, without its NUL, which stays.
+    pub(crate) fn found(&self) -> &[u8] {
+        let length = self.ready.unwrap_or_default();
+        self.unread().get(..length).unwrap_or_default()
+    }
+
     /// The message that [`search`](Self::search) has found, without its NUL.
     pub fn take(&mut self) -> Option<&mut [u8]> {
         let length = self.ready.take()?;
@@ -386,7 +392,7 @@ impl core::fmt::Debug for Room<'_> {
 }
 
 /// `copy_within(start..end, 0)`, but provably without a panic.
-fn move_to_front(buffer: &mut [u8], start: usize, end: usize) {
+pub(crate) fn move_to_front(buffer: &mut [u8], start: usize, end: usize) {
     let cells = Cell::from_mut(buffer).as_slice_of_cells();
     let from = cells.get(start..end).unwrap_or_default();
     for (to, from) in cells.iter().zip(from) {

@@ -331,6 +331,11 @@ fn scan_reply(message: &[u8]) -> Result<(bool, Spans), Violation> {
     Ok((continues, [error, parameters.flatten()]))
 }
 
+/// Whether a message is a call.
+pub(crate) fn is_call(message: &[u8]) -> bool {
+    matches!(scan_call(message), Ok((_, [Some(_), _])))
+}
+
 /// Scans a message and shows its members.
 fn members(
     message: &[u8],

@@ -240,8 +240,8 @@ impl<'b> Relay<'b> {
     /// Joins two connections.
     ///
     /// One half of `calls` holds what has come from the client, the other what is to be sent to
-    /// the service. So it has to be twice as long as the longest call and its NUL, and `replies`
-    /// the same for replies.
+    /// the service. So it has to be twice as long as the longest call and its NUL, and [`GROWTH`] more
+    /// in each half if calls are [renamed](Verdict::PassAs); `replies` the same for replies.
     pub fn new(calls: &'b mut [u8], replies: &'b mut [u8]) -> Self {
         let (from_client, to_service) = halves(calls);
         let (from_service, to_client) = halves(replies);

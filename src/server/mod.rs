@@ -170,7 +170,7 @@ pub struct Connection {
 pub enum Event<C> {
     /// A client has come.
     Connected(Connection),
-    /// A call was handled.
+    /// A call was handled. Its reply leaves with the next steps.
     Called(Connection),
     /// A connection is over: its client has closed it, or for this reason.
     Disconnected(Connection, Result<(), Error<unix::Error>>),
@@ -308,13 +308,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         if self.listeners.len() >= CONNECTIONS {
             return Err(NoPlace);
         }
-        if let (Some(refuse), 0, Some(socket)) = (
-            self.hooks.refuse_descriptors,
-            DESCRIPTORS,
-            listener.pollable(),
-        ) {
-            refuse(socket);
-        }
+        self.refuse_descriptors(listener.pollable());
         let ready = false;
         let pushed = self.listeners.push(Source { listener, ready });
         pushed.map_err(|_| NoPlace)
@@ -326,9 +320,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     ///
     /// If all places are taken.
     pub fn adopt(&mut self, stream: Stream) -> Result<Connection, NoPlace> {
-        if let (Some(refuse), 0) = (self.hooks.refuse_descriptors, DESCRIPTORS) {
-            refuse(stream.as_fd());
-        }
+        self.refuse_descriptors(Some(stream.as_fd()));
         let peer = stream.peer().ok().flatten();
         self.open(stream, peer, None)
     }
@@ -346,16 +338,34 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         self.clock = Some(clock);
         self.now = clock();
         self.empty_since = self.now;
+        for slot in &mut self.slots {
+            slot.start_over(self.now);
+        }
     }
 
-    /// Sets what the program does for the server; before it gets its listeners, best of all.
+    /// Sets what the program does for the server. It is done for the listeners and connections that
+    /// are there, too.
     pub fn set_hooks(&mut self, hooks: Hooks) {
         self.hooks = hooks;
-        if let (Some(refuse), 0) = (hooks.refuse_descriptors, DESCRIPTORS) {
-            let listeners = self.listeners.iter();
-            listeners
-                .filter_map(|source| source.listener.pollable())
-                .for_each(refuse);
+        for source in &self.listeners {
+            self.refuse_descriptors(source.listener.pollable());
+        }
+        for slot in &self.slots {
+            self.refuse_descriptors(slot.stream.as_ref().map(AsFd::as_fd));
+        }
+        for slot in &mut self.slots {
+            if let (Some(ask), Some(stream)) = (hooks.peer_pidfd, &slot.stream) {
+                slot.pidfd = ask(stream.as_fd());
+            }
+        }
+    }
+
+    /// Has the kernel refuse descriptors on a socket, if nothing takes them, and the program can.
+    fn refuse_descriptors(&self, socket: Option<BorrowedFd<'_>>) {
+        if let (Some(refuse), 0, Some(socket)) =
+            (self.hooks.refuse_descriptors, DESCRIPTORS, socket)
+        {
+            refuse(socket);
         }
     }
 
@@ -636,11 +646,11 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             Err(Errno::INTR) => return Ok(()),
             Err(Errno::NOMEM | Errno::AGAIN | Errno::INVAL) => {
                 // There is none for the table; or it has more entries than this process may have
-                // descriptors, since somebody has changed that. Without one there is a wait, if that
-                // is all there is to do.
-                let wait = wait.unwrap_or(BACK_OFF).min(BACK_OFF);
+                // descriptors, since somebody has changed that. It waits without one; what has more
+                // to do than to wait goes on.
+                let wait = wait.unwrap_or(BACK_OFF).clamp(1, BACK_OFF);
                 let _ = poll(&mut [], Some(&timespec(wait)));
-                return Ok(());
+                [[PollFlags::empty(); 3]; CONNECTIONS]
             }
             Err(errno) => return Err(errno.into()),
         };

@@ -166,7 +166,11 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
         if !is_sent || !matches!(self.role, Role::Raw { .. }) {
             return None;
         }
-        self.vacate()
+        let mut stream = self.vacate();
+        if let Some(stream) = &mut stream {
+            stream.leave_messages();
+        }
+        stream
     }
 
     /// Whether there is room for a connection; if need be, in place of one that only lingers.
@@ -184,6 +188,11 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
     /// Whether it has something to do, after a poll.
     pub fn has_work(&self) -> bool {
         self.busy || !self.found.is_empty()
+    }
+
+    /// What has been going on began now.
+    pub fn start_over(&mut self, now: u64) {
+        self.since = now;
     }
 
     /// The time at which it has waited for too long.
@@ -263,14 +272,15 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
             // Nobody will read what is owed.
             return Err(unix::Error::Closed);
         }
-        if self.is_device() {
-            if readable && !self.session.is_open() && !self.session.spare().is_empty() {
+        if self.is_device() && !self.session.is_upgraded() {
+            let owed = !self.session.is_open() || self.wants.contains(PollFlags::OUT);
+            if readable && owed && !self.session.spare().is_empty() {
                 readable = false;
                 if self.receive()? == Some(0) {
                     return Err(unix::Error::Closed);
                 }
             }
-            if self.session.begins_anew() {
+            if self.session.begins_anew(owed) {
                 self.begin_anew(service, shared.spare);
             }
         }
@@ -290,7 +300,15 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
                 return Ok(Turn::Over);
             };
             *budget = left;
-            let step = self.step(service, shared);
+            let step = match self.step(service, shared) {
+                // (The session does not know what was put aside.)
+                Step::Read | Step::Parked | Step::Upgraded(_) | Step::Ended(_)
+                    if self.ahead.is_some() =>
+                {
+                    Step::Write
+                }
+                step => step,
+            };
             match step {
                 Step::Called => {
                     self.progress = true;
@@ -306,11 +324,16 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
                 }
                 Step::Read if readable => {
                     readable = false;
-                    if self.receive()?.is_none() {
-                        self.wants = PollFlags::IN;
-                        return Ok(Turn::Over);
+                    match self.receive()? {
+                        // (Half a message is no matter of a line that ends.)
+                        Some(0) if self.is_device() => return Err(unix::Error::Closed),
+                        Some(_) => {}
+                        None => {
+                            self.wants = PollFlags::IN;
+                            return Ok(Turn::Over);
+                        }
                     }
-                    if self.is_device() && self.session.begins_anew() {
+                    if self.is_device() && self.session.begins_anew(false) {
                         self.begin_anew(service, shared.spare);
                     }
                 }
@@ -351,10 +374,14 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
     /// goes away, which every poll looks for; but on a device nobody goes away. There, another client
     /// comes, and begins with a NUL.
     fn wants_while_owed(&mut self) -> PollFlags {
-        match self.is_device() && !self.session.spare().is_empty() {
-            true => PollFlags::IN,
-            false => PollFlags::empty(),
+        if !self.is_device() {
+            return PollFlags::empty();
         }
+        if self.session.spare().is_empty() {
+            // There has to be room for that NUL.
+            self.session.skip();
+        }
+        PollFlags::IN
     }
 
     /// On a device there is a new client: what the one before was owed is dropped.
@@ -366,7 +393,7 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
         self.session.abandon(service);
         self.session.detach();
         self.reclaim(spare);
-        if mem::take(&mut self.cut) {
+        if self.cut {
             // The message that was not sent to its end is none of the new client's.
             self.session.put(&[0]);
         }
@@ -382,15 +409,18 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
             stream,
             session,
             ahead,
+            cut,
             ..
         } = self;
         let can_wait = ahead.is_none() && shared.spare.is_some();
+        let carries = stream.as_ref().is_some_and(Stream::carries_descriptors);
         let spare = &mut *shared.spare;
         let mut drain = |bytes: &[u8]| {
             let sent = match stream.as_mut().map(|stream| stream.send_now(bytes, &[])) {
                 Some(Ok(sent)) => sent.unwrap_or(0),
                 _ => return false,
             };
+            *cut = is_cut(bytes, sent).unwrap_or(*cut);
             let rest = bytes.get(sent..).unwrap_or_default();
             if rest.is_empty() {
                 return true;
@@ -416,7 +446,7 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
         let lent = Lent {
             peer: self.peer,
             pidfd: self.pidfd.as_ref(),
-            descriptors: (FDS > 0).then_some(Descriptors {
+            descriptors: (FDS > 0 && carries).then_some(Descriptors {
                 received: &mut self.received,
                 attached: &mut self.attached,
             }),
@@ -501,7 +531,7 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
         }
         self.session.deliver(item);
         self.busy = true;
-        if self.session.is_dropped() {
+        if self.session.is_dropped() && self.session.pending().is_empty() {
             self.reclaim(spare);
         }
     }
@@ -573,6 +603,7 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
 
     /// Closes the connection, in such a way that what was sent arrives.
     fn hang_up(&mut self, unread: bool, shared: &mut Shared<'_, 'b>) {
+        self.reclaim(shared.spare);
         self.session.restart();
         match self.stream.take() {
             Some(stream) if unread && stream.lingers() => {

@@ -8,7 +8,7 @@ use super::responder::{
 use super::{Lagging, Lent, Service};
 use crate::error::{EncodeError, Error, TooLong, Violation};
 use crate::frame::{Drain, Frames, Outbox, Room};
-use crate::message::{Call, Envelope, Mode};
+use crate::message::{Call, Envelope, Mode, is_call};
 use crate::name;
 
 /// The state of one connection to a service. It reads and writes nothing: a driver gives it what
@@ -171,8 +171,21 @@ impl<'b, C: Copy> Session<'b, C> {
 
     /// Whether, on a device, a new client has begun, with an empty message: it and what comes
     /// before it are gone then, but for calls that nothing keeps from being handled.
-    pub(crate) fn begins_anew(&mut self) -> bool {
-        self.rx.cut_before_empty(!self.is_open())
+    ///
+    /// Its NUL can have ended what the client before has left half-sent. So what comes while something
+    /// is owed, and is no call, says the same.
+    pub(crate) fn begins_anew(&mut self, owed: bool) -> bool {
+        if self.rx.cut_before_empty(owed) {
+            return true;
+        }
+        if !owed {
+            return false;
+        }
+        match self.rx.search() {
+            Ok(true) if !is_call(self.rx.found()) => self.rx.take().is_some(),
+            Ok(_) => false,
+            Err(TooLong) => true,
+        }
     }
 
     /// On a device, what has come of a message is not a part of the next.
@@ -210,6 +223,11 @@ impl<'b, C: Copy> Session<'b, C> {
     /// Whether calls are taken: nothing is owed to the one before.
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.state, State::Open)
+    }
+
+    /// Whether what comes belongs to another protocol, when all is sent.
+    pub(crate) fn is_upgraded(&self) -> bool {
+        matches!(self.state, State::Upgraded(_))
     }
 
     /// Whether what waits to be sent takes more than half of its buffer.

@@ -45,8 +45,9 @@ impl Peer {
     /// A pidfd of the process that has this peer's number *now*: pidfd_open(2). The peer may have
     /// ended, and its number be that of another process.
     ///
-    /// The one that can't be wrong is `SO_PEERPIDFD`, unix(7), which has to be asked for with
-    /// getsockopt(2): a program that has to act on processes does that itself.
+    /// The one that can't be wrong is `SO_PEERPIDFD`, unix(7), for which rustix has no call: a program
+    /// that has to act on processes supplies it ([`Hooks`](crate::server::Hooks)), and has it from
+    /// [`Responder::pidfd`](crate::service::Responder::pidfd).
     ///
     /// # Errors
     ///

@@ -20,6 +20,7 @@ use super::receive::{self, Reading, Take};
 use super::socket::{self, Kind, Role};
 use super::time::{Deadline, Timeouts, wait};
 use crate::address::Address;
+use crate::frame::move_to_front;
 use crate::peer::Descriptor;
 
 /// A connection: over a Unix socket, over TCP, or over a character device.
@@ -45,6 +46,8 @@ pub struct Stream {
     reading: Reading,
     /// The last read has ended inside of a message.
     inside: bool,
+    /// Messages that are empty are none: on a device, while there are messages.
+    skips_empty: bool,
     send: Option<Duration>,
     reply: Option<Deadline>,
 }
@@ -111,6 +114,7 @@ impl Stream {
             terminal: None,
             reading: Reading::Freely,
             inside: false,
+            skips_empty: kind == Kind::Device,
             send: None,
             reply: None,
         }
@@ -205,6 +209,16 @@ impl Stream {
     /// Whether this is a device, which nobody can close for its peer.
     pub(crate) fn is_device(&self) -> bool {
         self.kind == Kind::Device
+    }
+
+    /// What comes from now on are no messages.
+    pub(crate) fn leave_messages(&mut self) {
+        self.skips_empty = false;
+    }
+
+    /// Whether descriptors can be sent, and can come.
+    pub(crate) fn carries_descriptors(&self) -> bool {
+        self.kind == Kind::Unix
     }
 
     /// Whether closing takes time, so that what was sent arrives.
@@ -352,10 +366,19 @@ impl Stream {
             }
             let take = take.as_mut().map(|take| &mut **take as Take<'_>);
             let inside = self.inside;
-            match (self.receive(buffer, take, flags)?, &mut self.reply) {
-                // On a device, a client begins with a message that is empty.
-                (Some(1), _)
-                    if self.kind == Kind::Device && !inside && buffer.starts_with(&[0]) => {}
+            let received = self.receive(buffer, take, flags)?;
+            let received = match received {
+                // On a device, a client begins with a message that is empty; and a service ends so
+                // what it could not send to the one before.
+                Some(count @ 1..) if self.skips_empty && !inside => {
+                    match skip_empty(buffer, count) {
+                        0 => continue,
+                        count => Some(count),
+                    }
+                }
+                received => received,
+            };
+            match (received, &mut self.reply) {
                 (Some(count), reply) => {
                     if let Some(deadline) = reply {
                         deadline.received(buffer.get(..count).unwrap_or_default());
@@ -456,6 +479,14 @@ impl Write for Stream {
     fn flush(&mut self) -> Result<(), Error> {
         Ok(())
     }
+}
+
+/// Removes NULs from the beginning of what was received, and returns how much is left.
+fn skip_empty(buffer: &mut [u8], count: usize) -> usize {
+    let received = buffer.get(..count).unwrap_or_default();
+    let empty = received.iter().take_while(|byte| **byte == 0).count();
+    move_to_front(buffer, empty, count);
+    count.saturating_sub(empty)
 }
 
 #[cfg(test)]

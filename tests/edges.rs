@@ -1,0 +1,324 @@
+//! Where several things come together: connections that are there before their server's settings,
+//! replies that were put aside, lines that end, stall, or have another client.
+#![cfg(all(feature = "unix", target_os = "linux"))]
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nullink::server::{Event, Hooks, Limits, Server, Slots};
+use nullink::service::{GetInfo, Info, Outcome, Refusal, Responder, Service};
+use nullink::unix::{Listener, OwnedFd, Stream};
+use nullink::{Call, Client, Interface, interface};
+use rustix::fd::{AsFd, AsRawFd};
+use rustix::io::{ioctl_fionbio, read, write};
+use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+use serde::Serialize;
+
+/// Long and short replies, one that waits, and one with a descriptor.
+struct Edges {
+    long: String,
+    longer: String,
+}
+
+#[derive(Serialize)]
+struct Text<'a> {
+    text: &'a str,
+}
+
+#[derive(Serialize)]
+struct Number {
+    n: usize,
+}
+
+impl Service for Edges {
+    type Cursor = ();
+    const INTERFACES: &'static [Interface] = &[interface!(
+        text
+        "
+interface org.example.edges
+method Short() -> (text: string)
+method Long() -> (text: string)
+# Longer than any buffer
+method Longer() -> (text: string)
+# The same, and waits then
+method LongerOrLater() -> (text: string)
+method Later() -> (text: string)
+method Descriptor() -> (n: int)
+"
+    )];
+
+    fn info(&self) -> Info<'_> {
+        Info::default()
+    }
+
+    fn call<'c>(
+        &mut self,
+        call: Call<'c>,
+        mut reply: Responder<'c>,
+    ) -> Result<Outcome<'c>, Refusal> {
+        let longer = Text { text: &self.longer };
+        Ok(match call.member() {
+            "Short" => reply.send(&Text { text: "short" })?,
+            "Long" => reply.send(&Text { text: &self.long })?,
+            "Longer" => reply.send(&longer)?,
+            "LongerOrLater" => match reply.send(&longer) {
+                Ok(outcome) => outcome,
+                Err(unsent) => unsent.reply.park(1, ())?,
+            },
+            "Later" => reply.park(1, ())?,
+            _ => {
+                let (descriptor, _) = Stream::pair().map_err(|_| Refusal::PermissionDenied)?;
+                match reply.attach(descriptor.into()) {
+                    Ok(n) => reply.send(&Number { n })?,
+                    Err(_) => return Err(Refusal::PermissionDenied),
+                }
+            }
+        })
+    }
+}
+
+impl Edges {
+    fn new(long: usize) -> Self {
+        Edges {
+            long: "x".repeat(long),
+            longer: "y".repeat(700_000),
+        }
+    }
+}
+
+fn call(member: &str) -> String {
+    format!("{{\"method\":\"org.example.edges.{member}\"}}\0")
+}
+
+const SHORT: &str = "{\"parameters\":{\"text\":\"short\"}}\0";
+
+/// A line: one end, and the path of the other.
+fn line() -> (OwnedFd, String) {
+    let line = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    grantpt(&line).unwrap();
+    unlockpt(&line).unwrap();
+    let other = ioctl_tiocgptpeer(&line, OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    let path = format!("/proc/self/fd/{}", other.as_raw_fd());
+    let path = std::fs::read_link(path).unwrap();
+    (line, format!("device:{}", path.display()))
+}
+
+fn send(to: impl AsFd, text: &str) {
+    assert_eq!(write(to, text.as_bytes()), Ok(text.len()));
+}
+
+/// Makes the server's steps and reads, until what was read ends so.
+fn run_until<const N: usize, const FDS: usize>(
+    server: &mut Server<'_, (), N, FDS>,
+    service: &mut Edges,
+    from: impl AsFd,
+    end: &str,
+) -> String {
+    ioctl_fionbio(&from, true).unwrap();
+    let (mut all, mut buffer) = (Vec::new(), vec![0; 1 << 16]);
+    let begin = Instant::now();
+    while !all.ends_with(end.as_bytes()) {
+        server.try_step(service).unwrap();
+        while let Ok(count @ 1..) = read(&from, &mut buffer[..]) {
+            all.extend_from_slice(&buffer[..count]);
+        }
+        let text = || String::from_utf8_lossy(&all).into_owned();
+        assert!(begin.elapsed() < Duration::from_secs(60), "{:?}", text());
+    }
+    String::from_utf8(all).unwrap()
+}
+
+/// Steps that wait for nothing, until there is nothing to be done.
+fn settle<const N: usize, const FDS: usize>(
+    server: &mut Server<'_, (), N, FDS>,
+    service: &mut Edges,
+) {
+    for _ in 0..20 {
+        server.try_step(service).unwrap();
+    }
+}
+
+#[test]
+fn l3_a_connection_that_is_there_before_the_clock_is_idle_from_then_on() {
+    let (ours, theirs) = Stream::pair().unwrap();
+    let mut slots = Slots::<2, 1024, 1024>::new();
+    let mut server = Server::new(theirs, &mut slots);
+    server.set_clock(|| 1_000_000);
+    server.set_limits(Limits {
+        idle: Some(Duration::from_secs(30)),
+        ..Limits::default()
+    });
+    send(&ours, &call("Short"));
+    let event = server.step(&mut Edges::new(0)).unwrap();
+    assert!(matches!(event, Event::Called(_)), "{event:?}");
+}
+
+#[test]
+fn x2_hooks_are_for_connections_that_are_there_too() {
+    static ASKED: AtomicUsize = AtomicUsize::new(0);
+    let (_ours, theirs) = Stream::pair().unwrap();
+    let mut slots = Slots::<2, 1024, 1024>::new();
+    let mut server: Server<'_, (), 2> = Server::new(theirs, &mut slots);
+    server.set_hooks(Hooks {
+        refuse_descriptors: Some(|_| _ = ASKED.fetch_add(1, Ordering::Relaxed)),
+        peer_pidfd: Some(|_| {
+            ASKED.fetch_add(1, Ordering::Relaxed);
+            None
+        }),
+    });
+    assert_eq!(ASKED.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn c1_a_reply_that_was_put_aside_arrives_before_the_end() {
+    let (ours, theirs) = Stream::pair().unwrap();
+    let mut slots = Box::new(Slots::<2, 1024, 600_000>::new());
+    let mut server = Server::new(theirs, &mut slots);
+    let mut service = Edges::new(500_000);
+    // The second reply fits nowhere, and ends the connection.
+    send(&ours, &(call("Long") + &call("Longer")));
+    let text = run_until(&mut server, &mut service, &ours, "\"}}\0");
+    assert!(text.len() > 500_000);
+}
+
+#[test]
+fn c6_a_reply_that_was_put_aside_arrives_although_the_next_call_waits() {
+    let (ours, theirs) = Stream::pair().unwrap();
+    let mut slots = Box::new(Slots::<2, 1024, 600_000>::new());
+    let mut server = Server::new(theirs, &mut slots);
+    let mut service = Edges::new(500_000);
+    send(&ours, &(call("Long") + &call("LongerOrLater")));
+    let text = run_until(&mut server, &mut service, &ours, "\"}}\0");
+    assert!(text.len() > 500_000);
+}
+
+#[test]
+fn x1_where_no_descriptor_can_go_the_handler_keeps_it() {
+    let listener = Listener::bind("tcp:127.0.0.1:0").unwrap();
+    let address = format!("tcp:127.0.0.1:{}", listener.port().unwrap());
+    let mut slots = Slots::<2, 1024, 1024, 2>::new();
+    let mut server = Server::new(listener, &mut slots);
+    let client = Stream::connect(&address).unwrap();
+    send(&client, &call("Descriptor"));
+    let denied = "{\"error\":\"org.varlink.service.PermissionDenied\"}\0";
+    run_until(&mut server, &mut Edges::new(0), &client, denied);
+}
+
+#[test]
+fn f5_a_line_that_ends_inside_of_a_message_is_given_up() {
+    let (line, address) = line();
+    let mut slots = Slots::<2, 1024, 1024>::new();
+    let mut server = Server::new(Listener::bind(&address).unwrap(), &mut slots);
+    let mut service = Edges::new(0);
+    assert!(matches!(server.step(&mut service), Ok(Event::Connected(_))));
+    send(&line, "{\"method");
+    settle(&mut server, &mut service);
+    drop(line);
+    let event = server.step(&mut service);
+    assert!(matches!(event, Ok(Event::Disconnected(_, Ok(())))));
+}
+
+#[test]
+fn c1_a_line_has_a_new_client_although_the_one_before_has_left_half_a_call() {
+    // One that waits, and one that has not read all of its reply.
+    for (owed, long) in [("Later", 0), ("Long", 90_000)] {
+        let (line, address) = line();
+        let mut slots = Box::new(Slots::<2, 1024, 100_000>::new());
+        let mut server = Server::new(Listener::bind(&address).unwrap(), &mut slots);
+        let mut service = Edges::new(long);
+        assert!(matches!(server.step(&mut service), Ok(Event::Connected(_))));
+        send(&line, &format!("\0{}{{\"meth", call(owed)));
+        settle(&mut server, &mut service);
+        // What a client begins with: one NUL, which ends that half.
+        send(&line, "\0");
+        send(&line, &call("Short"));
+        let text = run_until(&mut server, &mut service, &line, SHORT);
+        assert!(text.len() < 90_000, "the line is not that long");
+    }
+}
+
+#[test]
+fn l1_a_stalled_line_keeps_nobody_busy() {
+    let (line, address) = line();
+    let mut slots = Box::new(Slots::<2, 1024, 100_000>::new());
+    let mut server = Server::new(Listener::bind(&address).unwrap(), &mut slots);
+    let mut service = Edges::new(90_000);
+    assert!(matches!(server.step(&mut service), Ok(Event::Connected(_))));
+    send(&line, &(call("Long") + &call("Short")));
+    settle(&mut server, &mut service);
+    send(&line, &call("Short"));
+    settle(&mut server, &mut service);
+    // Nothing is ready, however often it is asked for.
+    let mut fds: Vec<_> = server.poll_fds().collect();
+    let now = rustix::event::Timespec::default();
+    assert_eq!(rustix::event::poll(&mut fds, Some(&now)), Ok(0));
+    assert_eq!(server.timeout(), None);
+}
+
+#[test]
+fn c1_what_was_cut_off_on_a_line_ends_with_a_nul_however_often_the_time_was_over() {
+    static NOW: AtomicUsize = AtomicUsize::new(0);
+    let (line, address) = line();
+    let mut slots = Box::new(Slots::<2, 1024, 100_000>::new());
+    let mut server = Server::new(Listener::bind(&address).unwrap(), &mut slots);
+    let mut service = Edges::new(90_000);
+    server.set_clock(|| NOW.load(Ordering::Relaxed) as u64);
+    server.set_limits(Limits {
+        write: Some(Duration::from_secs(1)),
+        ..Limits::default()
+    });
+    assert!(matches!(server.step(&mut service), Ok(Event::Connected(_))));
+    send(&line, &call("Long"));
+    settle(&mut server, &mut service);
+    for _ in 0..3 {
+        NOW.fetch_add(1500, Ordering::Relaxed);
+        settle(&mut server, &mut service);
+    }
+    server.set_limits(Limits::default());
+    send(&line, "\0");
+    send(&line, &call("Short"));
+    let text = run_until(&mut server, &mut service, &line, SHORT);
+    let (cut, rest) = text.split_once('\0').unwrap();
+    assert!(cut.ends_with('x'), "{:?}", cut.get(cut.len() - 20..));
+    assert!(rest.ends_with(SHORT));
+}
+
+#[test]
+fn f1_empty_messages_before_others_are_none_on_a_line() {
+    // What a client reads, and what `serve` reads, all at once.
+    let info = "{\"parameters\":{\"vendor\":\"\",\"product\":\"\",\"version\":\"\",\
+        \"url\":\"\",\"interfaces\":[]}}\0";
+    let (line, address) = line();
+    let stream = Stream::connect(&address).unwrap();
+    send(&line, &format!("\0{info}"));
+    let (mut receive, mut send_buffer) = ([0; 512], [0; 512]);
+    let mut client = Client::new(stream, &mut receive, &mut send_buffer);
+    // (It has asked before it reads, and the answer is there.)
+    assert!(client.call(&GetInfo).is_ok());
+
+    let (line, address) = self::line();
+    let stream = Listener::bind(&address).unwrap().accept().unwrap();
+    send(&line, &format!("\0\0{}", call("Short")));
+    thread::spawn(move || {
+        let (mut receive, mut send) = ([0; 512], [0; 512]);
+        let _ = nullink::serve(&mut Edges::new(0), stream, &mut receive, &mut send);
+    });
+    let mut reply = [0; SHORT.len()];
+    assert_eq!(read(&line, &mut reply), Ok(SHORT.len()));
+    assert_eq!(reply, SHORT.as_bytes());
+}
+
+#[test]
+fn u1_serve_can_stop_at_upgrades_too() {
+    let (ours, mut theirs) = Stream::pair().unwrap();
+    theirs.stop_at_upgrades(true);
+    let calls = "{\"method\":\"org.varlink.service.GetInfo\",\"upgrade\":true}\0raw";
+    send(&ours, calls);
+    let mut first = [0; 128];
+    // A service would answer, and hand the stream over: it finds the other protocol untouched.
+    let count = embedded_io::Read::read(&mut theirs, &mut first).unwrap();
+    assert_eq!(&first[..count], &calls.as_bytes()[..calls.len() - 3]);
+    let count = embedded_io::Read::read(&mut theirs, &mut first).unwrap();
+    assert_eq!(&first[..count], b"raw");
+}
