@@ -2,6 +2,7 @@
 //! replies that were put aside, lines that end, stall, or have another client.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -173,7 +174,8 @@ fn x2_hooks_are_for_connections_that_are_there_too() {
 #[test]
 fn c1_a_reply_that_was_put_aside_arrives_before_the_end() {
     let (ours, theirs) = Stream::pair().unwrap();
-    let mut slots = Box::new(Slots::<2, 1024, 600_000>::new());
+    static SLOTS: Mutex<Slots<2, 1024, 600_000>> = Mutex::new(Slots::new());
+    let mut slots = SLOTS.lock().unwrap();
     let mut server = Server::new(theirs, &mut slots);
     let mut service = Edges::new(500_000);
     // The second reply fits nowhere, and ends the connection.
@@ -185,7 +187,8 @@ fn c1_a_reply_that_was_put_aside_arrives_before_the_end() {
 #[test]
 fn c6_a_reply_that_was_put_aside_arrives_although_the_next_call_waits() {
     let (ours, theirs) = Stream::pair().unwrap();
-    let mut slots = Box::new(Slots::<2, 1024, 600_000>::new());
+    static SLOTS: Mutex<Slots<2, 1024, 600_000>> = Mutex::new(Slots::new());
+    let mut slots = SLOTS.lock().unwrap();
     let mut server = Server::new(theirs, &mut slots);
     let mut service = Edges::new(500_000);
     send(&ours, &(call("Long") + &call("LongerOrLater")));
