@@ -182,6 +182,11 @@ impl<'t> Accounts<'t> {
             .chain(self.added.iter().map(Added::account))
     }
 
+    /// The first account that is meant.
+    fn find(&self, is: &dyn Fn(&Account<'_>) -> bool) -> Option<Account<'_>> {
+        self.all().find(|account| is(account))
+    }
+
     /// Whether /etc/group has a group: group(5).
     fn has_group(&self, gid: u32) -> bool {
         let lines = self.group.split(|byte| *byte == b'\n');
@@ -195,10 +200,10 @@ impl<'t> Accounts<'t> {
         let name = account.name;
         if name.is_empty()
             || name.bytes().any(|byte| matches!(byte, b':' | b'\n'))
-            || self.all().any(|other| other.name == name)
+            || self.find(&|other| other.name == name).is_some()
         {
             Err("name")
-        } else if self.all().any(|other| other.uid == account.uid) {
+        } else if self.find(&|other| other.uid == account.uid).is_some() {
             Err("uid")
         } else if !self.has_group(account.gid) {
             Err("gid")
@@ -228,10 +233,8 @@ impl Service for Accounts<'_> {
                 let accounts = List(self.all());
                 return Ok(reply.send(&All { accounts })?);
             }
-            Methods::GetByUid(GetByUid { uid }) => self.all().find(|account| account.uid == uid),
-            Methods::GetByName(GetByName { name }) => {
-                self.all().find(|account| account.name == name)
-            }
+            Methods::GetByUid(GetByUid { uid }) => self.find(&|account| account.uid == uid),
+            Methods::GetByName(GetByName { name }) => self.find(&|account| account.name == name),
             Methods::Add(Add { account }) => match self.add(&account) {
                 Ok(()) => Some(account),
                 Err(field) => return Ok(reply.error(&Error::CreationFailed { field })?),

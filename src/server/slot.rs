@@ -589,6 +589,7 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
     }
 
     /// Closes the connection, in such a way that what was sent arrives.
+    #[inline(never)] // smaller: its variables make no frame of a caller larger
     fn hang_up(&mut self, unread: bool, shared: &mut Shared<'_, 'b>) {
         self.session.restart();
         match self.stream.take() {
