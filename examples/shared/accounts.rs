@@ -21,17 +21,29 @@ pub struct Account<'a> {
 impl<'a> Account<'a> {
     /// A line of /etc/passwd: passwd(5).
     fn parse(line: &'a [u8]) -> Option<Self> {
-        let mut fields = core::str::from_utf8(line).ok()?.split(':');
+        let mut fields = fields(line);
         let (name, _password) = (fields.next()?, fields.next()?);
         Some(Account {
             name,
             uid: fields.next()?.parse().ok()?,
             gid: fields.next()?.parse().ok()?,
-            full_name: fields.next()?.split(',').next()?,
+            full_name: before_comma(fields.next()?),
             home: fields.next()?,
             shell: fields.next()?,
         })
     }
+}
+
+/// The full name is the first of what a field of several has.
+fn before_comma(field: &str) -> &str {
+    let end = field.bytes().position(|byte| byte == b',');
+    end.and_then(|end| field.get(..end)).unwrap_or(field)
+}
+
+/// The fields of a line, up to one that is no text.
+fn fields(line: &[u8]) -> impl Iterator<Item = &str> {
+    let fields = line.split(|byte| *byte == b':');
+    fields.map_while(|field| core::str::from_utf8(field).ok())
 }
 
 /// The methods, one definition for both sides: a variant is what the service dispatches to, what
@@ -170,11 +182,16 @@ impl<'t> Accounts<'t> {
             .chain(self.added.iter().map(Added::account))
     }
 
+    /// The first account that is meant.
+    fn find(&self, is: &dyn Fn(&Account<'_>) -> bool) -> Option<Account<'_>> {
+        self.all().find(|account| is(account))
+    }
+
     /// Whether /etc/group has a group: group(5).
     fn has_group(&self, gid: u32) -> bool {
         let lines = self.group.split(|byte| *byte == b'\n');
         lines
-            .filter_map(|line| core::str::from_utf8(line).ok()?.split(':').nth(2))
+            .filter_map(|line| fields(line).nth(2))
             .any(|group| group.parse() == Ok(gid))
     }
 
@@ -182,11 +199,11 @@ impl<'t> Accounts<'t> {
     fn add(&mut self, account: &Account<'_>) -> Result<(), &'static str> {
         let name = account.name;
         if name.is_empty()
-            || name.contains([':', '\n'])
-            || self.all().any(|other| other.name == name)
+            || name.bytes().any(|byte| matches!(byte, b':' | b'\n'))
+            || self.find(&|other| other.name == name).is_some()
         {
             Err("name")
-        } else if self.all().any(|other| other.uid == account.uid) {
+        } else if self.find(&|other| other.uid == account.uid).is_some() {
             Err("uid")
         } else if !self.has_group(account.gid) {
             Err("gid")
@@ -216,10 +233,8 @@ impl Service for Accounts<'_> {
                 let accounts = List(self.all());
                 return Ok(reply.send(&All { accounts })?);
             }
-            Methods::GetByUid(GetByUid { uid }) => self.all().find(|account| account.uid == uid),
-            Methods::GetByName(GetByName { name }) => {
-                self.all().find(|account| account.name == name)
-            }
+            Methods::GetByUid(GetByUid { uid }) => self.find(&|account| account.uid == uid),
+            Methods::GetByName(GetByName { name }) => self.find(&|account| account.name == name),
             Methods::Add(Add { account }) => match self.add(&account) {
                 Ok(()) => Some(account),
                 Err(field) => return Ok(reply.error(&Error::CreationFailed { field })?),

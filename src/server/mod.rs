@@ -638,6 +638,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     }
 
     /// Waits until something is ready, but not longer than `limit` milliseconds.
+    #[inline(never)] // smaller: its variables make no frame of a caller larger
     fn poll(&mut self, limit: Option<u64>) -> Result<(), unix::Error> {
         let wait = self.timeout().into_iter().chain(limit).min();
         let takes = self.takes_connections();

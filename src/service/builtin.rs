@@ -160,6 +160,7 @@ pub(super) fn is(interface: &Interface) -> bool {
 }
 
 /// Answers a call of this interface.
+#[inline(never)] // smaller: its variables make no frame of a caller larger
 pub(super) fn call<'c, S: Service>(
     service: &S,
     call: Call<'c>,

@@ -415,6 +415,7 @@ impl<'b, C: Copy> Session<'b, C> {
     }
 
     /// Handles the call that has been found.
+    #[inline(never)] // smaller: its variables make no frame of a caller larger
     fn dispatch<S: Service<Cursor = C>>(
         &mut self,
         service: &mut S,
@@ -580,6 +581,7 @@ impl<C: Copy> State<C> {
 }
 
 /// Writes a standard error.
+#[inline(never)] // smaller: its variables make no frame of a caller larger
 fn write_error(mut room: Room<'_>, error: &ServiceError<'_>) -> Result<usize, EncodeError> {
     let interface = SERVICE.name();
     let envelope = Envelope::Error { interface };

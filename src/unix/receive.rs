@@ -7,7 +7,7 @@
 //! for at the one place where they may be, the first byte of a message, and are a mistake everywhere
 //! else.
 
-use core::mem::MaybeUninit;
+use core::mem::{ManuallyDrop, MaybeUninit};
 
 use rustix::fd::OwnedFd;
 use rustix::io::{Errno, IoSliceMut, retry_on_intr};
@@ -117,7 +117,9 @@ pub(super) fn raw(
     buffer: &mut [u8],
     flags: RecvFlags,
 ) -> Result<Option<(usize, bool)>, Error> {
-    message(socket, buffer, &mut RecvAncillaryBuffer::default(), flags)
+    // (There is no room in it for anything that would have to be dropped.)
+    let mut control = ManuallyDrop::new(RecvAncillaryBuffer::default());
+    message(socket, buffer, &mut control, flags)
 }
 
 /// The same, where no descriptors are welcome. The kernel has closed those that were there.

@@ -1,6 +1,7 @@
 #!/bin/sh
-# The proofs that need no more than a linker: nothing allocates and nothing panics, at any level
-# of optimisation; and that the proofs would notice.
+# The proofs about programs without libc: nothing allocates and the core does not panic, at any level
+# of optimisation, or it would not link; how large the service accounts is, what memory it takes, which
+# panics are left in it, and which system calls it makes. And that the proofs would notice.
 set -eu
 cd "$(dirname "$0")"
 out=$(mktemp -d)
@@ -78,4 +79,54 @@ elif [ "${CI:-}" = true ]; then
 else
     echo "skipped: needs strace"
 fi
+
+# The example accounts. Its budget is a file of 24 KiB and 100 KiB of memory with 8 connections of
+# 4 KiB each way, of which those are 64. That is not reached; it shall not get worse.
+size=$(stat -c %s "$out/z/accounts")
+echo "freestanding: accounts takes $size bytes (budget: 24576)"
+[ "$size" -le 63000 ] || fail "accounts takes more than 63000 bytes"
+
+if command -v python3 >/dev/null; then
+    for level in 1 2 3 s; do
+        python3 accounts.py "$out/$level/accounts" >/dev/null || fail "accounts does not serve at level $level"
+    done
+    memory=$(python3 accounts.py "$out/z/accounts") || fail "accounts does not serve"
+    echo "freestanding: accounts has $memory KiB of memory for 8 connections (budget: 100)"
+    [ "$memory" -le 184 ] || fail "accounts has more than 184 KiB of memory"
+elif [ "${CI:-}" = true ]; then
+    fail "needs python3"
+else
+    echo "skipped: needs python3"
+fi
+if command -v strace >/dev/null && command -v python3 >/dev/null; then
+    python3 accounts.py "$out/z/accounts" "$out/trace" >/dev/null
+    calls=$(sed -n 's/^\([a-z_0-9]*\)(.*/\1/p' "$out/trace" | sort -u | tr '\n' ' ')
+    expected="clock_gettime close execve exit fcntl getpid getsockopt open ppoll read recvmsg sendto setsockopt "
+    [ "$calls" = "$expected" ] || fail "accounts makes the system calls $calls"
+fi
+
+# Who can panic: nobody but rustix, which doubts what it is given and what the kernel says.
+#   os/fd/owned.rs: a descriptor is not -1. Those here come from the kernel, from successful calls
+#     (ret_owned_fd), or from LISTEN_FDS, and are 3 or more.
+#   net/sockopt.rs, and what is merged from it: getsockopt(2) gives as many bytes as the option has.
+#   net/addr.rs: an index into sun_path, behind a look at its length; at this level the compiler does
+#     not see that.
+#   net/socket_addr_any.rs: the address that recvmsg(2) gives is not shorter than its family, and not
+#     longer than the room for it.
+#   io/errno.rs: the number of an error is one.
+./build.sh "$out/named" z "-Cstrip=none -Cdebuginfo=1" || fail "does not build with names"
+objdump -dC --no-show-raw-insn "$out/named/accounts" >"$out/code"
+awk '/^[0-9a-f]+ </ { of = $2 }
+    /(call|jmp) .*<core::.*(panic|_fail)/ && of !~ /^<core::/ { sub(":", "", $1); print $1 }' "$out/code" |
+    while read -r address; do
+        # Its innermost place outside of core: function and line.
+        addr2line -ifC -e "$out/named/accounts" "$address" | paste - - |
+            grep -v '	/rustc/[0-9a-f]*/library/' | head -n 1
+    done >"$out/panics"
+[ -s "$out/panics" ] || fail "no panics are found: is the search for them broken?"
+if grep -Ev 'rustix-[^/]*/src/(maybe_polyfill/no_std/os/fd/owned|backend/linux_raw/(net/(sockopt|addr)|io/errno)|net/socket_addr_any)[.]rs:|^rustix::net::socket_addr_any::SocketAddrAny::new|	.*/rustix-[^/]*/src/backend/linux_raw/arch/x86_64.rs:' "$out/panics"
+then
+    fail "accounts can panic there"
+fi
+echo "freestanding: $(wc -l <"$out/panics") panics in accounts, all of them assertions of rustix"
 echo "freestanding: all is well"

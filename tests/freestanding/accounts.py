@@ -1,0 +1,128 @@
+"""Calls the static program accounts as its clients do, and prints how much memory it has had.
+
+    accounts.py PROGRAM [TRACE]
+
+With TRACE the system calls of one connection are written there: strace(1).
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+
+PROGRAM, TRACE = sys.argv[1], (sys.argv[2:] or [None])[0]
+HERE = os.path.dirname(os.path.abspath(__file__))
+DEFINITION = os.path.join(HERE, "../../examples/shared/com.redhat.accounts.varlink")
+CONNECTIONS, BUFFER = 8, 4096
+
+
+def start(given, wrapper=()):
+    """Starts the program with a socket: sd_listen_fds(3)."""
+
+    def child():
+        os.dup2(given.fileno(), 3)
+        os.set_inheritable(3, True)
+        os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES="varlink")
+        os.execvp([*wrapper, PROGRAM][0], [*wrapper, PROGRAM])
+
+    return subprocess.Popen([PROGRAM], preexec_fn=child)
+
+
+def send(client, method, parameters=None):
+    call = {"method": method, "parameters": parameters or {}}
+    client.sendall(json.dumps(call).encode() + b"\0")
+
+
+def receive(client):
+    reply = b""
+    while not reply.endswith(b"\0"):
+        # (One byte at a time: the next reply may be there already.)
+        byte = client.recv(1)
+        assert byte, f"closed behind {reply}"
+        reply += byte
+    return json.loads(reply[:-1])
+
+
+def call(client, method, parameters=None):
+    send(client, method, parameters)
+    return receive(client)
+
+
+def has_all(client):
+    own = "com.redhat.accounts"
+    info = call(client, "org.varlink.service.GetInfo")["parameters"]
+    assert info["interfaces"] == ["org.varlink.service", own], info
+    reply = call(client, "org.varlink.service.GetInterfaceDescription", {"interface": own})
+    with open(DEFINITION, encoding="utf-8") as file:
+        assert reply == {"parameters": {"description": file.read()}}, reply
+    root = call(client, own + ".GetByName", {"name": "root"})
+    assert root["parameters"]["account"]["uid"] == 0, root
+    assert call(client, own + ".GetByUid", {"uid": 0}) == root
+    reply = call(client, own + ".GetByName", {"name": ":"})
+    assert reply == {"error": own + ".NotFound"}, reply
+    reply = call(client, own + ".GetByName", {"name": 1})
+    assert reply["parameters"] == {"parameter": "name"}, reply
+    if os.path.getsize("/etc/passwd") < BUFFER / 2:
+        everybody = call(client, own + ".GetAll")["parameters"]["accounts"]
+        assert root["parameters"]["account"] in everybody, everybody
+
+
+def one_connection():
+    """It ends when its only client has gone."""
+    ours, theirs = socket.socketpair()
+    with start(theirs, ["strace", "-D", "-o", TRACE] if TRACE else []) as program:
+        theirs.close()
+        has_all(ours)
+        ours.close()
+        assert program.wait(60) == 0, program.returncode
+
+
+def many_connections():
+    """The most memory that it has had: VmHWM in proc_pid_status(5)."""
+    method = "org.varlink.service.GetInterfaceDescription"
+    parameters = {"interface": "com.redhat.accounts"}
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(b"\0nullink-freestanding-%d" % os.getpid())
+        listener.listen(CONNECTIONS)
+        program = start(listener)
+        clients = [socket.socket(socket.AF_UNIX) for _ in range(CONNECTIONS)]
+        for client in clients:
+            client.connect(listener.getsockname())
+        for client in clients:
+            has_all(client)
+        # Both buffers of each, from end to end.
+        length = len(json.dumps({"method": method, "parameters": parameters})) + 1
+        count = BUFFER // length
+        for client in clients:
+            for _ in range(count):
+                send(client, method, parameters)
+        for client in clients:
+            for _ in range(count):
+                assert "parameters" in receive(client)
+        with open(f"/proc/{program.pid}/status", encoding="ascii") as status:
+            memory = next(line.split()[1] for line in status if line.startswith("VmHWM"))
+        program.kill()
+        program.wait()
+        return memory
+
+
+def own_socket():
+    path = f"/tmp/nullink-freestanding-{os.getpid()}"
+    with subprocess.Popen([PROGRAM, "unix:" + path]) as program:
+        end = time.monotonic() + 60
+        with socket.socket(socket.AF_UNIX) as client:
+            while client.connect_ex(path) != 0:
+                assert time.monotonic() < end and program.poll() is None, "does not listen"
+            has_all(client)
+        program.kill()
+    os.unlink(path)
+    for arguments in ["", "unix:/dev/null", "unix:/nowhere/socket"]:
+        failed = subprocess.run([PROGRAM, *arguments.split()], capture_output=True, check=False)
+        assert failed.returncode == 1 and failed.stderr.startswith(b"accounts: "), failed
+
+
+one_connection()
+own_socket()
+print(many_connections())
