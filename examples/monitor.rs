@@ -18,9 +18,9 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use monitor::{CLIENTS, Monitor, REPLY, Subscribe, UEVENTS};
+use monitor::{CLIENTS, REPLY, Subscribe};
 use nullink::activation::Activated;
-use nullink::server::{Event, Limits, Server, Slots};
+use nullink::server::Slots;
 use nullink::unix::{self, Listener, Stream};
 use nullink::{Address, Client};
 
@@ -43,8 +43,10 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         (["--follow", address, subsystem], None) => follow(address, Some(subsystem)),
         ([address], None) => {
             let address = Address::parse(address)?;
-            let listener = Listener::bind_to(address, Listener::EVERYBODY)?;
-            serve(listener.into(), None)
+            serve(
+                Listener::bind_to(address, Listener::EVERYBODY)?.into(),
+                None,
+            )
         }
         // Whoever has started it will do so again, and nobody who listens misses anything.
         ([], Some(activated)) => serve(activated, Some(Duration::from_secs(1))),
@@ -55,24 +57,9 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
 /// The memory of the server, which is none before it is used.
 static SLOTS: Mutex<Slots<CLIENTS, 1024, REPLY>> = Mutex::new(Slots::new());
 
-/// Serves, until there is no client for so long.
 fn serve(source: Activated, exit: Option<Duration>) -> Result<(), Box<dyn std::error::Error>> {
     let mut slots = SLOTS.lock().expect("nobody else has it");
-    let mut server = Server::new(source, &mut slots);
-    server.set_clock(unix::monotonic);
-    server.set_limits(Limits {
-        exit,
-        ..Limits::default()
-    });
-    monitor::watch(&mut server)?;
-    let mut service = Monitor;
-    loop {
-        match server.serve(&mut service)? {
-            Event::Ready(UEVENTS) => monitor::forward(&mut server)?,
-            Event::Idle => return Ok(()),
-            _ => {}
-        }
-    }
+    Ok(monitor::serve(source, exit, unix::monotonic, &mut slots)?)
 }
 
 fn follow(address: &str, subsystem: Option<&str>) -> Result<(), Box<dyn std::error::Error>> {

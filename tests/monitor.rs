@@ -4,6 +4,7 @@
 #[path = "common/example.rs"]
 mod example;
 #[path = "../examples/shared/monitor.rs"]
+#[allow(dead_code)] // the program's part
 mod monitor;
 
 use std::io::{BufRead, BufReader};

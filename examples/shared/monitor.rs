@@ -3,12 +3,17 @@
 //! The kernel sends them over netlink, to every socket that asks: netlink(7),
 //! `NETLINK_KOBJECT_UEVENT`. A [`Server`] watches such a socket beside its clients, and
 //! [`forward`] gives what comes there to those that wait for it.
+//!
+//! A service that has other interfaces beside it does not need [`Monitor`]: it has [`answer`] and
+//! [`missed`], and cursors of its own, of which those are some that are made of a [`Wanted`].
 
 use core::str;
+use core::time::Duration;
 
 use heapless::{LinearMap, String};
+use nullink::activation::Activated;
 use nullink::client::Method;
-use nullink::server::{NoPlace, PollFlags, Server};
+use nullink::server::{self, Limits, NoPlace, PollFlags, Server, Slots};
 use nullink::service::{Info, Lagging, Outcome, Refusal, ReplyStream, Responder, Service};
 use nullink::{Call, Interface, interface, unix};
 use rustix::fs::{Mode, OFlags, open};
@@ -107,7 +112,7 @@ impl Report<'_> {
 
 /// The methods, one definition for both sides.
 #[derive(Deserialize)]
-enum Methods<'a> {
+pub enum Methods<'a> {
     #[serde(borrow)]
     Monitor(Subscribe<'a>),
     #[serde(borrow)]
@@ -141,6 +146,9 @@ impl Method for Trigger<'_> {
     type Output<'r> = ();
     type Error<'r> = Error<'r>;
 }
+
+/// The interface.
+pub const INTERFACE: Interface = interface!("org.example.uevents.varlink");
 
 /// The service. It keeps nothing: what a client waits for is in its cursor.
 pub struct Monitor;
@@ -177,7 +185,7 @@ impl Wanted {
 
 impl Service for Monitor {
     type Cursor = Wanted;
-    const INTERFACES: &'static [Interface] = &[interface!("org.example.uevents.varlink")];
+    const INTERFACES: &'static [Interface] = &[INTERFACE];
 
     fn info(&self) -> Info<'_> {
         Info {
@@ -202,22 +210,7 @@ impl Service for Monitor {
         call: Call<'c>,
         reply: Responder<'c, Wanted>,
     ) -> Result<Outcome<'c, Wanted>, Refusal> {
-        match call.decode()? {
-            Methods::Monitor(Subscribe { subsystem }) => {
-                let wanted = Wanted::new(subsystem);
-                let wanted = wanted.ok_or(Refusal::invalid_parameter("subsystem"))?;
-                let reply = reply.stream()?;
-                reply.subscribe_with(&Report::default(), TOPIC, Lagging::Skip, wanted)
-            }
-            Methods::Trigger(Trigger { devpath, action }) => match trigger(devpath, action) {
-                Ok(()) => Ok(reply.send(&())?),
-                Err(Errno::NOENT | Errno::NOTDIR) => {
-                    Ok(reply.error(&Error::NoSuchDevice { devpath })?)
-                }
-                Err(Errno::ACCESS | Errno::PERM | Errno::ROFS) => Err(Refusal::PermissionDenied),
-                Err(_) => Err(Refusal::invalid_parameter("devpath")),
-            },
-        }
+        answer(call.decode()?, reply)
     }
 
     fn missed<'c>(
@@ -226,8 +219,38 @@ impl Service for Monitor {
         count: u32,
         reply: ReplyStream<'c, Wanted>,
     ) -> Result<Outcome<'c, Wanted>, Refusal> {
-        reply.subscribe_with(&Report::lost(count), TOPIC, Lagging::Skip, wanted)
+        missed(wanted, count, reply)
     }
+}
+
+/// Answers a call.
+pub fn answer<'c, C: Copy + From<Wanted>>(
+    methods: Methods<'_>,
+    reply: Responder<'c, C>,
+) -> Result<Outcome<'c, C>, Refusal> {
+    match methods {
+        Methods::Monitor(Subscribe { subsystem }) => {
+            let wanted = Wanted::new(subsystem);
+            let wanted = wanted.ok_or(Refusal::invalid_parameter("subsystem"))?;
+            let reply = reply.stream()?;
+            reply.subscribe_with(&Report::default(), TOPIC, Lagging::Skip, wanted.into())
+        }
+        Methods::Trigger(Trigger { devpath, action }) => match trigger(devpath, action) {
+            Ok(()) => Ok(reply.send(&())?),
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(reply.error(&Error::NoSuchDevice { devpath })?),
+            Err(Errno::ACCESS | Errno::PERM | Errno::ROFS) => Err(Refusal::PermissionDenied),
+            Err(_) => Err(Refusal::invalid_parameter("devpath")),
+        },
+    }
+}
+
+/// Tells a client how many uevents it has missed.
+pub fn missed<'c, C: Copy + From<Wanted>>(
+    wanted: Wanted,
+    count: u32,
+    reply: ReplyStream<'c, C>,
+) -> Result<Outcome<'c, C>, Refusal> {
+    reply.subscribe_with(&Report::lost(count), TOPIC, Lagging::Skip, wanted.into())
 }
 
 /// Writes an action into the file `uevent` of a device. (The definition has seen to it that it is
@@ -249,12 +272,41 @@ fn trigger(devpath: &str, action: &str) -> Result<(), Errno> {
     write(&file, action.as_bytes()).map(drop)
 }
 
+/// Serves; if there is a limit, until there is no client for so long.
+///
+/// # Errors
+///
+/// What the system says.
+pub fn serve(
+    source: Activated,
+    exit: Option<Duration>,
+    clock: fn() -> u64,
+    slots: &mut Slots<CLIENTS, 1024, REPLY>,
+) -> Result<(), unix::Error> {
+    let mut server = Server::new(source, slots);
+    server.set_clock(clock);
+    server.set_limits(Limits {
+        exit,
+        ..Limits::default()
+    });
+    watch(&mut server)?;
+    loop {
+        match server.serve(&mut Monitor)? {
+            server::Event::Ready(UEVENTS) => forward(&mut server)?,
+            server::Event::Idle => return Ok(()),
+            _ => {}
+        }
+    }
+}
+
 /// Has a server watch for uevents, under the number [`UEVENTS`].
 ///
 /// # Errors
 ///
 /// What the system says.
-pub fn watch(server: &mut Server<'_, Wanted, CLIENTS>) -> Result<(), unix::Error> {
+pub fn watch<C: Copy, const CONNECTIONS: usize>(
+    server: &mut Server<'_, C, CONNECTIONS>,
+) -> Result<(), unix::Error> {
     let socket = socket_with(
         AddressFamily::NETLINK,
         SocketType::DGRAM,
@@ -278,7 +330,12 @@ pub fn watch(server: &mut Server<'_, Wanted, CLIENTS>) -> Result<(), unix::Error
 /// # Errors
 ///
 /// What the system says.
-pub fn forward(server: &mut Server<'_, Wanted, CLIENTS>) -> Result<(), unix::Error> {
+pub fn forward<C: Copy, const CONNECTIONS: usize>(
+    server: &mut Server<'_, C, CONNECTIONS>,
+) -> Result<(), unix::Error>
+where
+    Wanted: TryFrom<C>,
+{
     let mut message = [0; UEVENT];
     let Some(socket) = server.watched(UEVENTS) else {
         return Ok(());
@@ -305,12 +362,17 @@ pub fn forward(server: &mut Server<'_, Wanted, CLIENTS>) -> Result<(), unix::Err
 }
 
 /// Has a uevent told to those who wait for it, as it comes from the kernel.
-pub fn publish(server: &mut Server<'_, Wanted, CLIENTS>, message: &[u8]) {
+pub fn publish<C: Copy, const CONNECTIONS: usize>(
+    server: &mut Server<'_, C, CONNECTIONS>,
+    message: &[u8],
+) where
+    Wanted: TryFrom<C>,
+{
     let Some(event) = Event::parse(message) else {
         return lose(server, |_| true);
     };
     let subsystem = event.subsystem;
-    let wanted = |wanted: Wanted| wanted.is(subsystem);
+    let wanted = |cursor: C| Wanted::try_from(cursor).is_ok_and(|wanted| wanted.is(subsystem));
     let report = Report {
         event: Some(event),
         lost: None,
@@ -322,7 +384,10 @@ pub fn publish(server: &mut Server<'_, Wanted, CLIENTS>, message: &[u8]) {
 }
 
 /// Has those told who may have waited for it that something is lost.
-fn lose(server: &mut Server<'_, Wanted, CLIENTS>, wanted: impl FnMut(Wanted) -> bool) {
+fn lose<C: Copy, const CONNECTIONS: usize>(
+    server: &mut Server<'_, C, CONNECTIONS>,
+    wanted: impl FnMut(C) -> bool,
+) {
     // (This is never too long.)
     let _ = server.publish_where(TOPIC, &Report::lost(1), wanted);
 }
