@@ -5,6 +5,7 @@
 #[allow(dead_code)] // it is started in another way
 mod example;
 #[path = "../examples/shared/process.rs"]
+#[allow(dead_code)] // the part for other programs
 mod process;
 
 use std::collections::VecDeque;

@@ -10,6 +10,7 @@
 //!   was passed to this process, and nobody has asked before.
 //! - [`start`] does in the child what can't be undone, between fork(2) and execve(2). All of its
 //!   memory is there before; the child calls nothing but what signal-safety(7) allows.
+//! - [`children`] hands libc a set of signals, and makes a descriptor of the number that it opens.
 //! - [`refuse_descriptors`] and [`peer_pidfd`] hand the kernel a pointer to a number and its length.
 
 use std::ffi::{CString, c_char, c_int, c_void};
@@ -74,6 +75,31 @@ pub fn connect_exec(program: &str) -> io::Result<(Stream, Child)> {
     let (ours, theirs) = Stream::pair().map_err(io::Error::other)?;
     let child = start(program, &[], theirs.as_fd(), "varlink")?;
     Ok((ours, child))
+}
+
+/// A descriptor that can be read when a child has ended: signalfd(2). The signal (SIGCHLD) does
+/// nothing else any more. To be called while there is one thread.
+///
+/// # Errors
+///
+/// What the system says.
+pub fn children() -> io::Result<OwnedFd> {
+    let mut set = [0; SIGSET_WORDS];
+    // SAFETY: the set has room for every signal, and libc writes nothing else. The mask is this
+    // thread's; programs that it starts get an empty one, of std.
+    let number = unsafe {
+        sigemptyset(&mut set);
+        sigaddset(&mut set, SIGCHLD);
+        if sigprocmask(SIG_BLOCK, &set, ptr::null_mut()) == -1 {
+            return Err(io::Error::last_os_error());
+        }
+        signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)
+    };
+    match number {
+        -1 => Err(io::Error::last_os_error()),
+        // SAFETY: it has been opened just now, for this call alone.
+        number => Ok(unsafe { OwnedFd::from_raw_fd(number) }),
+    }
 }
 
 /// Sees to it that no descriptors can be sent to this socket, or to those that it accepts from now
@@ -203,6 +229,9 @@ impl Image {
 
 const PID: &[u8] = b"LISTEN_PID=";
 
+/// A set of signals has 1024 bits, with both libcs.
+const SIGSET_WORDS: usize = 128 / size_of::<usize>();
+
 /// Of the largest pid: pid_t is an int.
 const DIGITS: usize = 10;
 
@@ -220,6 +249,10 @@ const LISTEN: [&str; 4] = [
 const EBADF: c_int = 9;
 const F_SETFD: c_int = 2;
 const F_DUPFD_CLOEXEC: c_int = 1030;
+const SIGCHLD: c_int = 17;
+const SIG_BLOCK: c_int = 0;
+const SFD_CLOEXEC: c_int = 0o2_000_000;
+const SFD_NONBLOCK: c_int = 0o4_000;
 const SOL_SOCKET: c_int = 1;
 const SO_PEERPIDFD: c_int = 77;
 const SO_PASSRIGHTS: c_int = 83;
@@ -233,6 +266,14 @@ unsafe extern "C" {
         arguments: *const *const c_char,
         environment: *const *const c_char,
     ) -> c_int;
+    fn sigemptyset(set: *mut [usize; SIGSET_WORDS]) -> c_int;
+    fn sigaddset(set: *mut [usize; SIGSET_WORDS], signal: c_int) -> c_int;
+    fn sigprocmask(
+        how: c_int,
+        set: *const [usize; SIGSET_WORDS],
+        before: *mut [usize; SIGSET_WORDS],
+    ) -> c_int;
+    fn signalfd(fd: c_int, set: *const [usize; SIGSET_WORDS], flags: c_int) -> c_int;
     fn setsockopt(
         socket: c_int,
         level: c_int,

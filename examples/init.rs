@@ -1,0 +1,259 @@
+//! The first program of an initramfs: `org.example.boot`, and the kernel's uevents, on a Unix socket
+//! and on the devices that the kernel's command line names (`nullink.device=/dev/hvc0`). As /init it
+//! has to be static: `tests/freestanding` builds it without libc, and `tests/boot/run.sh` boots it.
+//!
+//! It can be tried without a virtual machine. What only a first program may do is refused then:
+//!
+//! ```sh
+//! cargo run --example init -- --serve unix:/tmp/boot
+//! cargo run --example init -- unix:/tmp/boot state
+//! cargo run --example init -- unix:/tmp/boot start /bin/sleep 1
+//! ```
+//!
+//! To talk to one in a virtual machine, where the address is a socket that leads to its device:
+//!
+//! ```sh
+//! cargo run --example init -- --line unix:/tmp/hvc0 watch
+//! ```
+
+#[path = "shared/boot.rs"]
+mod boot;
+#[path = "shared/init.rs"]
+mod init;
+#[path = "shared/monitor.rs"]
+#[allow(dead_code)] // what the program of that name does
+mod monitor;
+#[path = "shared/process.rs"]
+#[allow(dead_code)] // the part for other programs
+mod process;
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
+use std::sync::Mutex;
+
+use boot::{
+    Copy, Exit, GetState, LoadModule, Log, Mount, PowerOff, Report, Start, Started, State,
+    SwitchRoot, System, Then, Unmount,
+};
+use init::Room;
+use nullink::client::{CallError, Method};
+use nullink::server::Slots;
+use nullink::service::GetInfo;
+use nullink::unix::{self, Stream, Timeouts};
+use nullink::{Address, Client};
+use rustix::io::Errno;
+
+static ROOM: Mutex<Room> = Mutex::new(Slots::new());
+
+const SYSTEM: System = System {
+    clock: unix::monotonic,
+    children: || process::children().map_err(|error| errno(&error)),
+    start: |wanted| match command(wanted).spawn() {
+        Ok(child) => Ok(child.id().cast_signed()),
+        Err(error) => Err(errno(&error)),
+    },
+    execute: |wanted| errno(&command(wanted).exec()),
+};
+
+fn command(wanted: &boot::Command) -> Command {
+    let mut strings = wanted
+        .strings()
+        .map(|text| OsStr::from_bytes(text.to_bytes()));
+    let mut command = Command::new(strings.next().unwrap_or_default());
+    command.args(strings);
+    command
+}
+
+fn errno(error: &io::Error) -> Errno {
+    let number = error.raw_os_error();
+    number.map_or(Errno::INVAL, Errno::from_raw_os_error)
+}
+
+const USAGE: &str = "\
+usage: init                             as the first program
+       init --serve ADDRESS             to try it out
+       init [--line] ADDRESS info|state|watch
+       init [--line] ADDRESS report STATUS
+       init [--line] ADDRESS log MESSAGE
+       init [--line] ADDRESS load MODULE [PARAMETERS]
+       init [--line] ADDRESS mount TYPE TARGET [SOURCE [OPTIONS]]
+       init [--line] ADDRESS unmount TARGET
+       init [--line] ADDRESS copy FROM TO
+       init [--line] ADDRESS start PROGRAM [ARGUMENT..]
+       init [--line] ADDRESS switch-root ROOT PROGRAM [ARGUMENT..]
+       init [--line] ADDRESS uevents [SUBSYSTEM]
+       init [--line] ADDRESS power-off|reboot|halt";
+
+fn main() -> ExitCode {
+    if std::process::id() == 1 {
+        init::run_first(SYSTEM, &mut ROOM.lock().expect("nobody else has it"));
+    }
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(|argument| &argument[..]).collect();
+    let result = match &arguments[..] {
+        ["--serve", address] => serve(address),
+        ["--line", address, command @ ..] => call(address, true, command),
+        [address, command @ ..] => call(address, false, command),
+        [] => Err(USAGE.into()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("init: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+type Failed = Box<dyn std::error::Error>;
+
+fn serve(address: &str) -> Result<(), Failed> {
+    let mut room = ROOM.lock().expect("nobody else has it");
+    Ok(init::run_at(Address::parse(address)?, SYSTEM, &mut room)?)
+}
+
+/// What a client says. With `line`, the address is a socket that leads to a device.
+fn call(address: &str, line: bool, command: &[&str]) -> Result<(), Failed> {
+    let mut stream = Stream::connect_to(Address::parse(address)?, Timeouts::default())?;
+    if line {
+        stream.begin_line()?;
+    }
+    let (mut receive, mut send) = ([0; monitor::REPLY], [0; 2048]);
+    let client = &mut Client::new(stream, &mut receive, &mut send);
+    match *command {
+        ["info"] => {
+            let info = client.call(&GetInfo).map_err(text)?;
+            println!("{}", info.raw().as_str());
+        }
+        ["state"] => show(&client.call(&GetState).map_err(text)?),
+        ["watch"] => {
+            let mut states = client.more(&GetState).map_err(text)?;
+            while let Some(progress) = states.next().map_err(text)? {
+                show(&progress);
+            }
+        }
+        ["report", status] => does(
+            client,
+            &Report {
+                status: Some(status),
+            },
+        )?,
+        ["log", message] => does(
+            client,
+            &Log {
+                message,
+                level: None,
+            },
+        )?,
+        ["load", path, ref parameters @ ..] => {
+            let parameters = parameters.first().copied();
+            does(client, &LoadModule { path, parameters })?;
+        }
+        ["mount", kind, target, ref more @ ..] => {
+            let (source, options) = (more.first().copied(), more.get(1).copied());
+            let read_only = None;
+            does(
+                client,
+                &Mount {
+                    kind,
+                    target,
+                    source,
+                    options,
+                    read_only,
+                },
+            )?;
+        }
+        ["unmount", target] => does(client, &Unmount { target })?,
+        ["copy", from, to] => does(client, &Copy { from, to })?,
+        ["start", path, ref arguments @ ..] => start(client, path, arguments)?,
+        ["switch-root", root, path, ref arguments @ ..] => {
+            let arguments = Some(heapless::Vec::from_slice(arguments)?);
+            does(
+                client,
+                &SwitchRoot {
+                    root,
+                    path,
+                    arguments,
+                },
+            )?;
+        }
+        ["uevents", ref subsystem @ ..] => {
+            let subsystem = subsystem.first().copied();
+            let mut reports = client
+                .more(&monitor::Subscribe { subsystem })
+                .map_err(text)?;
+            while let Some(report) = reports.next().map_err(text)? {
+                match report.event {
+                    Some(event) => println!("{} {}", event.action, event.devpath),
+                    None => println!("listening ({} lost)", report.lost.unwrap_or(0)),
+                }
+            }
+        }
+        ["power-off"] => does(client, &PowerOff { then: None })?,
+        ["reboot"] => does(
+            client,
+            &PowerOff {
+                then: Some(Then::Reboot),
+            },
+        )?,
+        ["halt"] => does(
+            client,
+            &PowerOff {
+                then: Some(Then::Halt),
+            },
+        )?,
+        _ => return Err(USAGE.into()),
+    }
+    Ok(())
+}
+
+fn show(progress: &boot::Progress<'_>) {
+    let State {
+        phase,
+        status,
+        modules,
+        running,
+        orphans,
+    } = progress.state;
+    println!(
+        "{} ms: {phase:?}, {}, {modules} modules, {running} running, {orphans} orphans",
+        progress.uptime,
+        status.unwrap_or("no status"),
+    );
+}
+
+/// A call with nothing to be shown.
+fn does<M>(client: &mut Client<'_, Stream>, call: &M) -> Result<(), String>
+where
+    M: for<'r> Method<Output<'r> = (), Error<'r> = boot::Error<'r>> + serde::Serialize,
+{
+    client.call(call).map_err(text)
+}
+
+fn start(client: &mut Client<'_, Stream>, path: &str, arguments: &[&str]) -> Result<(), Failed> {
+    let arguments = Some(heapless::Vec::from_slice(arguments)?);
+    let mut replies = client.more(&Start { path, arguments }).map_err(text)?;
+    while let Some(Started { pid, exit }) = replies.next().map_err(text)? {
+        match exit {
+            None => println!("{pid} runs"),
+            Some(Exit {
+                code: Some(code), ..
+            }) => println!("{pid} has ended with {code}"),
+            Some(Exit { signal, .. }) => {
+                println!("{pid} was ended by signal {}", signal.unwrap_or(0))
+            }
+        }
+    }
+    Ok(())
+}
+
+/// An error as a text. It borrows from the client's buffer.
+fn text<E: core::fmt::Debug, T: core::fmt::Display>(error: CallError<'_, E, T>) -> String {
+    match error {
+        CallError::Method(error) => format!("{error:?}"),
+        error => error.to_string(),
+    }
+}
