@@ -1,8 +1,7 @@
 //! What a program needs that has no libc: an entry, its arguments and its environment, a few system
 //! calls, memory, and the functions for it that the compiler calls. All unsafe code of these programs
-//! is here.
+//! is here, and what depends on the processor is at the end: x86_64 and aarch64.
 
-use core::arch::{asm, naked_asm};
 use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_char};
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -10,16 +9,10 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use nullink::activation::fd::{FromRawFd, OwnedFd, RawFd};
 use nullink::activation::{self, Activated};
 
-/// The kernel starts here, with the arguments on the stack: aligns it and calls [`start`].
-#[unsafe(no_mangle)]
-#[unsafe(naked)]
-extern "C" fn _start() -> ! {
-    naked_asm!("xor ebp, ebp", "mov rdi, rsp", "and rsp, -16", "call {start}", "ud2",
-        start = sym start)
-}
+use arch::number;
 
-/// What the kernel leaves on the stack: the number of arguments, a pointer to each, a null; a pointer
-/// to each variable, a null.
+/// `arch::_start` comes here, with what the kernel leaves on the stack: the number of arguments, a
+/// pointer to each, a null; a pointer to each variable, a null.
 extern "C" fn start(stack: *const usize) -> ! {
     // SAFETY: the number is there, and as many pointers follow. All of it stays: this never returns.
     let (arguments, environment) = unsafe {
@@ -107,47 +100,38 @@ impl<T> Memory<T> {
     }
 }
 
-const READ: usize = 0;
-const WRITE: usize = 1;
-const EXIT: usize = 60;
-const CLOCK_GETTIME: usize = 228;
-
 const CLOCK_MONOTONIC: usize = 1;
 
-/// A system call with three arguments, or fewer.
+/// A system call with up to six arguments: those that it has, in the order of its manual page.
 ///
 /// # Safety
 ///
 /// As the call's manual page says.
-unsafe fn syscall(number: usize, a: usize, b: usize, c: usize) -> isize {
-    let result;
-    // SAFETY: the kernel's calling convention: rcx and r11 are lost, memory may change.
-    unsafe {
-        asm!(
-            "syscall",
-            inlateout("rax") number => result,
-            in("rdi") a,
-            in("rsi") b,
-            in("rdx") c,
-            lateout("rcx") _,
-            lateout("r11") _,
-            options(nostack),
-        );
-    }
-    result
+#[inline(always)] // registers are less than a call
+unsafe fn syscall<const COUNT: usize>(number: usize, arguments: [usize; COUNT]) -> isize {
+    let argument = |i: usize| arguments.get(i).copied().unwrap_or(0);
+    let [a, b, c] = [argument(0), argument(1), argument(2)];
+    let [d, e, f] = [argument(3), argument(4), argument(5)];
+    // SAFETY: the caller's.
+    unsafe { arch::syscall(number, [a, b, c, d, e, f]) }
 }
 
 /// read(2); an error is an end.
 pub fn read(fd: usize, buffer: &mut [u8]) -> usize {
     // SAFETY: the kernel writes into the buffer, and not beyond it.
-    let count = unsafe { syscall(READ, fd, buffer.as_mut_ptr() as usize, buffer.len()) };
+    let count = unsafe {
+        syscall(
+            number::READ,
+            [fd, buffer.as_mut_ptr() as usize, buffer.len()],
+        )
+    };
     usize::try_from(count).unwrap_or(0)
 }
 
 /// write(2); an error is 0.
 pub fn write(fd: usize, bytes: &[u8]) -> usize {
     // SAFETY: the kernel reads the bytes, and not beyond them.
-    let count = unsafe { syscall(WRITE, fd, bytes.as_ptr() as usize, bytes.len()) };
+    let count = unsafe { syscall(number::WRITE, [fd, bytes.as_ptr() as usize, bytes.len()]) };
     usize::try_from(count).unwrap_or(0)
 }
 
@@ -166,7 +150,12 @@ pub fn write_all(fd: usize, mut bytes: &[u8]) {
 pub fn monotonic() -> u64 {
     let mut now = [0_u64; 2];
     // SAFETY: the kernel writes the seconds and the nanoseconds, and nothing else.
-    unsafe { syscall(CLOCK_GETTIME, CLOCK_MONOTONIC, now.as_mut_ptr() as usize, 0) };
+    unsafe {
+        syscall(
+            number::CLOCK_GETTIME,
+            [CLOCK_MONOTONIC, now.as_mut_ptr() as usize],
+        )
+    };
     let [seconds, part] = now;
     seconds.wrapping_mul(1000).wrapping_add(part / 1_000_000)
 }
@@ -175,7 +164,7 @@ pub fn monotonic() -> u64 {
 pub fn exit(status: u8) -> ! {
     loop {
         // SAFETY: does not return, and touches no memory.
-        unsafe { syscall(EXIT, status.into(), 0, 0) };
+        unsafe { syscall(number::EXIT, [status.into()]) };
     }
 }
 
@@ -200,8 +189,8 @@ pub fn could_panic() -> ! {
 #[unsafe(no_mangle)]
 extern "C" fn rust_eh_personality() {}
 
-// The compiler makes calls of these; `rep movsb` and `rep stosb` can't be turned into calls of
-// themselves.
+// The compiler makes calls of these. It would make a loop that copies or fills a call of itself, so
+// those are the processor's.
 
 /// # Safety
 ///
@@ -209,10 +198,7 @@ extern "C" fn rust_eh_personality() {}
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, count: usize) -> *mut u8 {
     // SAFETY: the caller's.
-    unsafe {
-        asm!("rep movsb", inout("rcx") count => _, inout("rdi") to => _, inout("rsi") from => _,
-            options(nostack, preserves_flags));
-    }
+    unsafe { arch::copy(to, from, count) };
     to
 }
 
@@ -226,11 +212,7 @@ unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, count: usize) -> *mut
         return unsafe { memcpy(to, from, count) };
     }
     // SAFETY: the caller's; backwards, what is overwritten has been copied.
-    unsafe {
-        asm!("std", "rep movsb", "cld", inout("rcx") count => _,
-            inout("rdi") to.wrapping_add(count).wrapping_sub(1) => _,
-            inout("rsi") from.wrapping_add(count).wrapping_sub(1) => _, options(nostack));
-    }
+    unsafe { arch::copy_backwards(to, from, count) };
     to
 }
 
@@ -240,10 +222,7 @@ unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, count: usize) -> *mut
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memset(to: *mut u8, byte: i32, count: usize) -> *mut u8 {
     // SAFETY: the caller's.
-    unsafe {
-        asm!("rep stosb", inout("rcx") count => _, inout("rdi") to => _, in("al") byte as u8,
-            options(nostack, preserves_flags));
-    }
+    unsafe { arch::fill(to, byte as u8, count) };
     to
 }
 
@@ -284,4 +263,168 @@ unsafe extern "C" fn strlen(text: *const u8) -> usize {
         i = i.wrapping_add(1);
     }
     i
+}
+
+/// The entry, the kernel's calling convention (syscall(2)) and its numbers, and the loops over memory.
+#[cfg(target_arch = "x86_64")]
+mod arch {
+    use core::arch::{asm, naked_asm};
+
+    /// The numbers of system calls: asm/unistd_64.h.
+    pub mod number {
+        pub const READ: usize = 0;
+        pub const WRITE: usize = 1;
+        pub const EXIT: usize = 60;
+        pub const CLOCK_GETTIME: usize = 228;
+    }
+
+    /// The kernel starts here, with the arguments on the stack: aligns it and calls start.
+    #[unsafe(no_mangle)]
+    #[unsafe(naked)]
+    extern "C" fn _start() -> ! {
+        naked_asm!("xor ebp, ebp", "mov rdi, rsp", "and rsp, -16", "call {start}", "ud2",
+            start = sym super::start)
+    }
+
+    /// # Safety
+    ///
+    /// As the call's manual page says.
+    #[inline(always)]
+    pub unsafe fn syscall(number: usize, [a, b, c, d, e, f]: [usize; 6]) -> isize {
+        let result;
+        // SAFETY: the kernel's calling convention: rcx and r11 are lost, memory may change.
+        unsafe {
+            asm!(
+                "syscall",
+                inlateout("rax") number => result,
+                in("rdi") a,
+                in("rsi") b,
+                in("rdx") c,
+                in("r10") d,
+                in("r8") e,
+                in("r9") f,
+                lateout("rcx") _,
+                lateout("r11") _,
+                options(nostack),
+            );
+        }
+        result
+    }
+
+    /// # Safety
+    ///
+    /// As memcpy(3), from the first byte to the last.
+    pub unsafe fn copy(to: *mut u8, from: *const u8, count: usize) {
+        // SAFETY: the caller's.
+        unsafe {
+            asm!("rep movsb", inout("rcx") count => _, inout("rdi") to => _, inout("rsi") from => _,
+                options(nostack, preserves_flags));
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As memcpy(3), from the last byte to the first.
+    pub unsafe fn copy_backwards(to: *mut u8, from: *const u8, count: usize) {
+        // SAFETY: the caller's.
+        unsafe {
+            asm!("std", "rep movsb", "cld", inout("rcx") count => _,
+                inout("rdi") to.wrapping_add(count).wrapping_sub(1) => _,
+                inout("rsi") from.wrapping_add(count).wrapping_sub(1) => _, options(nostack));
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As memset(3).
+    pub unsafe fn fill(to: *mut u8, byte: u8, count: usize) {
+        // SAFETY: the caller's.
+        unsafe {
+            asm!("rep stosb", inout("rcx") count => _, inout("rdi") to => _, in("al") byte,
+                options(nostack, preserves_flags));
+        }
+    }
+}
+
+/// The same for 64-bit Arm. The loops go byte by byte: short, and no place has to be aligned.
+#[cfg(target_arch = "aarch64")]
+mod arch {
+    use core::arch::{asm, naked_asm};
+
+    /// The numbers of system calls: asm-generic/unistd.h.
+    pub mod number {
+        pub const READ: usize = 63;
+        pub const WRITE: usize = 64;
+        pub const EXIT: usize = 93;
+        pub const CLOCK_GETTIME: usize = 113;
+    }
+
+    /// The kernel starts here, with the arguments on the stack, which is aligned: calls start.
+    #[unsafe(no_mangle)]
+    #[unsafe(naked)]
+    extern "C" fn _start() -> ! {
+        naked_asm!("mov x29, xzr", "mov x30, xzr", "mov x0, sp", "bl {start}", "brk #1",
+            start = sym super::start)
+    }
+
+    /// # Safety
+    ///
+    /// As the call's manual page says.
+    #[inline(always)]
+    pub unsafe fn syscall(number: usize, [a, b, c, d, e, f]: [usize; 6]) -> isize {
+        let result;
+        // SAFETY: the kernel's calling convention: only x0 is another then, memory may change.
+        unsafe {
+            asm!(
+                "svc #0",
+                in("x8") number,
+                inlateout("x0") a => result,
+                in("x1") b,
+                in("x2") c,
+                in("x3") d,
+                in("x4") e,
+                in("x5") f,
+                options(nostack),
+            );
+        }
+        result
+    }
+
+    /// # Safety
+    ///
+    /// As memcpy(3), from the first byte to the last.
+    pub unsafe fn copy(to: *mut u8, from: *const u8, count: usize) {
+        // SAFETY: the caller's.
+        unsafe {
+            asm!("b 3f", "2: ldrb {byte:w}, [{from}], #1", "strb {byte:w}, [{to}], #1",
+                "sub {count}, {count}, #1", "3: cbnz {count}, 2b",
+                byte = out(reg) _, count = inout(reg) count => _, to = inout(reg) to => _,
+                from = inout(reg) from => _, options(nostack, preserves_flags));
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As memcpy(3), from the last byte to the first.
+    pub unsafe fn copy_backwards(to: *mut u8, from: *const u8, count: usize) {
+        // SAFETY: the caller's.
+        unsafe {
+            asm!("b 3f", "2: sub {count}, {count}, #1", "ldrb {byte:w}, [{from}, {count}]",
+                "strb {byte:w}, [{to}, {count}]", "3: cbnz {count}, 2b",
+                byte = out(reg) _, count = inout(reg) count => _, to = in(reg) to,
+                from = in(reg) from, options(nostack, preserves_flags));
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As memset(3).
+    pub unsafe fn fill(to: *mut u8, byte: u8, count: usize) {
+        // SAFETY: the caller's.
+        unsafe {
+            asm!("b 3f", "2: strb {byte:w}, [{to}], #1", "sub {count}, {count}, #1",
+                "3: cbnz {count}, 2b", byte = in(reg) byte, count = inout(reg) count => _,
+                to = inout(reg) to => _, options(nostack, preserves_flags));
+        }
+    }
 }
