@@ -68,18 +68,17 @@ pub fn run_first(system: System, room: &mut Room) -> ! {
     let mounted =
         MOUNTS.map(|(kind, target, flags, options)| mount_all(kind, kind, target, flags, options));
     keep_standard_descriptors();
+    // Otherwise another program like this was the first, and has executed this one.
+    let mut is_first = true;
     for result in mounted {
         match result {
-            // It is there already, for whoever has executed this program.
-            Err(Failure {
-                errno: Errno::BUSY, ..
-            }) => {}
+            Err(failed) if failed.errno == Errno::BUSY => is_first = false,
             result => report("a mount", result),
         }
     }
     let mut buffer = [0; 4096];
     let line = command_line(&mut buffer);
-    for module in values(line, "nullink.module") {
+    for module in values(line, "nullink.module").filter(|_| is_first) {
         report(module, boot.load(module, ""));
     }
     loop {
@@ -147,6 +146,7 @@ fn serve<'a>(
     }
     server.set_clock(boot.system().clock);
     server.set_limits(Limits {
+        message: Some(Duration::from_secs(10)),
         write: Some(Duration::from_secs(30)),
         ..Limits::default()
     });

@@ -18,6 +18,6 @@ export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS="
     -Clink-arg=-Wl,-T,$PWD/link.x
     $more"
 cargo build --quiet --locked --release --target "$target"
-for program in freestanding accounts monitor; do
+for program in freestanding accounts monitor init report; do
     cp "target/$target/release/$program" "$out/"
 done

@@ -41,7 +41,10 @@ fn run(mut process: Process) -> Result<(), &'static str> {
         // Whoever has started it will do so again, and nobody who listens misses anything.
         (Some(activated), _) => (activated, Some(Duration::from_secs(1))),
         (None, Some(Ok(address))) => {
-            let address = match (address.strip_prefix("unix:"), address.strip_prefix("device:")) {
+            let address = match (
+                address.strip_prefix("unix:"),
+                address.strip_prefix("device:"),
+            ) {
                 (Some(path), _) => Address::Unix(path),
                 (None, Some(path)) => Address::Device(path),
                 (None, None) => return Err("the address is unix:/path or device:/path"),

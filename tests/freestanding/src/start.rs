@@ -4,9 +4,10 @@
 
 use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_char};
+use core::ptr;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use nullink::activation::fd::{FromRawFd, OwnedFd, RawFd};
+use nullink::activation::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use nullink::activation::{self, Activated};
 
 use arch::number;
@@ -100,7 +101,18 @@ impl<T> Memory<T> {
     }
 }
 
+/// How many arguments a program can have that is started from here, its name among them.
+const ARGUMENTS: usize = 32;
+
+// The same on all processors that this knows.
 const CLOCK_MONOTONIC: usize = 1;
+const E2BIG: i32 = 7;
+const O_CLOEXEC: usize = 0o2_000_000;
+const SFD_CLOEXEC: usize = O_CLOEXEC;
+const SFD_NONBLOCK: usize = 0o4_000;
+const SIGCHLD: usize = 17;
+const SIG_BLOCK: usize = 0;
+const SIG_SETMASK: usize = 2;
 
 /// A system call with up to six arguments: those that it has, in the order of its manual page.
 ///
@@ -166,6 +178,126 @@ pub fn exit(status: u8) -> ! {
         // SAFETY: does not return, and touches no memory.
         unsafe { syscall(number::EXIT, [status.into()]) };
     }
+}
+
+/// Waits for ever: what a first program does that can't go on, because its end would be the kernel's.
+pub fn stop() -> ! {
+    loop {
+        // SAFETY: there is nothing that the kernel could read or write.
+        unsafe { syscall(number::PPOLL, [0, 0, 0, 0]) };
+    }
+}
+
+/// Becomes the program whose path is the first of the strings, and whose arguments they are, with an
+/// empty environment: execve(2). Returns errno, if it could not.
+pub fn execute<'a>(strings: impl Iterator<Item = &'a CStr>) -> i32 {
+    let mut pointers = [ptr::null(); ARGUMENTS + 1];
+    let mut places = pointers.iter_mut();
+    for string in strings {
+        match places.next() {
+            Some(place) => *place = string.as_ptr(),
+            None => return E2BIG,
+        }
+    }
+    if places.next().is_none() {
+        return E2BIG;
+    }
+    let [path, ..] = pointers;
+    let nothing: [*const c_char; 1] = [ptr::null()];
+    let result = unsafe {
+        // SAFETY: the kernel reads a string, and two lists of strings with a null behind them.
+        let lists = [pointers.as_ptr() as usize, nothing.as_ptr() as usize];
+        syscall(number::EXECVE, [path as usize, lists[0], lists[1]])
+    };
+    errno(result)
+}
+
+/// Starts such a program, and returns its pid: fork(2).
+///
+/// # Errors
+///
+/// errno, of execve(2), too.
+pub fn start_program<'a>(strings: impl Iterator<Item = &'a CStr>) -> Result<i32, i32> {
+    let (reader, writer) = pipe()?;
+    // SAFETY: the child has a copy of this memory, and its own stack at the same place; it is the
+    // only thread.
+    match unsafe { syscall(number::CLONE, [SIGCHLD, 0, 0, 0, 0]) } {
+        0 => {
+            let nothing = 0_u64;
+            // SAFETY: the kernel reads one set of signals.
+            unsafe { mask(SIG_SETMASK, &nothing) };
+            let errno = execute(strings);
+            // (It fits. The pipe ends without a byte when another program is there.)
+            write(writer.as_raw_fd() as usize, &[errno as u8]);
+            exit(127)
+        }
+        result @ 1.. => {
+            drop(writer);
+            let mut failed = [0];
+            if read(reader.as_raw_fd() as usize, &mut failed) == 0 {
+                return Ok(result as i32);
+            }
+            // SAFETY: the kernel writes nothing.
+            unsafe { syscall(number::WAIT4, [result as usize, 0, 0, 0]) };
+            Err(failed[0].into())
+        }
+        result => Err(errno(result)),
+    }
+}
+
+/// A descriptor that can be read when a child has ended: signalfd(2). The signal does nothing else any
+/// more.
+///
+/// # Errors
+///
+/// errno.
+pub fn children() -> Result<OwnedFd, i32> {
+    let set = 1_u64 << (SIGCHLD - 1);
+    // SAFETY: the kernel reads one set of signals, twice.
+    let result = unsafe {
+        mask(SIG_BLOCK, &set);
+        let set = [ptr::from_ref(&set) as usize, size_of_val(&set)];
+        let flags = SFD_CLOEXEC | SFD_NONBLOCK;
+        syscall(number::SIGNALFD4, [usize::MAX, set[0], set[1], flags])
+    };
+    match RawFd::try_from(result) {
+        // SAFETY: it was opened just now, for this call.
+        Ok(number @ 0..) => Ok(unsafe { OwnedFd::from_raw_fd(number) }),
+        _ => Err(errno(result)),
+    }
+}
+
+/// Changes which signals wait: sigprocmask(2).
+///
+/// # Safety
+///
+/// None that the caller could break: it is a system call.
+unsafe fn mask(how: usize, set: &u64) {
+    let size = size_of_val(set);
+    // SAFETY: the kernel reads one set of signals.
+    unsafe {
+        syscall(
+            number::RT_SIGPROCMASK,
+            [how, ptr::from_ref(set) as usize, 0, size],
+        )
+    };
+}
+
+/// Two ends of a pipe, the one to read first: pipe(2).
+fn pipe() -> Result<(OwnedFd, OwnedFd), i32> {
+    let mut ends: [RawFd; 2] = [-1; 2];
+    // SAFETY: the kernel writes two numbers.
+    let result = unsafe { syscall(number::PIPE2, [ends.as_mut_ptr() as usize, O_CLOEXEC]) };
+    match (result, ends) {
+        // SAFETY: they were opened just now, for this call.
+        (0, ends) => Ok(ends.map(|end| unsafe { OwnedFd::from_raw_fd(end) }).into()),
+        (result, _) => Err(errno(result)),
+    }
+}
+
+/// What the kernel returns if it refuses: errno(3), negative.
+fn errno(result: isize) -> i32 {
+    i32::try_from(result.wrapping_neg()).unwrap_or(0)
 }
 
 /// The panic handler of a program that proves that it does not panic: this function does not exist,
@@ -274,8 +406,15 @@ mod arch {
     pub mod number {
         pub const READ: usize = 0;
         pub const WRITE: usize = 1;
+        pub const RT_SIGPROCMASK: usize = 14;
+        pub const CLONE: usize = 56;
+        pub const EXECVE: usize = 59;
         pub const EXIT: usize = 60;
+        pub const WAIT4: usize = 61;
         pub const CLOCK_GETTIME: usize = 228;
+        pub const PPOLL: usize = 271;
+        pub const SIGNALFD4: usize = 289;
+        pub const PIPE2: usize = 293;
     }
 
     /// The kernel starts here, with the arguments on the stack: aligns it and calls start.
@@ -353,10 +492,17 @@ mod arch {
 
     /// The numbers of system calls: asm-generic/unistd.h.
     pub mod number {
+        pub const PIPE2: usize = 59;
         pub const READ: usize = 63;
         pub const WRITE: usize = 64;
+        pub const PPOLL: usize = 73;
+        pub const SIGNALFD4: usize = 74;
         pub const EXIT: usize = 93;
         pub const CLOCK_GETTIME: usize = 113;
+        pub const RT_SIGPROCMASK: usize = 135;
+        pub const CLONE: usize = 220;
+        pub const EXECVE: usize = 221;
+        pub const WAIT4: usize = 260;
     }
 
     /// The kernel starts here, with the arguments on the stack, which is aligned: calls start.

@@ -1,0 +1,286 @@
+"""Boots a kernel with our initramfs, and calls its first program from outside.
+
+    drive.py KERNEL INITRAMFS CLIENT [PARAMETER..]
+
+CLIENT is the example init, which is also the Nullink client; the other client is the Python
+reference. The PARAMETERs are the kernel's. Nothing here waits for a time to pass, but everything has
+a limit.
+"""
+
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+import varlink
+
+KERNEL, INITRAMFS, CLIENT, *PARAMETERS = sys.argv[1:]
+HERE = os.path.dirname(os.path.abspath(__file__))
+BOOT, UEVENTS = "org.example.boot", "org.example.uevents"
+PATIENCE = 120  # seconds; QEMU emulates the processor, and is not alone on this one
+NULL_DEVICE = "/devices/virtual/mem/null"
+
+
+class Line:
+    """The host's side of a line: raw bytes, and messages."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(PATIENCE)
+        self.socket.connect(path)
+        self.received = b""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+    def send(self, method, parameters=None, **flags):
+        call = {"method": method, "parameters": parameters or {}, **flags}
+        self.socket.sendall(json.dumps(call).encode() + b"\0")
+
+    def receive(self):
+        while b"\0" not in self.received:
+            some = self.socket.recv(65536)
+            assert some, "the line was closed"
+            self.received += some
+        message, _, self.received = self.received.partition(b"\0")
+        # A service ends so what it could not send to the client before.
+        return json.loads(message) if message else self.receive()
+
+    def call(self, method, parameters=None):
+        self.send(method, parameters)
+        return self.receive()
+
+    def begin(self):
+        """As a client on a line begins: nothing of what was before is there after that."""
+        marker = f"org.varlink.service.Marker{random.randrange(1 << 30)}"
+        self.socket.sendall(b"\0")
+        self.send(marker)
+        while self.receive().get("parameters") != {"method": marker}:
+            pass
+        return self
+
+
+class Machine:
+    """A virtual machine, with two lines: hvc0 and ttyS1 in it."""
+
+    def __init__(self, directory):
+        self.hvc, self.tty = os.path.join(directory, "hvc0"), os.path.join(directory, "ttyS1")
+        self.console = os.path.join(directory, "console")
+        parameters = ["console=ttyS0", "panic=-1", "quiet", *PARAMETERS]
+        parameters += ["nullink.device=/dev/hvc0", "nullink.device=/dev/ttyS1"]
+        command = ["qemu-system-x86_64", "-accel", "tcg", "-m", "128M", "-no-reboot", "-nodefaults"]
+        command += ["-display", "none", "-kernel", KERNEL, "-initrd", INITRAMFS]
+        command += ["-append", " ".join(parameters), "-serial", f"file:{self.console}"]
+        command += ["-chardev", f"socket,id=tty,path={self.tty},server=on,wait=off"]
+        command += ["-chardev", f"socket,id=hvc,path={self.hvc},server=on,wait=off"]
+        command += ["-serial", "chardev:tty", "-device", "virtio-serial-pci"]
+        command += ["-device", "virtconsole,chardev=hvc"]
+        self.begin = time.monotonic()
+        self.process = subprocess.Popen(command)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, failed, *_):
+        self.process.kill()
+        self.process.wait()
+        if failed:
+            with open(self.console, errors="replace", encoding="utf-8") as console:
+                print("The console:\n" + console.read())
+
+    def wait_for(self, path, method, is_it):
+        """The first reply of that kind. What is sent while nobody has the line open may be lost."""
+        while time.monotonic() < self.begin + 2 * PATIENCE and self.process.poll() is None:
+            try:
+                with Line(path) as line:
+                    line.socket.settimeout(0.5)
+                    line.socket.sendall(b"\0")
+                    reply = line.call(method).get("parameters", {})
+                    if is_it(reply):
+                        return reply
+            except (ConnectionError, FileNotFoundError, TimeoutError):
+                pass
+        raise AssertionError("nobody answers")
+
+    def first_reply(self):
+        """Seconds from power on to the first reply."""
+        self.wait_for(self.hvc, "org.varlink.service.GetInfo", lambda info: "vendor" in info)
+        return time.monotonic() - self.begin
+
+    def ours(self, path, *arguments, fails=False):
+        """What the Nullink client prints."""
+        command = [CLIENT, "--line", "unix:" + path, *arguments]
+        done = subprocess.run(command, capture_output=True, timeout=PATIENCE, check=False)
+        assert (done.returncode != 0) == fails, done
+        return (done.stderr if fails else done.stdout).decode()
+
+    def reference(self, path):
+        """The Python reference, on a line that nobody has left half a message on."""
+        with Line(path) as line:
+            line.begin()
+        return varlink.Client("unix:" + path)
+
+    def has_ended(self):
+        return self.process.wait(PATIENCE) == 0
+
+
+def definition(name):
+    with open(os.path.join(HERE, "../../examples/shared", name + ".varlink"), encoding="utf-8") as file:
+        return file.read()
+
+
+def refused(call, errno):
+    return {"error": BOOT + ".Refused", "parameters": {"call": call, "errno": errno}}
+
+
+def ours_calls(machine):
+    info = json.loads(machine.ours(machine.hvc, "info"))
+    assert info["product"] == "Init" and info["interfaces"][1:] == [BOOT, UEVENTS], info
+    state = machine.ours(machine.tty, "state")
+    assert "Serving, no status, 6 modules, 0 running, 0 orphans" in state, state
+    failed = machine.ours(machine.hvc, "load", "/nowhere", fails=True)
+    assert 'Refused { call: "open", errno: 2 }' in failed, failed
+    machine.ours(machine.hvc, "log", "a line from outside")
+    # Programs: one that fails; a client in there, of the Unix socket; one that leaves an orphan.
+    assert "ended with 1" in machine.ours(machine.hvc, "start", "/report")
+    assert "ended with 0" in machine.ours(machine.hvc, "start", "/report", "from inside")
+    state = machine.ours(machine.tty, "state")
+    assert "Serving, from inside, 6 modules, 0 running, 0 orphans" in state, state
+    with Line(machine.tty) as watcher:
+        watcher.begin().send(BOOT + ".GetState", more=True)
+        assert "ended with 0" in machine.ours(machine.hvc, "start", "/report", "--later", "an orphan")
+        state = {}
+        while (state.get("status"), state.get("orphans")) != ("an orphan", 1):
+            reply = watcher.receive()
+            assert reply["continues"], reply
+            state = reply["parameters"]["state"]
+        assert state["running"] == 0, state
+    # Uevents, while the other line makes them.
+    command = [CLIENT, "--line", "unix:" + machine.hvc, "uevents", "mem"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as listener, Line(machine.tty) as line:
+        line.begin()
+        assert listener.stdout.readline() == b"listening (0 lost)\n"
+        for action in ["change", "move"]:
+            parameters = {"devpath": NULL_DEVICE, "action": action}
+            reply = line.call(UEVENTS + ".Trigger", parameters)
+            assert reply == {}, reply
+            heard = listener.stdout.readline().decode()
+            assert heard == f"{action} {NULL_DEVICE}\n", heard
+        listener.kill()
+
+
+def reference_calls(machine):
+    with machine.reference(machine.hvc) as client:
+        assert client.get_interfaces()
+        assert client.info["product"] == "Init", client.info
+        assert client.get_interface(BOOT).description == definition(BOOT)
+        with client.open(BOOT) as boot:
+            assert boot.GetState()["state"]["modules"] == 6
+            boot.Report("seen by the reference")
+            assert boot.GetState()["state"]["status"] == "seen by the reference"
+            try:
+                boot.Mount(type="nothing", target="/nothing")
+                raise AssertionError("mounts nothing")
+            except varlink.VarlinkError as error:
+                assert error.error() == BOOT + ".Refused", error
+                assert error.parameters() == {"call": "mount", "errno": 19}, error.parameters()
+        with client.open(UEVENTS) as uevents, Line(machine.tty) as line:
+            line.begin()
+            reports = uevents.Monitor(subsystem="mem", _more=True)
+            assert "event" not in next(reports)
+            for _ in range(3):
+                line.call(UEVENTS + ".Trigger", {"devpath": NULL_DEVICE, "action": "change"})
+                event = next(reports)["event"]
+                assert (event["action"], event["devpath"]) == ("change", NULL_DEVICE), event
+
+
+def hostile_bytes(machine):
+    noise = random.Random(1)
+    deep = b'{"method":' + b"[" * 200_000 + b"\0"
+    hostile = [
+        b"\0" * 10_000,
+        noise.randbytes(100_000),
+        bytes(byte or 1 for byte in noise.randbytes(300_000)),
+        deep,
+        b'{"method":"org.example.boot.Nothing","parameters":' + b"9" * 100_000,
+        b'{"method":"org.example.boot.PowerOff","parameters":{"then":"never"}}\0' * 1000,
+        b'{"method":"org.example.boot.GetState"' + b"\n" * 100 + b',"more":1}\0',
+    ]
+    for path in [machine.hvc, machine.tty]:
+        for part in hostile:
+            with Line(path) as line:
+                # (What is answered is not read.)
+                line.socket.sendall(part[:20_000] if path == machine.tty else part)
+            with Line(path) as line:
+                assert line.begin().call("org.varlink.service.GetInfo")["parameters"]["product"] == "Init"
+    # A client that goes away in the middle of its message, and one while it is being answered.
+    for cut in [b'{"method":"org.va', b'{"method":"org.example.boot.GetState","more":true}\0{"meth']:
+        with Line(machine.hvc) as line:
+            line.socket.sendall(cut)
+        assert "Init" in machine.ours(machine.hvc, "info")
+        with Line(machine.hvc) as line:
+            line.socket.sendall(cut)
+        with machine.reference(machine.hvc) as client:
+            assert client.get_interface(BOOT).description == definition(BOOT)
+
+
+def powers_off(machine):
+    machine.ours(machine.hvc, "power-off")
+    assert machine.has_ended()
+
+
+def switches_root(machine):
+    # Not to a place where nothing is mounted, and not to a program that is not there.
+    failed = machine.ours(machine.hvc, "switch-root", "/modules", "/monitor", fails=True)
+    assert 'Refused { call: "mount", errno: 22 }' in failed, failed
+    machine.ours(machine.hvc, "mount", "tmpfs", "/new")
+    failed = machine.ours(machine.hvc, "switch-root", "/new", "/monitor", fails=True)
+    assert 'Refused { call: "execve", errno: 2 }' in failed, failed
+    for program in ["/init", "/monitor"]:
+        machine.ours(machine.hvc, "copy", program, "/new" + program)
+    machine.ours(machine.hvc, "switch-root", "/new", "/init")
+    # The same program, but another process image, in another root, where nothing of the first is; and
+    # what is mounted has come along.
+    fresh = lambda progress: progress.get("state", {}).get("modules") == 0
+    machine.wait_for(machine.hvc, BOOT + ".GetState", fresh)
+    failed = machine.ours(machine.hvc, "copy", "/modules/virtio.ko", "/run/virtio.ko", fails=True)
+    assert 'Refused { call: "open", errno: 2 }' in failed, failed
+    with Line(machine.tty) as line:
+        parameters = {"devpath": NULL_DEVICE, "action": "change"}
+        assert line.begin().call(UEVENTS + ".Trigger", parameters) == {}
+
+
+def becomes_the_monitor(machine):
+    machine.ours(machine.hvc, "mount", "tmpfs", "/new")
+    machine.ours(machine.hvc, "copy", "/monitor", "/new/monitor")
+    machine.ours(machine.hvc, "switch-root", "/new", "/monitor", "device:/dev/hvc0")
+    another = lambda info: info.get("product") == "Monitor"
+    info = machine.wait_for(machine.hvc, "org.varlink.service.GetInfo", another)
+    assert info["interfaces"][1:] == [UEVENTS], info
+    with machine.reference(machine.hvc) as client:
+        assert client.get_interface(UEVENTS).description == definition(UEVENTS)
+
+
+def main():
+    with tempfile.TemporaryDirectory() as directory, Machine(directory) as machine:
+        print(f"boot: {machine.first_reply():.1f} s from power on to the first reply")
+        ours_calls(machine)
+        reference_calls(machine)
+        hostile_bytes(machine)
+        powers_off(machine)
+        print("boot: called, attacked, and turned off")
+    with tempfile.TemporaryDirectory() as directory, Machine(directory) as machine:
+        machine.first_reply()
+        switches_root(machine)
+        becomes_the_monitor(machine)
+        print("boot: another program, in another root, answers")
+
+
+main()

@@ -1,0 +1,45 @@
+#!/bin/sh
+# Boots the example init as the first program of a kernel that has just started, in QEMU, and calls it
+# from outside, over a virtio console and a serial line: drive.py says what has to hold. In the
+# initramfs there is nothing but our static programs and the kernel's modules.
+#
+#   tests/boot/run.sh PYTHON      a Python that has the package varlink
+set -eu
+cd "$(dirname "$0")/../.."
+python=$1
+directory=${CARGO_TARGET_DIR:-$PWD/target}/boot
+
+for tool in qemu-system-x86_64 cpio apt-get dpkg; do
+    command -v "$tool" >/dev/null && continue
+    echo "skipped: needs $tool"
+    [ "${CI:-}" != true ] || exit 1
+    exit 0
+done
+
+# Debian's kernel for virtual machines, without installing it.
+mkdir -p "$directory"
+if [ ! -e "$directory/kernel/boot" ]; then
+    package=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
+    (cd "$directory" && apt-get download -qq "$package")
+    dpkg -x "$directory/$package"_*.deb "$directory/kernel"
+fi
+
+tests/freestanding/build.sh "$directory/programs"
+rm -rf "$directory/root"
+mkdir -p "$directory/root/modules"
+for program in init monitor report; do
+    cp "$directory/programs/$program" "$directory/root/"
+done
+modules="virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_console"
+for module in $modules; do
+    find "$directory/kernel/lib/modules" -name "$module.ko" -exec cp {} "$directory/root/modules/" \;
+done
+(cd "$directory/root" && find . | cpio -o -H newc --quiet) >"$directory/initramfs"
+
+cargo build --quiet --locked --example init
+for module in $modules; do
+    set -- "$@" "nullink.module=/modules/$module.ko"
+done
+shift
+exec "$python" tests/boot/drive.py "$(echo "$directory"/kernel/boot/vmlinuz-*)" "$directory/initramfs" \
+    "${CARGO_TARGET_DIR:-target}/debug/examples/init" "$@"

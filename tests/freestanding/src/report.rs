@@ -1,0 +1,77 @@
+#![no_std]
+#![no_main]
+//! A tool for an initramfs, without libc and without an allocator: says how far the start is, to the
+//! example init. That is, a client.
+//!
+//! `report --later STATUS` ends at once, and leaves that to a process of its own: an orphan.
+
+#[path = "../../../examples/shared/boot.rs"]
+#[allow(dead_code)] // the service
+mod boot;
+#[path = "../../../examples/shared/monitor.rs"]
+#[allow(dead_code)] // the service
+mod monitor;
+#[allow(dead_code)] // what the other programs need
+mod start;
+
+use core::ffi::CStr;
+use core::panic::PanicInfo;
+use core::str;
+
+use boot::Report;
+use nullink::unix::{Stream, Timeouts};
+use nullink::{Address, Client};
+use start::Process;
+
+const SOCKET: Address<'static> = Address::Unix("/run/org.example.boot");
+
+fn main(process: Process) -> u8 {
+    let mut arguments = process.arguments();
+    let done = match (arguments.next(), arguments.next(), arguments.next()) {
+        (Some(program), Some(b"--later"), Some(status)) => later(program, status),
+        (_, Some(status), None) => report(status),
+        _ => Err("usage: report [--later] STATUS"),
+    };
+    match done {
+        Ok(()) => 0,
+        Err(why) => {
+            for part in ["report: ", why, "\n"] {
+                start::write_all(2, part.as_bytes());
+            }
+            1
+        }
+    }
+}
+
+fn report(status: &[u8]) -> Result<(), &'static str> {
+    let status = Some(str::from_utf8(status).map_err(|_| "that is no UTF-8")?);
+    let stream = Stream::connect_to(SOCKET, Timeouts::default());
+    let (mut receive, mut send) = ([0; 512], [0; 512]);
+    let mut client = Client::new(
+        stream.map_err(|_| "can't connect")?,
+        &mut receive,
+        &mut send,
+    );
+    client.call(&Report { status }).map_err(|_| "it fails")
+}
+
+fn later(program: &[u8], status: &[u8]) -> Result<(), &'static str> {
+    let mut buffers = ([0; 256], [0; 256]);
+    let program = string(program, &mut buffers.0).ok_or("too long")?;
+    let status = string(status, &mut buffers.1).ok_or("too long")?;
+    let started = start::start_program([program, status].into_iter());
+    started.map(drop).map_err(|_| "can't start")
+}
+
+/// The same text, with a NUL at its end.
+fn string<'b>(text: &[u8], buffer: &'b mut [u8]) -> Option<&'b CStr> {
+    buffer.get_mut(..text.len())?.copy_from_slice(text);
+    CStr::from_bytes_until_nul(buffer).ok()
+}
+
+/// The library does not panic. rustix looks at what it is given, and at what the kernel says, with
+/// assertions: check.sh has the list of them.
+#[panic_handler]
+fn panic(_: &PanicInfo<'_>) -> ! {
+    start::exit(101)
+}
