@@ -95,7 +95,7 @@ pub enum Then {
 
 /// The methods, one definition for both sides.
 #[derive(Deserialize)]
-enum Methods<'a> {
+pub enum Methods<'a> {
     GetState,
     #[serde(borrow)]
     Report(Report<'a>),
@@ -328,6 +328,9 @@ impl TryFrom<Cursor> for Wanted {
     }
 }
 
+/// The interface.
+pub const INTERFACE: Interface = interface!("org.example.boot.varlink");
+
 /// The service.
 pub struct Boot {
     system: System,
@@ -540,8 +543,7 @@ impl Boot {
 
 impl Service for Boot {
     type Cursor = Cursor;
-    const INTERFACES: &'static [Interface] =
-        &[interface!("org.example.boot.varlink"), monitor::INTERFACE];
+    const INTERFACES: &'static [Interface] = &[INTERFACE, monitor::INTERFACE];
 
     fn info(&self) -> Info<'_> {
         Info {

@@ -1,0 +1,222 @@
+//! The example that is the first program of an initramfs, as far as it can be tried as another one.
+//! `tests/boot/run.sh` boots it.
+#![cfg(all(feature = "unix", target_os = "linux"))]
+
+#[path = "../examples/shared/boot.rs"]
+#[allow(dead_code)] // the service
+mod boot;
+#[path = "common/example.rs"]
+mod example;
+#[path = "../examples/shared/init.rs"]
+#[allow(dead_code)] // what only the first program does
+mod init;
+#[path = "../examples/shared/monitor.rs"]
+#[allow(dead_code)] // the service
+mod monitor;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use boot::{
+    Copy, Error, Exit, GetState, LoadModule, Methods, Phase, PowerOff, Report, Start, SwitchRoot,
+};
+use example::example;
+use nullink::client::CallError;
+use nullink::unix::{self, Stream, Timeouts};
+use nullink::{Address, Client};
+
+/// One in a directory of its own.
+struct Running {
+    directory: PathBuf,
+    child: Child,
+}
+
+impl Running {
+    fn start(name: &str) -> Option<Self> {
+        let directory = std::env::temp_dir().join(format!("nullink-{name}-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let address = format!("unix:{}/boot", directory.display());
+        let child = example("init")?.args(["--serve", &address]).spawn();
+        let child = child.unwrap();
+        Some(Running { directory, child })
+    }
+
+    fn connect(&self) -> Client<'static, Stream> {
+        let end = Instant::now() + Duration::from_secs(60);
+        let path = self.directory.join("boot");
+        let address = Address::Unix(path.to_str().unwrap());
+        let reply = Some(Duration::from_secs(60));
+        let timeouts = Timeouts {
+            reply,
+            ..Timeouts::default()
+        };
+        let stream = loop {
+            match Stream::connect_to(address, timeouts) {
+                Ok(stream) => break stream,
+                Err(error) => assert!(Instant::now() < end, "{error}"),
+            }
+        };
+        Client::new(stream, vec![0; 8192].leak(), vec![0; 8192].leak())
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.directory.join(name).to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// What a call that was refused says: the system call, and errno.
+fn refusal<T: std::fmt::Debug>(
+    result: Result<T, CallError<'_, Error<'_>, unix::Error>>,
+) -> (String, i32) {
+    match result {
+        Err(CallError::Method(Error::Refused { call, errno })) => (call.to_owned(), errno),
+        other => panic!("{other:?}"),
+    }
+}
+
+const EPERM: i32 = 1;
+const ENOENT: i32 = 2;
+
+#[test]
+fn the_types_say_the_same_as_the_definition() {
+    nullink::contract(&boot::INTERFACE, |types| {
+        types
+            .methods::<Methods>()
+            .errors::<Error>()
+            .call::<GetState>()
+            .call::<Report>()
+            .call::<boot::Log>()
+            .call::<LoadModule>()
+            .call::<boot::Mount>()
+            .call::<boot::Unmount>()
+            .call::<Copy>()
+            .call::<Start>()
+            .call::<SwitchRoot>()
+            .call::<PowerOff>()
+    })
+    .unwrap();
+}
+
+#[test]
+fn who_watches_sees_each_change() {
+    let Some(running) = Running::start("watch") else {
+        return;
+    };
+    let (mut watcher, mut client) = (running.connect(), running.connect());
+    let mut states = watcher.more(&GetState).unwrap();
+    let first = states.next().unwrap().expect("a state");
+    assert_eq!(
+        (first.state.phase, first.state.status),
+        (Phase::Serving, None)
+    );
+    for status in [Some("looks for the root"), Some(""), None] {
+        client.call(&Report { status }).unwrap();
+        let progress = states.next().unwrap().expect("a state");
+        assert_eq!(progress.state.status, status);
+    }
+    let too_long = "x".repeat(65);
+    let status = Some(too_long.as_str());
+    assert!(client.call(&Report { status }).is_err());
+}
+
+#[test]
+fn programs_are_started_and_waited_for() {
+    let Some(running) = Running::start("start") else {
+        return;
+    };
+    let mut client = running.connect();
+    let script = |script| {
+        let arguments = heapless::Vec::from_slice(&["-c", script]).unwrap();
+        Start {
+            path: "/bin/sh",
+            arguments: Some(arguments),
+        }
+    };
+    for (text, code, signal) in [
+        ("exit 3", Some(3), None),
+        ("kill -9 $$", None, Some(9)),
+        ("exit 0", Some(0), None),
+    ] {
+        let call = script(text);
+        let mut replies = client.more(&call).unwrap();
+        let started = replies.next().unwrap().expect("a reply");
+        assert_eq!(started.exit, None);
+        let ended = replies.next().unwrap().expect("a reply");
+        assert_eq!(ended.exit, Some(Exit { code, signal }));
+        assert_eq!(ended.pid, started.pid);
+        assert!(replies.next().unwrap().is_none());
+    }
+    // Who does not want to know is told when it has started; and what it says stays its own matter.
+    assert_eq!(client.call(&script("exit 1")).unwrap().exit, None);
+    let nothing = Start {
+        path: "/nowhere",
+        arguments: None,
+    };
+    let refused = refusal(client.call(&nothing));
+    assert_eq!(refused, ("execve".to_owned(), ENOENT));
+    // (What has ended without being asked for is not told to who asks for another.)
+    while client.call(&GetState).unwrap().state.running > 0 {}
+    assert_eq!(client.call(&GetState).unwrap().state.orphans, 0);
+}
+
+#[test]
+fn a_copy_is_there_with_its_mode_or_not_at_all() {
+    let Some(running) = Running::start("copy") else {
+        return;
+    };
+    let mut client = running.connect();
+    let (from, to) = (running.path("from"), running.path("to"));
+    let content: Vec<u8> = (0..10_000_u32).flat_map(u32::to_le_bytes).collect();
+    fs::write(&from, &content).unwrap();
+    fs::set_permissions(&from, PermissionsExt::from_mode(0o751)).unwrap();
+    let (from, to) = (&from[..], &to[..]);
+    client.call(&Copy { from, to }).unwrap();
+    assert_eq!(fs::read(to).unwrap(), content);
+    assert_eq!(
+        fs::metadata(to).unwrap().permissions().mode() & 0o7777,
+        0o751
+    );
+    // A directory can be opened, but not read.
+    let directory = running.directory.to_str().unwrap();
+    let from = directory;
+    assert_eq!(refusal(client.call(&Copy { from, to })).0, "read");
+    assert_eq!(fs::read(to).unwrap(), content);
+    assert!(!Path::new(&format!("{to}.part")).exists());
+    let from = "/nowhere";
+    let refused = refusal(client.call(&Copy { from, to }));
+    assert_eq!(refused, ("open".to_owned(), ENOENT));
+}
+
+#[test]
+fn what_only_the_first_program_may_is_refused_to_others() {
+    let Some(running) = Running::start("first") else {
+        return;
+    };
+    let mut client = running.connect();
+    let refused = refusal(client.call(&PowerOff { then: None }));
+    assert_eq!(refused, ("reboot".to_owned(), EPERM));
+    let switch = SwitchRoot {
+        root: "/proc",
+        path: "/bin/sh",
+        arguments: None,
+    };
+    assert_eq!(refusal(client.call(&switch)).1, EPERM);
+    let module = LoadModule {
+        path: "/nowhere.ko",
+        parameters: None,
+    };
+    let refused = refusal(client.call(&module));
+    assert_eq!(refused, ("open".to_owned(), ENOENT));
+    assert_eq!(client.call(&GetState).unwrap().state.phase, Phase::Serving);
+}
