@@ -20,6 +20,8 @@
 mod boot;
 #[path = "shared/init.rs"]
 mod init;
+#[path = "shared/kernel.rs"]
+mod kernel;
 #[path = "shared/monitor.rs"]
 #[allow(dead_code)] // what the program of that name does
 mod monitor;
@@ -58,7 +60,7 @@ const SYSTEM: System = System {
     execute: |wanted| errno(&command(wanted).exec()),
 };
 
-fn command(wanted: &boot::Command) -> Command {
+fn command(wanted: &kernel::Command) -> Command {
     let mut strings = wanted
         .strings()
         .map(|text| OsStr::from_bytes(text.to_bytes()));

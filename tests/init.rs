@@ -10,6 +10,9 @@ mod example;
 #[path = "../examples/shared/init.rs"]
 #[allow(dead_code)] // what only the first program does
 mod init;
+#[path = "../examples/shared/kernel.rs"]
+#[allow(dead_code)] // the service
+mod kernel;
 #[path = "../examples/shared/monitor.rs"]
 #[allow(dead_code)] // the service
 mod monitor;

@@ -1,7 +1,6 @@
 //! `org.example.boot`: what the first program of an initramfs does for others. It also reports
 //! uevents, as the example monitor does.
 
-use core::ffi::CStr;
 use core::mem;
 
 use heapless::Vec;
@@ -9,14 +8,12 @@ use nullink::client::Method;
 use nullink::service::{Info, Lagging, Outcome, Refusal, ReplyStream, Responder, Service};
 use nullink::{Call, Interface, Mode, interface};
 use rustix::fd::OwnedFd;
-use rustix::fs::{
-    Access, Mode as FileMode, OFlags, access, fchmod, fstat, mkdir, open, rename, stat, unlink,
-};
-use rustix::io::{Errno, read, retry_on_intr, write};
-use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
-use rustix::system::finit_module;
+use rustix::fs::{Access, access, stat};
+use rustix::io::Errno;
+use rustix::mount::{MountFlags, UnmountFlags, unmount};
 use serde::{Deserialize, Serialize};
 
+use super::kernel::{self, Command, Failure, Text, failure};
 use super::monitor::{self, Wanted};
 
 /// How many programs that were started can run at once.
@@ -24,9 +21,6 @@ pub const RUNNING: usize = 16;
 
 /// How many arguments a program can have.
 const ARGUMENTS: usize = 16;
-
-/// How long a path can be, with its NUL.
-const PATH_MAX: usize = 256;
 
 /// The topic of those who watch the state. (Uevents have 0.)
 pub const STATE: u32 = 1;
@@ -228,74 +222,6 @@ pub struct System {
     pub execute: fn(&Command) -> Errno,
 }
 
-/// A program and its arguments, as execve(2) wants them.
-#[derive(Clone)]
-pub struct Command {
-    /// Each with a NUL at its end; the first is the program's path, too.
-    strings: Vec<u8, 1024>,
-}
-
-impl Command {
-    /// None, if there are too many, or if one has a NUL in it.
-    fn new(path: &str, arguments: &[&str]) -> Option<Self> {
-        let mut strings = Vec::new();
-        for string in [path].iter().chain(arguments) {
-            if string.as_bytes().contains(&0) {
-                return None;
-            }
-            strings.extend_from_slice(string.as_bytes()).ok()?;
-            strings.push(0).ok()?;
-        }
-        Some(Command { strings })
-    }
-
-    /// The path and the arguments.
-    pub fn strings(&self) -> impl Iterator<Item = &CStr> {
-        let strings = self.strings.split_inclusive(|byte| *byte == 0);
-        strings.map_while(|string| CStr::from_bytes_with_nul(string).ok())
-    }
-
-    /// The path.
-    pub fn path(&self) -> &CStr {
-        self.strings().next().unwrap_or_default()
-    }
-}
-
-/// A text with a NUL at its end.
-#[derive(Clone)]
-pub struct Text(Vec<u8, PATH_MAX>);
-
-impl Text {
-    /// # Errors
-    ///
-    /// If it is too long.
-    pub fn new(parts: &[&str]) -> Result<Self, Errno> {
-        let mut text = Vec::new();
-        for part in parts.iter().map(|part| part.as_bytes()).chain([&b"\0"[..]]) {
-            text.extend_from_slice(part)
-                .map_err(|_| Errno::NAMETOOLONG)?;
-        }
-        Ok(Text(text))
-    }
-
-    /// The text, up to its first NUL.
-    pub fn as_c_str(&self) -> &CStr {
-        CStr::from_bytes_until_nul(&self.0).unwrap_or_default()
-    }
-}
-
-/// A system call that was refused.
-#[derive(Clone, Copy, Debug)]
-pub struct Failure {
-    pub call: &'static str,
-    pub errno: Errno,
-}
-
-/// Names the system call that has failed.
-pub fn failure(call: &'static str) -> impl Fn(Errno) -> Failure {
-    move |errno| Failure { call, errno }
-}
-
 /// What this program is about to end with.
 #[allow(clippy::large_enum_variant)] // as above
 pub enum Leave {
@@ -423,22 +349,11 @@ impl Boot {
     }
 
     pub fn load(&mut self, path: &str, parameters: &str) -> Result<(), Failure> {
-        /// `MODULE_INIT_COMPRESSED_FILE`: finit_module(2).
-        const COMPRESSED: i32 = 4;
-        let is_compressed = [".gz", ".xz", ".zst"].iter().any(|end| path.ends_with(end));
-        let path = Text::new(&[path]).map_err(failure("open"))?;
-        let parameters = Text::new(&[parameters]).map_err(failure("finit_module"))?;
-        let file = read_only(path.as_c_str())?;
-        let flags = if is_compressed { COMPRESSED } else { 0 };
-        match finit_module(&file, parameters.as_c_str(), flags) {
-            Ok(()) => {
-                self.modules = self.modules.saturating_add(1);
-                self.changed = true;
-                Ok(())
-            }
-            Err(Errno::EXIST) => Ok(()),
-            Err(errno) => Err(failure("finit_module")(errno)),
+        if kernel::load_module(path, parameters)? {
+            self.modules = self.modules.saturating_add(1);
+            self.changed = true;
         }
+        Ok(())
     }
 
     fn start(&mut self, command: &Command) -> Result<i32, Failure> {
@@ -455,7 +370,7 @@ impl Boot {
     /// Whatever can be found out before the reply is.
     fn prepare(&self, root: &str, command: Command) -> Result<Leave, Failure> {
         if !self.is_first {
-            return Err(failure("pivot_root")(Errno::PERM));
+            return Err(failure("chroot")(Errno::PERM));
         }
         let path = command.path().to_str().unwrap_or_default();
         let program = Text::new(&[root, "/", path]).map_err(failure("execve"))?;
@@ -488,15 +403,17 @@ impl Boot {
                 self.changed = true;
                 Ok(())
             }
-            Methods::Log(Log { message, level }) => log(level.unwrap_or(Level::Info), &[message]),
+            Methods::Log(Log { message, level }) => {
+                kernel::log(level.unwrap_or(Level::Info) as u8, &[message])
+            }
             Methods::LoadModule(LoadModule { path, parameters }) => {
                 self.load(path, parameters.unwrap_or_default())
             }
-            Methods::Mount(wanted) => mount_on(&wanted),
+            Methods::Mount(wanted) => mount_as(&wanted),
             Methods::Unmount(Unmount { target }) => Text::new(&[target])
                 .and_then(|target| unmount(target.as_c_str(), UnmountFlags::empty()))
                 .map_err(failure("umount2")),
-            Methods::Copy(Copy { from, to }) => copy(from, to),
+            Methods::Copy(Copy { from, to }) => kernel::copy(from, to),
             Methods::Start(Start { path, arguments }) => {
                 let command = Command::new(path, &arguments.unwrap_or_default());
                 let command = command.ok_or(Refusal::invalid_parameter("arguments"))?;
@@ -585,29 +502,7 @@ fn topic(pid: i32) -> u32 {
     PROGRAM | pid.unsigned_abs()
 }
 
-fn read_only(path: &CStr) -> Result<OwnedFd, Failure> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    open(path, flags, FileMode::empty()).map_err(failure("open"))
-}
-
-/// Writes a line into the kernel's log: `/dev/kmsg`.
-pub fn log(level: Level, parts: &[&str]) -> Result<(), Failure> {
-    let mut line = Vec::<u8, 960>::new();
-    let prefix = [b'<', b'0'.saturating_add(level as u8), b'>'];
-    for part in [&prefix[..], b"init: "]
-        .into_iter()
-        .chain(parts.iter().map(|part| part.as_bytes()))
-    {
-        // (The kernel's lines are not longer.)
-        let room = line.capacity().saturating_sub(line.len());
-        let _ = line.extend_from_slice(part.get(..room).unwrap_or(part));
-    }
-    let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-    let file = open(c"/dev/kmsg", flags, FileMode::empty()).map_err(failure("open"))?;
-    write(&file, &line).map(drop).map_err(failure("write"))
-}
-
-fn mount_on(wanted: &Mount<'_>) -> Result<(), Failure> {
+fn mount_as(wanted: &Mount<'_>) -> Result<(), Failure> {
     let [kind, source, target, options] = [
         wanted.kind,
         wanted.source.unwrap_or(wanted.kind),
@@ -620,58 +515,11 @@ fn mount_on(wanted: &Mount<'_>) -> Result<(), Failure> {
         Some(true) => MountFlags::RDONLY,
         _ => MountFlags::empty(),
     };
-    mount_all(
+    kernel::mount_on(
         kind.as_c_str(),
         source.as_c_str(),
         target.as_c_str(),
         flags,
         options.as_c_str(),
     )
-}
-
-/// Mounts a file system on a directory, which is made if it is not there.
-pub fn mount_all(
-    kind: &CStr,
-    source: &CStr,
-    target: &CStr,
-    flags: MountFlags,
-    options: &CStr,
-) -> Result<(), Failure> {
-    match mkdir(target, FileMode::from_raw_mode(0o755)) {
-        Ok(()) | Err(Errno::EXIST) => {}
-        Err(errno) => return Err(failure("mkdir")(errno)),
-    }
-    mount(source, target, kind, flags, options).map_err(failure("mount"))
-}
-
-/// Copies a file. At the other path there is all of it, or what was there before.
-fn copy(from: &str, to: &str) -> Result<(), Failure> {
-    let path = |parts: &[&str]| Text::new(parts).map_err(failure("open"));
-    let (from, part, to) = (path(&[from])?, path(&[to, ".part"])?, path(&[to])?);
-    let (part, to) = (part.as_c_str(), to.as_c_str());
-    let copied =
-        copy_all(from.as_c_str(), part).and_then(|()| rename(part, to).map_err(failure("rename")));
-    if copied.is_err() {
-        let _ = unlink(part);
-    }
-    copied
-}
-
-fn copy_all(from: &CStr, to: &CStr) -> Result<(), Failure> {
-    let from = read_only(from)?;
-    let mode = fstat(&from).map_err(failure("fstat"))?.st_mode & 0o7777;
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
-    let to = open(to, flags, FileMode::RUSR).map_err(failure("open"))?;
-    let mut buffer = [0; 4096];
-    loop {
-        let count = retry_on_intr(|| read(&from, &mut buffer)).map_err(failure("read"))?;
-        let mut bytes = buffer.get(..count).unwrap_or_default();
-        if bytes.is_empty() {
-            return fchmod(&to, FileMode::from_raw_mode(mode)).map_err(failure("fchmod"));
-        }
-        while !bytes.is_empty() {
-            let count = retry_on_intr(|| write(&to, bytes)).map_err(failure("write"))?;
-            bytes = bytes.get(count..).unwrap_or_default();
-        }
-    }
 }

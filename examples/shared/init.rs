@@ -5,8 +5,6 @@
 //! The command line: `nullink.module=PATH` and `nullink.device=PATH`, any number of times. (With a
 //! dot in its name a parameter is none of the program's arguments, but `/proc/cmdline` has it.)
 
-use core::ffi::CStr;
-use core::mem::{self, MaybeUninit};
 use core::str;
 use core::time::Duration;
 
@@ -15,19 +13,13 @@ use nullink::Address;
 use nullink::server::{self, Event, Limits, PollFlags, Server, Slots};
 use nullink::unix::{self, Listener};
 use rustix::event::{Timespec, poll};
-use rustix::fd::{AsRawFd, OwnedFd};
-use rustix::fs::{
-    AtFlags, Mode, OFlags, RawDir, fstat, mkdir, open, openat, statfs, sync, unlinkat,
-};
+use rustix::fs::sync;
 use rustix::io::{Errno, read, retry_on_intr};
-use rustix::mount::{MountFlags, mount_move};
-use rustix::process::{WaitOptions, chdir, chroot, wait};
+use rustix::process::{WaitOptions, wait};
 use rustix::system::{RebootCommand, reboot};
 
-use super::boot::{
-    Boot, Cursor, Exit, Failure, Leave, Level, STATE, Started, System, Text, Then, failure, log,
-    mount_all,
-};
+use super::boot::{Boot, Cursor, Exit, Leave, Level, STATE, Started, System, Then};
+use super::kernel::{self, Failure, MOUNTS, failure, mount_on};
 use super::monitor::{self, REPLY, UEVENTS};
 
 /// Where it listens.
@@ -50,24 +42,12 @@ const AGAIN: Timespec = Timespec {
     tv_nsec: 0,
 };
 
-/// What has to be there for all programs: what, where, and how it is mounted.
-const MOUNTS: [(&CStr, &CStr, MountFlags, &CStr); 4] = [
-    (c"devtmpfs", c"/dev", MountFlags::NOSUID, c"mode=0755"),
-    (c"proc", c"/proc", NOTHING_RUNS, c""),
-    (c"sysfs", c"/sys", NOTHING_RUNS, c""),
-    (c"tmpfs", c"/run", NOTHING_RUNS, c"mode=0755"),
-];
-
-const NOTHING_RUNS: MountFlags = MountFlags::NOSUID
-    .union(MountFlags::NODEV)
-    .union(MountFlags::NOEXEC);
-
 /// Runs as the first program.
 pub fn run_first(system: System, room: &mut Room) -> ! {
     let mut boot = Boot::new(system, true);
     let mounted =
-        MOUNTS.map(|(kind, target, flags, options)| mount_all(kind, kind, target, flags, options));
-    keep_standard_descriptors();
+        MOUNTS.map(|(kind, target, flags, options)| mount_on(kind, kind, target, flags, options));
+    kernel::keep_standard_descriptors();
     // Otherwise another program like this was the first, and has executed this one.
     let mut is_first = true;
     for result in mounted {
@@ -77,7 +57,7 @@ pub fn run_first(system: System, room: &mut Room) -> ! {
         }
     }
     let mut buffer = [0; 4096];
-    let line = command_line(&mut buffer);
+    let line = kernel::command_line(&mut buffer);
     for module in values(line, "nullink.module").filter(|_| is_first) {
         report(module, boot.load(module, ""));
     }
@@ -85,11 +65,11 @@ pub fn run_first(system: System, room: &mut Room) -> ! {
         let devices = values(line, "nullink.device").map(Address::Device);
         let addresses = [Address::Unix(SOCKET)].into_iter().chain(devices);
         if serve(&mut boot, addresses, room).is_err() {
-            let _ = log(Level::Error, &["can't serve: trying again"]);
+            complain(&["can't serve: trying again"]);
         }
         match boot.leave() {
             Some(Leave::SwitchRoot { root, command }) => {
-                report("the other root", switch_root(&root));
+                report("the other root", kernel::switch_root(&root));
                 let errno = (system.execute)(&command);
                 report("the other program", Err(failure("execve")(errno)));
             }
@@ -129,7 +109,7 @@ fn serve<'a>(
             // (More than there can be are left out.)
             Ok(listener) => _ = listeners.push(listener),
             Err(error) => {
-                let _ = log(Level::Error, &["can't listen at ", place(&address)]);
+                complain(&["can't listen at ", place(&address)]);
                 if boot.is_first() {
                     continue;
                 } else {
@@ -195,28 +175,6 @@ fn reap<const CONNECTIONS: usize>(server: &mut Server<'_, Cursor, CONNECTIONS>, 
     }
 }
 
-/// Sees to it that descriptors 0, 1 and 2 are taken: what is written to standard error shall not
-/// go into a connection.
-fn keep_standard_descriptors() {
-    while let Ok(null) = open(c"/dev/null", OFlags::RDWR, Mode::empty()) {
-        if null.as_raw_fd() > 2 {
-            break;
-        }
-        mem::forget(null);
-    }
-}
-
-/// What the kernel was started with: proc_cmdline(5). Nothing, if that can't be known.
-fn command_line(buffer: &mut [u8]) -> &[u8] {
-    let file = open(
-        c"/proc/cmdline",
-        OFlags::RDONLY | OFlags::CLOEXEC,
-        Mode::empty(),
-    );
-    let count = file.and_then(|file| retry_on_intr(|| read(&file, &mut *buffer)));
-    buffer.get(..count.unwrap_or(0)).unwrap_or_default()
-}
-
 /// The values of a parameter.
 fn values<'a>(line: &'a [u8], name: &str) -> impl Iterator<Item = &'a str> {
     line.split(u8::is_ascii_whitespace).filter_map(move |word| {
@@ -225,72 +183,14 @@ fn values<'a>(line: &'a [u8], name: &str) -> impl Iterator<Item = &'a str> {
     })
 }
 
-/// Makes another directory, where something is mounted, the root: what is mounted on this one's
-/// directories goes there, and what else is in it is deleted.
-fn switch_root(root: &Text) -> Result<(), Failure> {
-    let root = root.as_c_str();
-    for (_, from, _, _) in MOUNTS {
-        let (Ok(into), Ok(name)) = (root.to_str(), from.to_str()) else {
-            continue;
-        };
-        let to = Text::new(&[into, name]).map_err(failure("mount"))?;
-        let _ = mkdir(to.as_c_str(), Mode::from_raw_mode(0o755));
-        match mount_move(from, to.as_c_str()) {
-            // (Nothing is mounted here.)
-            Ok(()) | Err(Errno::INVAL) => {}
-            Err(errno) => return Err(failure("mount")(errno)),
-        }
-    }
-    chdir(root).map_err(failure("chdir"))?;
-    delete_initramfs();
-    mount_move(c".", c"/").map_err(failure("mount"))?;
-    chroot(c".").map_err(failure("chroot"))?;
-    chdir(c"/").map_err(failure("chdir"))
-}
-
-/// Deletes what is in the root, if that is in memory: nobody can get at it any more.
-fn delete_initramfs() {
-    /// `RAMFS_MAGIC` and `TMPFS_MAGIC`: statfs(2).
-    const IN_MEMORY: [u32; 2] = [0x8584_58f6, 0x0102_1994];
-    let is_in_memory = statfs(c"/").is_ok_and(|stat| IN_MEMORY.contains(&(stat.f_type as u32)));
-    let Ok(directory) = open(c"/", DIRECTORY, Mode::empty()) else {
-        return;
-    };
-    if let (true, Ok(stat)) = (is_in_memory, fstat(&directory)) {
-        delete_all(&directory, stat.st_dev, 16);
-    }
-}
-
-const DIRECTORY: OFlags = OFlags::RDONLY
-    .union(OFlags::DIRECTORY)
-    .union(OFlags::NOFOLLOW)
-    .union(OFlags::CLOEXEC);
-
-/// Deletes what is in a directory, and so on as deep as that, but nothing on other file systems.
-fn delete_all(directory: &OwnedFd, device: u64, depth: u8) {
-    let Some(depth) = depth.checked_sub(1) else {
-        return;
-    };
-    let mut buffer = [MaybeUninit::uninit(); 1024];
-    let mut entries = RawDir::new(directory, &mut buffer);
-    while let Some(Ok(entry)) = entries.next() {
-        let name = entry.file_name();
-        if [c".", c".."].contains(&name) || unlinkat(directory, name, AtFlags::empty()).is_ok() {
-            continue;
-        }
-        // A directory; or something is mounted there.
-        if let Ok(inner) = openat(directory, name, DIRECTORY, Mode::empty())
-            && fstat(&inner).is_ok_and(|stat| stat.st_dev == device)
-        {
-            delete_all(&inner, device, depth);
-            let _ = unlinkat(directory, name, AtFlags::REMOVEDIR);
-        }
-    }
-}
-
 /// Says in the kernel's log what has failed.
 fn report(what: &str, result: Result<(), Failure>) {
     if let Err(Failure { call, .. }) = result {
-        let _ = log(Level::Error, &[what, ": the kernel refuses ", call]);
+        complain(&[what, ": the kernel refuses ", call]);
     }
+}
+
+fn complain(parts: &[&str]) {
+    // (There is nowhere else to say it.)
+    let _ = kernel::log(Level::Error as u8, parts);
 }

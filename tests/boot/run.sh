@@ -20,7 +20,7 @@ done
 mkdir -p "$directory"
 if [ ! -e "$directory/kernel/boot" ]; then
     package=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
-    (cd "$directory" && apt-get download -qq "$package")
+    (cd "$directory" && apt-get download -qq -o APT::Sandbox::User=root "$package")
     dpkg -x "$directory/$package"_*.deb "$directory/kernel"
 fi
 

@@ -7,6 +7,8 @@
 mod boot;
 #[path = "../../../examples/shared/init.rs"]
 mod init;
+#[path = "../../../examples/shared/kernel.rs"]
+mod kernel;
 #[path = "../../../examples/shared/monitor.rs"]
 #[allow(dead_code)] // what the program of that name does
 mod monitor;

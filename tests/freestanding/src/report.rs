@@ -8,6 +8,9 @@
 #[path = "../../../examples/shared/boot.rs"]
 #[allow(dead_code)] // the service
 mod boot;
+#[path = "../../../examples/shared/kernel.rs"]
+#[allow(dead_code)] // the service
+mod kernel;
 #[path = "../../../examples/shared/monitor.rs"]
 #[allow(dead_code)] // the service
 mod monitor;

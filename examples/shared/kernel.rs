@@ -1,0 +1,267 @@
+//! What the first program of an initramfs asks of the kernel. If it refuses, it is said which system
+//! call that was, and why.
+
+use core::ffi::CStr;
+use core::mem::{self, MaybeUninit};
+
+use heapless::Vec;
+use rustix::fd::{AsRawFd, OwnedFd};
+use rustix::fs::{
+    AtFlags, Mode, OFlags, RawDir, fchmod, fstat, mkdir, open, openat, rename, statfs, unlink,
+    unlinkat,
+};
+use rustix::io::{Errno, read, retry_on_intr, write};
+use rustix::mount::{MountFlags, mount, mount_move};
+use rustix::process::{chdir, chroot};
+use rustix::system::finit_module;
+
+/// How long a path can be, with its NUL.
+const PATH_MAX: usize = 256;
+
+/// A system call that was refused.
+#[derive(Clone, Copy, Debug)]
+pub struct Failure {
+    pub call: &'static str,
+    pub errno: Errno,
+}
+
+/// Names the system call that has failed.
+pub fn failure(call: &'static str) -> impl Fn(Errno) -> Failure {
+    move |errno| Failure { call, errno }
+}
+
+/// What has to be there for all programs: what, where, and how it is mounted.
+pub const MOUNTS: [(&CStr, &CStr, MountFlags, &CStr); 4] = [
+    (c"devtmpfs", c"/dev", MountFlags::NOSUID, c"mode=0755"),
+    (c"proc", c"/proc", NOTHING_RUNS, c""),
+    (c"sysfs", c"/sys", NOTHING_RUNS, c""),
+    (c"tmpfs", c"/run", NOTHING_RUNS, c"mode=0755"),
+];
+
+const NOTHING_RUNS: MountFlags = MountFlags::NOSUID
+    .union(MountFlags::NODEV)
+    .union(MountFlags::NOEXEC);
+
+/// A text with a NUL at its end.
+#[derive(Clone)]
+pub struct Text(Vec<u8, PATH_MAX>);
+
+impl Text {
+    /// # Errors
+    ///
+    /// If it is too long.
+    pub fn new(parts: &[&str]) -> Result<Self, Errno> {
+        let mut text = Vec::new();
+        for part in parts.iter().map(|part| part.as_bytes()).chain([&b"\0"[..]]) {
+            text.extend_from_slice(part)
+                .map_err(|_| Errno::NAMETOOLONG)?;
+        }
+        Ok(Text(text))
+    }
+
+    /// The text, up to its first NUL.
+    pub fn as_c_str(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.0).unwrap_or_default()
+    }
+}
+
+/// A program and its arguments, as execve(2) wants them.
+#[derive(Clone)]
+pub struct Command {
+    /// Each with a NUL at its end; the first is the program's path, too.
+    strings: Vec<u8, 1024>,
+}
+
+impl Command {
+    /// None, if there are too many, or if one has a NUL in it.
+    pub fn new(path: &str, arguments: &[&str]) -> Option<Self> {
+        let mut strings = Vec::new();
+        for string in [path].iter().chain(arguments) {
+            if string.as_bytes().contains(&0) {
+                return None;
+            }
+            strings.extend_from_slice(string.as_bytes()).ok()?;
+            strings.push(0).ok()?;
+        }
+        Some(Command { strings })
+    }
+
+    /// The path and the arguments.
+    pub fn strings(&self) -> impl Iterator<Item = &CStr> {
+        let strings = self.strings.split_inclusive(|byte| *byte == 0);
+        strings.map_while(|string| CStr::from_bytes_with_nul(string).ok())
+    }
+
+    /// The path.
+    pub fn path(&self) -> &CStr {
+        self.strings().next().unwrap_or_default()
+    }
+}
+
+fn read_only(path: &CStr) -> Result<OwnedFd, Failure> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    open(path, flags, Mode::empty()).map_err(failure("open"))
+}
+
+/// Writes a line into the kernel's log: `/dev/kmsg`. The level is one of syslog(2), 0 to 7.
+pub fn log(level: u8, parts: &[&str]) -> Result<(), Failure> {
+    let mut line = Vec::<u8, 960>::new();
+    let prefix = [b'<', b'0'.saturating_add(level), b'>'];
+    for part in [&prefix[..], b"init: "]
+        .into_iter()
+        .chain(parts.iter().map(|part| part.as_bytes()))
+    {
+        // (The kernel's lines are not longer.)
+        let room = line.capacity().saturating_sub(line.len());
+        let _ = line.extend_from_slice(part.get(..room).unwrap_or(part));
+    }
+    let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+    let file = open(c"/dev/kmsg", flags, Mode::empty()).map_err(failure("open"))?;
+    write(&file, &line).map(drop).map_err(failure("write"))
+}
+
+/// Mounts a file system on a directory, which is made if it is not there.
+pub fn mount_on(
+    kind: &CStr,
+    source: &CStr,
+    target: &CStr,
+    flags: MountFlags,
+    options: &CStr,
+) -> Result<(), Failure> {
+    match mkdir(target, Mode::from_raw_mode(0o755)) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(errno) => return Err(failure("mkdir")(errno)),
+    }
+    mount(source, target, kind, flags, options).map_err(failure("mount"))
+}
+
+/// Loads a module from a file, compressed or not. False, if it is there already.
+pub fn load_module(path: &str, parameters: &str) -> Result<bool, Failure> {
+    /// `MODULE_INIT_COMPRESSED_FILE`: finit_module(2).
+    const COMPRESSED: i32 = 4;
+    let is_compressed = [".gz", ".xz", ".zst"].iter().any(|end| path.ends_with(end));
+    let path = Text::new(&[path]).map_err(failure("open"))?;
+    let parameters = Text::new(&[parameters]).map_err(failure("finit_module"))?;
+    let file = read_only(path.as_c_str())?;
+    let flags = if is_compressed { COMPRESSED } else { 0 };
+    match finit_module(&file, parameters.as_c_str(), flags) {
+        Ok(()) => Ok(true),
+        Err(Errno::EXIST) => Ok(false),
+        Err(errno) => Err(failure("finit_module")(errno)),
+    }
+}
+
+/// Copies a file. At the other path there is all of it, or what was there before.
+pub fn copy(from: &str, to: &str) -> Result<(), Failure> {
+    let path = |parts: &[&str]| Text::new(parts).map_err(failure("open"));
+    let (from, part, to) = (path(&[from])?, path(&[to, ".part"])?, path(&[to])?);
+    let (part, to) = (part.as_c_str(), to.as_c_str());
+    let copied =
+        copy_all(from.as_c_str(), part).and_then(|()| rename(part, to).map_err(failure("rename")));
+    if copied.is_err() {
+        let _ = unlink(part);
+    }
+    copied
+}
+
+fn copy_all(from: &CStr, to: &CStr) -> Result<(), Failure> {
+    let from = read_only(from)?;
+    let mode = fstat(&from).map_err(failure("fstat"))?.st_mode & 0o7777;
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
+    let to = open(to, flags, Mode::RUSR).map_err(failure("open"))?;
+    let mut buffer = [0; 4096];
+    loop {
+        let count = retry_on_intr(|| read(&from, &mut buffer)).map_err(failure("read"))?;
+        let mut bytes = buffer.get(..count).unwrap_or_default();
+        if bytes.is_empty() {
+            return fchmod(&to, Mode::from_raw_mode(mode)).map_err(failure("fchmod"));
+        }
+        while !bytes.is_empty() {
+            let count = retry_on_intr(|| write(&to, bytes)).map_err(failure("write"))?;
+            bytes = bytes.get(count..).unwrap_or_default();
+        }
+    }
+}
+
+/// Sees to it that descriptors 0, 1 and 2 are taken: what is written to standard error shall not
+/// go into a connection.
+pub fn keep_standard_descriptors() {
+    while let Ok(null) = open(c"/dev/null", OFlags::RDWR, Mode::empty()) {
+        if null.as_raw_fd() > 2 {
+            break;
+        }
+        mem::forget(null);
+    }
+}
+
+/// What the kernel was started with: proc_cmdline(5). Nothing, if that can't be known.
+pub fn command_line(buffer: &mut [u8]) -> &[u8] {
+    let file = open(
+        c"/proc/cmdline",
+        OFlags::RDONLY | OFlags::CLOEXEC,
+        Mode::empty(),
+    );
+    let count = file.and_then(|file| retry_on_intr(|| read(&file, &mut *buffer)));
+    buffer.get(..count.unwrap_or(0)).unwrap_or_default()
+}
+
+/// Makes another directory, where something is mounted, the root: what is mounted on this one's
+/// directories goes there, and what else is in it is deleted.
+pub fn switch_root(root: &Text) -> Result<(), Failure> {
+    let root = root.as_c_str();
+    for (_, from, _, _) in MOUNTS {
+        let [into, name] = [root, from].map(|path| path.to_str().unwrap_or_default());
+        let to = Text::new(&[into, name]).map_err(failure("mount"))?;
+        let _ = mkdir(to.as_c_str(), Mode::from_raw_mode(0o755));
+        match mount_move(from, to.as_c_str()) {
+            // (Nothing is mounted here.)
+            Ok(()) | Err(Errno::INVAL) => {}
+            Err(errno) => return Err(failure("mount")(errno)),
+        }
+    }
+    chdir(root).map_err(failure("chdir"))?;
+    delete_initramfs();
+    mount_move(c".", c"/").map_err(failure("mount"))?;
+    chroot(c".").map_err(failure("chroot"))?;
+    chdir(c"/").map_err(failure("chdir"))
+}
+
+/// Deletes what is in the root, if that is in memory: nobody can get at it any more.
+fn delete_initramfs() {
+    /// `RAMFS_MAGIC` and `TMPFS_MAGIC`: statfs(2).
+    const IN_MEMORY: [u32; 2] = [0x8584_58f6, 0x0102_1994];
+    let is_in_memory = statfs(c"/").is_ok_and(|stat| IN_MEMORY.contains(&(stat.f_type as u32)));
+    let Ok(directory) = open(c"/", DIRECTORY, Mode::empty()) else {
+        return;
+    };
+    if let (true, Ok(stat)) = (is_in_memory, fstat(&directory)) {
+        delete_all(&directory, stat.st_dev, 16);
+    }
+}
+
+const DIRECTORY: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
+
+/// Deletes what is in a directory, and so on as deep as that, but nothing on other file systems.
+fn delete_all(directory: &OwnedFd, device: u64, depth: u8) {
+    let Some(depth) = depth.checked_sub(1) else {
+        return;
+    };
+    let mut buffer = [MaybeUninit::uninit(); 1024];
+    let mut entries = RawDir::new(directory, &mut buffer);
+    while let Some(Ok(entry)) = entries.next() {
+        let name = entry.file_name();
+        if [c".", c".."].contains(&name) || unlinkat(directory, name, AtFlags::empty()).is_ok() {
+            continue;
+        }
+        // A directory; or something is mounted there.
+        if let Ok(inner) = openat(directory, name, DIRECTORY, Mode::empty())
+            && fstat(&inner).is_ok_and(|stat| stat.st_dev == device)
+        {
+            delete_all(&inner, device, depth);
+            let _ = unlinkat(directory, name, AtFlags::REMOVEDIR);
+        }
+    }
+}
