@@ -206,13 +206,7 @@ impl<'b, C: Copy> Session<'b, C> {
 
     /// Puts bytes of another protocol behind those that wait, as many as have room.
     pub(crate) fn put(&mut self, bytes: &[u8]) -> usize {
-        let put = self.tx.room(&mut None).write(&|room| {
-            let moved = room.iter_mut().zip(bytes).map(|(to, from)| *to = *from);
-            Ok(moved.count())
-        });
-        let count = put.unwrap_or(0);
-        self.tx.commit(count);
-        count
+        self.tx.put(bytes)
     }
 
     /// Whether a message has begun that is not complete.
@@ -366,9 +360,8 @@ impl<'b, C: Copy> Session<'b, C> {
             State::Upgraded(cursor) if is_sent => return Step::Upgraded(cursor),
             State::Ended(result) if is_sent => return Step::Ended(result),
             State::Parked(parked) if is_sent && parked.missed == 0 => return Step::Parked,
-            State::Parked(_) | State::Upgraded(_) | State::Ended(_) if !is_sent => {
-                return Step::Write;
-            }
+            State::Upgraded(_) | State::Ended(_) => return Step::Write,
+            State::Parked(_) if !is_sent => return Step::Write,
             State::Streaming { .. } | State::Describing(_) if must_wait => return Step::Write,
             State::Streaming { cursor, method } => {
                 self.resume(service, drain, lent, method, cursor, None)
@@ -398,10 +391,9 @@ impl<'b, C: Copy> Session<'b, C> {
                 Ok(false) => return Step::Write,
                 Err(TooLong) => Err(TooLong.into()),
             },
-            State::Upgraded(_) | State::Ended(_) => return Step::Write,
         };
         self.state = result.unwrap_or_else(|error| {
-            // That a client goes away, or does not read, is not a failure.
+            // That a client goes away is not a failure.
             if error != Error::Encode(EncodeError::Disconnected) {
                 service.failed(error);
             }
