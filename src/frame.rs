@@ -331,11 +331,13 @@ impl<'b> Outbox<'b> {
 
     /// Puts bytes behind those that wait, as many as have room, and says how many these are.
     pub(crate) fn put(&mut self, bytes: &[u8]) -> usize {
-        let put = self.room(&mut None).write(&|room| {
-            let moved = room.iter_mut().zip(bytes).map(|(to, from)| *to = *from);
-            Ok(moved.count())
-        });
-        let count = put.unwrap_or(0);
+        let drain = &mut None;
+        let Room {
+            buffer, pending, ..
+        } = self.room(drain);
+        let spare = buffer.get_mut(pending.end..).unwrap_or_default();
+        let moved = spare.iter_mut().zip(bytes).map(|(to, from)| *to = *from);
+        let count = moved.count();
         self.commit(count);
         count
     }

@@ -265,15 +265,13 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
 {
     /// A server for the connections of a listener, for one connection that is there already, or for
     /// what the program was [started](crate::activation) with.
+    #[inline(never)] // the copy of it that is made here does not stay on the stack
     pub fn new<const RX: usize, const TX: usize>(
         source: impl Into<Activated>,
         slots: &'b mut Slots<CONNECTIONS, RX, TX, DESCRIPTORS>,
     ) -> Self {
-        let buffers = slots.receive.iter_mut().zip(&mut slots.send);
         let mut server = Server {
-            slots: buffers
-                .map(|(receive, send)| Slot::new(receive, send))
-                .collect(),
+            slots: Vec::new(),
             listeners: Vec::new(),
             watches: [const { None }; CONNECTIONS],
             timers: Vec::new(),
@@ -291,6 +289,10 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             alone: false,
             backing_off: 0,
         };
+        // (One by one, where they stay: a table of them would be copied.)
+        for (receive, send) in slots.receive.iter_mut().zip(&mut slots.send) {
+            let _ = server.slots.push(Slot::new(receive, send));
+        }
         // (There is a place for one, unless there is none for anything.)
         let _ = match source.into() {
             Activated::Listener(listener) => server.listen(listener),

@@ -347,6 +347,7 @@ impl<'b, C: Copy> Session<'b, C> {
     }
 
     /// The same, with what a driver has to lend.
+    #[inline(never)] // so that tests/freestanding/stack.sh finds it
     pub(crate) fn step_with<S: Service<Cursor = C>>(
         &mut self,
         service: &mut S,
@@ -401,7 +402,8 @@ impl<'b, C: Copy> Session<'b, C> {
         });
         match self.state {
             State::Streaming { .. } | State::Describing(_) => Step::Streamed,
-            State::Ended(_) => self.step(service, None),
+            State::Ended(result) if self.pending().is_empty() => Step::Ended(result),
+            State::Ended(_) => Step::Write,
             _ => Step::Called,
         }
     }
@@ -437,10 +439,7 @@ impl<'b, C: Copy> Session<'b, C> {
                         let room = self.tx.room(&mut drain);
                         let mut again = lent.again();
                         let reply = Responder::new(room, &mut again, mode, method);
-                        let answer = permitted.and_then(|()| match is_own {
-                            true => service.call(call, reply),
-                            false => builtin::call(service, call, reply),
-                        });
+                        let answer = permitted.and_then(|()| answer(service, call, reply));
                         let answer = answer.map(Outcome::into_parts);
                         lent.close_received();
                         match answer {
@@ -531,6 +530,19 @@ impl<'b, C: Copy> Session<'b, C> {
         let (length, then) = written.inspect_err(|_| service.abandoned(cursor))?;
         self.commit(length, &mut lent);
         Ok(State::after(then, method, Mode::More, service))
+    }
+}
+
+/// Has the call answered, by the service or for it.
+#[inline(never)] // nothing else is on the stack below the handler
+fn answer<'c, S: Service>(
+    service: &mut S,
+    call: Call<'c>,
+    reply: Responder<'c, S::Cursor>,
+) -> Result<Outcome<'c, S::Cursor>, Refusal> {
+    match builtin::is(reply.interface()) {
+        true => builtin::call(service, call, reply),
+        false => service.call(call, reply),
     }
 }
 
