@@ -97,7 +97,7 @@ impl<'b> Frames<'b> {
                 self.ready = Some(length);
                 return Ok(true);
             }
-            self.drop_message(length);
+            self.consume(length.saturating_add(1));
         }
     }
 
@@ -111,7 +111,7 @@ impl<'b> Frames<'b> {
     pub fn take(&mut self) -> Option<&mut [u8]> {
         let length = self.ready.take()?;
         let start = self.start;
-        self.drop_message(length);
+        self.consume(length.saturating_add(1));
         self.buffer.get_mut(start..)?.get_mut(..length)
     }
 
@@ -153,8 +153,7 @@ impl<'b> Frames<'b> {
         self.ready = None;
     }
 
-    /// The first `count` bytes of [`unread`](Self::unread) are dealt with, in a protocol without
-    /// messages.
+    /// The first `count` bytes of [`unread`](Self::unread) are dealt with.
     pub(crate) fn consume(&mut self, count: usize) {
         self.start = self.start.saturating_add(count).min(self.end);
         self.searched = 0;
@@ -201,19 +200,6 @@ impl<'b> Frames<'b> {
         self.skipping || (self.ready.is_none() && self.start != self.end)
     }
 
-    /// A message of `length` bytes, and its NUL, are dealt with.
-    fn drop_message(&mut self, length: usize) {
-        self.start = self
-            .start
-            .saturating_add(length)
-            .saturating_add(1)
-            .min(self.end);
-        self.searched = 0;
-        if self.start == self.end {
-            self.clear();
-        }
-    }
-
     fn clear(&mut self) {
         self.start = 0;
         self.end = 0;
@@ -240,6 +226,10 @@ struct Pending {
 impl Pending {
     fn of<'a>(&self, buffer: &'a [u8]) -> &'a [u8] {
         buffer.get(self.start..self.end).unwrap_or_default()
+    }
+
+    fn len(&self) -> usize {
+        self.end.saturating_sub(self.start)
     }
 }
 
@@ -289,8 +279,7 @@ impl<'b> Outbox<'b> {
     /// Descriptors go with the message that was written last, which is `length` bytes long: with its
     /// first byte.
     pub fn mark(&mut self, length: usize) {
-        let Pending { start, end } = self.pending;
-        self.marked = Some(end.saturating_sub(start).saturating_sub(length));
+        self.marked = Some(self.pending.len().saturating_sub(length));
     }
 
     /// Whether there is a message that descriptors go with, and whether it is what is
@@ -301,13 +290,12 @@ impl<'b> Outbox<'b> {
 
     /// Whether what waits takes more than half of the buffer.
     pub(crate) fn is_half_full(&self) -> bool {
-        self.pending.end.saturating_sub(self.pending.start) > self.buffer.len() / 2
+        self.pending.len() > self.buffer.len() / 2
     }
 
     /// Whether a message of `count` bytes fits behind those that wait.
     pub(crate) fn has_room(&self, count: usize) -> bool {
-        let Pending { start, end } = self.pending;
-        count <= self.buffer.len().saturating_sub(end.saturating_sub(start))
+        count <= self.buffer.len().saturating_sub(self.pending.len())
     }
 
     /// Room for a message behind those that wait; when it is written, tell
@@ -321,7 +309,7 @@ impl<'b> Outbox<'b> {
             move_to_front(self.buffer, start, end);
             self.pending = Pending {
                 start: 0,
-                end: end.saturating_sub(start),
+                end: self.pending.len(),
             };
         }
         Room {
@@ -339,6 +327,24 @@ impl<'b> Outbox<'b> {
     pub(crate) fn commit(&mut self, count: usize) {
         let end = self.pending.end.saturating_add(count);
         self.pending.end = end.min(self.buffer.len());
+    }
+
+    /// Puts bytes behind those that wait, as many as have room, and says how many these are.
+    pub(crate) fn put(&mut self, bytes: &[u8]) -> usize {
+        let drain = &mut None;
+        let Room {
+            buffer, pending, ..
+        } = self.room(drain);
+        let spare = buffer.get_mut(pending.end..).unwrap_or_default();
+        let moved = spare.iter_mut().zip(bytes).map(|(to, from)| *to = *from);
+        let count = moved.count();
+        self.commit(count);
+        count
+    }
+
+    /// The buffer, for something else. Nothing of what waits will be sent.
+    pub(crate) fn into_buffer(self) -> &'b mut [u8] {
+        self.buffer
     }
 }
 

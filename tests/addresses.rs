@@ -2,6 +2,8 @@
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
 mod common;
+#[path = "common/strace.rs"]
+mod strace;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -21,6 +23,7 @@ use nullink::{Address, Client};
 use rustix::fd::AsFd;
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
+use strace::strace;
 
 /// A service on a TCP port, and its address.
 fn serve_tcp() -> String {
@@ -543,20 +546,14 @@ fn x6_sockets_are_tagged_with_their_roles() {
         let _client = Stream::connect(&format!("tcp:127.0.0.1:{}", listener.port().unwrap()));
         return;
     }
-    if Command::new("strace")
-        .arg("-V")
-        .stdout(Stdio::null())
-        .status()
-        .is_err()
-    {
-        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "needs strace");
-        return;
-    }
     // Whether the kernel can do it (Linux can since 7.0) does not matter.
     for result in ["retval=0", "error=EPERM"] {
+        let Some(mut strace) = strace() else {
+            return;
+        };
         let path = std::env::temp_dir().join(format!("nullink-test-tags-{}", std::process::id()));
         let path = path.to_str().unwrap();
-        let output = Command::new("strace")
+        let output = strace
             .args(["-f", "-qq", "-e", "trace=fsetxattr,lsetxattr", "-e"])
             .arg(format!("inject=fsetxattr,lsetxattr:{result}"))
             .arg(std::env::current_exe().unwrap())

@@ -6,6 +6,8 @@
 mod attack;
 #[path = "common/room.rs"]
 mod room;
+#[path = "common/strace.rs"]
+mod strace;
 
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +18,7 @@ use nullink::server::{Event, Server, Slots};
 use nullink::unix::Listener;
 use room::Room;
 use rustix::event::{PollFd, Timespec, poll};
+use strace::strace;
 
 const RX: usize = 1024;
 const TX: usize = 1024;
@@ -131,14 +134,9 @@ struct Traced {
 impl Traced {
     /// None, with a word, if there is no strace.
     fn start(options: &[&str]) -> Option<Self> {
-        if Command::new("strace").arg("-V").output().is_err() {
-            assert!(std::env::var_os("CI").is_none(), "needs strace");
-            println!("skipped: needs strace");
-            return None;
-        }
+        let mut strace = strace()?;
         let path = path();
         let log = format!("{path}.log");
-        let mut strace = Command::new("strace");
         strace.args(["-f", "-qq", "-o", &log]).args(options);
         let server = Process::start(through(strace, &this("serve", &path)), path);
         Some(Traced { server, log })

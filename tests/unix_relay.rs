@@ -2,12 +2,13 @@
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
 mod common;
+#[path = "common/strace.rs"]
+mod strace;
 
 use std::io::{ErrorKind, Read, Write};
 use std::mem::MaybeUninit;
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -19,6 +20,7 @@ use nullink::{Error, Violation};
 use rustix::fd::AsFd;
 use rustix::io::IoSlice;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use strace::strace;
 
 /// The two ends of a connection, of which one is for a relay.
 fn pair() -> (Stream, UnixStream) {
@@ -267,12 +269,11 @@ fn nothing_is_polled_for_while_nothing_happens() {
     if std::env::var_os(AGAIN).is_some() {
         return have_quiet_times();
     }
-    if Command::new("strace").arg("-V").output().is_err() {
-        assert!(std::env::var_os("CI").is_none(), "needs strace");
-        return println!("skipped: needs strace");
-    }
+    let Some(mut strace) = strace() else {
+        return;
+    };
     let trace = std::env::temp_dir().join(format!("nullink-trace-{}", std::process::id()));
-    let output = Command::new("strace")
+    let output = strace
         .args(["-f", "-e", "trace=poll,ppoll", "-o"])
         .arg(&trace)
         .arg(std::env::current_exe().expect("a path"))

@@ -70,8 +70,10 @@
 //! more is read from that connection, and none of its calls are handled. A stream of replies gets on in
 //! the same way.
 
+mod accept;
 mod limits;
 mod slot;
+mod wait;
 
 use core::{fmt, mem};
 
@@ -79,9 +81,7 @@ use core::{fmt, mem};
 pub use rustix::event::{PollFd, PollFlags};
 
 use heapless::Vec;
-use rustix::event::{Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::io::Errno;
 use serde::Serialize;
 
 pub use limits::Limits;
@@ -265,15 +265,13 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
 {
     /// A server for the connections of a listener, for one connection that is there already, or for
     /// what the program was [started](crate::activation) with.
+    #[inline(never)] // the copy of it that is made here does not stay on the stack
     pub fn new<const RX: usize, const TX: usize>(
         source: impl Into<Activated>,
         slots: &'b mut Slots<CONNECTIONS, RX, TX, DESCRIPTORS>,
     ) -> Self {
-        let buffers = slots.receive.iter_mut().zip(&mut slots.send);
         let mut server = Server {
-            slots: buffers
-                .map(|(receive, send)| Slot::new(receive, send))
-                .collect(),
+            slots: Vec::new(),
             listeners: Vec::new(),
             watches: [const { None }; CONNECTIONS],
             timers: Vec::new(),
@@ -291,6 +289,10 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             alone: false,
             backing_off: 0,
         };
+        // (One by one, where they stay: a table of them would be copied.)
+        for (receive, send) in slots.receive.iter_mut().zip(&mut slots.send) {
+            let _ = server.slots.push(Slot::new(receive, send));
+        }
         // (There is a place for one, unless there is none for anything.)
         let _ = match source.into() {
             Activated::Listener(listener) => server.listen(listener),
@@ -385,8 +387,8 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     }
 
     /// Has [`Event::Ready`] come, with this number, each time that a poll(2) finds the descriptor
-    /// ready for one of the `flags`; one that had this number before is closed. What makes it ready has to be dealt with before the next step, or
-    /// it comes again at once.
+    /// ready for one of the `flags`; one that had this number before is closed. What makes it ready
+    /// has to be dealt with before the next step, or it comes again at once.
     ///
     /// # Errors
     ///
@@ -426,7 +428,9 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
 
     /// Who is at the other end of a connection, if that is known.
     pub fn peer(&self, connection: Connection) -> Option<Peer> {
-        self.slot(connection)?.peer
+        let slot = self.slots.get(connection.slot);
+        slot.filter(|slot| slot.generation == connection.generation)?
+            .peer
     }
 
     /// How many connections there are.
@@ -582,137 +586,6 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         self.next_event(service)
     }
 
-    /// What a program has to wait for that waits itself, beside [`timeout`](Self::timeout): then it
-    /// calls [`try_step`](Self::try_step) until there is no event. They are others after each step.
-    pub fn poll_fds(&self) -> impl Iterator<Item = PollFd<'_>> {
-        let slots = self.slots.iter().filter_map(|slot| {
-            let socket = slot.polled()?;
-            Some(PollFd::from_borrowed_fd(socket, slot.wants))
-        });
-        let takes = self.takes_connections();
-        let listeners = self.listeners.iter().filter(move |_| takes);
-        let listeners = listeners.filter_map(|source| {
-            let socket = source.listener.pollable()?;
-            Some(PollFd::from_borrowed_fd(socket, PollFlags::IN))
-        });
-        let watches = self.watches.iter().flatten();
-        let watches =
-            watches.map(|watch| PollFd::from_borrowed_fd(watch.descriptor.as_fd(), watch.flags));
-        slots.chain(listeners).chain(watches)
-    }
-
-    /// How long a program may wait that waits itself, in milliseconds; None is for ever.
-    pub fn timeout(&self) -> Option<u64> {
-        let mut devices = self.listeners.iter().enumerate();
-        let device = devices.any(|(index, source)| self.is_free_device(index, source));
-        if self.slots.iter().any(|slot| slot.busy) || (device && self.takes_connections()) {
-            return Some(0);
-        }
-        let backing_off = (self.backing_off > 0).then_some(BACK_OFF);
-        let Some(clock) = self.clock else {
-            return backing_off;
-        };
-        let slots = self.slots.iter();
-        let deadlines = slots.filter_map(|slot| slot.deadline(&self.limits));
-        let timers = self.timers.iter().map(|timer| timer.at);
-        let at = deadlines.chain(timers).chain(self.exit()).min();
-        let wait = at.map(|at| at.saturating_sub(clock()));
-        wait.into_iter().chain(backing_off).min()
-    }
-
-    /// When the server has been without a connection for too long.
-    fn exit(&self) -> Option<u64> {
-        let limit = self.limits.exit.filter(|_| self.connections() == 0)?;
-        Some(limits::after(self.empty_since, limit))
-    }
-
-    /// Whether connections can be taken now.
-    fn takes_connections(&self) -> bool {
-        self.backing_off == 0 && self.slots.iter().any(Slot::is_free)
-    }
-
-    /// Whether a listener is a device, of which there is no connection: it has one at a time.
-    fn is_free_device(&self, index: usize, source: &Source) -> bool {
-        let used = self.slots.iter().any(|slot| slot.source == Some(index));
-        source.listener.pollable().is_none() && !used
-    }
-
-    /// Waits until something is ready, but not longer than `limit` milliseconds.
-    #[inline(never)] // smaller: its variables make no frame of a caller larger
-    fn poll(&mut self, limit: Option<u64>) -> Result<(), unix::Error> {
-        let wait = self.timeout().into_iter().chain(limit).min();
-        let takes = self.takes_connections();
-        let found = match self.wait(wait) {
-            Ok(found) => found,
-            Err(Errno::INTR) => return Ok(()),
-            Err(Errno::NOMEM | Errno::AGAIN | Errno::INVAL) => {
-                // There is none for the table; or it has more entries than this process may have
-                // descriptors, since somebody has changed that. It waits without one; what has more
-                // to do than to wait goes on.
-                let wait = wait.unwrap_or(BACK_OFF).clamp(1, BACK_OFF);
-                let _ = poll(&mut [], Some(&timespec(wait)));
-                [[PollFlags::empty(); 3]; CONNECTIONS]
-            }
-            Err(errno) => return Err(errno.into()),
-        };
-        let mut found = found.iter().flatten().copied();
-        let mut any = false;
-        for slot in &mut self.slots {
-            if slot.polled().is_some() {
-                slot.found = found.next().unwrap_or(PollFlags::empty());
-                any |= !slot.found.is_empty();
-            }
-        }
-        for (index, source) in self.listeners.iter_mut().enumerate().filter(|_| takes) {
-            source.ready = match source.listener.pollable() {
-                Some(_) => !found.next().unwrap_or(PollFlags::empty()).is_empty(),
-                // A device has one connection at a time.
-                None => !self.slots.iter().any(|slot| slot.source == Some(index)),
-            };
-            any |= source.ready;
-        }
-        for watch in self.watches.iter_mut().flatten() {
-            watch.ready = !found.next().unwrap_or(PollFlags::empty()).is_empty();
-            any |= watch.ready;
-        }
-        self.backing_off = match any {
-            true => self.backing_off.saturating_sub(1),
-            false => 0,
-        };
-        self.now = self.time();
-        self.steps = match self.connections() {
-            0 | 1 => TURN_ALONE,
-            _ => TURN,
-        };
-        self.turn = 0;
-        self.budget = self.steps;
-        Ok(())
-    }
-
-    /// poll(2): what was found, in the order of [`poll_fds`](Self::poll_fds).
-    fn wait(&self, wait: Option<u64>) -> Result<[[PollFlags; 3]; CONNECTIONS], Errno> {
-        let wait = wait.map(timespec);
-        // Each has places for connections, listeners and watches.
-        let mut found = [[PollFlags::empty(); 3]; CONNECTIONS];
-        let mut fds = self.poll_fds();
-        let Some(first) = fds.next() else {
-            poll(&mut [], wait.as_ref())?;
-            return Ok(found);
-        };
-        let mut table = [(); CONNECTIONS].map(|()| [(); 3].map(|()| first.clone()));
-        let all = table.as_flattened_mut();
-        let mut count = 1_usize;
-        for (entry, fd) in all.iter_mut().skip(1).zip(fds) {
-            *entry = fd;
-            count = count.saturating_add(1);
-        }
-        let polled = all.get_mut(..count).unwrap_or_default();
-        poll(polled, wait.as_ref())?;
-        let results = found.as_flattened_mut().iter_mut().zip(polled);
-        results.for_each(|(found, fd)| *found = fd.revents());
-        Ok(found)
-    }
-
     /// The next thing that has happened since the last poll, or is to be done.
     fn next_event<S>(&mut self, service: &mut S) -> Result<Option<Event<C>>, unix::Error>
     where
@@ -779,67 +652,6 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         Ok(None)
     }
 
-    /// Takes a connection, if one has come and there is a place for it.
-    fn accept(&mut self) -> Result<Option<Connection>, unix::Error> {
-        for index in 0..LISTENERS {
-            let Some(source) = self.listeners.get_mut(index) else {
-                break;
-            };
-            if !mem::take(&mut source.ready) || !self.slots.iter().any(Slot::is_free) {
-                continue;
-            }
-            match source.listener.accept_now() {
-                Ok(Some(stream)) => {
-                    let peer = stream.peer().ok().flatten();
-                    if !self.may_connect(peer) {
-                        continue;
-                    }
-                    if let Ok(connection) = self.open(stream, peer, Some(index)) {
-                        return Ok(Some(connection));
-                    }
-                }
-                // Somebody else has taken it; or it is a device that can't be opened now.
-                Ok(None) if source.listener.pollable().is_some() => {}
-                Ok(None) => self.backing_off = BACK_OFF_POLLS,
-                Err(error) if is_broken(&error) => return Err(error),
-                Err(_) => self.backing_off = BACK_OFF_POLLS,
-            }
-        }
-        Ok(None)
-    }
-
-    /// Whether a user may have one more connection.
-    fn may_connect(&self, peer: Option<Peer>) -> bool {
-        let (Some(limit), Some(peer)) = (self.limits.per_user, peer) else {
-            return true;
-        };
-        let same =
-            |slot: &&Slot<'b, C, DESCRIPTORS>| slot.peer.is_some_and(|other| other.uid == peer.uid);
-        self.slots.iter().filter(same).count() < limit
-    }
-
-    /// Gives a connection a place.
-    fn open(
-        &mut self,
-        stream: Stream,
-        peer: Option<Peer>,
-        source: Option<usize>,
-    ) -> Result<Connection, NoPlace> {
-        let now = self.time();
-        let free = self.slots.iter().position(|slot| slot.role == Role::Free);
-        let free = free.or_else(|| self.slots.iter().position(Slot::is_free));
-        let index = free.ok_or(NoPlace)?;
-        let slot = self.slots.get_mut(index).ok_or(NoPlace)?;
-        slot.free(&mut self.spare);
-        slot.pidfd = self.hooks.peer_pidfd.and_then(|ask| ask(stream.as_fd()));
-        slot.open(stream, peer, now);
-        slot.source = source;
-        Ok(Connection {
-            slot: index,
-            generation: slot.generation,
-        })
-    }
-
     /// Gives what was published to everyone who waits for it, and wants it.
     fn deliver(&mut self, wanted: &mut dyn FnMut(C) -> bool) {
         let mut bytes = self.published.get(..self.used).unwrap_or_default();
@@ -863,31 +675,6 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     fn time(&self) -> u64 {
         self.clock.map_or(0, |clock| clock())
     }
-
-    fn slot(&self, connection: Connection) -> Option<&Slot<'b, C, DESCRIPTORS>> {
-        let slot = self.slots.get(connection.slot)?;
-        (slot.generation == connection.generation).then_some(slot)
-    }
-}
-
-/// So many milliseconds.
-fn timespec(milliseconds: u64) -> Timespec {
-    let part = i64::try_from(milliseconds % 1000).unwrap_or(0);
-    Timespec {
-        tv_sec: i64::try_from(milliseconds / 1000).unwrap_or(i64::MAX),
-        tv_nsec: part.saturating_mul(1_000_000),
-    }
-}
-
-/// Whether a listener will never give a connection.
-fn is_broken(error: &unix::Error) -> bool {
-    match error {
-        unix::Error::System(errno) => matches!(
-            Errno::from_raw_os_error(*errno),
-            Errno::BADF | Errno::INVAL | Errno::NOTSOCK | Errno::OPNOTSUPP
-        ),
-        _ => false,
-    }
 }
 
 /// The slot of a connection, while it lasts.
@@ -895,8 +682,8 @@ fn find<'s, 'b, C, const DESCRIPTORS: usize>(
     slots: &'s mut [Slot<'b, C, DESCRIPTORS>],
     connection: Connection,
 ) -> Option<&'s mut Slot<'b, C, DESCRIPTORS>> {
-    let slot = slots.get_mut(connection.slot)?;
-    (slot.generation == connection.generation).then_some(slot)
+    let slot = slots.get_mut(connection.slot);
+    slot.filter(|slot| slot.generation == connection.generation)
 }
 
 /// A connection that belongs to another protocol, and is still the server's to wait for:

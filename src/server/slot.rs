@@ -8,6 +8,7 @@ use rustix::fd::{AsFd, BorrowedFd};
 
 use super::limits::{Limits, Phase};
 use crate::error::Error;
+use crate::frame::{Drain, Outbox};
 use crate::peer::{Descriptor, Peer};
 use crate::service::{Descriptors, Item, Lent, Published, Service, Session, Step};
 use crate::unix::{self, Reading, Stream};
@@ -19,8 +20,9 @@ pub(super) struct Slot<'b, C, const FDS: usize> {
     pub role: Role,
     pub stream: Option<Stream>,
     pub session: Session<'b, C>,
-    /// What comes before that which the session has to send.
-    ahead: Option<Ahead<'b>>,
+    /// What comes before that which the session has to send: it has waited in the send buffer, when
+    /// that was needed for the next message, and is in the buffer that all connections share.
+    ahead: Option<Outbox<'b>>,
     pub peer: Option<Peer>,
     /// The peer's process, if the program's hook knows how to ask for it.
     pub pidfd: Option<Descriptor>,
@@ -68,15 +70,6 @@ pub(super) enum Role {
 
 /// How much a peer may still send after an error.
 const LINGER: usize = 1 << 16;
-
-/// What has waited in the send buffer, when it was needed for the next message: in the buffer that
-/// all connections share for that.
-#[derive(Debug)]
-struct Ahead<'b> {
-    buffer: &'b mut [u8],
-    start: usize,
-    end: usize,
-}
 
 /// What all connections of a server share.
 pub(super) struct Shared<'s, 'b> {
@@ -428,18 +421,10 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
             let Some(buffer) = spare.take() else {
                 return false;
             };
-            buffer
-                .iter_mut()
-                .zip(rest)
-                .for_each(|(to, from)| *to = *from);
-            *ahead = Some(Ahead {
-                buffer,
-                start: 0,
-                end: rest.len(),
-            });
-            true
+            // (It is as long as the one that they were in.)
+            ahead.insert(Outbox::new(buffer)).put(rest) == rest.len()
         };
-        let drain: Option<crate::frame::Drain<'_>> = match can_wait {
+        let drain: Option<Drain<'_>> = match can_wait {
             true => Some(&mut drain),
             false => None,
         };
@@ -460,16 +445,11 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
         let Some(stream) = &mut self.stream else {
             return Ok(None);
         };
-        let mut held = Vec::<_, FDS>::new();
-        let received = stream.receive_now(self.session.spare(), &mut held)?;
-        if !held.is_empty() {
-            // They are the message's that begins here.
+        if !self.session.inside_message() {
+            // What comes now belongs to another message.
             self.received.clear();
-            for descriptor in held {
-                // (There is as much room as in `held`.)
-                let _ = self.received.push(Some(descriptor));
-            }
         }
+        let received = stream.receive_now(self.session.spare(), &mut self.received)?;
         if let Some(count) = received {
             self.session.received(count);
         }
@@ -481,20 +461,16 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
         let Some(stream) = &mut self.stream else {
             return Ok(true);
         };
-        while let Some(ahead) = &mut self.ahead {
-            let bytes = ahead.buffer.get(ahead.start..ahead.end).unwrap_or_default();
-            let sent = match bytes.is_empty() {
-                true => None,
-                false => stream.send_now(bytes, &[])?,
-            };
-            let sent = sent.unwrap_or(0);
-            self.progress |= sent > 0;
+        if let Some(ahead) = &mut self.ahead {
+            let bytes = ahead.pending();
+            let sent = stream.send_now(bytes, &[])?.unwrap_or(0);
             self.cut = is_cut(bytes, sent).unwrap_or(self.cut);
-            ahead.start = ahead.start.saturating_add(sent);
-            if ahead.start < ahead.end {
+            self.progress |= sent > 0;
+            ahead.sent(sent);
+            if !ahead.pending().is_empty() {
                 return Ok(self.stall());
             }
-            *spare = self.ahead.take().map(|ahead| ahead.buffer);
+            *spare = self.ahead.take().map(Outbox::into_buffer);
         }
         loop {
             let bytes = self.session.pending();
@@ -543,7 +519,7 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
     /// Gives back the buffer that all share.
     fn reclaim(&mut self, spare: &mut Option<&'b mut [u8]>) {
         if let Some(ahead) = self.ahead.take() {
-            *spare = Some(ahead.buffer);
+            *spare = Some(ahead.into_buffer());
         }
     }
 
@@ -637,7 +613,7 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
             Role::Raw { .. } | Role::Free => Phase::Waiting,
             Role::Lingering(_) => Phase::Writing,
         };
-        if self.phase != phase || mem::take(&mut self.progress) {
+        if self.phase != phase || self.progress {
             self.since = now;
         }
         self.phase = phase;

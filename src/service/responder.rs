@@ -71,6 +71,7 @@ impl Method {
     }
 
     /// How a call's parameters differ from its definition.
+    #[inline(never)] // what it needs of the stack is free again when the handler begins
     pub fn fault_in(&self, call: &Call<'_>) -> Option<Fault<'static>> {
         let method = self.definition()?;
         call.check(method.input()).err()
@@ -141,6 +142,11 @@ impl<'c, C> Responder<'c, C> {
             method,
             brand: PhantomData,
         }
+    }
+
+    /// The interface of the method that is called.
+    pub(super) fn interface(&self) -> &'static Interface {
+        self.method.interface
     }
 
     /// The one, final reply. `&()` is a reply without parameters.

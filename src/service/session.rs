@@ -206,13 +206,7 @@ impl<'b, C: Copy> Session<'b, C> {
 
     /// Puts bytes of another protocol behind those that wait, as many as have room.
     pub(crate) fn put(&mut self, bytes: &[u8]) -> usize {
-        let put = self.tx.room(&mut None).write(&|room| {
-            let moved = room.iter_mut().zip(bytes).map(|(to, from)| *to = *from);
-            Ok(moved.count())
-        });
-        let count = put.unwrap_or(0);
-        self.tx.commit(count);
-        count
+        self.tx.put(bytes)
     }
 
     /// Whether a message has begun that is not complete.
@@ -353,6 +347,7 @@ impl<'b, C: Copy> Session<'b, C> {
     }
 
     /// The same, with what a driver has to lend.
+    #[inline(never)] // so that tests/freestanding/stack.sh finds it
     pub(crate) fn step_with<S: Service<Cursor = C>>(
         &mut self,
         service: &mut S,
@@ -366,9 +361,8 @@ impl<'b, C: Copy> Session<'b, C> {
             State::Upgraded(cursor) if is_sent => return Step::Upgraded(cursor),
             State::Ended(result) if is_sent => return Step::Ended(result),
             State::Parked(parked) if is_sent && parked.missed == 0 => return Step::Parked,
-            State::Parked(_) | State::Upgraded(_) | State::Ended(_) if !is_sent => {
-                return Step::Write;
-            }
+            State::Upgraded(_) | State::Ended(_) => return Step::Write,
+            State::Parked(_) if !is_sent => return Step::Write,
             State::Streaming { .. } | State::Describing(_) if must_wait => return Step::Write,
             State::Streaming { cursor, method } => {
                 self.resume(service, drain, lent, method, cursor, None)
@@ -398,10 +392,9 @@ impl<'b, C: Copy> Session<'b, C> {
                 Ok(false) => return Step::Write,
                 Err(TooLong) => Err(TooLong.into()),
             },
-            State::Upgraded(_) | State::Ended(_) => return Step::Write,
         };
         self.state = result.unwrap_or_else(|error| {
-            // That a client goes away, or does not read, is not a failure.
+            // That a client goes away is not a failure.
             if error != Error::Encode(EncodeError::Disconnected) {
                 service.failed(error);
             }
@@ -409,7 +402,8 @@ impl<'b, C: Copy> Session<'b, C> {
         });
         match self.state {
             State::Streaming { .. } | State::Describing(_) => Step::Streamed,
-            State::Ended(_) => self.step(service, None),
+            State::Ended(result) if self.pending().is_empty() => Step::Ended(result),
+            State::Ended(_) => Step::Write,
             _ => Step::Called,
         }
     }
@@ -445,10 +439,7 @@ impl<'b, C: Copy> Session<'b, C> {
                         let room = self.tx.room(&mut drain);
                         let mut again = lent.again();
                         let reply = Responder::new(room, &mut again, mode, method);
-                        let answer = permitted.and_then(|()| match is_own {
-                            true => service.call(call, reply),
-                            false => builtin::call(service, call, reply),
-                        });
+                        let answer = permitted.and_then(|()| answer(service, call, reply));
                         let answer = answer.map(Outcome::into_parts);
                         lent.close_received();
                         match answer {
@@ -539,6 +530,19 @@ impl<'b, C: Copy> Session<'b, C> {
         let (length, then) = written.inspect_err(|_| service.abandoned(cursor))?;
         self.commit(length, &mut lent);
         Ok(State::after(then, method, Mode::More, service))
+    }
+}
+
+/// Has the call answered, by the service or for it.
+#[inline(never)] // nothing else is on the stack below the handler
+fn answer<'c, S: Service>(
+    service: &mut S,
+    call: Call<'c>,
+    reply: Responder<'c, S::Cursor>,
+) -> Result<Outcome<'c, S::Cursor>, Refusal> {
+    match builtin::is(reply.interface()) {
+        true => builtin::call(service, call, reply),
+        false => service.call(call, reply),
     }
 }
 

@@ -217,7 +217,7 @@ mod tests {
     fn now(
         stream: &mut Stream,
         size: usize,
-        held: &mut VecView<Descriptor>,
+        held: &mut VecView<Option<Descriptor>>,
     ) -> Result<Option<String>, Error> {
         let mut buffer = vec![b'?'; size];
         let count = stream.receive_now(&mut buffer, held)?;
@@ -377,7 +377,7 @@ mod tests {
             let mut room = heapless::Vec::<_, 3>::new();
             for _ in 0..held {
                 let descriptor = rustix::io::fcntl_dupfd_cloexec(&own.end, 0).unwrap();
-                room.push(descriptor).unwrap();
+                room.push(Some(descriptor)).unwrap();
             }
             let result = match held {
                 0 => now(&mut receiver, 9, &mut heapless::Vec::<_, 0>::new()),
@@ -411,7 +411,7 @@ mod tests {
         sender.send_now(b"a\0", &[other.end.as_fd()]).unwrap();
         let mut held = heapless::Vec::<_, 1>::new();
         now(&mut receiver, 9, &mut held).unwrap();
-        let flags = rustix::io::fcntl_getfd(&held[0]).unwrap();
+        let flags = rustix::io::fcntl_getfd(held[0].as_ref().unwrap()).unwrap();
         assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
     }
 

@@ -193,11 +193,11 @@ impl Stream {
     pub(crate) fn receive_now(
         &mut self,
         buffer: &mut [u8],
-        held: &mut VecView<Descriptor>,
+        held: &mut VecView<Option<Descriptor>>,
     ) -> Result<Option<usize>, Error> {
         let before = held.len();
         let welcome = held.capacity() > 0;
-        let mut take = |descriptor| held.push(descriptor).is_ok();
+        let mut take = |descriptor| held.push(Some(descriptor)).is_ok();
         let take = welcome.then_some(&mut take as Take<'_>);
         let received = self.receive(buffer, take, RecvFlags::DONTWAIT);
         if received.is_err() {

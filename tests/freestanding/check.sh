@@ -1,7 +1,8 @@
 #!/bin/sh
 # The proofs about programs without libc: nothing allocates and the core does not panic, at any level
 # of optimisation, or it would not link; how large the service accounts is, what memory it takes, which
-# panics are left in it, and which system calls it makes. And that the proofs would notice.
+# panics are left in it, and which system calls it makes; how much stack a call takes: stack.sh. And
+# that the proofs would notice.
 set -eu
 cd "$(dirname "$0")"
 out=$(mktemp -d)
@@ -129,4 +130,6 @@ then
     fail "accounts can panic there"
 fi
 echo "freestanding: $(wc -l <"$out/panics") panics in accounts, all of them assertions of rustix"
+
+./stack.sh
 echo "freestanding: all is well"

@@ -6,11 +6,13 @@
 //! lists, maps, raw JSON, a stream of replies, an upgrade, the standard errors and
 //! `org.varlink.service`. It checks floats and keeps their text, but does not read them, because
 //! core's float parser can panic.
+//!
+//! With `--cfg painted` it writes to standard error, at its end, how deep its stack has been.
 
 #[cfg(could_allocate)]
 extern crate alloc;
 
-#[allow(dead_code)] // what it is started with
+#[allow(dead_code)] // what it is started with, and paint
 mod start;
 
 use core::convert::Infallible;
@@ -34,6 +36,10 @@ enum Method<'a> {
     },
     #[serde(borrow)]
     Keep(Keep<'a>),
+    Walk {
+        #[serde(borrow)]
+        tree: Raw<'a>,
+    },
     Count {
         n: u32,
     },
@@ -54,6 +60,11 @@ struct Keep<'a> {
 enum Color {
     Red,
     Green,
+}
+
+#[derive(Serialize)]
+struct Walked<'a> {
+    tree: Raw<'a>,
 }
 
 #[derive(Serialize)]
@@ -99,7 +110,11 @@ impl Service for Freestanding {
         reply: Responder<'c, Self::Cursor>,
     ) -> Result<Outcome<'c, Self::Cursor>, Refusal> {
         Ok(match call.decode()? {
-            Method::Ping { ping } => reply.send(&Pong { pong: ping })?,
+            Method::Ping { ping } => {
+                #[cfg(could_be_deep)]
+                core::hint::black_box(&mut [0_u8; 4096]);
+                reply.send(&Pong { pong: ping })?
+            }
             Method::Sum { numbers, negate } => {
                 let sum = numbers
                     .iter()
@@ -115,6 +130,7 @@ impl Service for Freestanding {
                 })?
             }
             Method::Keep(keep) => reply.send(&keep)?,
+            Method::Walk { tree } => reply.send(&Walked { tree })?,
             Method::Count { n } => self.resume((0, n), reply.stream()?)?,
             Method::Pipe => reply.upgrade()?.send(&(), (0, 0))?,
             Method::Fail => match reply.send(&Pong { pong: TEXT }) {
@@ -178,7 +194,12 @@ fn main(_: start::Process) -> u8 {
     start::write_all(2, &alloc::vec![0; start::read(3, &mut [0])]);
 
     let (mut receive, mut send) = ([0; 2048], [0; 4096]);
-    match serve(&mut Freestanding, Stdio, &mut receive, &mut send) {
+    #[cfg(painted)]
+    let top = start::paint();
+    let end = serve(&mut Freestanding, Stdio, &mut receive, &mut send);
+    #[cfg(painted)]
+    start::write_all(2, &start::depth(top).to_le_bytes());
+    match end {
         Ok(End::Closed) => 0,
         Ok(End::Upgraded { unread, .. }) => {
             // Every byte comes back.

@@ -172,6 +172,44 @@ pub fn monotonic() -> u64 {
     seconds.wrapping_mul(1000).wrapping_add(part / 1_000_000)
 }
 
+/// Paints the stack below its caller, so that [`depth`] finds what has been written to since. It
+/// returns where the paint begins.
+#[inline(always)]
+pub fn paint() -> usize {
+    let top = stack_pointer();
+    // (What is right below may belong to this.)
+    for address in top.saturating_sub(PAINTED)..top.saturating_sub(128) {
+        // SAFETY: the stack grows downwards, and nothing is there yet.
+        unsafe { (address as *mut u8).write_volatile(PAINT) };
+    }
+    top
+}
+
+/// How deep the stack has been below the paint's beginning.
+#[inline(always)]
+pub fn depth(top: usize) -> usize {
+    let mut painted = top.saturating_sub(PAINTED)..top;
+    // SAFETY: that is where the paint is.
+    let first = painted.find(|address| unsafe { (*address as *const u8).read_volatile() } != PAINT);
+    top.saturating_sub(first.unwrap_or(top))
+}
+
+const PAINTED: usize = 64 * 1024;
+const PAINT: u8 = 0xa5;
+
+#[inline(always)]
+fn stack_pointer() -> usize {
+    let pointer: usize;
+    // SAFETY: reads a register.
+    unsafe {
+        #[cfg(target_arch = "x86_64")]
+        asm!("mov {}, rsp", out(reg) pointer, options(nomem, nostack));
+        #[cfg(target_arch = "aarch64")]
+        asm!("mov {}, sp", out(reg) pointer, options(nomem, nostack));
+    }
+    pointer
+}
+
 /// Ends the process.
 pub fn exit(status: u8) -> ! {
     loop {

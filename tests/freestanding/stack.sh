@@ -1,0 +1,43 @@
+#!/bin/sh
+# The proof about the stack: handling a call takes at most 4 KiB of it, from the session's step down to
+# whatever the handler calls, apart from the caller's buffers. By the call graph of both programs, and
+# by paint, with the worst that could be found. And that both would notice.
+set -eu
+cd "$(dirname "$0")"
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+limit=4096
+
+fail() {
+    echo "stack: $*" >&2
+    exit 1
+}
+
+if ! command -v python3 >/dev/null || ! command -v objdump >/dev/null; then
+    [ "${CI:-}" != true ] || fail "needs python3 and objdump"
+    echo "skipped: needs python3 and objdump"
+    exit 0
+fi
+
+graph() { python3 stack.py "$1" 'service::session::Session<.*>>::step_with::' "$limit"; }
+paint() { python3 paint.py "$1" "$limit"; }
+
+named="-Cstrip=none -Csymbol-mangling-version=v0"
+./build.sh "$out/named" z "$named" || fail "does not build"
+for program in freestanding accounts; do
+    graph "$out/named/$program" || fail "$program takes more than is allowed"
+done
+for level in z 3; do
+    ./build.sh "$out/painted" "$level" "--cfg painted" || fail "does not build"
+    paint "$out/painted/freestanding" || fail "freestanding takes more than is allowed at level $level"
+done
+
+# A handler with an array of 4 KiB.
+./build.sh "$out/deep" z "$named --cfg painted --cfg could_be_deep" || fail "does not build"
+for proof in graph paint; do
+    if "$proof" "$out/deep/freestanding" >"$out/found" 2>&1; then
+        fail "by $proof nobody notices an array"
+    fi
+    grep -q "more than $limit" "$out/found" || fail "by $proof it fails for another reason: $(cat "$out/found")"
+done
+echo "stack: all is well"
