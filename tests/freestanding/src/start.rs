@@ -176,7 +176,7 @@ pub fn monotonic() -> u64 {
 /// returns where the paint begins.
 #[inline(always)]
 pub fn paint() -> usize {
-    let top = stack_pointer();
+    let top = arch::stack_pointer();
     // (What is right below may belong to this.)
     for address in top.saturating_sub(PAINTED)..top.saturating_sub(128) {
         // SAFETY: the stack grows downwards, and nothing is there yet.
@@ -196,19 +196,6 @@ pub fn depth(top: usize) -> usize {
 
 const PAINTED: usize = 64 * 1024;
 const PAINT: u8 = 0xa5;
-
-#[inline(always)]
-fn stack_pointer() -> usize {
-    let pointer: usize;
-    // SAFETY: reads a register.
-    unsafe {
-        #[cfg(target_arch = "x86_64")]
-        asm!("mov {}, rsp", out(reg) pointer, options(nomem, nostack));
-        #[cfg(target_arch = "aarch64")]
-        asm!("mov {}, sp", out(reg) pointer, options(nomem, nostack));
-    }
-    pointer
-}
 
 /// Ends the process.
 pub fn exit(status: u8) -> ! {
@@ -463,6 +450,14 @@ mod arch {
             start = sym super::start)
     }
 
+    #[inline(always)]
+    pub fn stack_pointer() -> usize {
+        let pointer: usize;
+        // SAFETY: reads a register.
+        unsafe { asm!("mov {}, rsp", out(reg) pointer, options(nomem, nostack)) };
+        pointer
+    }
+
     /// # Safety
     ///
     /// As the call's manual page says.
@@ -549,6 +544,14 @@ mod arch {
     extern "C" fn _start() -> ! {
         naked_asm!("mov x29, xzr", "mov x30, xzr", "mov x0, sp", "bl {start}", "brk #1",
             start = sym super::start)
+    }
+
+    #[inline(always)]
+    pub fn stack_pointer() -> usize {
+        let pointer: usize;
+        // SAFETY: reads a register.
+        unsafe { asm!("mov {}, sp", out(reg) pointer, options(nomem, nostack)) };
+        pointer
     }
 
     /// # Safety
