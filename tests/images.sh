@@ -3,12 +3,12 @@
 # and without systemd, with initramfs-tools, and for mkosi-initrd. Each image is booted (QEMU): before
 # udev a client is told of a uevent, and in the real root the service is gone.
 #
-#   tests/images.sh [PROGRAM]      the static program `monitor`, if it is there already
+#   tests/images.sh [PROGRAM]      the static program `monitor`, if it has been built already
 #
-# The machine stays as it is: all happens in a mount namespace, with overlays over its directories.
+# The machine stays as it is: all this happens in a mount namespace, with overlays over its directories.
 #
 # Debian 12 has no mkosi-initrd. What the commands put into mkosi.extra is added to an image with
-# systemd that dracut has made, as mkosi adds it to its own; mkosi itself is not run.
+# systemd that dracut has made, as mkosi adds it to its own. (With mkosi 26 it was tried by hand.)
 set -eu
 
 fail() {
@@ -37,10 +37,10 @@ boots() {
     add "$work/check" "$work/image"
     add "$work/$2" "$work/image"
     start=$(date +%s)
-    timeout 150 qemu-system-x86_64 -accel tcg -m 512M -nodefaults -display none -serial stdio -no-reboot \
+    timeout 300 qemu-system-x86_64 -accel tcg -m 512M -nodefaults -display none -serial stdio -no-reboot \
         -kernel "$kernel"/boot/vmlinuz-* -initrd "$work/image" \
         -drive "if=none,id=root,format=raw,file=$work/root.img,snapshot=on" -device nvme,serial=1,drive=root \
-        -append "console=ttyS0 panic=-1 quiet root=/dev/nvme0n1 rootfstype=ext4 rw rd.skipfsck fastboot" \
+        -append "console=ttyS0 panic=-1 quiet root=/dev/nvme0n1 rootfstype=ext4 rw fastboot rd.skipfsck rd.shell=0 rd.emergency=reboot" \
         </dev/null | tr -d '\r' >"$work/console" || true
     said=$(sed -n 's/^.*check: //p' "$work/console" | sed 's/^[0-9]* change/change/' | tr '\n' ';')
     expected="before udev;listening;change /devices/virtual/mem/null;the real root;the socket is $3;end;"
@@ -56,12 +56,12 @@ run() {
     rm -f /boot/nullink.img
     commands "$1" | grep -vxF "$build" >"$work/commands"
     [ -s "$work/commands" ] || fail "README.md has no commands below \"$1\""
-    begin=$(date +%s)
+    start=$(date +%s)
     sh -e "$work/commands" >"$work/log" 2>&1 </dev/null || {
         tail -n 50 "$work/log"
         fail "$1: a command fails"
     }
-    echo "images: the commands below \"$1\" work ($(($(date +%s) - begin)) s)"
+    echo "images: the commands below \"$1\" work ($(($(date +%s) - start)) s)"
 }
 
 # The one that needs no root.
@@ -91,7 +91,7 @@ if [ "${1-}" != --inside ]; then
     fi
 
     commands "## In an initramfs" | grep -qxF "$build" || fail "README.md builds the programs in another way"
-    mkdir -p target/static
+    mkdir -p target/static target/images
     if [ -n "${1-}" ]; then
         cp "$1" target/static/monitor
     else
@@ -105,7 +105,6 @@ fi
 kernel=$2 client=$3
 export PATH="$PATH:/usr/sbin:/sbin"
 work=$PWD/target/images
-mkdir -p "$work"
 mount -t tmpfs tmpfs "$work"
 for directory in usr etc boot var; do
     mkdir -p "$work/over/$directory" "$work/under/$directory"
@@ -118,7 +117,7 @@ modules=/usr/lib/modules/$(uname -r)
 mkdir -p /usr/lib/modules
 mount -t tmpfs tmpfs /usr/lib/modules
 mkdir "$modules"
-touch "$modules/modules.order" "$modules/modules.builtin"
+touch "$modules/modules.order" "$modules/modules.builtin" "$modules/modules.builtin.modinfo"
 depmod
 cp "$kernel"/boot/config-* "/boot/config-$(uname -r)"
 printf '%s\n' 'no_kernel=yes' 'hostonly=no' 'compress=cat' >/etc/dracut.conf.d/quick.conf
@@ -129,16 +128,16 @@ check=$work/check/check
 mkdir -p "$check"
 strip -o "$check/monitor" "$client"
 libraries=$(ldd "$client" | sed -n 's,^[^/]*\(/[^ ]*\) (.*,\1,p')
-# shellcheck disable=SC2086
 cp -L $libraries "$check/"
 cat >"$check/run" <<'SCRIPT'
 #!/bin/sh
 say() { echo "check: $*" >/dev/console; }
+when="before udev"
 for process in /proc/[0-9]*; do
     read -r name <"$process/comm" || continue
-    case $name in *udevd) say "udev runs already" ;; esac
+    case $name in *udevd) when="behind udev" ;; esac
 done
-say "before udev"
+say "$when"
 # (A script has started it just now.)
 for _ in 1 2 3 4 5 6 7 8 9 10; do
     [ ! -S /run/uevents ] || break
@@ -178,12 +177,12 @@ echo '/check/run' >"$hooks/20-check.sh"
 chmod +x "$hooks/20-check.sh"
 
 mkdir "$work/nothing"
-cat >/etc/initramfs-tools/scripts/init-top/nullink-check <<'SCRIPT'
+cat >/etc/initramfs-tools/scripts/init-top/tell <<'SCRIPT'
 #!/bin/sh
 [ "$1" != prereqs ] || exit 0
 /check/run
 SCRIPT
-chmod +x /etc/initramfs-tools/scripts/init-top/nullink-check
+chmod +x /etc/initramfs-tools/scripts/init-top/tell
 
 # The real root: its first program says what is left, and turns the machine off.
 root=$work/root
@@ -207,7 +206,8 @@ say "end"
 echo b >/proc/sysrq-trigger
 SCRIPT
 chmod +x "$root/sbin/init"
-mke2fs -q -t ext4 -d "$root" "$work/root.img" 32M
+truncate -s 32M "$work/root.img"
+mke2fs -q -t ext4 -d "$root" "$work/root.img"
 
 # What the commands ask for: root is here already, and an image is made with mkosi.extra.
 mkdir "$work/bin"
@@ -217,7 +217,7 @@ cat >"$work/bin/mkosi-initrd" <<'SCRIPT'
 #!/bin/sh
 set -eu
 [ "$*" = "--output-dir /boot --output nullink.img" ]
-dracut --force --omit nullink /boot/nullink.img
+dracut --force /boot/nullink.img
 truncate -s %4 /boot/nullink.img
 cd /etc/mkosi-initrd/mkosi.extra
 find . | cpio --quiet -o -H newc >>/boot/nullink.img
@@ -232,7 +232,7 @@ boots "dracut with systemd" systemd gone
 echo 'omit_dracutmodules+=" systemd "' >/etc/dracut.conf.d/plain.conf
 run "### dracut"
 boots "dracut without systemd" hook left
-rm /etc/dracut.conf.d/plain.conf
+rm /etc/dracut.conf.d/plain.conf /etc/dracut.conf.d/nullink.conf
 
 run "### initramfs-tools"
 boots "initramfs-tools" nothing left
