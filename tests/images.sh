@@ -65,11 +65,11 @@ run() {
 }
 
 # The one that needs no root.
-build='tests/freestanding/build.sh "$PWD/target/static"'
+build="tests/freestanding/build.sh target/static"
 
 if [ "${1-}" != --inside ]; then
     cd "$(dirname "$0")/.."
-    for tool in dracut lsinitrd mkinitramfs lsinitramfs qemu-system-x86_64 cpio zstd depmod mke2fs strip ldd unshare; do
+    for tool in dracut lsinitrd mkinitramfs lsinitramfs qemu-system-x86_64 apt-get dpkg cpio zstd depmod mke2fs strip ldd unshare; do
         PATH=$PATH:/usr/sbin:/sbin command -v "$tool" >/dev/null || missing="${missing-} $tool"
     done
     [ -x /usr/lib/systemd/systemd ] || missing="${missing-} systemd"
@@ -81,15 +81,7 @@ if [ "${1-}" != --inside ]; then
         exit 0
     fi
 
-    kernel=$PWD/target/kernel
-    if ! [ -e "$kernel"/done ]; then
-        rm -rf "$kernel"
-        mkdir -p "$kernel"
-        package=$(apt-cache depends --important linux-image-cloud-amd64 | sed -n 's/.*Depends: *\(linux-image-[^ ]*\).*/\1/p')
-        (cd "$kernel" && apt-get download -qq "$package" && dpkg -x ./*.deb . && rm ./*.deb) || fail "cannot fetch a kernel"
-        touch "$kernel/done"
-    fi
-
+    tests/kernel.sh || fail "cannot fetch a kernel"
     commands "## In an initramfs" | grep -qxF "$build" || fail "README.md builds the programs in another way"
     mkdir -p target/static target/images
     if [ -n "${1-}" ]; then
@@ -98,7 +90,7 @@ if [ "${1-}" != --inside ]; then
         eval "$build"
     fi
     cargo build --quiet --locked --example monitor
-    exec $sudo unshare --mount --propagation private "tests/$(basename "$0")" --inside "$kernel" \
+    exec $sudo unshare --mount --propagation private "tests/$(basename "$0")" --inside "$PWD/target/kernel" \
         "${CARGO_TARGET_DIR:-target}/debug/examples/monitor"
 fi
 

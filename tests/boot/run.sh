@@ -7,7 +7,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 python=$1
-directory=${CARGO_TARGET_DIR:-$PWD/target}/boot
+directory=target/boot
 
 for tool in qemu-system-x86_64 cpio apt-get dpkg; do
     command -v "$tool" >/dev/null && continue
@@ -16,14 +16,8 @@ for tool in qemu-system-x86_64 cpio apt-get dpkg; do
     exit 0
 done
 
-# Debian's kernel for virtual machines, without installing it.
+tests/kernel.sh
 mkdir -p "$directory"
-if [ ! -e "$directory/kernel/boot" ]; then
-    package=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
-    (cd "$directory" && apt-get download -qq -o APT::Sandbox::User=root "$package")
-    dpkg -x "$directory/$package"_*.deb "$directory/kernel"
-fi
-
 tests/freestanding/build.sh "$directory/programs"
 rm -rf "$directory/root"
 mkdir -p "$directory/root/modules"
@@ -32,7 +26,7 @@ for program in init monitor report; do
 done
 modules="virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_console"
 for module in $modules; do
-    find "$directory/kernel/lib/modules" -name "$module.ko" -exec cp {} "$directory/root/modules/" \;
+    find target/kernel/lib/modules -name "$module.ko" -exec cp {} "$directory/root/modules/" \;
 done
 (cd "$directory/root" && find . | cpio -o -H newc --quiet) >"$directory/initramfs"
 
@@ -41,5 +35,5 @@ for module in $modules; do
     set -- "$@" "nullink.module=/modules/$module.ko"
 done
 shift
-exec "$python" tests/boot/drive.py "$(echo "$directory"/kernel/boot/vmlinuz-*)" "$directory/initramfs" \
+exec "$python" tests/boot/drive.py "$(echo target/kernel/boot/vmlinuz-*)" "$directory/initramfs" \
     "${CARGO_TARGET_DIR:-target}/debug/examples/init" "$@"

@@ -4,8 +4,8 @@
 #
 #   tests/freestanding/build.sh OUTDIR [OPT_LEVEL] [more RUSTFLAGS]
 set -eu
-cd "$(dirname "$0")"
 out=$(mkdir -p "$1" && cd "$1" && pwd)
+cd "$(dirname "$0")"
 level=${2:-z}
 more=${3-}
 
