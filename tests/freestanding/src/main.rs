@@ -7,7 +7,7 @@
 //! `org.varlink.service`. It checks floats and keeps their text, but does not read them, because
 //! core's float parser can panic.
 
-#[cfg(could_allocate)]
+#[cfg(feature = "could_allocate")]
 extern crate alloc;
 
 #[allow(dead_code)] // what it is started with
@@ -172,9 +172,9 @@ fn panic(_: &PanicInfo<'_>) -> ! {
 
 fn main(_: start::Process) -> u8 {
     // What check.sh puts in to see that it is found out.
-    #[cfg(could_panic)]
+    #[cfg(feature = "could_panic")]
     start::write_all(2, &TEXT.as_bytes()[start::read(3, &mut [0])..]);
-    #[cfg(could_allocate)]
+    #[cfg(feature = "could_allocate")]
     start::write_all(2, &alloc::vec![0; start::read(3, &mut [0])]);
 
     let (mut receive, mut send) = ([0; 2048], [0; 4096]);
