@@ -120,7 +120,7 @@ fn serve<'a>(
     }
     let first = listeners.pop().ok_or(Errno::ADDRNOTAVAIL)?;
     let mut server = Server::new(first, room);
-    for listener in listeners {
+    while let Some(listener) = listeners.pop() {
         // (There is a place.)
         let _ = server.listen(listener);
     }

@@ -2,7 +2,8 @@
 
     accounts.py PROGRAM [TRACE]
 
-With TRACE the system calls of one connection are written there: strace(1).
+With TRACE the system calls of one connection are written there: strace(1). RUNNER in the environment
+is what runs a program that is not for this processor: qemu-aarch64-static. The memory is the runner's.
 """
 
 import json
@@ -13,6 +14,7 @@ import sys
 import time
 
 PROGRAM, TRACE = sys.argv[1], (sys.argv[2:] or [None])[0]
+COMMAND = [*os.environ.get("RUNNER", "").split(), PROGRAM]
 HERE = os.path.dirname(os.path.abspath(__file__))
 DEFINITION = os.path.join(HERE, "../../examples/shared/com.redhat.accounts.varlink")
 CONNECTIONS, BUFFER = 8, 4096
@@ -25,9 +27,9 @@ def start(given, wrapper=()):
         os.dup2(given.fileno(), 3)
         os.set_inheritable(3, True)
         os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES="varlink")
-        os.execvp([*wrapper, PROGRAM][0], [*wrapper, PROGRAM])
+        os.execvp([*wrapper, *COMMAND][0], [*wrapper, *COMMAND])
 
-    return subprocess.Popen([PROGRAM], preexec_fn=child)
+    return subprocess.Popen(COMMAND, preexec_fn=child)
 
 
 def send(client, method, parameters=None):
@@ -110,7 +112,7 @@ def many_connections():
 
 def own_socket():
     path = f"/tmp/nullink-freestanding-{os.getpid()}"
-    with subprocess.Popen([PROGRAM, "unix:" + path]) as program:
+    with subprocess.Popen([*COMMAND, "unix:" + path]) as program:
         end = time.monotonic() + 60
         with socket.socket(socket.AF_UNIX) as client:
             while client.connect_ex(path) != 0:
@@ -119,7 +121,7 @@ def own_socket():
         program.kill()
     os.unlink(path)
     for arguments in ["", "unix:/dev/null", "unix:/nowhere/socket"]:
-        failed = subprocess.run([PROGRAM, *arguments.split()], capture_output=True, check=False)
+        failed = subprocess.run([*COMMAND, *arguments.split()], capture_output=True, check=False)
         assert failed.returncode == 1 and failed.stderr.startswith(b"accounts: "), failed
 
 

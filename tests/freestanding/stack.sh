@@ -23,17 +23,17 @@ graph() { python3 stack.py "$1" 'service::session::Session<.*>>::step_with::' "$
 paint() { python3 paint.py "$1" "$limit"; }
 
 named="-Cstrip=none -Csymbol-mangling-version=v0"
-./build.sh "$out/named" z "$named" || fail "does not build"
+./build.sh "$out/named" z "$named" --bin freestanding --bin accounts || fail "does not build"
 for program in freestanding accounts; do
     graph "$out/named/$program" || fail "$program takes more than is allowed"
 done
 for level in z 3; do
-    ./build.sh "$out/painted" "$level" "--cfg painted" || fail "does not build"
+    ./build.sh "$out/painted" "$level" "" --bin freestanding --features painted || fail "does not build"
     paint "$out/painted/freestanding" || fail "freestanding takes more than is allowed at level $level"
 done
 
 # A handler with an array of 4 KiB.
-./build.sh "$out/deep" z "$named --cfg painted --cfg could_be_deep" || fail "does not build"
+./build.sh "$out/deep" z "$named" --bin freestanding --features painted,could_be_deep || fail "does not build"
 for proof in graph paint; do
     if "$proof" "$out/deep/freestanding" >"$out/found" 2>&1; then
         fail "by $proof nobody notices an array"

@@ -7,9 +7,9 @@
 //! `org.varlink.service`. It checks floats and keeps their text, but does not read them, because
 //! core's float parser can panic.
 //!
-//! With `--cfg painted` it writes to standard error, at its end, how deep its stack has been.
+//! With the feature `painted` it writes to standard error, at its end, how deep its stack has been.
 
-#[cfg(could_allocate)]
+#[cfg(feature = "could_allocate")]
 extern crate alloc;
 
 #[allow(dead_code)] // what it is started with, and paint
@@ -111,7 +111,7 @@ impl Service for Freestanding {
     ) -> Result<Outcome<'c, Self::Cursor>, Refusal> {
         Ok(match call.decode()? {
             Method::Ping { ping } => {
-                #[cfg(could_be_deep)]
+                #[cfg(feature = "could_be_deep")]
                 core::hint::black_box(&mut [0_u8; 4096]);
                 reply.send(&Pong { pong: ping })?
             }
@@ -188,16 +188,16 @@ fn panic(_: &PanicInfo<'_>) -> ! {
 
 fn main(_: start::Process) -> u8 {
     // What check.sh puts in to see that it is found out.
-    #[cfg(could_panic)]
+    #[cfg(feature = "could_panic")]
     start::write_all(2, &TEXT.as_bytes()[start::read(3, &mut [0])..]);
-    #[cfg(could_allocate)]
+    #[cfg(feature = "could_allocate")]
     start::write_all(2, &alloc::vec![0; start::read(3, &mut [0])]);
 
     let (mut receive, mut send) = ([0; 2048], [0; 4096]);
-    #[cfg(painted)]
+    #[cfg(feature = "painted")]
     let top = start::paint();
     let end = serve(&mut Freestanding, Stdio, &mut receive, &mut send);
-    #[cfg(painted)]
+    #[cfg(feature = "painted")]
     start::write_all(2, &start::depth(top).to_le_bytes());
     match end {
         Ok(End::Closed) => 0,

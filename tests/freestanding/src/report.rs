@@ -67,8 +67,10 @@ fn later(program: &[u8], status: &[u8]) -> Result<(), &'static str> {
 }
 
 /// The same text, with a NUL at its end.
-fn string<'b>(text: &[u8], buffer: &'b mut [u8]) -> Option<&'b CStr> {
-    buffer.get_mut(..text.len())?.copy_from_slice(text);
+fn string<'b>(text: &[u8], buffer: &'b mut [u8; 256]) -> Option<&'b CStr> {
+    for (to, from) in buffer.iter_mut().zip(text) {
+        *to = *from;
+    }
     CStr::from_bytes_until_nul(buffer).ok()
 }
 

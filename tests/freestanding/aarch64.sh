@@ -1,0 +1,37 @@
+#!/bin/sh
+# What check.sh proves on x86_64, for aarch64, under emulation: nothing panics or allocates, or it would
+# not link; the programs serve; accounts has its size.
+set -eu
+cd "$(dirname "$0")"
+
+. ./proofs.sh
+
+for tool in qemu-aarch64-static readelf python3; do
+    command -v "$tool" >/dev/null || skip "$tool"
+done
+if ! [ -d "$(rustc --print target-libdir --target aarch64-unknown-linux-musl)" ]; then
+    [ -d /usr/lib/rustlib/src ] && [ -x /usr/bin/cargo ] || skip "core for aarch64: see build.sh"
+fi
+
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+export ARCH=aarch64 RUNNER=qemu-aarch64-static
+
+for level in 3 z; do
+    ./build.sh "$out/$level" "$level" || fail "something panics, or needs what is not there"
+    answers_are_right "$RUNNER" "$out/$level/freestanding"
+    "$RUNNER" "$out/$level/memory" || fail "the functions for memory are wrong at level $level"
+    python3 accounts.py "$out/$level/accounts" >/dev/null || fail "accounts does not serve at level $level"
+    for program in freestanding accounts; do
+        size=$(stat -c %s "$out/$level/$program")
+        echo "freestanding: aarch64, opt-level $level: $program takes $size bytes"
+    done
+done
+# (Of accounts at level z.) As on x86_64, it shall not get worse.
+[ "$size" -le 61000 ] || fail "accounts takes more than 61000 bytes"
+mistakes_do_not_link
+
+# It can be loaded where a page is 64 KiB, with no more than the two segments and the stack's flags.
+segments=$(readelf -lW "$out/z/accounts" | awk '/^  [A-Z_]+ +0x/ { print $1, $NF }' | tr '\n' ' ')
+[ "$segments" = "LOAD 0x10000 LOAD 0x10000 GNU_STACK 0 " ] || fail "it has the segments $segments"
+echo "freestanding: aarch64: all is well"

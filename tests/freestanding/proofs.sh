@@ -1,0 +1,82 @@
+# What the scripts here prove of the program freestanding on every processor, and how they fail. They
+# have a directory $out, and are in this one.
+
+fail() {
+    echo "freestanding: $*" >&2
+    exit 1
+}
+
+# skip WHAT: a tool is not there. CI has them all.
+skip() {
+    [ "${CI:-}" != true ] || fail "needs $1"
+    echo "skipped: needs $1"
+    exit 0
+}
+
+# An index that may be out of bounds, and a vector: neither may link.
+mistakes_do_not_link() {
+    for mistake in could_panic:nullink_could_panic could_allocate:'no global memory allocator'; do
+        if ./build.sh "$out/mistake" z "" --bin freestanding --features "${mistake%%:*}" 2>"$out/errors"; then
+            fail "${mistake%%:*} links"
+        fi
+        grep -q "${mistake#*:}" "$out/errors" ||
+            fail "${mistake%%:*} fails for another reason: $(cat "$out/errors")"
+    done
+}
+
+# panics PROGRAM: where it can panic, the innermost places outside of core, or functions of core.
+panics() {
+    objdump -dC --no-show-raw-insn "$1" |
+        awk '/^[0-9a-f]+ </ { of = $0 }
+            /(call|jmp|j[a-z]+) .*<core::.*(panic|_fail)/ && of !~ /<core::panicking::|_fail>:/ {
+                sub(":", "", $1)
+                print $1
+            }' |
+        while read -r address; do
+            addr2line -ifC -e "$1" "$address" | paste - - |
+                awk '!/\/library\// { print; found = 1; exit } { core = core ? core : $0 } END { if (!found) print core }'
+        done
+}
+
+# answers_are_right PROGRAM, or what runs it and PROGRAM: it serves.
+answers_are_right() {
+    answers=$(calls | "$@" | tr '\0' '\n')
+    [ "$answers" = "$expected" ] || fail "it answers: $answers"
+    # A message that is none ends it, behind the replies that are due.
+    answers=$({ call Pipe; printf 'nonsense\0'; call Pipe; } | "$@" | tr '\0' '\n') || true
+    [ "$answers" = '{"error":"org.varlink.service.ExpectedUpgrade"}' ] || fail "it answers: $answers"
+}
+
+call() { printf '{"method":"org.example.freestanding.%s"%s}\0' "$1" "${2-}"; }
+calls() {
+    call Ping ',"parameters":{"ping":"\ud83e\udd80 \u0048i"}'
+    call Sum ',"parameters":{"numbers":[1,-2,0],"negate":true}'
+    call Sum ',"parameters":{"numbers":[9223372036854775807,1,0]}'
+    call Sum ',"parameters":{"numbers":[1,2]}'
+    call Keep ',"parameters":{"object":{"a" : [1.50]},"color":"green"}'
+    call Keep ',"parameters":{"object":{},"color":"red","ratio":0.30}'
+    call Keep ',"parameters":{"object":{},"color":"red","ratio":1e400}'
+    call Keep ',"parameters":{"object":{},"color":"red","ration":1}'
+    call Count ',"more":true,"parameters":{"n":2}'
+    call Count ',"parameters":{"n":2}'
+    call Fail
+    call Ping ',"oneway":true'
+    call Unheard
+    call Pipe ',"upgrade":true'
+    printf 'raw bytes'
+}
+expected='{"parameters":{"pong":"🦀 Hi"}}
+{"parameters":{"sum":1,"numbers":[1,-2]}}
+{"error":"org.varlink.service.InvalidParameter","parameters":{"parameter":"numbers"}}
+{"error":"org.varlink.service.InvalidParameter","parameters":{"parameter":"numbers"}}
+{"parameters":{"object":{"a" : [1.50]},"color":"green"}}
+{"parameters":{"object":{},"color":"red","ratio":0.30}}
+{"error":"org.varlink.service.InvalidParameter","parameters":{"parameter":"ratio"}}
+{"error":"org.varlink.service.InvalidParameter","parameters":{"parameter":"ration"}}
+{"continues":true,"parameters":{"i":0}}
+{"parameters":{"i":1}}
+{"error":"org.varlink.service.ExpectedMore"}
+{"error":"org.example.freestanding.Failed","parameters":{"why":"too long"}}
+{"error":"org.varlink.service.MethodNotFound","parameters":{"method":"org.example.freestanding.Unheard"}}
+{}
+raw bytes'
