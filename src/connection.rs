@@ -120,8 +120,8 @@ where
 ///
 /// # Errors
 ///
-/// If the line fails, which is not the client's doing. This can be called again then, if the line can
-/// be used again. What it was about to receive or to send may have been cut off, anywhere.
+/// If the line fails, which is not the client's doing. If it can be used again, so can this. What was
+/// about to be received or sent may have been cut off anywhere.
 ///
 /// ```
 /// # use nullink::service::{Info, Outcome, Refusal, Responder, Service};
@@ -166,9 +166,10 @@ where
                 Err(error) => break Err(error),
             }
         }
-        if !session.is_upgraded() && session.begins_anew(owed) {
+        while !session.is_upgraded() && session.begins_anew(owed) {
             session.abandon(service);
             session.detach();
+            owed = false;
         }
         match advance(service, &mut line, &mut session) {
             Ok(Step::Upgraded(cursor)) => {
@@ -216,7 +217,7 @@ where
     match step {
         Step::Streamed | Step::Write => send_pending(stream, session)?,
         // (Nothing is ever parked here.)
-        Step::Read | Step::Parked => fill(stream, session, usize::MAX)?,
+        Step::Read | Step::Parked => _ = fill(stream, session, usize::MAX)?,
         Step::Called | Step::Upgraded(_) | Step::Ended(_) => {}
     }
     Ok(step)
@@ -269,6 +270,52 @@ impl<'b, S: Read + Write> Client<'b, S> {
             stream,
             session: client::Session::new(receive, send),
         }
+    }
+
+    /// Begins on a line that nobody can close, such as a [device](crate::Address::Device): what is
+    /// still under way to an earlier client, a part of a reply or many of them, is thrown away.
+    ///
+    /// A NUL says that there is a new client. What comes is the new client's from the answer to its
+    /// first call on, which is one that nobody else makes: for the definition of the interface
+    /// `nonce`, which the service does not have. It is to be another one each time.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such answer: [`Error::TooLong`] if a megabyte comes before it. A line does not
+    /// end, so a client that does not want to wait for ever has set a
+    /// [timeout](crate::unix::Timeouts).
+    ///
+    /// ```
+    /// # use nullink::{Client, Halves};
+    /// # let mut calls = [0; 256];
+    /// let line = b"rs\":{\"i\":6}}\0{\"continues\":true,\"parameters\":{\"i\":7}}\0{\"error\":\
+    ///     \"org.varlink.service.InterfaceNotFound\",\"parameters\":{\"interface\":\"org.example.n4711\"}}\0";
+    /// # let line = Halves { reader: &line[..], writer: &mut calls[..] };
+    /// # let (mut receive, mut send) = ([0; 256], [0; 256]);
+    /// let mut client = Client::new(line, &mut receive, &mut send);
+    /// assert_eq!(client.begin_anew("org.example.n4711"), Ok(()));
+    /// ```
+    pub fn begin_anew(&mut self, nonce: &str) -> Result<(), Error<S::Error>> {
+        let call = GetInterfaceDescription { interface: nonce };
+        self.begin(full_name::<GetInterfaceDescription>(), Mode::Simple, &call)?;
+        let begun = write(&mut self.stream, &[0]);
+        begun.inspect_err(|_| self.session.fail())?;
+        self.flush()?;
+        let mut left = STALE;
+        let answered = loop {
+            match self.session.has_no_interface(nonce) {
+                Ok(false) if left == 0 => break Err(Error::TooLong),
+                Ok(false) => {}
+                Ok(true) => return Ok(()),
+                Err(error) => break Err(error.over()),
+            }
+            match fill(&mut self.stream, &mut self.session, left) {
+                Ok(count) => left = left.saturating_sub(count),
+                Err(error) => break Err(error),
+            }
+        };
+        self.session.fail();
+        answered
     }
 
     /// Calls a method and waits for its reply.
@@ -609,6 +656,9 @@ impl<'b, S: Read + Write> Client<'b, S> {
     }
 }
 
+/// How much may still be under way to an earlier client.
+const STALE: usize = 1 << 20;
+
 /// The name of a method, which is checked while compiling.
 pub(crate) const fn full_name<M: Method>() -> &'static str {
     const { assert!(name::is_full(M::NAME), "not the full name of a method") };
@@ -886,15 +936,15 @@ fn fill_if_ready<IO: Read + ReadReady, C: Copy>(
         // There has to be room for the NUL of a new client.
         session.skip();
     }
-    fill(line, session, usize::MAX)
+    fill(line, session, usize::MAX).map(drop)
 }
 
-/// Receives something, at most `limit` bytes of it, or the end.
+/// Receives something, at most `limit` bytes of it, or the end; and returns how much it was.
 fn fill<IO: Read>(
     stream: &mut IO,
     session: &mut impl Buffers,
     limit: usize,
-) -> Result<(), Error<IO::Error>> {
+) -> Result<usize, Error<IO::Error>> {
     let spare = session.spare();
     let limit = limit.min(spare.len());
     let spare = spare.get_mut(..limit).unwrap_or_default();
@@ -906,7 +956,7 @@ fn fill<IO: Read>(
         match stream.read(spare) {
             Ok(count) => {
                 session.received(count);
-                return Ok(());
+                return Ok(count);
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(Error::Transport(error)),

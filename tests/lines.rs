@@ -7,8 +7,9 @@ use std::collections::VecDeque;
 use common::t::T;
 use common::{Arrival, EMPTY, every_arrival, split, t};
 use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write};
+use nullink::json::Raw;
 use nullink::service::{Info, Outcome, Refusal, ReplyStream, Responder};
-use nullink::{Call, End, Error, Interface, Service, Violation, serve_line};
+use nullink::{Call, Client, End, Error, Interface, Misuse, Service, Violation, serve_line};
 
 /// A line on which pieces arrive, each when so many writes have been made, or when it is waited for.
 #[derive(Default)]
@@ -305,7 +306,7 @@ impl Write for HungUp {
 
 #[test]
 fn c1_a_service_is_told_of_what_was_no_call_on_a_line() {
-    let input = format!("\0nonsense\0{{}}\0\0{EMPTY}\0{{\"method\":7}}\0");
+    let input = format!("\0nonsense\0{{}}\0\0\0{EMPTY}\0{{\"method\":7}}\0");
     let mut line = Line::new(input.as_bytes(), Arrival::Joined);
     let mut service = Endless::default();
     let (mut receive, mut send) = ([0; 128], [0; 128]);
@@ -335,4 +336,74 @@ fn u1_an_upgrade_on_a_line_hands_over_what_was_read() {
         assert_eq!(raw, b"\0raw\0bytes", "{arrival:?}");
         assert_eq!(split(&line.output), ["{}"]);
     });
+}
+
+const NONCE: &str = "org.example.n4711";
+
+fn no_interface(name: &str) -> String {
+    let error = r#"{"error":"org.varlink.service.InterfaceNotFound","parameters":{"interface":""#;
+    format!("{error}{name}\"}}}}\0")
+}
+
+#[test]
+fn r3_a_new_client_of_a_line_takes_nothing_for_its_own_of_the_one_before() {
+    let too_long = format!("{{\"parameters\":{{\"s\":\"{}\"}}}}\0", "x".repeat(300));
+    for stale in [
+        "",
+        "\0",
+        "\":6}}\0",
+        "{}\0",
+        "{\"continues\":true,\"parameters\":{\"i\":7}}\0{\"parameters\":{\"i\":8}}\0",
+        "nonsense\0",
+        &too_long,
+        &no_interface("org.example.n4710"),
+        "{\"error\":\"org.example.t.Oops\",\"parameters\":{\"interface\":\"org.example.n4711\"}}\0",
+    ] {
+        let input = format!(
+            "{stale}{}{{\"parameters\":{{\"a\":1}}}}\0",
+            no_interface(NONCE)
+        );
+        // (The reply to the next call comes after that.)
+        let own = input.len() - "{\"parameters\":{\"a\":1}}\0".len();
+        every_arrival(&input.as_bytes()[..own], |arrival| {
+            let mut line = Line::new(&input.as_bytes()[..own], arrival);
+            line.arrives(0, &input.as_bytes()[own..]);
+            let (mut receive, mut send) = ([0; 128], [0; 128]);
+            let mut client = Client::new(&mut line, &mut receive, &mut send);
+            assert_eq!(client.begin_anew(NONCE), Ok(()), "{stale:.9} {arrival:?}");
+            let reply = client.call_raw("a.b.C", Raw::EMPTY_OBJECT).unwrap();
+            assert_eq!(reply.parameters().as_str(), "{\"a\":1}");
+            // What a client before it has left half-sent ends with the NUL.
+            let begins = "\0{\"method\":\"org.varlink.service.GetInterfaceDescription\",";
+            assert!(line.output.starts_with(begins.as_bytes()));
+        });
+    }
+}
+
+#[test]
+fn r5_a_new_client_of_a_line_does_not_wait_for_ever() {
+    let reply = needed(&"x".repeat(99)) + "\0";
+    let mib = reply.repeat((1 << 20) / reply.len() + 1);
+    for (input, fails, expected) in [
+        ("{}\0", None, Error::Closed),
+        ("{\"par", None, Error::Closed),
+        (
+            "{}\0",
+            Some(ErrorKind::TimedOut),
+            Error::Transport(ErrorKind::TimedOut),
+        ),
+        (&mib, Some(ErrorKind::Other), Error::TooLong),
+    ] {
+        let mut line = Line::default();
+        for piece in input.as_bytes().chunks(4096) {
+            line.arrives(0, piece);
+        }
+        line.fails = fails;
+        let (mut receive, mut send) = ([0; 4096], [0; 128]);
+        let mut client = Client::new(&mut line, &mut receive, &mut send);
+        assert_eq!(client.begin_anew(NONCE), Err(expected));
+        // What comes later would be taken for something else.
+        let unusable = Error::Misuse(Misuse::Unusable);
+        assert_eq!(client.begin_anew(NONCE), Err(unusable));
+    }
 }
