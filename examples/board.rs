@@ -38,14 +38,19 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         [address, what @ ("watch" | "stop")] => (address, what),
         _ => return Err("usage: board ADDRESS [watch|stop]".into()),
     };
+    let address = Address::parse(address)?;
     // A line does not end, whoever may be at its other end.
     let timeouts = Timeouts {
         reply: Some(Duration::from_secs(30)),
         ..Timeouts::default()
     };
-    let stream = Stream::connect_to(Address::parse(address)?, timeouts)?;
+    let stream = Stream::connect_to(address, timeouts)?;
     let (mut receive, mut send) = ([0; 512], [0; 512]);
     let mut client = Client::new(stream, &mut receive, &mut send);
+    if let Address::Device(_) = address {
+        // Somebody may have gone while it was watched.
+        client.begin_anew(&format!("org.example.n{}", std::process::id()))?;
+    }
     match what {
         "stop" => Ok(client.call(&Stop).map_err(|error| error.to_string())?),
         "watch" => watch(&mut client, None),
