@@ -14,7 +14,7 @@ use crate::frame::{Frames, Outbox};
 use crate::json::{self, Decode, Kind, Raw, Scanner, Stop, Writer};
 use crate::message::{Envelope, Mode, Reply, decode_member};
 use crate::name;
-use crate::service::{SERVICE, ServiceError};
+use crate::service::{GetInterfaceDescription, SERVICE, ServiceError};
 
 /// How many calls can wait for their replies.
 pub const CALLS: usize = 128;
@@ -380,6 +380,25 @@ impl<'b> Session<'b> {
         Ok(true)
     }
 
+    /// Whether the answer to a call for the definition of an interface that there is not has come.
+    /// What has come before it is thrown away, whatever it is.
+    pub(crate) fn has_no_interface(&mut self, name: &str) -> Result<bool, Error> {
+        loop {
+            match self.rx.search() {
+                // (Its rest is skipped.)
+                Err(TooLong) => {}
+                Ok(false) if self.end_of_input => return Err(Error::Closed),
+                Ok(false) => return Ok(false),
+                Ok(true) => {
+                    if self.rx.take().is_some_and(|message| denies(message, name)) {
+                        self.waiting.pop_front();
+                        return Ok(true);
+                    }
+                }
+            }
+        }
+    }
+
     /// The next reply, which has to be [`ready`](Self::ready).
     ///
     /// # Errors
@@ -407,6 +426,15 @@ impl<'b> Session<'b> {
                 Err(violation.into())
             }
         }
+    }
+}
+
+/// Whether a message says that there is no interface of this name.
+fn denies(message: &mut [u8], name: &str) -> bool {
+    let denied = CallError::Service(ServiceError::InterfaceNotFound { interface: name });
+    match Reply::parse(message) {
+        Ok(reply) => read_reply::<GetInterfaceDescription>(reply) == Err(denied),
+        Err(_) => false,
     }
 }
 

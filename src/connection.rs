@@ -8,7 +8,7 @@ use core::convert::Infallible;
 use core::fmt;
 use core::marker::PhantomData;
 
-use embedded_io::{Error as _, ErrorKind, ErrorType, Read, Write};
+use embedded_io::{Error as _, ErrorKind, ErrorType, Read, ReadReady, Write};
 use serde::Serialize;
 
 use crate::client::{self, CallError, Method, NoError, read_reply};
@@ -86,38 +86,141 @@ where
 {
     let mut session = service::Session::new(&mut *receive, send);
     loop {
-        let mut failed = None;
-        let mut drain = |bytes: &[u8]| {
-            // Once it has failed, part of them may have been sent: nothing can follow.
-            if failed.is_none() {
-                failed = write(&mut stream, bytes).err();
+        match advance(service, &mut stream, &mut session) {
+            Ok(Step::Upgraded(cursor)) => {
+                let count = unread_to_front(session);
+                let unread = receive.get(..count).unwrap_or_default();
+                return Ok(End::Upgraded { cursor, unread });
             }
-            failed.is_none()
-        };
-        let step = session.step(service, Some(&mut drain));
-        let moved = match (failed, step) {
-            (Some(error), _) => Err(error),
-            (None, Step::Called) => Ok(()),
-            (None, Step::Streamed | Step::Write) => send_pending(&mut stream, &mut session),
-            // (Nothing is ever parked here.)
-            (None, Step::Read | Step::Parked) => fill(&mut stream, &mut session, usize::MAX),
-            (None, Step::Upgraded(cursor)) => {
-                // Moves what is unread to the beginning of the buffer.
-                session.spare();
-                let count = session.into_unread().len();
-                return Ok(End::Upgraded {
-                    cursor,
-                    unread: receive.get(..count).unwrap_or_default(),
-                });
+            Ok(Step::Ended(Ok(()))) => return Ok(End::Closed),
+            Ok(Step::Ended(Err(error))) => return Err(error.over()),
+            Ok(_) => {}
+            Err(error) => {
+                session.abandon(service);
+                return Err(error);
             }
-            (None, Step::Ended(Ok(()))) => return Ok(End::Closed),
-            (None, Step::Ended(Err(error))) => return Err(error.over()),
-        };
-        if let Err(error) = moved {
-            session.abandon(service);
-            return Err(error);
         }
     }
+}
+
+/// Serves a line that nobody can close, such as a UART, blocking: one client after the other.
+///
+/// Nobody notices there when a client goes and another comes. So a client begins with a NUL, as a
+/// [`Stream`](crate::unix::Stream) to a device does. An empty message is a new client's, and what
+/// the one before was still owed is dropped, be it a stream of replies that never ends. Where a
+/// connection would be closed, everything up to the next NUL is thrown away, no part of it is taken
+/// for a call, and the line goes on. ([`Service::failed`] is told why.)
+///
+/// Between two replies of a stream it is looked whether there is a new client: it waits for as long
+/// as a [`resume`](Service::resume) does.
+///
+/// This ends when the connection is upgraded, and when a read gives no bytes: on a line that is how
+/// the program itself says that it has served enough. What was due has been sent then, but for
+/// streams.
+///
+/// # Errors
+///
+/// If the line fails, which is not the client's doing. If it can be used again, so can this. What was
+/// about to be received or sent may have been cut off anywhere.
+///
+/// ```
+/// # use nullink::service::{Info, Outcome, Refusal, Responder, Service};
+/// # use nullink::{Call, End, Interface};
+/// # struct Nothing;
+/// # impl Service for Nothing {
+/// #     type Cursor = ();
+/// #     const INTERFACES: &'static [Interface] = &[];
+/// #     fn info(&self) -> Info<'_> { Info { vendor: "Example", ..Info::default() } }
+/// #     fn call<'c>(&mut self, _: Call<'c>, _: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
+/// #         Err(Refusal::MethodNotFound)
+/// #     }
+/// # }
+/// # let mut service = Nothing;
+/// use nullink::{Halves, serve_line};
+///
+/// // The first client has gone in the middle of its call. (And in the end, the line is gone, too.)
+/// let line = b"{\"method\":\"org.varl\0{\"method\":\"Dance\"}\0";
+/// let mut replies = [0; 512];
+/// let line = Halves { reader: &line[..], writer: &mut replies[..] };
+/// assert_eq!(serve_line(&mut service, line, &mut [0; 256], &mut [0; 256]), Ok(End::Closed));
+/// assert!(replies.starts_with(b"{\"error\":\"org.varlink.service.MethodNotFound\","));
+/// ```
+pub fn serve_line<'b, S, IO>(
+    service: &mut S,
+    mut line: IO,
+    receive: &'b mut [u8],
+    send: &mut [u8],
+) -> Result<End<'b, S::Cursor>, Error<IO::Error>>
+where
+    S: Service,
+    IO: Read + ReadReady + Write,
+{
+    let mut session = service::Session::new(&mut *receive, send);
+    // A reply was sent that others follow.
+    let mut owed = false;
+    let result = loop {
+        if owed {
+            match fill_if_ready(&mut line, &mut session) {
+                Ok(()) if session.is_at_end() => break Ok(End::Closed),
+                Ok(()) => {}
+                Err(error) => break Err(error),
+            }
+        }
+        while !session.is_upgraded() && session.begins_anew(owed) {
+            session.abandon(service);
+            session.detach();
+            owed = false;
+        }
+        match advance(service, &mut line, &mut session) {
+            Ok(Step::Upgraded(cursor)) => {
+                let count = unread_to_front(session);
+                let unread = receive.get(..count).unwrap_or_default();
+                return Ok(End::Upgraded { cursor, unread });
+            }
+            // Half a message is no matter of a line that ends.
+            Ok(Step::Ended(_)) if session.is_at_end() => break Ok(End::Closed),
+            // It can't be closed for its client: the next message is that of a new one.
+            Ok(Step::Ended(_)) => {
+                session.detach();
+                owed = false;
+            }
+            Ok(step) => owed = matches!(step, Step::Streamed),
+            Err(error) => break Err(error),
+        }
+    };
+    session.abandon(service);
+    result
+}
+
+/// Makes a step of a session, and moves the bytes that it asks for.
+fn advance<S, IO>(
+    service: &mut S,
+    stream: &mut IO,
+    session: &mut service::Session<'_, S::Cursor>,
+) -> Result<Step<S::Cursor>, Error<IO::Error>>
+where
+    S: Service,
+    IO: Read + Write,
+{
+    let mut failed = None;
+    let mut drain = |bytes: &[u8]| {
+        // Once it has failed, part of them may have been sent: nothing can follow.
+        if failed.is_none() {
+            failed = write(stream, bytes).err();
+        }
+        failed.is_none()
+    };
+    let step = session.step(service, Some(&mut drain));
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    match step {
+        Step::Streamed | Step::Write => send_pending(stream, session)?,
+        // (Nothing is ever parked here.)
+        Step::Read | Step::Parked => _ = fill(stream, session, usize::MAX)?,
+        Step::Called | Step::Upgraded(_) | Step::Ended(_) => {}
+    }
+    Ok(step)
 }
 
 /// A connection to a service, blocking.
@@ -167,6 +270,52 @@ impl<'b, S: Read + Write> Client<'b, S> {
             stream,
             session: client::Session::new(receive, send),
         }
+    }
+
+    /// Begins on a line that nobody can close, such as a [device](crate::Address::Device): what is
+    /// still under way to an earlier client, a part of a reply or many of them, is thrown away.
+    ///
+    /// A NUL says that there is a new client. What comes is the new client's from the answer to its
+    /// first call on, which is one that nobody else makes: for the definition of the interface
+    /// `nonce`, which the service does not have. It is to be another one each time.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such answer: [`Error::TooLong`] if a megabyte comes before it. A line does not
+    /// end, so a client that does not want to wait for ever has set a
+    /// [timeout](crate::unix::Timeouts).
+    ///
+    /// ```
+    /// # use nullink::{Client, Halves};
+    /// # let mut calls = [0; 256];
+    /// let line = b"rs\":{\"i\":6}}\0{\"continues\":true,\"parameters\":{\"i\":7}}\0{\"error\":\
+    ///     \"org.varlink.service.InterfaceNotFound\",\"parameters\":{\"interface\":\"org.example.n4711\"}}\0";
+    /// # let line = Halves { reader: &line[..], writer: &mut calls[..] };
+    /// # let (mut receive, mut send) = ([0; 256], [0; 256]);
+    /// let mut client = Client::new(line, &mut receive, &mut send);
+    /// assert_eq!(client.begin_anew("org.example.n4711"), Ok(()));
+    /// ```
+    pub fn begin_anew(&mut self, nonce: &str) -> Result<(), Error<S::Error>> {
+        let call = GetInterfaceDescription { interface: nonce };
+        self.begin(full_name::<GetInterfaceDescription>(), Mode::Simple, &call)?;
+        let begun = write(&mut self.stream, &[0]);
+        begun.inspect_err(|_| self.session.fail())?;
+        self.flush()?;
+        let mut left = STALE;
+        let answered = loop {
+            match self.session.has_no_interface(nonce) {
+                Ok(false) if left == 0 => break Err(Error::TooLong),
+                Ok(false) => {}
+                Ok(true) => return Ok(()),
+                Err(error) => break Err(error.over()),
+            }
+            match fill(&mut self.stream, &mut self.session, left) {
+                Ok(count) => left = left.saturating_sub(count),
+                Err(error) => break Err(error),
+            }
+        };
+        self.session.fail();
+        answered
     }
 
     /// Calls a method and waits for its reply.
@@ -507,6 +656,9 @@ impl<'b, S: Read + Write> Client<'b, S> {
     }
 }
 
+/// How much may still be under way to an earlier client.
+const STALE: usize = 1 << 20;
+
 /// The name of a method, which is checked while compiling.
 pub(crate) const fn full_name<M: Method>() -> &'static str {
     const { assert!(name::is_full(M::NAME), "not the full name of a method") };
@@ -560,6 +712,12 @@ impl<R: Read, W: Write> ErrorType for Halves<R, W> {
 impl<R: Read, W: Write> Read for Halves<R, W> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Self::Error> {
         self.reader.read(buffer).map_err(HalfError::Reader)
+    }
+}
+
+impl<R: Read + ReadReady, W: Write> ReadReady for Halves<R, W> {
+    fn read_ready(&mut self) -> Result<bool, Self::Error> {
+        self.reader.read_ready().map_err(HalfError::Reader)
     }
 }
 
@@ -760,12 +918,33 @@ impl Buffers for client::Session<'_> {
     }
 }
 
-/// Receives something, at most `limit` bytes of it, or the end.
+/// Moves what is unread to the beginning of the buffer, and returns how much that is.
+fn unread_to_front<C: Copy>(mut session: service::Session<'_, C>) -> usize {
+    session.spare();
+    session.into_unread().len()
+}
+
+/// Receives what is there, without waiting, while a client is owed something.
+fn fill_if_ready<IO: Read + ReadReady, C: Copy>(
+    line: &mut IO,
+    session: &mut service::Session<'_, C>,
+) -> Result<(), Error<IO::Error>> {
+    if !line.read_ready().map_err(Error::Transport)? {
+        return Ok(());
+    }
+    if session.spare().is_empty() {
+        // There has to be room for the NUL of a new client.
+        session.skip();
+    }
+    fill(line, session, usize::MAX).map(drop)
+}
+
+/// Receives something, at most `limit` bytes of it, or the end; and returns how much it was.
 fn fill<IO: Read>(
     stream: &mut IO,
     session: &mut impl Buffers,
     limit: usize,
-) -> Result<(), Error<IO::Error>> {
+) -> Result<usize, Error<IO::Error>> {
     let spare = session.spare();
     let limit = limit.min(spare.len());
     let spare = spare.get_mut(..limit).unwrap_or_default();
@@ -777,7 +956,7 @@ fn fill<IO: Read>(
         match stream.read(spare) {
             Ok(count) => {
                 session.received(count);
-                return Ok(());
+                return Ok(count);
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(Error::Transport(error)),

@@ -90,7 +90,7 @@
 //! | [`service`] | a service's side: [`Service`], dispatch, exactly one final message |
 //! | [`client`] | a client's side: typed calls, what waits for a reply |
 //! | [`relay`] | two connections joined, with a policy between them |
-//! | [`connection`] | the blocking driver for both, over any [`embedded_io`] stream: [`serve`], [`Client`] |
+//! | [`connection`] | the blocking driver for both, over any [`embedded_io`] stream: [`serve`], [`serve_line`], [`Client`] |
 //! | [`server`] | many connections in one thread, with the feature `unix` on Linux |
 //! | [`unix`] | Unix sockets, TCP and devices, with the feature `unix` on Linux |
 //! | [`activation`] | sockets that a program is started with, with the feature `unix` on Linux |
@@ -166,7 +166,7 @@ pub mod unix;
 pub use embedded_io;
 
 pub use address::Address;
-pub use connection::{Client, End, Halves, serve};
+pub use connection::{Client, End, Halves, serve, serve_line};
 pub use contract::contract;
 pub use error::{
     DecodeError, EncodeError, Error, Mismatch, Misuse, Syntax, SyntaxError, TooLong, Violation,

@@ -209,6 +209,11 @@ impl<'b, C: Copy> Session<'b, C> {
         self.tx.put(bytes)
     }
 
+    /// Whether the client sends nothing more.
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.end_of_input
+    }
+
     /// Whether a message has begun that is not complete.
     pub(crate) fn inside_message(&self) -> bool {
         self.rx.inside_message()

@@ -1,0 +1,109 @@
+//! The client of a board: `org.example.board`, which is served by a firmware at the other end of a serial
+//! line (tests/bare-metal), or of whatever leads there.
+//!
+//! ```sh
+//! cargo run --example board device:/dev/ttyUSB0
+//! cargo run --example board device:/dev/ttyUSB0 watch    # until it is interrupted
+//! cargo run --example board device:/dev/ttyUSB0 stop
+//! ```
+
+#[path = "shared/board.rs"]
+#[allow(dead_code)] // the service's part
+mod board;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use board::{Error, GetState, Lamp, SetLamp, Show, Stop, Watch};
+use nullink::client::CallError;
+use nullink::service::GetInfo;
+use nullink::unix::{Stream, Timeouts};
+use nullink::{Address, Client};
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("board: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(|argument| &argument[..]).collect();
+    let (address, what) = match arguments[..] {
+        [address] => (address, "show"),
+        [address, what @ ("watch" | "stop")] => (address, what),
+        _ => return Err("usage: board ADDRESS [watch|stop]".into()),
+    };
+    let address = Address::parse(address)?;
+    // A line does not end, whoever may be at its other end.
+    let timeouts = Timeouts {
+        reply: Some(Duration::from_secs(30)),
+        ..Timeouts::default()
+    };
+    let stream = Stream::connect_to(address, timeouts)?;
+    let (mut receive, mut send) = ([0; 512], [0; 512]);
+    let mut client = Client::new(stream, &mut receive, &mut send);
+    if let Address::Device(_) = address {
+        // Somebody may have gone while it was watched.
+        client.begin_anew(&format!("org.example.n{}", std::process::id()))?;
+    }
+    match what {
+        "stop" => Ok(client.call(&Stop).map_err(|error| error.to_string())?),
+        "watch" => watch(&mut client, None),
+        _ => show(&mut client),
+    }
+}
+
+/// What is of interest of GetInfo.
+#[derive(serde::Deserialize)]
+struct Who<'a> {
+    vendor: &'a str,
+    product: &'a str,
+}
+
+fn show(client: &mut Client<'_, Stream>) -> Result<(), Box<dyn std::error::Error>> {
+    let info = client.call(&GetInfo).map_err(|error| error.to_string())?;
+    let who: Who = info.decode()?;
+    println!("{} by {}", who.product, who.vendor);
+
+    let mut description = String::new();
+    client
+        .describe("org.example.board", 1 << 16, |piece| {
+            description += piece;
+        })
+        .map_err(|error| error.to_string())?;
+    println!("description {} bytes", description.len());
+
+    for lamp in [Lamp::On, Lamp::Off, Lamp::On] {
+        let switched = client.call(&SetLamp { lamp });
+        let switched = switched.map_err(|error| error.to_string())?;
+        println!("lamp {:?} -> {lamp:?}", switched.before);
+    }
+    for text in ["\u{1F980} \"hello\"", &"long ".repeat(10)] {
+        match client.call(&Show { text }) {
+            Ok(()) => println!("shows {text}"),
+            Err(CallError::Method(Error::TooLong { room })) => println!("has room for {room}"),
+            Err(error) => return Err(error.to_string().into()),
+        }
+    }
+    watch(client, Some(3))?;
+    let found = client.call(&GetState).map_err(|error| error.to_string())?;
+    println!("{:?}", found.state);
+    Ok(())
+}
+
+fn watch(
+    client: &mut Client<'_, Stream>,
+    count: Option<u32>,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let watch = Watch { every: 100, count };
+    let mut times = client.more(&watch).map_err(|error| error.to_string())?;
+    while let Some(time) = times.next().map_err(|error| error.to_string())? {
+        println!("uptime {}", time.uptime);
+    }
+    Ok(())
+}

@@ -1,0 +1,26 @@
+#!/bin/sh
+# Builds the firmware of both boards into a directory: without an allocator and without a way to panic,
+# or it does not link.
+#
+#   tests/bare-metal/build.sh OUTDIR [OPT_LEVEL] [more arguments of cargo]
+set -eu
+cd "$(dirname "$0")"
+out=$(mkdir -p "$1" && cd "$1" && pwd)
+level=${2:-z}
+[ $# -lt 2 ] || shift
+shift
+
+# Debian's compiler brings the source of core along, which has to be built for these targets; the
+# linker is that of the usual toolchain. With rustup all this is `rustup target add` and `cargo build`.
+host=$(rustc -vV | sed -n 's/^host: //p')
+lld=$(rustc --print sysroot)/lib/rustlib/$host/bin/rust-lld
+export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1
+export CARGO_PROFILE_RELEASE_OPT_LEVEL="$level"
+for board in lm3s6965evb:thumbv7m-none-eabi microbit:thumbv6m-none-eabi; do
+    target=${board#*:}
+    board=${board%:*}
+    RUSTFLAGS="-Clinker=$lld -Clink-arg=-L$PWD/$board -Clink-arg=-Tlink.x" \
+        /usr/bin/cargo build --quiet --locked --release --target "$target" --bin "$board" \
+        -Z build-std=core -Z build-std-features=compiler-builtins-mem "$@"
+    cp "target/$target/release/$board" "$out/"
+done

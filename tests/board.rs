@@ -1,0 +1,131 @@
+//! The service of the firmware in tests/bare-metal, on the host: what it says, and that its types say the
+//! same as its definition.
+
+#[path = "../examples/shared/board.rs"]
+mod board;
+
+use std::cell::Cell;
+
+use board::{
+    BOARD, Board, Error, Found, GetState, Hardware, Lamp, Methods, ROOM, SetLamp, Show, State,
+    Stop, Switched, Time, Watch,
+};
+use nullink::Client;
+use nullink::client::CallError;
+use nullink::connection::Loopback;
+use nullink::service::ServiceError;
+
+/// A board on which time goes by when it is waited for.
+struct Fake<'a> {
+    now: &'a Cell<u32>,
+    lamp: Lamp,
+    stopped: &'a Cell<bool>,
+}
+
+impl Hardware for Fake<'_> {
+    const NAME: &'static str = "fake";
+
+    fn uptime(&self) -> u32 {
+        self.now.get()
+    }
+
+    fn wait(&self) {
+        self.now.set(self.now.get().wrapping_add(1));
+    }
+
+    fn lamp(&self) -> Lamp {
+        self.lamp
+    }
+
+    fn set_lamp(&mut self, lamp: Lamp) {
+        self.lamp = lamp;
+    }
+
+    fn stack(&self) -> u32 {
+        7
+    }
+
+    fn stop(&mut self) {
+        self.stopped.set(true);
+    }
+}
+
+fn with_board(check: impl FnOnce(&mut Client<'_, Loopback<'_, Board<Fake<'_>>>>, &Cell<bool>)) {
+    // (The clock begins again while it is watched.)
+    let (now, stopped) = (Cell::new(u32::MAX - 150), Cell::new(false));
+    let board = Board::new(Fake {
+        now: &now,
+        lamp: Lamp::Off,
+        stopped: &stopped,
+    });
+    let (mut a, mut b, mut c, mut d) = ([0; 512], [0; 512], [0; 512], [0; 512]);
+    let mut client = Client::new(Loopback::new(board, &mut a, &mut b), &mut c, &mut d);
+    check(&mut client, &stopped);
+}
+
+#[test]
+fn the_types_of_the_board_say_the_same_as_its_definition() {
+    nullink::contract(&BOARD, |types| {
+        types
+            .methods::<Methods>()
+            .errors::<Error>()
+            .call::<GetState>()
+            .call::<SetLamp>()
+            .call::<Show>()
+            .call::<Watch>()
+            .call::<Stop>()
+    })
+    .unwrap();
+}
+
+#[test]
+fn the_board_does_what_it_is_told() {
+    with_board(|client, stopped| {
+        let switched = client.call(&SetLamp { lamp: Lamp::On });
+        assert_eq!(switched, Ok(Switched { before: Lamp::Off }));
+        assert_eq!(client.call(&Show { text: "hello" }), Ok(()));
+        let room = client.call(&Show {
+            text: &"x".repeat(ROOM + 1),
+        });
+        assert_eq!(room, Err(CallError::Method(Error::TooLong { room: ROOM })));
+        let state = State {
+            uptime: u32::MAX - 150,
+            lamp: Lamp::On,
+            text: "hello",
+            refused: 0,
+            stack: 7,
+        };
+        assert_eq!(client.call(&GetState), Ok(Found { state }));
+        assert!(!stopped.get());
+        assert_eq!(client.call(&Stop), Ok(()));
+        assert!(stopped.get());
+    });
+}
+
+#[test]
+fn the_board_can_be_watched() {
+    with_board(|client, _| {
+        let (every, count) = (100, Some(3));
+        let mut times = client.more(&Watch { every, count }).unwrap();
+        for uptime in [u32::MAX - 50, 49, 149] {
+            assert_eq!(times.next(), Ok(Some(Time { uptime })));
+        }
+        assert_eq!(times.next(), Ok(None));
+        for (watch, parameter) in [
+            (Watch { every: 1001, count }, "every"),
+            (
+                Watch {
+                    every,
+                    count: Some(0),
+                },
+                "count",
+            ),
+        ] {
+            let mut times = client.more(&watch).unwrap();
+            let invalid = ServiceError::InvalidParameter { parameter };
+            assert_eq!(times.next(), Err(CallError::Service(invalid)));
+        }
+        let simple = client.call(&Watch { every, count });
+        assert_eq!(simple, Err(CallError::Service(ServiceError::ExpectedMore)));
+    });
+}

@@ -1,0 +1,409 @@
+//! Lines that nobody can close, such as a UART: one client after the other, and each begins with a NUL.
+
+mod common;
+
+use std::collections::VecDeque;
+
+use common::t::T;
+use common::{Arrival, EMPTY, every_arrival, split, t};
+use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write};
+use nullink::json::Raw;
+use nullink::service::{Info, Outcome, Refusal, ReplyStream, Responder};
+use nullink::{Call, Client, End, Error, Interface, Misuse, Service, Violation, serve_line};
+
+/// A line on which pieces arrive, each when so many writes have been made, or when it is waited for.
+#[derive(Default)]
+struct Line {
+    input: VecDeque<(usize, Vec<u8>)>,
+    /// What a read comes to when all of that has arrived. None is the end of the line.
+    fails: Option<ErrorKind>,
+    writes: usize,
+    output: Vec<u8>,
+}
+
+impl Line {
+    fn new(input: &[u8], arrival: Arrival) -> Self {
+        let pieces: Vec<&[u8]> = match arrival {
+            Arrival::Joined => vec![input],
+            Arrival::Split(at) => vec![&input[..at], &input[at..]],
+            Arrival::Bytes => input.chunks(1).collect(),
+        };
+        let mut line = Line::default();
+        for piece in pieces {
+            line.arrives(0, piece);
+        }
+        line
+    }
+
+    /// These bytes arrive when so many writes have been made.
+    fn arrives(&mut self, writes: usize, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.input.push_back((writes, bytes.to_vec()));
+        }
+    }
+}
+
+impl ErrorType for Line {
+    type Error = ErrorKind;
+}
+
+impl Read for Line {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ErrorKind> {
+        assert!(!buffer.is_empty(), "a read into nothing looks like an end");
+        let Some((writes, mut piece)) = self.input.pop_front() else {
+            return self.fails.map_or(Ok(0), Err);
+        };
+        let count = piece.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&piece[..count]);
+        if count < piece.len() {
+            self.input.push_front((writes, piece.split_off(count)));
+        }
+        Ok(count)
+    }
+}
+
+impl ReadReady for Line {
+    fn read_ready(&mut self) -> Result<bool, ErrorKind> {
+        let next = self.input.front();
+        Ok(next.is_some_and(|(writes, _)| *writes <= self.writes))
+    }
+}
+
+impl Write for Line {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, ErrorKind> {
+        self.writes += 1;
+        self.output.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> Result<(), ErrorKind> {
+        Ok(())
+    }
+}
+
+/// What the conformance service answers, up to the end of the line.
+fn answer(input: &[u8], arrival: Arrival, receive: usize) -> Vec<String> {
+    let mut line = Line::new(input, arrival);
+    let (mut receive, mut send, mut scratch) = (vec![0; receive], vec![0; 4096], vec![0; 4096]);
+    let mut service = T {
+        scratch: &mut scratch,
+    };
+    let end = serve_line(&mut service, &mut line, &mut receive, &mut send);
+    assert_eq!(end, Ok(End::Closed));
+    split(&line.output)
+}
+
+fn need(text: &str) -> String {
+    t("Need", &format!(r#"{{"s":"{text}"}}"#)) + "\0"
+}
+
+fn needed(text: &str) -> String {
+    format!(r#"{{"parameters":{{"s":"{text}"}}}}"#)
+}
+
+#[test]
+fn c1_a_line_goes_on_behind_what_is_no_call() {
+    for bad in [
+        "\0",
+        "\0\0\0",
+        "nonsense\0",
+        "\u{feff}{}\0",
+        "{}\0{}\0[\0",
+        "{\"method\":1}\0",
+        "{\"method\":\"a.b.C\"}{\"method\":\"a.b.C\"}\0",
+        "\x01\x7f\r\n+++ATH\r\n\0",
+    ] {
+        let input = format!("{}{bad}{}", need("before"), need("behind"));
+        every_arrival(input.as_bytes(), |arrival| {
+            let answers = answer(input.as_bytes(), arrival, 4096);
+            match answers.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+                // (A new client is not given what the one before was still owed.)
+                [last] if bad.starts_with('\0') => assert_eq!(last, needed("behind")),
+                [first, last] => assert_eq!([first, last], [needed("before"), needed("behind")]),
+                _ => panic!("{bad:?}, {arrival:?}: {answers:?}"),
+            }
+        });
+    }
+}
+
+#[test]
+fn c1_a_line_goes_on_behind_half_a_message_wherever_it_was_cut() {
+    let half = need("of the one before");
+    // (With all but its NUL it is a call.)
+    for cut in 0..half.len() - 2 {
+        let input = [&half.as_bytes()[..cut], b"\0", need("new").as_bytes()].concat();
+        for arrival in [Arrival::Joined, Arrival::Bytes, Arrival::Split(cut)] {
+            assert_eq!(answer(&input, arrival, 4096), [needed("new")], "{cut}");
+        }
+    }
+}
+
+#[test]
+fn f4_no_part_of_a_message_that_is_too_long_is_a_call_on_a_line() {
+    // What it ends with would be one.
+    for length in [60, 63, 64, 65, 127, 128, 129, 1000] {
+        let input = format!("{}{}{}", "x".repeat(length), need("tail"), need("new"));
+        for arrival in [Arrival::Joined, Arrival::Bytes, Arrival::Split(length)] {
+            assert_eq!(answer(input.as_bytes(), arrival, 64), [needed("new")]);
+        }
+    }
+}
+
+/// Answers every call with numbers, for ever, and notes where it was told to stop.
+#[derive(Default)]
+struct Endless {
+    abandoned: Vec<u32>,
+    failed: Vec<Error>,
+}
+
+#[derive(serde::Serialize)]
+struct Counted {
+    i: u32,
+}
+
+impl Service for Endless {
+    type Cursor = u32;
+    const INTERFACES: &'static [Interface] = T::INTERFACES;
+
+    fn info(&self) -> Info<'_> {
+        Info::default()
+    }
+
+    fn call<'c>(
+        &mut self,
+        call: Call<'c>,
+        reply: Responder<'c, u32>,
+    ) -> Result<Outcome<'c, u32>, Refusal> {
+        match call.member() {
+            "Empty" => Ok(reply.send(&())?),
+            _ => self.resume(0, reply.stream()?),
+        }
+    }
+
+    fn resume<'c>(
+        &mut self,
+        i: u32,
+        reply: ReplyStream<'c, u32>,
+    ) -> Result<Outcome<'c, u32>, Refusal> {
+        assert!(i < 1000, "nothing stops it");
+        Ok(reply.continues(&Counted { i }, i + 1)?)
+    }
+
+    fn abandoned(&mut self, cursor: u32) {
+        self.abandoned.push(cursor);
+    }
+
+    fn failed(&mut self, error: Error) {
+        self.failed.push(error);
+    }
+}
+
+const COUNT: &str = "{\"method\":\"org.example.t.Count\",\"more\":true,\"parameters\":{\"n\":9}}\0";
+
+#[test]
+fn l5_a_new_client_ends_the_stream_of_the_one_before() {
+    let too_long = format!("{}\0", "x".repeat(300));
+    for (begins, most_ahead) in [
+        // (Behind calls that wait, only what is empty is seen.)
+        ("\0", 9),
+        ("\0\0", 9),
+        ("{\"meth\0\0", 9),
+        ("{\"meth\0", 0),
+        ("nonsense\0", 0),
+        (&too_long, 0),
+    ] {
+        // The one before may have sent calls ahead, as many as have room and more.
+        for ahead in 0..=most_ahead {
+            let mut line = Line::new(COUNT.as_bytes(), Arrival::Joined);
+            let waiting = format!("{EMPTY}\0").repeat(ahead);
+            line.arrives(2, waiting.as_bytes());
+            let new = format!("{begins}{EMPTY}\0");
+            line.arrives(5, new.as_bytes());
+            let mut service = Endless::default();
+            let (mut receive, mut send) = ([0; 128], [0; 128]);
+            let end = serve_line(&mut service, &mut line, &mut receive, &mut send);
+            assert_eq!(end, Ok(End::Closed), "{begins:.9} {ahead}");
+            assert_eq!(service.abandoned.len(), 1, "{begins:.9} {ahead}");
+            let answers = split(&line.output);
+            let (last, counted) = answers.split_last().expect("answers");
+            assert_eq!(last, "{}", "{begins:.9} {ahead}");
+            // (Of calls that had no room, the rest says that something new has begun.)
+            let has_room = ahead * (EMPTY.len() + 1) < 128;
+            let all_of_the_stream = counted.iter().all(|reply| reply.contains("continues"));
+            assert!(all_of_the_stream || !has_room, "{begins:.9} {ahead}");
+        }
+    }
+}
+
+#[test]
+fn c6_calls_that_are_sent_ahead_wait_behind_a_stream_on_a_line() {
+    let mut line = Line::new(COUNT.as_bytes(), Arrival::Joined);
+    for _ in 0..3 {
+        line.arrives(1, format!("{EMPTY}\0").as_bytes());
+    }
+    let (mut receive, mut send, mut scratch) = ([0; 256], [0; 128], [0; 99]);
+    let mut service = T {
+        scratch: &mut scratch,
+    };
+    let end = serve_line(&mut service, &mut line, &mut receive, &mut send);
+    assert_eq!(end, Ok(End::Closed));
+    let answers = split(&line.output);
+    assert_eq!(answers.len(), 12);
+    assert_eq!(answers[9..], ["{}", "{}", "{}"]);
+}
+
+#[test]
+fn a_line_that_ends_or_fails_ends_what_is_owed() {
+    for (fails, expected) in [
+        (None, Ok(End::Closed)),
+        (
+            Some(ErrorKind::Other),
+            Err(Error::Transport(ErrorKind::Other)),
+        ),
+    ] {
+        // Between calls, in one, and in a stream.
+        for (input, abandoned) in [("", 0), ("{\"meth", 0), (COUNT, 1)] {
+            let mut line = Line::new(input.as_bytes(), Arrival::Joined);
+            line.fails = fails;
+            let mut service = Endless::default();
+            let mut line = HungUp(line);
+            let (mut receive, mut send) = ([0; 128], [0; 128]);
+            let end = serve_line(&mut service, &mut line, &mut receive, &mut send);
+            assert_eq!(end, expected, "{input}");
+            assert_eq!(service.abandoned.len(), abandoned, "{input}");
+        }
+    }
+}
+
+/// A line that has something to say, if only that it is over.
+struct HungUp(Line);
+
+impl ErrorType for HungUp {
+    type Error = ErrorKind;
+}
+
+impl Read for HungUp {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ErrorKind> {
+        self.0.read(buffer)
+    }
+}
+
+impl ReadReady for HungUp {
+    fn read_ready(&mut self) -> Result<bool, ErrorKind> {
+        Ok(true)
+    }
+}
+
+impl Write for HungUp {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, ErrorKind> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> Result<(), ErrorKind> {
+        Ok(())
+    }
+}
+
+#[test]
+fn c1_a_service_is_told_of_what_was_no_call_on_a_line() {
+    let input = format!("\0nonsense\0{{}}\0\0\0{EMPTY}\0{{\"method\":7}}\0");
+    let mut line = Line::new(input.as_bytes(), Arrival::Joined);
+    let mut service = Endless::default();
+    let (mut receive, mut send) = ([0; 128], [0; 128]);
+    let end = serve_line(&mut service, &mut line, &mut receive, &mut send);
+    assert_eq!(end, Ok(End::Closed));
+    assert_eq!(split(&line.output), ["{}"]);
+    // (That a new client begins is no failure.)
+    assert_eq!(service.failed.len(), 3, "{:?}", service.failed);
+    assert_eq!(service.failed[1], Violation::NoMethod.into());
+}
+
+#[test]
+fn u1_an_upgrade_on_a_line_hands_over_what_was_read() {
+    let input = b"junk\0{\"method\":\"org.example.t.Pipe\",\"upgrade\":true}\0\0raw\0bytes";
+    every_arrival(input, |arrival| {
+        let mut line = Line::new(input, arrival);
+        let (mut receive, mut send, mut scratch) = ([0; 256], [0; 128], [0; 99]);
+        let mut service = T {
+            scratch: &mut scratch,
+        };
+        let end = serve_line(&mut service, &mut line, &mut receive, &mut send);
+        let Ok(End::Upgraded { unread, .. }) = end else {
+            panic!("{arrival:?}: {end:?}");
+        };
+        let rest = line.input.iter().flat_map(|(_, piece)| piece.clone());
+        let raw: Vec<u8> = unread.iter().copied().chain(rest).collect();
+        assert_eq!(raw, b"\0raw\0bytes", "{arrival:?}");
+        assert_eq!(split(&line.output), ["{}"]);
+    });
+}
+
+const NONCE: &str = "org.example.n4711";
+
+fn no_interface(name: &str) -> String {
+    let error = r#"{"error":"org.varlink.service.InterfaceNotFound","parameters":{"interface":""#;
+    format!("{error}{name}\"}}}}\0")
+}
+
+#[test]
+fn r3_a_new_client_of_a_line_takes_nothing_for_its_own_of_the_one_before() {
+    let too_long = format!("{{\"parameters\":{{\"s\":\"{}\"}}}}\0", "x".repeat(300));
+    for stale in [
+        "",
+        "\0",
+        "\":6}}\0",
+        "{}\0",
+        "{\"continues\":true,\"parameters\":{\"i\":7}}\0{\"parameters\":{\"i\":8}}\0",
+        "nonsense\0",
+        &too_long,
+        &no_interface("org.example.n4710"),
+        "{\"error\":\"org.example.t.Oops\",\"parameters\":{\"interface\":\"org.example.n4711\"}}\0",
+    ] {
+        let input = format!(
+            "{stale}{}{{\"parameters\":{{\"a\":1}}}}\0",
+            no_interface(NONCE)
+        );
+        // (The reply to the next call comes after that.)
+        let own = input.len() - "{\"parameters\":{\"a\":1}}\0".len();
+        every_arrival(&input.as_bytes()[..own], |arrival| {
+            let mut line = Line::new(&input.as_bytes()[..own], arrival);
+            line.arrives(0, &input.as_bytes()[own..]);
+            let (mut receive, mut send) = ([0; 128], [0; 128]);
+            let mut client = Client::new(&mut line, &mut receive, &mut send);
+            assert_eq!(client.begin_anew(NONCE), Ok(()), "{stale:.9} {arrival:?}");
+            let reply = client.call_raw("a.b.C", Raw::EMPTY_OBJECT).unwrap();
+            assert_eq!(reply.parameters().as_str(), "{\"a\":1}");
+            // What a client before it has left half-sent ends with the NUL.
+            let begins = "\0{\"method\":\"org.varlink.service.GetInterfaceDescription\",";
+            assert!(line.output.starts_with(begins.as_bytes()));
+        });
+    }
+}
+
+#[test]
+fn r5_a_new_client_of_a_line_does_not_wait_for_ever() {
+    let reply = needed(&"x".repeat(99)) + "\0";
+    let mib = reply.repeat((1 << 20) / reply.len() + 1);
+    for (input, fails, expected) in [
+        ("{}\0", None, Error::Closed),
+        ("{\"par", None, Error::Closed),
+        (
+            "{}\0",
+            Some(ErrorKind::TimedOut),
+            Error::Transport(ErrorKind::TimedOut),
+        ),
+        (&mib, Some(ErrorKind::Other), Error::TooLong),
+    ] {
+        let mut line = Line::default();
+        for piece in input.as_bytes().chunks(4096) {
+            line.arrives(0, piece);
+        }
+        line.fails = fails;
+        let (mut receive, mut send) = ([0; 4096], [0; 128]);
+        let mut client = Client::new(&mut line, &mut receive, &mut send);
+        assert_eq!(client.begin_anew(NONCE), Err(expected));
+        // What comes later would be taken for something else.
+        let unusable = Error::Misuse(Misuse::Unusable);
+        assert_eq!(client.begin_anew(NONCE), Err(unusable));
+    }
+}
