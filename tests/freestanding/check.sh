@@ -93,7 +93,7 @@ if command -v python3 >/dev/null; then
     done
     memory=$(python3 accounts.py "$out/z/accounts") || fail "accounts does not serve"
     echo "freestanding: accounts has $memory KiB of memory for 8 connections (budget: 100)"
-    [ "$memory" -le 184 ] || fail "accounts has more than 184 KiB of memory"
+    [ "$memory" -le 168 ] || fail "accounts has more than 168 KiB of memory"
 elif [ "${CI:-}" = true ]; then
     fail "needs python3"
 else
