@@ -250,13 +250,11 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
         shared: &mut Shared<'_, 'b>,
         budget: &mut usize,
     ) -> Result<Turn<C>, unix::Error> {
-        if let Some(stream) = &mut self.stream {
-            stream.set_reading(match (FDS, S::UPGRADES) {
-                (0, false) => Reading::Freely,
-                (0, true) => Reading::ToUpgrades,
-                _ => Reading::ToEachMessage,
-            });
-        }
+        let reading = match (FDS, S::UPGRADES) {
+            (0, false) => Reading::Freely,
+            (0, true) => Reading::ToUpgrades,
+            _ => Reading::ToEachMessage,
+        };
         let found = mem::replace(&mut self.found, PollFlags::empty());
         self.busy = false;
         let gone = found.intersects(PollFlags::HUP | PollFlags::ERR);
@@ -269,7 +267,7 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
             let owed = !self.session.is_open() || self.wants.contains(PollFlags::OUT);
             if readable && owed && !self.session.spare().is_empty() {
                 readable = false;
-                if self.receive()? == Some(0) {
+                if self.receive(reading)? == Some(0) {
                     return Err(unix::Error::Closed);
                 }
             }
@@ -317,7 +315,7 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
                 }
                 Step::Read if readable => {
                     readable = false;
-                    match self.receive()? {
+                    match self.receive(reading)? {
                         // (Half a message is no matter of a line that ends.)
                         Some(0) if self.is_device() => return Err(unix::Error::Closed),
                         Some(_) => {}
@@ -441,7 +439,7 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
     }
 
     /// Receives what is there, if there is anything: 0 bytes are the end.
-    fn receive(&mut self) -> Result<Option<usize>, unix::Error> {
+    fn receive(&mut self, reading: Reading) -> Result<Option<usize>, unix::Error> {
         let Some(stream) = &mut self.stream else {
             return Ok(None);
         };
@@ -449,7 +447,8 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
             // What comes now belongs to another message.
             self.received.clear();
         }
-        let received = stream.receive_now(self.session.spare(), &mut self.received)?;
+        let spare = self.session.spare();
+        let received = stream.receive_up_to(reading, spare, &mut self.received)?;
         if let Some(count) = received {
             self.session.received(count);
         }
@@ -546,7 +545,7 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
         }
         let has_room = !self.session.spare().is_empty();
         if !ended && has_room && (gone || found.contains(PollFlags::IN)) {
-            let received = self.receive()?;
+            let received = self.receive(Reading::Freely)?;
             ended = received == Some(0);
             news |= received.is_some();
         }
@@ -571,7 +570,8 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
         let Some(stream) = &mut self.stream else {
             return Ok(Turn::Over);
         };
-        match stream.receive_now(self.session.spare(), &mut Vec::<_, 0>::new())? {
+        let nowhere = &mut Vec::<_, 0>::new();
+        match stream.receive_up_to(Reading::Freely, self.session.spare(), nowhere)? {
             Some(count) if count > 0 && count < left => {
                 self.role = Role::Lingering(left.saturating_sub(count));
                 Ok(Turn::Over)
@@ -596,7 +596,7 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
                 self.since = shared.now;
             }
             Some(stream) if unread => {
-                stream.close(self.session.spare());
+                stream.close_now(self.session.spare());
                 self.free(shared.spare);
             }
             _ => self.free(shared.spare),

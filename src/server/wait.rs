@@ -2,6 +2,7 @@
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::AsFd;
+use rustix::fs::CWD;
 use rustix::io::Errno;
 
 use super::slot::Slot;
@@ -44,9 +45,9 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         let slots = self.slots.iter();
         let deadlines = slots.filter_map(|slot| slot.deadline(&self.limits));
         let timers = self.timers.iter().map(|timer| timer.at);
-        let at = deadlines.chain(timers).chain(self.exit()).min();
+        let at = sooner(deadlines.chain(timers).min(), self.exit());
         let wait = at.map(|at| at.saturating_sub(clock()));
-        wait.into_iter().chain(backing_off).min()
+        sooner(wait, backing_off)
     }
 
     /// When the server has been without a connection for too long.
@@ -63,7 +64,7 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     /// Waits until something is ready, but not longer than `limit` milliseconds.
     #[inline(never)] // smaller: its variables make no frame of a caller larger
     pub(super) fn poll(&mut self, limit: Option<u64>) -> Result<(), unix::Error> {
-        let wait = self.timeout().into_iter().chain(limit).min();
+        let wait = sooner(self.timeout(), limit);
         let takes = self.takes_connections();
         let found = match self.wait(wait) {
             Ok(found) => found,
@@ -78,7 +79,7 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             }
             Err(errno) => return Err(errno.into()),
         };
-        let mut found = found.iter().flatten().copied();
+        let mut found = found.as_flattened().iter().copied();
         let mut any = false;
         for slot in &mut self.slots {
             if slot.polled().is_some() {
@@ -116,18 +117,17 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         let wait = wait.map(timespec);
         // Each has places for connections, listeners and watches.
         let mut found = [[PollFlags::empty(); 3]; CONNECTIONS];
-        let mut fds = self.poll_fds();
-        let Some(first) = fds.next() else {
-            poll(&mut [], wait.as_ref())?;
-            return Ok(found);
-        };
-        let mut table = [(); CONNECTIONS].map(|()| [(); 3].map(|()| first.clone()));
+        // (What is in a place that is not used does not matter.)
+        let empty = || PollFd::from_borrowed_fd(CWD, PollFlags::empty());
+        let mut table = [(); CONNECTIONS].map(|()| [(); 3].map(|()| empty()));
         let all = table.as_flattened_mut();
-        let mut count = 1_usize;
-        for (entry, fd) in all.iter_mut().skip(1).zip(fds) {
-            *entry = fd;
-            count = count.saturating_add(1);
-        }
+        let (mut places, mut count) = (all.iter_mut(), 0_usize);
+        self.poll_fds().for_each(|fd| {
+            if let Some(place) = places.next() {
+                *place = fd;
+                count = count.saturating_add(1);
+            }
+        });
         let polled = all.get_mut(..count).unwrap_or_default();
         poll(polled, wait.as_ref())?;
         let results = found.as_flattened_mut().iter_mut().zip(polled);
@@ -144,6 +144,14 @@ fn is_free_device<C: Copy, const DESCRIPTORS: usize>(
 ) -> bool {
     let used = slots.iter().any(|slot| slot.source == Some(index));
     source.listener.pollable().is_none() && !used
+}
+
+/// The one that is sooner. None is never.
+fn sooner(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
 }
 
 /// So many milliseconds.

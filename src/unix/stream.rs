@@ -195,11 +195,26 @@ impl Stream {
         buffer: &mut [u8],
         held: &mut VecView<Option<Descriptor>>,
     ) -> Result<Option<usize>, Error> {
+        self.receive_up_to(self.reading, buffer, held)
+    }
+
+    /// The same, as far as is said here. (Where that is always the same, the rest is left out of the
+    /// program.)
+    ///
+    /// # Errors
+    ///
+    /// As [`receive_now`](Self::receive_now).
+    pub(crate) fn receive_up_to(
+        &mut self,
+        reading: Reading,
+        buffer: &mut [u8],
+        held: &mut VecView<Option<Descriptor>>,
+    ) -> Result<Option<usize>, Error> {
         let before = held.len();
         let welcome = held.capacity() > 0;
         let mut take = |descriptor| held.push(Some(descriptor)).is_ok();
         let take = welcome.then_some(&mut take as Take<'_>);
-        let received = self.receive(buffer, take, RecvFlags::DONTWAIT);
+        let received = self.receive(reading, buffer, take, RecvFlags::DONTWAIT);
         if received.is_err() {
             held.truncate(before);
         }
@@ -264,12 +279,7 @@ impl Stream {
             scratch => scratch,
         };
         match self.kind {
-            Kind::Unix => {
-                if rustix::net::shutdown(&self.descriptor, Shutdown::Both).is_ok() {
-                    // Nothing more can arrive, so there is an end to it.
-                    while self.discard(scratch) > 0 {}
-                }
-            }
+            Kind::Unix | Kind::Device => self.close_now(scratch),
             Kind::Tcp => {
                 self.finish_sending();
                 let mut left = LINGER_BYTES;
@@ -283,7 +293,16 @@ impl Stream {
                     }
                 }
             }
-            Kind::Device => {}
+        }
+    }
+
+    /// The same, for what does not [linger](Self::lingers).
+    pub(crate) fn close_now(self, scratch: &mut [u8]) {
+        if self.kind == Kind::Unix
+            && rustix::net::shutdown(&self.descriptor, Shutdown::Both).is_ok()
+        {
+            // Nothing more can arrive, so there is an end to it.
+            while self.discard(scratch) > 0 {}
         }
     }
 
@@ -298,6 +317,7 @@ impl Stream {
     /// What the next read reads; None if there is nothing now.
     fn receive(
         &mut self,
+        reading: Reading,
         buffer: &mut [u8],
         take: Option<Take<'_>>,
         flags: RecvFlags,
@@ -306,7 +326,7 @@ impl Stream {
             return Ok(None);
         }
         let how = match self.kind {
-            Kind::Unix => self.reading,
+            Kind::Unix => reading,
             Kind::Tcp | Kind::Device => Reading::Freely,
         };
         let received = match self.kind {
@@ -381,7 +401,7 @@ impl Stream {
             }
             let take = take.as_mut().map(|take| &mut **take as Take<'_>);
             let inside = self.inside;
-            let received = self.receive(buffer, take, flags)?;
+            let received = self.receive(self.reading, buffer, take, flags)?;
             let received = match received {
                 // On a line, a client begins with a message that is empty; and a service ends so
                 // what it could not send to the one before.

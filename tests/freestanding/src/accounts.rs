@@ -15,6 +15,7 @@ mod serving;
 mod start;
 
 use core::ffi::CStr;
+use core::mem;
 use core::panic::PanicInfo;
 
 use accounts::Accounts;
@@ -29,8 +30,8 @@ use start::{Memory, Process};
 /// Room for 8 clients. The reply to GetAll has to fit: some thirty accounts do.
 static SLOTS: Memory<Slots<8, 4096, 4096>> = Memory::new(Slots::new());
 
-static PASSWD: Memory<[u8; 32 * 1024]> = Memory::new([0; 32 * 1024]);
-static GROUP: Memory<[u8; 32 * 1024]> = Memory::new([0; 32 * 1024]);
+/// Room for the text of both files.
+static TEXT: Memory<[u8; 64 * 1024]> = Memory::new([0; 64 * 1024]);
 
 fn main(process: Process) -> u8 {
     match run(process) {
@@ -58,30 +59,28 @@ fn run(mut process: Process) -> Result<(), &'static str> {
         }
         _ => return Err("usage: accounts unix:/path"),
     };
-    let passwd = load(c"/etc/passwd", &PASSWD).ok_or("can't read /etc/passwd")?;
-    let group = load(c"/etc/group", &GROUP).ok_or("can't read /etc/group")?;
+    let mut room = TEXT.take().ok_or("is there already")?.as_mut_slice();
+    let passwd = load(c"/etc/passwd", &mut room).ok_or("can't read /etc/passwd")?;
+    let group = load(c"/etc/group", &mut room).ok_or("can't read /etc/group")?;
     let mut service = Accounts::new(passwd, group);
     let slots = SLOTS.take().ok_or("is there already")?;
     serve(source, &mut service, start::monotonic, slots).map_err(|_| "can't go on")
 }
 
-/// What is in a file, if there is room for it.
-fn load<const ROOM: usize>(
-    path: &CStr,
-    memory: &'static Memory<[u8; ROOM]>,
-) -> Option<&'static [u8]> {
+/// What is in a file, if there is room for it; which then is what is left of that.
+fn load<'m>(path: &CStr, room: &mut &'m mut [u8]) -> Option<&'m [u8]> {
     let file = open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
-    let buffer = memory.take()?;
     let mut length = 0_usize;
     loop {
-        let spare = buffer.get_mut(length..)?;
-        let room = spare.len();
-        match retry_on_intr(|| read(&file, &mut *spare)) {
-            Ok(0) if room > 0 => return buffer.get(..length),
-            Ok(count) if room > 0 => length = length.saturating_add(count),
-            Ok(_) | Err(_) => return None,
+        let spare = room.get_mut(length..).filter(|spare| !spare.is_empty())?;
+        match retry_on_intr(|| read(&file, &mut *spare)).ok()? {
+            0 => break,
+            count => length = length.saturating_add(count),
         }
     }
+    let (text, rest) = mem::take(room).split_at_mut_checked(length)?;
+    *room = rest;
+    Some(text)
 }
 
 /// The library does not panic. rustix looks at what it is given, and at what the kernel says, with

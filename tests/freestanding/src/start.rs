@@ -81,23 +81,25 @@ impl Iterator for Strings {
     }
 }
 
-/// Memory that a program has in a `static`, for one part of it that takes it.
-pub struct Memory<T>(UnsafeCell<T>, AtomicBool);
+/// Memory that a program has in a `static`, for one part of it that takes it: then the flag is set. It
+/// is in front, because what is at the end of the memory may never be used.
+#[repr(C)]
+pub struct Memory<T>(AtomicBool, UnsafeCell<T>);
 
 // SAFETY: it is given out once, to one thread.
 unsafe impl<T: Send> Sync for Memory<T> {}
 
 impl<T> Memory<T> {
     pub const fn new(content: T) -> Self {
-        Memory(UnsafeCell::new(content), AtomicBool::new(false))
+        Memory(AtomicBool::new(false), UnsafeCell::new(content))
     }
 
     /// The memory, the first time that it is asked for.
     #[allow(clippy::mut_from_ref)] // there is one, for ever
     pub fn take(&'static self) -> Option<&'static mut T> {
-        let is_taken = self.1.swap(true, Ordering::Relaxed);
+        let is_taken = self.0.swap(true, Ordering::Relaxed);
         // SAFETY: no other reference is made, before or after.
-        (!is_taken).then(|| unsafe { &mut *self.0.get() })
+        (!is_taken).then(|| unsafe { &mut *self.1.get() })
     }
 }
 
