@@ -119,12 +119,14 @@ fn serve(address: &str) -> Result<(), Failed> {
 
 /// What a client says. With `line`, the address is a socket that leads to a device.
 fn call(address: &str, line: bool, command: &[&str]) -> Result<(), Failed> {
-    let mut stream = Stream::connect_to(Address::parse(address)?, Timeouts::default())?;
-    if line {
-        stream.begin_line()?;
-    }
+    let address = Address::parse(address)?;
+    let stream = Stream::connect_to(address, Timeouts::default())?;
     let (mut receive, mut send) = ([0; monitor::REPLY], [0; 2048]);
     let client = &mut Client::new(stream, &mut receive, &mut send);
+    if line || matches!(address, Address::Device(_)) {
+        // Somebody may have gone in the middle of something.
+        client.begin_anew(&format!("org.example.n{}", std::process::id()))?;
+    }
     match *command {
         ["info"] => {
             let info = client.call(&GetInfo).map_err(text)?;

@@ -46,7 +46,7 @@ pub struct Stream {
     reading: Reading,
     /// The last read has ended inside of a message.
     inside: bool,
-    /// Messages that are empty are none: on a line, while there are messages.
+    /// Messages that are empty are none: on a device, while there are messages.
     skips_empty: bool,
     send: Option<Duration>,
     reply: Option<Deadline>,
@@ -87,24 +87,9 @@ impl Stream {
         };
         stream.set_timeouts(timeouts)?;
         if stream.kind == Kind::Device {
-            stream.begin_line()?;
+            stream.write(&[0])?;
         }
         Ok(stream)
-    }
-
-    /// Begins on a line whose other end is a device, and which others have used before: that of a
-    /// virtual machine, for example, whose serial port is a socket on this side. Nobody there notices
-    /// who comes and goes, so what an earlier client may have left half-sent is cut off with a NUL;
-    /// and empty messages that come are none.
-    ///
-    /// [`connect_to`](Self::connect_to) does so for `device:` addresses.
-    ///
-    /// # Errors
-    ///
-    /// What the system says.
-    pub fn begin_line(&mut self) -> Result<(), Error> {
-        self.skips_empty = true;
-        self.write(&[0]).map(drop)
     }
 
     /// Two ends of one connection: socketpair(2).
@@ -403,7 +388,7 @@ impl Stream {
             let inside = self.inside;
             let received = self.receive(self.reading, buffer, take, flags)?;
             let received = match received {
-                // On a line, a client begins with a message that is empty; and a service ends so
+                // On a device, a client begins with a message that is empty; and a service ends so
                 // what it could not send to the one before.
                 Some(count @ 1..) if self.skips_empty && !inside => {
                     match skip_empty(buffer, count) {
