@@ -20,6 +20,15 @@ DEFINITION = os.path.join(HERE, "../../examples/shared/com.redhat.accounts.varli
 CONNECTIONS, BUFFER = 8, 4096
 
 
+class Running(subprocess.Popen):
+    """A program that ends with the test if that fails, and is waited for."""
+
+    def __exit__(self, failure, *more):
+        if failure:
+            self.kill()
+        return super().__exit__(failure, *more)
+
+
 def start(given, wrapper=()):
     """Starts the program with a socket: sd_listen_fds(3)."""
 
@@ -29,7 +38,7 @@ def start(given, wrapper=()):
         os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES="varlink")
         os.execvp([*wrapper, *COMMAND][0], [*wrapper, *COMMAND])
 
-    return subprocess.Popen(COMMAND, preexec_fn=child)
+    return Running(COMMAND, preexec_fn=child)
 
 
 def send(client, method, parameters=None):
@@ -88,31 +97,30 @@ def many_connections():
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(b"\0nullink-freestanding-%d" % os.getpid())
         listener.listen(CONNECTIONS)
-        program = start(listener)
-        clients = [socket.socket(socket.AF_UNIX) for _ in range(CONNECTIONS)]
-        for client in clients:
-            client.connect(listener.getsockname())
-        for client in clients:
-            has_all(client)
-        # Both buffers of each, from end to end.
-        length = len(json.dumps({"method": method, "parameters": parameters})) + 1
-        count = BUFFER // length
-        for client in clients:
-            for _ in range(count):
-                send(client, method, parameters)
-        for client in clients:
-            for _ in range(count):
-                assert "parameters" in receive(client)
-        with open(f"/proc/{program.pid}/status", encoding="ascii") as status:
-            memory = next(line.split()[1] for line in status if line.startswith("VmHWM"))
-        program.kill()
-        program.wait()
+        with start(listener) as program:
+            clients = [socket.socket(socket.AF_UNIX) for _ in range(CONNECTIONS)]
+            for client in clients:
+                client.connect(listener.getsockname())
+            for client in clients:
+                has_all(client)
+            # Both buffers of each, from end to end.
+            length = len(json.dumps({"method": method, "parameters": parameters})) + 1
+            count = BUFFER // length
+            for client in clients:
+                for _ in range(count):
+                    send(client, method, parameters)
+            for client in clients:
+                for _ in range(count):
+                    assert "parameters" in receive(client)
+            with open(f"/proc/{program.pid}/status", encoding="ascii") as status:
+                memory = next(line.split()[1] for line in status if line.startswith("VmHWM"))
+            program.kill()
         return memory
 
 
 def own_socket():
     path = f"/tmp/nullink-freestanding-{os.getpid()}"
-    with subprocess.Popen([*COMMAND, "unix:" + path]) as program:
+    with Running([*COMMAND, "unix:" + path]) as program:
         end = time.monotonic() + 60
         with socket.socket(socket.AF_UNIX) as client:
             while client.connect_ex(path) != 0:

@@ -1,0 +1,44 @@
+#!/bin/sh
+# Builds examples with std into a directory, as static programs for x86_64-unknown-linux-musl.
+#
+#   tests/musl/build.sh OUTDIR [EXAMPLE...]
+#
+# With rustup that is one command, once `rustup target add x86_64-unknown-linux-musl` was there. Or
+# else it takes Debian's packages rustc-web, cargo-web, rust-web-src and musl-tools, to build std from
+# its source.
+set -eu
+out=$(mkdir -p "$1" && cd "$1" && pwd)
+shift
+cd "$(dirname "$0")/../.."
+[ $# -gt 0 ] || set -- accounts monitor
+
+target=x86_64-unknown-linux-musl
+cargo=cargo
+built=target
+if ! [ -d "$(rustc --print target-libdir --target "$target")" ]; then
+    # (Apart from what the other compiler has built, for it would be built again every time.)
+    built=target/debian
+    mkdir -p "$built"
+    # The functions that std finds callers with, and would unwind with: gcc has them, in a library of
+    # another name, for a C library that has one function more than musl. It says that it found nothing.
+    printf 'int _dl_find_object(void *pc, void *found) { (void)pc; (void)found; return -1; }\n' |
+        musl-gcc -Os -x c -c - -o "$built/found.o"
+    cp "$(gcc -print-file-name=libgcc_eh.a)" "$built/libunwind.a"
+    ar r "$built/libunwind.a" "$built/found.o"
+    export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$built"
+    # (Not at any address, as rustup's target: for that musl-gcc makes a program which is to be loaded.)
+    export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_LINKER=musl-gcc
+    export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS="
+        -Clink-self-contained=no -Crelocation-model=static -Lnative=$PWD/$built"
+    cargo="/usr/bin/cargo -Zbuild-std=std,panic_abort"
+fi
+
+for example in "$@"; do
+    set -- "$@" --example "$example"
+    shift
+done
+$cargo build --quiet --locked --release --target "$target" "$@"
+while [ $# -gt 0 ]; do
+    cp "$built/$target/release/examples/$2" "$out/"
+    shift 2
+done

@@ -1,0 +1,44 @@
+#!/bin/sh
+# The examples for initramfs, built for musl, are static programs, and serve, start programs and follow
+# uevents as the ordinary ones do: the same tests run them.
+set -eu
+cd "$(dirname "$0")/../.."
+
+fail() {
+    echo "musl: $*" >&2
+    exit 1
+}
+
+skip() {
+    [ "${CI:-}" != true ] || fail "needs $1"
+    echo "skipped: needs $1"
+    exit 0
+}
+
+for tool in readelf python3; do
+    command -v "$tool" >/dev/null || skip "$tool"
+done
+if ! [ -d "$(rustc --print target-libdir --target x86_64-unknown-linux-musl)" ]; then
+    command -v musl-gcc >/dev/null && [ -d /usr/lib/rustlib/src ] && [ -x /usr/bin/cargo ] ||
+        skip "std for x86_64-unknown-linux-musl: see build.sh"
+fi
+
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+tests/musl/build.sh "$out" accounts monitor resolver || fail "does not build"
+
+for program in "$out"/*; do
+    # No program that loads it, and no library that it loads.
+    needs=$(readelf -ldW "$program" | grep -E '\<INTERP\>|\(NEEDED\)') && fail "not static: $program: $needs"
+    echo "musl: ${program##*/} takes $(stat -c %s "$program") bytes"
+done
+
+memory=$(python3 tests/freestanding/accounts.py "$out/accounts") || fail "accounts does not serve"
+echo "musl: accounts has $memory KiB of memory for 8 connections"
+
+export NULLINK_EXAMPLES="$out"
+cargo test --quiet --locked --test examples accounts_serves
+cargo test --quiet --locked --test activation a_program_serves
+cargo test --quiet --locked --test monitor the_example
+cargo test --quiet --locked --test resolver
+echo "musl: all is well"
