@@ -33,10 +33,8 @@ for target in thumbv7em-none-eabihf thumbv6m-none-eabi riscv32imac-unknown-none-
     echo "bare-metal: the core builds for $target"
 done
 
-for level in 3 z; do
-    ./build.sh "$out/$level" "$level" || fail "something panics, or needs what is not there"
-    echo "bare-metal: opt-level $level links without panics and allocator"
-done
+./build.sh "$out" || fail "something panics, or needs what is not there"
+echo "bare-metal: it links without panics and allocator"
 
 # An index that may be out of bounds, and a vector: neither may link.
 for mistake in could_panic:nullink_could_panic could_allocate:"can't find crate for .alloc"; do
@@ -51,17 +49,14 @@ done
 client=${CARGO_TARGET_DIR:-$PWD/../../target}/debug/examples/board
 definition=../../examples/shared/org.example.board.varlink
 for board in lm3s6965evb microbit; do
-    for level in 3 z; do
-        stack=$(timeout 600 "$python" drive.py "$board" "$out/$level/$board" "$client" "$definition") ||
-            fail "$board does not serve at level $level"
-        size "$out/$level/$board" | awk -v "board=$board" -v "level=$level" -v "stack=$stack" 'NR == 2 {
-            print "bare-metal: " board " serves at level " level ":", $1, "bytes of flash,", $2 + $3,
-                "of memory,", stack, "of stack" }'
-        # The budget for a dispatch, apart from the buffers: all of a program is more than that.
-        [ "$stack" -le 4096 ] || fail "$board has more than 4096 bytes on its stack"
-    done
+    stack=$(timeout 600 "$python" drive.py "$board" "$out/$board" "$client" "$definition") ||
+        fail "$board does not serve"
+    size "$out/$board" | awk -v "board=$board" -v "stack=$stack" 'NR == 2 {
+        print "bare-metal: " board " serves:", $1, "bytes of flash,", $2 + $3, "of memory,", stack, "of stack" }'
+    # The budget for a dispatch, apart from the buffers: all of a program is more than that.
+    [ "$stack" -le 4096 ] || fail "$board has more than 4096 bytes on its stack"
     # It shall not get worse.
-    flash=$(size "$out/z/$board" | awk 'NR == 2 { print $1 + $2 }')
+    flash=$(size "$out/$board" | awk 'NR == 2 { print $1 + $2 }')
     [ "$flash" -le 29000 ] || fail "$board takes more than 29000 bytes of flash"
 done
 echo "bare-metal: all is well"

@@ -17,22 +17,25 @@ out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 export ARCH=aarch64 RUNNER=qemu-aarch64-static
 
-for level in 3 z; do
-    ./build.sh "$out/$level" "$level" || fail "something panics, or needs what is not there"
-    answers_are_right "$RUNNER" "$out/$level/freestanding"
-    "$RUNNER" "$out/$level/memory" || fail "the functions for memory are wrong at level $level"
-    python3 accounts.py "$out/$level/accounts" >/dev/null || fail "accounts does not serve at level $level"
-    for program in freestanding accounts; do
-        size=$(stat -c %s "$out/$level/$program")
-        echo "freestanding: aarch64, opt-level $level: $program takes $size bytes"
-    done
-done
-# (Of accounts at level z.) As on x86_64, it shall not get worse.
-[ "$size" -le 61000 ] || fail "accounts takes more than 61000 bytes"
+./build.sh "$out" z || fail "something panics, or needs what is not there"
+answers_are_right "$RUNNER" "$out/freestanding"
+"$RUNNER" "$out/memory" || fail "the functions for memory are wrong"
+python3 accounts.py "$out/accounts" >/dev/null || fail "accounts does not serve"
+size=$(stat -c %s "$out/accounts")
+echo "freestanding: aarch64: accounts takes $size bytes"
+# As on x86_64, it shall not get worse.
+[ "$size" -le 59000 ] || fail "accounts takes more than 59000 bytes"
 mistakes_do_not_link
 
+# The tests of the example init, with this one.
+mkdir "$out/examples"
+printf '#!/bin/sh\nexec %s %s "$@"\n' "$RUNNER" "$out/init" >"$out/examples/init"
+chmod +x "$out/examples/init"
+(cd ../.. && NULLINK_EXAMPLES="$out/examples" cargo test --quiet --locked --test init >"$out/log" 2>&1) ||
+    fail "init does not do what the example does: $(cat "$out/log")"
+
 # It can be loaded where a page is 64 KiB: what is executed and what is written have none in common.
-readelf -lW "$out/z/accounts" | awk '$1 == "LOAD" { print $3, $6, $NF }' >"$out/segments"
+readelf -lW "$out/accounts" | awk '$1 == "LOAD" { print $3, $6, $NF }' >"$out/segments"
 last=-1
 while read -r address length alignment; do
     [ "$alignment" = 0x10000 ] && [ $((address >> 16)) -gt "$last" ] ||

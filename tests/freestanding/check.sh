@@ -63,6 +63,10 @@ if command -v strace >/dev/null && command -v python3 >/dev/null; then
     [ "$calls" = "$expected" ] || fail "accounts makes the system calls $calls"
 fi
 
+# The tests of the example init, with this one.
+(cd ../.. && NULLINK_EXAMPLES="$out/z" cargo test --quiet --locked --test init >"$out/log" 2>&1) ||
+    fail "init does not do what the example does: $(cat "$out/log")"
+
 # Who can panic: nobody but rustix, which doubts what it is given and what the kernel says.
 #   os/fd/owned.rs: a descriptor is not -1. Those here come from the kernel, from successful calls
 #     (ret_owned_fd), or from LISTEN_FDS, and are 3 or more.

@@ -10,7 +10,7 @@ set -eu
 out=$(mkdir -p "$1" && cd "$1" && pwd)
 shift
 cd "$(dirname "$0")/../.."
-[ $# -gt 0 ] || set -- accounts monitor
+[ $# -gt 0 ] || set -- accounts monitor init
 
 target=x86_64-unknown-linux-musl
 cargo=cargo

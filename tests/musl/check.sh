@@ -25,7 +25,7 @@ fi
 
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
-tests/musl/build.sh "$out" accounts monitor resolver || fail "does not build"
+tests/musl/build.sh "$out" accounts monitor init resolver || fail "does not build"
 
 for program in "$out"/*; do
     # No program that loads it, and no library that it loads.
@@ -41,4 +41,5 @@ cargo test --quiet --locked --test examples accounts_serves
 cargo test --quiet --locked --test activation a_program_serves
 cargo test --quiet --locked --test monitor the_example
 cargo test --quiet --locked --test resolver
+cargo test --quiet --locked --test init
 echo "musl: all is well"
