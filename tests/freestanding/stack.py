@@ -20,7 +20,7 @@ MESSAGES = [
     "responder::describe::{closure",
     "session::write_error::{closure",
     "Session.*::deliver::{closure",
-    r"connection::serve\b.*{closure",
+    r"connection::advance\b.*{closure",
     r"Slot.*::step\b.*{closure",
 ]
 # The content of a message: a value, so there is no message in it.
