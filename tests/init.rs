@@ -196,6 +196,9 @@ fn a_copy_is_there_with_its_mode_or_not_at_all() {
     assert_eq!(refusal(client.call(&Copy { from, to })).0, "read");
     assert_eq!(fs::read(to).unwrap(), content);
     assert!(!Path::new(&format!("{to}.part")).exists());
+    // A path is not shorter than it is said to be.
+    let from = "/etc/passwd\0.old";
+    assert_eq!(refusal(client.call(&Copy { from, to })).0, "open");
     let from = "/nowhere";
     let refused = refusal(client.call(&Copy { from, to }));
     assert_eq!(refused, ("open".to_owned(), ENOENT));

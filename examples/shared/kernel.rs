@@ -49,19 +49,21 @@ pub struct Text(Vec<u8, PATH_MAX>);
 impl Text {
     /// # Errors
     ///
-    /// If it is too long.
+    /// If it is too long, or has a NUL in it.
     pub fn new(parts: &[&str]) -> Result<Self, Errno> {
         let mut text = Vec::new();
         for part in parts.iter().map(|part| part.as_bytes()).chain([&b"\0"[..]]) {
             text.extend_from_slice(part)
                 .map_err(|_| Errno::NAMETOOLONG)?;
         }
-        Ok(Text(text))
+        let text = Text(text);
+        CStr::from_bytes_with_nul(&text.0).map_err(|_| Errno::INVAL)?;
+        Ok(text)
     }
 
-    /// The text, up to its first NUL.
     pub fn as_c_str(&self) -> &CStr {
-        CStr::from_bytes_until_nul(&self.0).unwrap_or_default()
+        // (It is one: see `new`.)
+        CStr::from_bytes_with_nul(&self.0).unwrap_or_default()
     }
 }
 
