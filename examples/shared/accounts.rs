@@ -1,5 +1,7 @@
 //! The service `com.redhat.accounts`, and its methods as a client calls them.
 
+use core::convert::Infallible;
+
 use heapless::{String, Vec};
 use nullink::client::Method;
 use nullink::json::{List, Value};
@@ -215,7 +217,8 @@ impl<'t> Accounts<'t> {
 }
 
 impl Service for Accounts<'_> {
-    type Cursor = ();
+    // (No call has more than one reply: there is nothing to know it by.)
+    type Cursor = Infallible;
     const INTERFACES: &'static [Interface] = &[interface!("com.redhat.accounts.varlink")];
 
     fn info(&self) -> Info<'_> {
@@ -227,7 +230,11 @@ impl Service for Accounts<'_> {
         }
     }
 
-    fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
+    fn call<'c>(
+        &mut self,
+        call: Call<'c>,
+        reply: Responder<'c, Infallible>,
+    ) -> Result<Outcome<'c, Infallible>, Refusal> {
         let found = match call.decode()? {
             Methods::GetAll => {
                 let accounts = List(self.all());

@@ -86,7 +86,8 @@ pub struct Info<'a> {
 pub trait Service {
     /// What a stream of replies, or an upgraded connection, is known by, an index or an id for
     /// example: see [`resume`](Self::resume) and [`Upgrade::send`]. `()` for a service that has
-    /// neither.
+    /// neither; with [`Infallible`](core::convert::Infallible), of which there is no value, the
+    /// compiler knows that, and a small program is smaller.
     type Cursor: Copy;
 
     /// The interfaces. `org.varlink.service` is always there and is not among these.
