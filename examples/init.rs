@@ -53,7 +53,7 @@ static ROOM: Mutex<Room> = Mutex::new(Slots::new());
 const SYSTEM: System = System {
     clock: unix::monotonic,
     children: || process::children().map_err(|error| errno(&error)),
-    start: |wanted| match command(wanted).spawn() {
+    start: |wanted| match command(wanted).process_group(0).spawn() {
         Ok(child) => Ok(child.id().cast_signed()),
         Err(error) => Err(errno(&error)),
     },
@@ -65,7 +65,8 @@ fn command(wanted: &kernel::Command) -> Command {
         .strings()
         .map(|text| OsStr::from_bytes(text.to_bytes()));
     let mut command = Command::new(strings.next().unwrap_or_default());
-    command.args(strings);
+    // (As without libc: no environment, and what it sends to its group is not for others.)
+    command.args(strings).env_clear();
     command
 }
 
@@ -125,7 +126,8 @@ fn call(address: &str, line: bool, command: &[&str]) -> Result<(), Failed> {
     let client = &mut Client::new(stream, &mut receive, &mut send);
     if line || matches!(address, Address::Device(_)) {
         // Somebody may have gone in the middle of something.
-        client.begin_anew(&format!("org.example.n{}", std::process::id()))?;
+        let nonce = format!("org.example.n{}x{}", std::process::id(), unix::monotonic());
+        client.begin_anew(&nonce)?;
     }
     match *command {
         ["info"] => {

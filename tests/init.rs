@@ -30,6 +30,7 @@ use example::example;
 use nullink::client::CallError;
 use nullink::unix::{self, Stream, Timeouts};
 use nullink::{Address, Client};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 /// One in a directory of its own.
 struct Running {
@@ -88,8 +89,13 @@ fn refusal<T: std::fmt::Debug>(
     }
 }
 
+fn mkfifo(path: &str) {
+    mknodat(CWD, path, FileType::Fifo, Mode::RWXU, 0).unwrap();
+}
+
 const EPERM: i32 = 1;
 const ENOENT: i32 = 2;
+const EINVAL: i32 = 22;
 
 #[test]
 fn the_types_say_the_same_as_the_definition() {
@@ -180,6 +186,8 @@ fn a_copy_is_there_with_its_mode_or_not_at_all() {
     };
     let mut client = running.connect();
     let (from, to) = (running.path("from"), running.path("to"));
+    let (fifo, part) = (running.path("fifo"), running.path("to.part"));
+    mkfifo(&fifo);
     let content: Vec<u8> = (0..10_000_u32).flat_map(u32::to_le_bytes).collect();
     fs::write(&from, &content).unwrap();
     fs::set_permissions(&from, PermissionsExt::from_mode(0o751)).unwrap();
@@ -190,12 +198,20 @@ fn a_copy_is_there_with_its_mode_or_not_at_all() {
         fs::metadata(to).unwrap().permissions().mode() & 0o7777,
         0o751
     );
-    // A directory can be opened, but not read.
-    let directory = running.directory.to_str().unwrap();
-    let from = directory;
-    assert_eq!(refusal(client.call(&Copy { from, to })).0, "read");
+    // What is no file might have it wait for ever.
+    for from in [running.directory.to_str().unwrap(), "/dev/zero", &fifo] {
+        let refused = refusal(client.call(&Copy { from, to }));
+        assert_eq!(refused, ("open".to_owned(), EINVAL), "{from}");
+    }
+    // So might what is in the way.
+    fs::remove_file(&part).unwrap_or_default();
+    mkfifo(&part);
+    let from = "/etc/passwd";
+    client.call(&Copy { from, to }).unwrap();
+    assert_eq!(fs::read(to).unwrap(), fs::read(from).unwrap());
+    let content = fs::read(to).unwrap();
     assert_eq!(fs::read(to).unwrap(), content);
-    assert!(!Path::new(&format!("{to}.part")).exists());
+    assert!(!Path::new(&part).exists());
     // A path is not shorter than it is said to be.
     let from = "/etc/passwd\0.old";
     assert_eq!(refusal(client.call(&Copy { from, to })).0, "open");

@@ -8,7 +8,6 @@ use nullink::client::Method;
 use nullink::service::{Info, Lagging, Outcome, Refusal, ReplyStream, Responder, Service};
 use nullink::{Call, Interface, Mode, interface};
 use rustix::fd::OwnedFd;
-use rustix::fs::{Access, access, stat};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, unmount};
 use serde::{Deserialize, Serialize};
@@ -305,7 +304,7 @@ impl Boot {
         self.leave.is_some()
     }
 
-    /// What it is about to end with. If that fails, it goes on as before.
+    /// What it is about to end with. If that fails, it goes on.
     pub fn leave(&mut self) -> Option<Leave> {
         self.changed = true;
         self.leave.take()
@@ -372,16 +371,8 @@ impl Boot {
         if !self.is_first {
             return Err(failure("chroot")(Errno::PERM));
         }
-        let path = command.path().to_str().unwrap_or_default();
-        let program = Text::new(&[root, "/", path]).map_err(failure("execve"))?;
-        let root = Text::new(&[root]).map_err(failure("chdir"))?;
-        let device = |path| stat(path).map(|stat| stat.st_dev);
-        let [there, here] = [device(root.as_c_str()), device(c"/")];
-        if there.map_err(failure("stat"))? == here.map_err(failure("stat"))? {
-            // Nothing is mounted there.
-            return Err(failure("mount")(Errno::INVAL));
-        }
-        access(program.as_c_str(), Access::EXEC_OK).map_err(failure("execve"))?;
+        let root = Text::new(&[root]).map_err(failure("open"))?;
+        kernel::check_root(&root, command.path())?;
         Ok(Leave::SwitchRoot { root, command })
     }
 

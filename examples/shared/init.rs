@@ -2,7 +2,7 @@
 //! what every program needs, loads the modules that the kernel's command line names, serves, waits for
 //! the processes that nobody else waits for, and never ends by itself.
 //!
-//! The command line: `nullink.module=PATH` and `nullink.device=PATH`, any number of times. (With a
+//! The command line: `nullink.module=PATH`, any number of times, and `nullink.device=PATH`, three times. (With a
 //! dot in its name a parameter is none of the program's arguments, but `/proc/cmdline` has it.)
 
 use core::str;
@@ -45,21 +45,29 @@ const AGAIN: Timespec = Timespec {
 /// Runs as the first program.
 pub fn run_first(system: System, room: &mut Room) -> ! {
     let mut boot = Boot::new(system, true);
-    let mounted =
-        MOUNTS.map(|(kind, target, flags, options)| mount_on(kind, kind, target, flags, options));
-    kernel::keep_standard_descriptors();
-    // Otherwise another program like this was the first, and has executed this one.
+    // Otherwise another program was the first, and has executed this one.
     let mut is_first = true;
-    for result in mounted {
-        match result {
-            Err(failed) if failed.errno == Errno::BUSY => is_first = false,
-            result => report("a mount", result),
+    let mounted = MOUNTS.map(|(kind, target, flags, options)| {
+        if kernel::is_mount_point(target) {
+            is_first = false;
+            return Ok(());
         }
+        mount_on(kind, kind, target, flags, options)
+    });
+    kernel::keep_standard_descriptors();
+    for result in mounted {
+        report("a mount", result);
     }
+    // Ctrl-Alt-Del does not restart the machine behind this program's back, but is a signal to it.
+    let _ = reboot(RebootCommand::CadOff);
     let mut buffer = [0; 4096];
     let line = kernel::command_line(&mut buffer);
-    for module in values(line, "nullink.module").filter(|_| is_first) {
-        report(module, boot.load(module, ""));
+    for module in values(line, "nullink.module") {
+        match boot.load(module, "") {
+            // (It was in the initramfs.)
+            Err(failed) if !is_first && failed.errno == Errno::NOENT => {}
+            result => report(module, result),
+        }
     }
     loop {
         let devices = values(line, "nullink.device").map(Address::Device);
@@ -69,9 +77,11 @@ pub fn run_first(system: System, room: &mut Room) -> ! {
         }
         match boot.leave() {
             Some(Leave::SwitchRoot { root, command }) => {
-                report("the other root", kernel::switch_root(&root));
-                let errno = (system.execute)(&command);
-                report("the other program", Err(failure("execve")(errno)));
+                let left = kernel::switch_root(&root).and_then(|()| {
+                    let errno = (system.execute)(&command);
+                    Err(failure("execve")(errno))
+                });
+                report("the switch of the root", left);
             }
             Some(Leave::PowerOff(then)) => {
                 sync();
@@ -106,8 +116,11 @@ fn serve<'a>(
     let mut listeners = Vec::<Listener, { server::LISTENERS }>::new();
     for address in addresses {
         match Listener::bind_to(address, Listener::OWNER) {
-            // (More than there can be are left out.)
-            Ok(listener) => _ = listeners.push(listener),
+            Ok(listener) => {
+                if listeners.push(listener).is_err() {
+                    complain(&["too many devices: not at ", place(&address)]);
+                }
+            }
             Err(error) => {
                 complain(&["can't listen at ", place(&address)]);
                 if boot.is_first() {
@@ -130,9 +143,18 @@ fn serve<'a>(
         write: Some(Duration::from_secs(30)),
         ..Limits::default()
     });
-    monitor::watch(&mut server)?;
-    let children = (boot.system().children)()?;
-    let _ = server.watch(children, PollFlags::IN, CHILDREN);
+    // A kernel may be without either. What is left is served all the same.
+    if monitor::watch(&mut server).is_err() {
+        complain(&["no uevents"]);
+    }
+    match (boot.system().children)() {
+        // (There is a place.)
+        Ok(children) => _ = server.watch(children, PollFlags::IN, CHILDREN),
+        Err(_) => complain(&["nobody is waited for"]),
+    }
+    // Who has ended before that has sent no signal that would be seen.
+    reap(&mut server, boot);
+    let mut is_leaving = false;
     loop {
         match server.step(boot)? {
             Event::Ready(UEVENTS) => monitor::forward(&mut server)?,
@@ -143,8 +165,11 @@ fn serve<'a>(
         if boot.has_changed() {
             // (It is never too long.)
             let _ = server.publish(STATE, &boot.progress());
-            let wait = boot.is_leaving().then_some(END_DELAY);
-            let _ = server.set_timer(END, wait);
+        }
+        // (Once: what else changes must not put it off.)
+        if boot.is_leaving() && !is_leaving {
+            is_leaving = true;
+            let _ = server.set_timer(END, Some(END_DELAY));
         }
     }
 }

@@ -7,8 +7,8 @@ use core::mem::{self, MaybeUninit};
 use heapless::Vec;
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::fs::{
-    AtFlags, Mode, OFlags, RawDir, fchmod, fstat, mkdir, open, openat, rename, statfs, unlink,
-    unlinkat,
+    AtFlags, CWD, FileType, Mode, OFlags, RawDir, ResolveFlags, StatxAttributes, StatxFlags,
+    fchmod, fstat, fstatfs, mkdir, mkdirat, open, openat, openat2, rename, statx, unlink, unlinkat,
 };
 use rustix::io::{Errno, read, retry_on_intr, write};
 use rustix::mount::{MountFlags, mount, mount_move};
@@ -100,9 +100,15 @@ impl Command {
     }
 }
 
-fn read_only(path: &CStr) -> Result<OwnedFd, Failure> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    open(path, flags, Mode::empty()).map_err(failure("open"))
+/// Opens a file for reading, and nothing else, which could have this program wait.
+fn open_file(path: &CStr) -> Result<OwnedFd, Failure> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = open(path, flags, Mode::empty()).map_err(failure("open"))?;
+    let stat = fstat(&file).map_err(failure("fstat"))?;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Ok(file),
+        _ => Err(failure("open")(Errno::INVAL)),
+    }
 }
 
 /// Writes a line into the kernel's log: `/dev/kmsg`. The level is one of syslog(2), 0 to 7.
@@ -113,10 +119,11 @@ pub fn log(level: u8, parts: &[&str]) -> Result<(), Failure> {
         .into_iter()
         .chain(parts.iter().map(|part| part.as_bytes()))
     {
-        // (The kernel's lines are not longer.)
-        let room = line.capacity().saturating_sub(line.len());
+        // (The kernel's lines are not longer. It shows one when it has an end.)
+        let room = line.capacity().saturating_sub(line.len()).saturating_sub(1);
         let _ = line.extend_from_slice(part.get(..room).unwrap_or(part));
     }
+    let _ = line.push(b'\n');
     let flags = OFlags::WRONLY | OFlags::CLOEXEC;
     let file = open(c"/dev/kmsg", flags, Mode::empty()).map_err(failure("open"))?;
     write(&file, &line).map(drop).map_err(failure("write"))
@@ -144,7 +151,7 @@ pub fn load_module(path: &str, parameters: &str) -> Result<bool, Failure> {
     let is_compressed = [".gz", ".xz", ".zst"].iter().any(|end| path.ends_with(end));
     let path = Text::new(&[path]).map_err(failure("open"))?;
     let parameters = Text::new(&[parameters]).map_err(failure("finit_module"))?;
-    let file = read_only(path.as_c_str())?;
+    let file = open_file(path.as_c_str())?;
     let flags = if is_compressed { COMPRESSED } else { 0 };
     match finit_module(&file, parameters.as_c_str(), flags) {
         Ok(()) => Ok(true),
@@ -158,28 +165,30 @@ pub fn copy(from: &str, to: &str) -> Result<(), Failure> {
     let path = |parts: &[&str]| Text::new(parts).map_err(failure("open"));
     let (from, part, to) = (path(&[from])?, path(&[to, ".part"])?, path(&[to])?);
     let (part, to) = (part.as_c_str(), to.as_c_str());
-    let copied =
-        copy_all(from.as_c_str(), part).and_then(|()| rename(part, to).map_err(failure("rename")));
+    let from = open_file(from.as_c_str())?;
+    // (What an attempt before has left; or somebody else.)
+    let _ = unlink(part);
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let file = open(part, flags, Mode::RUSR).map_err(failure("open"))?;
+    let copied = copy_all(&from, &file);
+    let copied = copied.and_then(|()| rename(part, to).map_err(failure("rename")));
     if copied.is_err() {
         let _ = unlink(part);
     }
     copied
 }
 
-fn copy_all(from: &CStr, to: &CStr) -> Result<(), Failure> {
-    let from = read_only(from)?;
-    let mode = fstat(&from).map_err(failure("fstat"))?.st_mode & 0o7777;
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
-    let to = open(to, flags, Mode::RUSR).map_err(failure("open"))?;
+fn copy_all(from: &OwnedFd, to: &OwnedFd) -> Result<(), Failure> {
+    let mode = fstat(from).map_err(failure("fstat"))?.st_mode & 0o7777;
     let mut buffer = [0; 4096];
     loop {
-        let count = retry_on_intr(|| read(&from, &mut buffer)).map_err(failure("read"))?;
+        let count = retry_on_intr(|| read(from, &mut buffer)).map_err(failure("read"))?;
         let mut bytes = buffer.get(..count).unwrap_or_default();
         if bytes.is_empty() {
-            return fchmod(&to, Mode::from_raw_mode(mode)).map_err(failure("fchmod"));
+            return fchmod(to, Mode::from_raw_mode(mode)).map_err(failure("fchmod"));
         }
         while !bytes.is_empty() {
-            let count = retry_on_intr(|| write(&to, bytes)).map_err(failure("write"))?;
+            let count = retry_on_intr(|| write(to, bytes)).map_err(failure("write"))?;
             bytes = bytes.get(count..).unwrap_or_default();
         }
     }
@@ -207,37 +216,103 @@ pub fn command_line(buffer: &mut [u8]) -> &[u8] {
     buffer.get(..count.unwrap_or(0)).unwrap_or_default()
 }
 
-/// Makes another directory, where something is mounted, the root: what is mounted on this one's
-/// directories goes there, and what else is in it is deleted.
-pub fn switch_root(root: &Text) -> Result<(), Failure> {
-    let root = root.as_c_str();
-    for (_, from, _, _) in MOUNTS {
-        let [into, name] = [root, from].map(|path| path.to_str().unwrap_or_default());
-        let to = Text::new(&[into, name]).map_err(failure("mount"))?;
-        let _ = mkdir(to.as_c_str(), Mode::from_raw_mode(0o755));
-        match mount_move(from, to.as_c_str()) {
-            // (Nothing is mounted here.)
-            Ok(()) | Err(Errno::INVAL) => {}
-            Err(errno) => return Err(failure("mount")(errno)),
+/// Whether something is mounted on a directory.
+pub fn is_mount_point(path: &CStr) -> bool {
+    let stat = statx(CWD, path, AtFlags::empty(), StatxFlags::empty());
+    stat.is_ok_and(|stat| stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+}
+
+/// Finds out what can be found out before [`switch_root`]: that something is mounted there, which is
+/// not one of [`MOUNTS`], nor below one, because it would be moved into itself; that those have a
+/// place there; and that there is a program, wherever its links lead in that root.
+pub fn check_root(root: &Text, program: &CStr) -> Result<(), Failure> {
+    let path = root.as_c_str().to_bytes();
+    let mut names = path
+        .split(|byte| *byte == b'/')
+        .filter(|name| !name.is_empty());
+    let first = names.clone().next().unwrap_or_default();
+    let is_own = |(_, own, _, _): &(_, &CStr, _, _)| own.to_bytes().get(1..) == Some(first);
+    let leads_back = names.any(|name| name == b"..");
+    if first.is_empty() || !path.starts_with(b"/") || leads_back || MOUNTS.iter().any(is_own) {
+        return Err(failure("mount")(Errno::INVAL));
+    }
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::NO_SYMLINKS;
+    let directory = openat2(CWD, root.as_c_str(), flags, Mode::empty(), resolve);
+    let directory = directory.map_err(failure("open"))?;
+    if !is_mount_point(root.as_c_str()) {
+        return Err(failure("mount")(Errno::INVAL));
+    }
+    for (_, own, _, _) in MOUNTS {
+        let name = own.to_bytes_with_nul().get(1..).unwrap_or_default();
+        let name = CStr::from_bytes_with_nul(name).unwrap_or_default();
+        match mkdirat(&directory, name, Mode::from_raw_mode(0o755)) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(errno) => return Err(failure("mkdir")(errno)),
         }
     }
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let found = openat2(
+        &directory,
+        program,
+        flags,
+        Mode::empty(),
+        ResolveFlags::IN_ROOT,
+    );
+    let found = found.and_then(fstat).map_err(failure("execve"))?;
+    let is_file = FileType::from_raw_mode(found.st_mode) == FileType::RegularFile;
+    match is_file && found.st_mode & 0o111 != 0 {
+        true => Ok(()),
+        false => Err(failure("execve")(Errno::ACCESS)),
+    }
+}
+
+/// Makes another directory, where something is mounted, the root: what is mounted on this one's
+/// directories goes there, and then what else is in this one is deleted, if that is in memory. If it
+/// fails, all is as it was before.
+pub fn switch_root(root: &Text) -> Result<(), Failure> {
+    let old = open(c"/", DIRECTORY, Mode::empty()).map_err(failure("open"))?;
+    let mut moved = Vec::<(&CStr, Text), { MOUNTS.len() }>::new();
+    let switched = move_all(root.as_c_str(), &mut moved);
+    match switched {
+        Ok(()) => delete_initramfs(&old),
+        Err(_) => {
+            let _ = chdir(c"/");
+            while let Some((from, to)) = moved.pop() {
+                let _ = mount_move(to.as_c_str(), from);
+            }
+        }
+    }
+    switched
+}
+
+fn move_all(
+    root: &CStr,
+    moved: &mut Vec<(&'static CStr, Text), { MOUNTS.len() }>,
+) -> Result<(), Failure> {
+    for (_, from, _, _) in MOUNTS {
+        if !is_mount_point(from) {
+            continue;
+        }
+        let [into, name] = [root, from].map(|path| path.to_str().unwrap_or_default());
+        let to = Text::new(&[into, name]).map_err(failure("mount"))?;
+        mount_move(from, to.as_c_str()).map_err(failure("mount"))?;
+        // (There is a place.)
+        let _ = moved.push((from, to));
+    }
     chdir(root).map_err(failure("chdir"))?;
-    delete_initramfs();
     mount_move(c".", c"/").map_err(failure("mount"))?;
     chroot(c".").map_err(failure("chroot"))?;
     chdir(c"/").map_err(failure("chdir"))
 }
 
-/// Deletes what is in the root, if that is in memory: nobody can get at it any more.
-fn delete_initramfs() {
+/// Deletes what is in a root, if that is in memory, as what the kernel has unpacked is.
+fn delete_initramfs(root: &OwnedFd) {
     /// `RAMFS_MAGIC` and `TMPFS_MAGIC`: statfs(2).
     const IN_MEMORY: [u32; 2] = [0x8584_58f6, 0x0102_1994];
-    let is_in_memory = statfs(c"/").is_ok_and(|stat| IN_MEMORY.contains(&(stat.f_type as u32)));
-    let Ok(directory) = open(c"/", DIRECTORY, Mode::empty()) else {
-        return;
-    };
-    if let (true, Ok(stat)) = (is_in_memory, fstat(&directory)) {
-        delete_all(&directory, stat.st_dev, 16);
+    let is_in_memory = fstatfs(root).is_ok_and(|stat| IN_MEMORY.contains(&(stat.f_type as u32)));
+    if let (true, Ok(stat)) = (is_in_memory, fstat(root)) {
+        delete_all(root, stat.st_dev, 16);
     }
 }
 

@@ -35,7 +35,10 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
                 // Somebody else has taken it; or it is a device that can't be opened now.
                 Ok(None) if source.listener.pollable().is_some() => {}
                 Ok(None) => self.backing_off = BACK_OFF_POLLS,
-                Err(error) if is_broken(&error) => return Err(error),
+                // (A device may be another one soon.)
+                Err(error) if is_broken(&error) && source.listener.pollable().is_some() => {
+                    return Err(error);
+                }
                 Err(_) => self.backing_off = BACK_OFF_POLLS,
             }
         }

@@ -4,8 +4,10 @@
 #
 #   tests/bare-metal/build.sh OUTDIR [OPT_LEVEL] [more arguments of cargo]
 set -eu
-cd "$(dirname "$0")"
 out=$(mkdir -p "$1" && cd "$1" && pwd)
+cd "$(dirname "$0")"
+# (What is copied is what was built here.)
+unset CARGO_TARGET_DIR
 level=${2:-z}
 [ $# -lt 2 ] || shift
 shift

@@ -35,5 +35,5 @@ for module in $modules; do
     set -- "$@" "nullink.module=/modules/$module.ko"
 done
 shift
-exec "$python" tests/boot/drive.py "$(echo target/kernel/boot/vmlinuz-*)" "$directory/initramfs" \
+exec timeout 900 "$python" tests/boot/drive.py "$(echo target/kernel/boot/vmlinuz-*)" "$directory/initramfs" \
     "${CARGO_TARGET_DIR:-target}/debug/examples/init" "$@"

@@ -9,6 +9,8 @@
 set -eu
 out=$(mkdir -p "$1" && cd "$1" && pwd)
 cd "$(dirname "$0")"
+# (What is copied is what was built here.)
+unset CARGO_TARGET_DIR
 level=${2:-z}
 more=${3-}
 shift "$(($# < 3 ? $# : 3))"
@@ -55,3 +57,4 @@ $cargo build --quiet --locked --release --target "$target" "$@"
 for program in $programs; do
     [ ! -e "$built/$target/release/$program" ] || cp "$built/$target/release/$program" "$out/"
 done
+[ -n "$(ls "$out")" ]

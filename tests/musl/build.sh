@@ -10,6 +10,8 @@ set -eu
 out=$(mkdir -p "$1" && cd "$1" && pwd)
 shift
 cd "$(dirname "$0")/../.."
+# (What is copied is what was built here.)
+unset CARGO_TARGET_DIR
 [ $# -gt 0 ] || set -- accounts monitor init
 
 target=x86_64-unknown-linux-musl

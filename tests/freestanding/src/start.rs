@@ -109,6 +109,7 @@ const ARGUMENTS: usize = 32;
 // The same on all processors that this knows.
 const CLOCK_MONOTONIC: usize = 1;
 const E2BIG: i32 = 7;
+const EINVAL: i32 = 22;
 const O_CLOEXEC: usize = 0o2_000_000;
 const SFD_CLOEXEC: usize = O_CLOEXEC;
 const SFD_NONBLOCK: usize = 0o4_000;
@@ -231,11 +232,14 @@ pub fn execute<'a>(strings: impl Iterator<Item = &'a CStr>) -> i32 {
     }
     let [path, ..] = pointers;
     let nothing: [*const c_char; 1] = [ptr::null()];
+    // A program begins without signals that wait.
+    let before = mask(SIG_SETMASK, 0);
     let result = unsafe {
         // SAFETY: the kernel reads a string, and two lists of strings with a null behind them.
         let lists = [pointers.as_ptr() as usize, nothing.as_ptr() as usize];
         syscall(number::EXECVE, [path as usize, lists[0], lists[1]])
     };
+    mask(SIG_SETMASK, before);
     errno(result)
 }
 
@@ -250,9 +254,8 @@ pub fn start_program<'a>(strings: impl Iterator<Item = &'a CStr>) -> Result<i32,
     // only thread.
     match unsafe { syscall(number::CLONE, [SIGCHLD, 0, 0, 0, 0]) } {
         0 => {
-            let nothing = 0_u64;
-            // SAFETY: the kernel reads one set of signals.
-            unsafe { mask(SIG_SETMASK, &nothing) };
+            // SAFETY: nothing is read or written. (What it sends to its group is not for others.)
+            unsafe { syscall(number::SETPGID, [0, 0]) };
             let errno = execute(strings);
             // (It fits. The pipe ends without a byte when another program is there.)
             write(writer.as_raw_fd() as usize, &[errno as u8]);
@@ -280,9 +283,9 @@ pub fn start_program<'a>(strings: impl Iterator<Item = &'a CStr>) -> Result<i32,
 /// errno.
 pub fn children() -> Result<OwnedFd, i32> {
     let set = 1_u64 << (SIGCHLD - 1);
-    // SAFETY: the kernel reads one set of signals, twice.
+    mask(SIG_BLOCK, set);
+    // SAFETY: the kernel reads one set of signals.
     let result = unsafe {
-        mask(SIG_BLOCK, &set);
         let set = [ptr::from_ref(&set) as usize, size_of_val(&set)];
         let flags = SFD_CLOEXEC | SFD_NONBLOCK;
         syscall(number::SIGNALFD4, [usize::MAX, set[0], set[1], flags])
@@ -294,20 +297,16 @@ pub fn children() -> Result<OwnedFd, i32> {
     }
 }
 
-/// Changes which signals wait: sigprocmask(2).
-///
-/// # Safety
-///
-/// None that the caller could break: it is a system call.
-unsafe fn mask(how: usize, set: &u64) {
-    let size = size_of_val(set);
-    // SAFETY: the kernel reads one set of signals.
-    unsafe {
-        syscall(
-            number::RT_SIGPROCMASK,
-            [how, ptr::from_ref(set) as usize, 0, size],
-        )
-    };
+/// Changes which signals wait, and returns which did before: sigprocmask(2).
+fn mask(how: usize, set: u64) -> u64 {
+    let mut before = 0_u64;
+    let (new, old) = (
+        ptr::from_ref(&set) as usize,
+        ptr::from_mut(&mut before) as usize,
+    );
+    // SAFETY: the kernel reads one set of signals, and writes one.
+    unsafe { syscall(number::RT_SIGPROCMASK, [how, new, old, size_of_val(&set)]) };
+    before
 }
 
 /// Two ends of a pipe, the one to read first: pipe(2).
@@ -324,7 +323,7 @@ fn pipe() -> Result<(OwnedFd, OwnedFd), i32> {
 
 /// What the kernel returns if it refuses: errno(3), negative.
 fn errno(result: isize) -> i32 {
-    i32::try_from(result.wrapping_neg()).unwrap_or(0)
+    i32::try_from(result.wrapping_neg()).unwrap_or(EINVAL)
 }
 
 /// The panic handler of a program that proves that it does not panic: this function does not exist,
@@ -438,6 +437,7 @@ mod arch {
         pub const EXECVE: usize = 59;
         pub const EXIT: usize = 60;
         pub const WAIT4: usize = 61;
+        pub const SETPGID: usize = 109;
         pub const CLOCK_GETTIME: usize = 228;
         pub const PPOLL: usize = 271;
         pub const SIGNALFD4: usize = 289;
@@ -535,6 +535,7 @@ mod arch {
         pub const EXIT: usize = 93;
         pub const CLOCK_GETTIME: usize = 113;
         pub const RT_SIGPROCMASK: usize = 135;
+        pub const SETPGID: usize = 154;
         pub const CLONE: usize = 220;
         pub const EXECVE: usize = 221;
         pub const WAIT4: usize = 260;
