@@ -37,9 +37,10 @@ memory=$(python3 tests/freestanding/accounts.py "$out/accounts") || fail "accoun
 echo "musl: accounts has $memory KiB of memory for 8 connections"
 
 export NULLINK_EXAMPLES="$out"
-cargo test --quiet --locked --test examples accounts_serves
-cargo test --quiet --locked --test activation a_program_serves
-cargo test --quiet --locked --test monitor the_example
-cargo test --quiet --locked --test resolver
-cargo test --quiet --locked --test init
+for tests in "examples accounts_serves" "activation a_program_serves" "monitor the_example" resolver init; do
+    # (A file of tests, and those of which the names begin so.)
+    cargo test --quiet --locked --test $tests >"$out.log" 2>&1 || fail "$tests: $(cat "$out.log")"
+    grep -q '^test result: ok. [1-9]' "$out.log" || fail "there are no tests $tests"
+done
+rm -f "$out.log"
 echo "musl: all is well"
