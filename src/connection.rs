@@ -105,9 +105,11 @@ where
 
 /// Serves a line that nobody can close, such as a UART, blocking: one client after the other.
 ///
-/// Nobody notices there when a client goes and another comes. So a client begins with a NUL, as a
-/// [`Stream`](crate::unix::Stream) to a device does. An empty message is a new client's, and what
-/// the one before was still owed is dropped, be it a stream of replies that never ends. Where a
+/// Nobody notices there when a client goes and another comes. So a client begins with two NULs, as
+/// [`Client::begin_anew`] does: the first ends what was left half-sent, the second, an empty message,
+/// is the new client's beginning. What the one before was still owed is dropped then, be it a stream
+/// of replies that never ends. (One is enough where nothing is left half-sent, or no call. Where a
+/// whole call is left but for its NUL, that call would wait behind the stream for ever.) Where a
 /// connection would be closed, everything up to the next NUL is thrown away, no part of it is taken
 /// for a call, and the line goes on. ([`Service::failed`] is told why.)
 ///
@@ -275,9 +277,14 @@ impl<'b, S: Read + Write> Client<'b, S> {
     /// Begins on a line that nobody can close, such as a [device](crate::Address::Device): what is
     /// still under way to an earlier client, a part of a reply or many of them, is thrown away.
     ///
-    /// A NUL says that there is a new client. What comes is the new client's from the answer to its
-    /// first call on, which is one that nobody else makes: for the definition of the interface
-    /// `nonce`, which the service does not have. It is to be another one each time.
+    /// Two NULs say that there is a new client: the first ends what was left half-sent, which may
+    /// have been a call but for that NUL; the second, an empty message, is the beginning. What comes
+    /// is the new client's from the answer to its first call on, which is one that nobody else makes:
+    /// for the definition of the interface `nonce`, which the service does not have. It is to be
+    /// another one each time.
+    ///
+    /// The receive buffer has to hold that answer, `nonce` and some 100 bytes: a longer one is thrown
+    /// away with all else, and never comes again.
     ///
     /// # Errors
     ///
@@ -298,7 +305,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
     pub fn begin_anew(&mut self, nonce: &str) -> Result<(), Error<S::Error>> {
         let call = GetInterfaceDescription { interface: nonce };
         self.begin(full_name::<GetInterfaceDescription>(), Mode::Simple, &call)?;
-        let begun = write(&mut self.stream, &[0]);
+        let begun = write(&mut self.stream, &[0, 0]);
         begun.inspect_err(|_| self.session.fail())?;
         self.flush()?;
         let mut left = STALE;

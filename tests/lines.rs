@@ -1,4 +1,4 @@
-//! Lines that nobody can close, such as a UART: one client after the other, and each begins with a NUL.
+//! Lines that nobody can close, such as a UART: one client after the other, and each begins with NULs.
 
 mod common;
 
@@ -373,10 +373,42 @@ fn r3_a_new_client_of_a_line_takes_nothing_for_its_own_of_the_one_before() {
             assert_eq!(client.begin_anew(NONCE), Ok(()), "{stale:.9} {arrival:?}");
             let reply = client.call_raw("a.b.C", Raw::EMPTY_OBJECT).unwrap();
             assert_eq!(reply.parameters().as_str(), "{\"a\":1}");
-            // What a client before it has left half-sent ends with the NUL.
-            let begins = "\0{\"method\":\"org.varlink.service.GetInterfaceDescription\",";
+            // What a client before it has left half-sent ends with the first NUL.
+            let begins = "\0\0{\"method\":\"org.varlink.service.GetInterfaceDescription\",";
             assert!(line.output.starts_with(begins.as_bytes()));
         });
+    }
+}
+
+/// What a client begins with, up to its first call.
+fn beginning() -> Vec<u8> {
+    let mut line = Line::new(no_interface(NONCE).as_bytes(), Arrival::Joined);
+    let (mut receive, mut send) = ([0; 128], [0; 128]);
+    let mut client = Client::new(&mut line, &mut receive, &mut send);
+    assert_eq!(client.begin_anew(NONCE), Ok(()));
+    line.output
+}
+
+#[test]
+fn l5_a_new_client_is_heard_behind_all_but_the_nul_of_a_call() {
+    // (In each part of it, and as two of them.)
+    let call = format!("{EMPTY}\0{EMPTY}");
+    let first = beginning();
+    for cut in 0..=call.len() {
+        for arrival in [Arrival::Joined, Arrival::Bytes, Arrival::Split(1)] {
+            let mut line = Line::new(COUNT.as_bytes(), Arrival::Joined);
+            line.arrives(2, &call.as_bytes()[..cut]);
+            let new = Line::new(&first, arrival).input;
+            line.input
+                .extend(new.into_iter().map(|(_, piece)| (5, piece)));
+            let mut service = Endless::default();
+            let (mut receive, mut send) = ([0; 256], [0; 128]);
+            let end = serve_line(&mut service, &mut line, &mut receive, &mut send);
+            assert_eq!(end, Ok(End::Closed), "{cut} {arrival:?}");
+            assert_eq!(service.abandoned.len(), 1, "{cut} {arrival:?}");
+            let answer = no_interface(NONCE);
+            assert!(line.output.ends_with(answer.as_bytes()), "{cut}");
+        }
     }
 }
 
