@@ -123,7 +123,8 @@ where
 /// # Errors
 ///
 /// If the line fails, which is not the client's doing. If it can be used again, so can this. What was
-/// about to be received or sent may have been cut off anywhere.
+/// about to be received or sent may have been cut off anywhere: write a NUL to it first, so that no
+/// reply is taken for the rest of that.
 ///
 /// ```
 /// # use nullink::service::{Info, Outcome, Refusal, Responder, Service};
@@ -158,6 +159,10 @@ where
     IO: Read + ReadReady + Write,
 {
     let mut session = service::Session::new(&mut *receive, send);
+    let mut line = Line {
+        stream: &mut line,
+        cut: false,
+    };
     // A reply was sent that others follow.
     let mut owed = false;
     let result = loop {
@@ -172,6 +177,10 @@ where
             session.abandon(service);
             session.detach();
             owed = false;
+            if line.cut {
+                // The message that was not sent to its end is none of the new client's.
+                session.put(&[0]);
+            }
         }
         match advance(service, &mut line, &mut session) {
             Ok(Step::Upgraded(cursor)) => {
@@ -192,6 +201,41 @@ where
     };
     session.abandon(service);
     result
+}
+
+/// A line, and whether what was sent last has ended inside of a message.
+struct Line<'l, IO> {
+    stream: &'l mut IO,
+    cut: bool,
+}
+
+impl<IO: ErrorType> ErrorType for Line<'_, IO> {
+    type Error = IO::Error;
+}
+
+impl<IO: Read> Read for Line<'_, IO> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, IO::Error> {
+        self.stream.read(buffer)
+    }
+}
+
+impl<IO: ReadReady> ReadReady for Line<'_, IO> {
+    fn read_ready(&mut self) -> Result<bool, IO::Error> {
+        self.stream.read_ready()
+    }
+}
+
+impl<IO: Write> Write for Line<'_, IO> {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, IO::Error> {
+        let count = self.stream.write(bytes)?;
+        let sent = bytes.get(..count).unwrap_or(bytes);
+        self.cut = sent.last().map_or(self.cut, |last| *last != 0);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> Result<(), IO::Error> {
+        self.stream.flush()
+    }
 }
 
 /// Makes a step of a session, and moves the bytes that it asks for.

@@ -236,6 +236,30 @@ fn l5_a_new_client_ends_the_stream_of_the_one_before() {
 }
 
 #[test]
+fn r3_a_reply_that_a_new_client_cuts_off_is_none_of_its_own() {
+    let call = r#"{"method":"org.varlink.service.GetInterfaceDescription","parameters":{"interface":"org.example.t"}}"#;
+    for begins in [beginning(), [b"x\0", &*beginning()].concat()] {
+        // Behind each piece of a description that is longer than the buffer. It may be complete then.
+        for writes in 1..30 {
+            let mut line = Line::new(format!("{call}\0").as_bytes(), Arrival::Joined);
+            line.arrives(writes, &begins);
+            let (mut receive, mut send, mut scratch) = ([0; 256], [0; 256], [0; 99]);
+            let mut service = T {
+                scratch: &mut scratch,
+            };
+            let end = serve_line(&mut service, &mut line, &mut receive, &mut send);
+            assert_eq!(end, Ok(End::Closed));
+            let sent = String::from_utf8(line.output).unwrap();
+            let own = no_interface(NONCE);
+            let before = sent.strip_suffix(&own).expect("an answer");
+            // (And no NUL is there that ends nothing.)
+            assert!(before.ends_with('\0') || before.is_empty(), "{writes}");
+            assert!(!before.contains("\0\0"), "{writes}");
+        }
+    }
+}
+
+#[test]
 fn c6_calls_that_are_sent_ahead_wait_behind_a_stream_on_a_line() {
     let mut line = Line::new(COUNT.as_bytes(), Arrival::Joined);
     for _ in 0..3 {
