@@ -182,6 +182,32 @@ impl<'b> Frames<'b> {
         }
     }
 
+    /// What has been received is thrown away, and what is yet to come of its last message.
+    pub(crate) fn skip(&mut self) {
+        let last = self.unread().last();
+        let inside = last.map_or(self.skipping, |last| *last != 0);
+        self.reset();
+        self.skipping = inside;
+    }
+
+    /// Whether a message that was to be [skipped](Self::skip) has come to its end.
+    pub(crate) fn has_skipped(&mut self) -> bool {
+        if !self.skipping {
+            return false;
+        }
+        match find_nul(self.unread()) {
+            Some(position) => {
+                self.consume(position.saturating_add(1));
+                self.skipping = false;
+                true
+            }
+            None => {
+                self.clear();
+                false
+            }
+        }
+    }
+
     /// Nothing has been received.
     pub(crate) fn reset(&mut self) {
         self.clear();
@@ -468,6 +494,33 @@ mod tests {
         assert_eq!(feed(&mut frames, b"b"), Err(TooLong));
         assert_eq!(feed(&mut frames, b"\0c"), Ok(None));
         assert_eq!(feed(&mut frames, b"\0"), Ok(Some(&mut b"c".to_vec()[..])));
+    }
+
+    #[test]
+    fn f4_what_is_skipped_is_skipped_to_its_end() {
+        for (input, is_inside) in [
+            (&b"xxxxxxxx"[..], true),
+            (b"x", true),
+            (b"{}\0x", true),
+            (b"{}\0", false),
+            (b"", false),
+        ] {
+            let mut buffer = [0; 8];
+            let mut frames = Frames::new(&mut buffer);
+            frames.spare()[..input.len()].copy_from_slice(input);
+            frames.commit(input.len());
+            for _ in 0..2 {
+                frames.skip();
+                assert_eq!(frames.inside_message(), is_inside);
+                assert!(!frames.has_skipped());
+                assert_eq!(frames.spare().len(), 8);
+            }
+            frames.spare()[..8].copy_from_slice(b"a\0b\0cdef");
+            frames.commit(8);
+            assert_eq!(frames.has_skipped(), is_inside);
+            let next = if is_inside { "b" } else { "a" };
+            assert_eq!(frames.next().unwrap().unwrap(), next.as_bytes());
+        }
     }
 
     #[test]

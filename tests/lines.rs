@@ -260,6 +260,61 @@ fn r3_a_reply_that_a_new_client_cuts_off_is_none_of_its_own() {
 }
 
 #[test]
+fn f4_no_part_of_what_had_no_room_behind_a_stream_is_a_call() {
+    // A whole call, and what fills the buffer; joined to that, what would be a call.
+    let whole = format!("{EMPTY}\0");
+    for more in [0, 1, 127, 128, 129, 1000] {
+        let junk = "x".repeat(128 - whole.len() + more);
+        let input = format!("{whole}{junk}{}", need("tail"));
+        for arrival in [
+            Arrival::Joined,
+            Arrival::Split(128),
+            Arrival::Split(whole.len() + junk.len()),
+            Arrival::Bytes,
+        ] {
+            let mut line = Line::new(COUNT.as_bytes(), Arrival::Joined);
+            let pieces = Line::new(input.as_bytes(), arrival).input;
+            line.input
+                .extend(pieces.into_iter().map(|(_, piece)| (1, piece)));
+            line.arrives(usize::MAX, need("new").as_bytes());
+            let (mut receive, mut send, mut scratch) = ([0; 128], [0; 128], [0; 99]);
+            let mut service = T {
+                scratch: &mut scratch,
+            };
+            let end = serve_line(&mut service, &mut line, &mut receive, &mut send);
+            assert_eq!(end, Ok(End::Closed));
+            let answers = split(&line.output);
+            assert_eq!(answers.last(), Some(&needed("new")), "{more} {arrival:?}");
+            assert!(!answers.contains(&needed("tail")), "{more} {arrival:?}");
+        }
+    }
+}
+
+#[test]
+fn l5_the_end_of_what_had_no_room_behind_a_stream_ends_it() {
+    let whole = format!("{EMPTY}\0");
+    let junk = "x".repeat(128 - whole.len());
+    for end in ["\0", "\0\0", &format!("{EMPTY}\0"), &format!("{EMPTY}\0\0")] {
+        let input = format!("{whole}{junk}{end}");
+        for at in 128..input.len() {
+            let mut line = Line::new(COUNT.as_bytes(), Arrival::Joined);
+            line.arrives(1, &input.as_bytes()[..at]);
+            line.arrives(5, &input.as_bytes()[at..]);
+            line.arrives(9, whole.as_bytes());
+            let mut service = Endless::default();
+            let (mut receive, mut send) = ([0; 128], [0; 128]);
+            let ended = serve_line(&mut service, &mut line, &mut receive, &mut send);
+            assert_eq!(ended, Ok(End::Closed), "{end:?} {at}");
+            assert_eq!(service.abandoned.len(), 1, "{end:?} {at}");
+            assert_eq!(service.failed, [], "{end:?} {at}");
+            let answers = split(&line.output);
+            let calls = answers.iter().filter(|reply| *reply == "{}").count();
+            assert_eq!(calls, 1, "{end:?} {at}");
+        }
+    }
+}
+
+#[test]
 fn c6_calls_that_are_sent_ahead_wait_behind_a_stream_on_a_line() {
     let mut line = Line::new(COUNT.as_bytes(), Arrival::Joined);
     for _ in 0..3 {
