@@ -164,22 +164,20 @@ impl<'b> Frames<'b> {
     }
 
     /// Whether the next message is empty, or, if that matters, a later one: it and what is before
-    /// it are dealt with then.
+    /// it are dealt with then, and so are those that are empty behind the next.
     pub(crate) fn cut_before_empty(&mut self, later: bool) -> bool {
         if self.skipping {
             return false;
         }
         let unread = self.unread();
-        let next = unread.starts_with(&[0]).then_some(1);
-        let pairs = unread.windows(2).rposition(|pair| pair == [0, 0]);
-        let pair = pairs.filter(|_| later).map(|at| at.saturating_add(2));
-        match pair.or(next) {
-            Some(count) => {
-                self.consume(count);
-                true
-            }
-            None => false,
+        let mut count = unread.iter().take_while(|byte| **byte == 0).count();
+        if later && let Some(at) = unread.windows(2).rposition(|pair| pair == [0, 0]) {
+            count = at.saturating_add(2);
         }
+        if count > 0 {
+            self.consume(count);
+        }
+        count > 0
     }
 
     /// What has been received is thrown away, and what is yet to come of its last message.

@@ -397,6 +397,35 @@ fn c1_a_service_is_told_of_what_was_no_call_on_a_line() {
     assert_eq!(service.failed[1], Violation::NoMethod.into());
 }
 
+#[cfg(all(feature = "unix", target_os = "linux"))]
+#[test]
+fn c1_that_a_new_client_of_a_device_begins_is_no_failure() {
+    use nullink::server::{Event, Server, Slots};
+    use nullink::unix::Listener;
+    use rustix::fd::AsRawFd;
+    use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let line = openpt(flags).unwrap();
+    grantpt(&line).unwrap();
+    unlockpt(&line).unwrap();
+    let other = ioctl_tiocgptpeer(&line, flags).unwrap();
+    let path = format!("/proc/self/fd/{}", other.as_raw_fd());
+    let path = std::fs::read_link(path).unwrap();
+    let address = format!("device:{}", path.display());
+    let mut slots = Slots::<1, 256, 256>::new();
+    let mut server = Server::<_, 1>::new(Listener::bind(&address).unwrap(), &mut slots);
+    let mut service = Endless::default();
+    assert!(matches!(server.step(&mut service), Ok(Event::Connected(_))));
+    // The first NUL ends half a call, or nothing.
+    for (half, failed) in [("{\"meth", 1), ("", 1), ("x\0x", 3)] {
+        let input = format!("{half}\0\0{EMPTY}\0");
+        assert_eq!(rustix::io::write(&line, input.as_bytes()), Ok(input.len()));
+        assert!(matches!(server.step(&mut service), Ok(Event::Called(_))));
+        assert_eq!(service.failed.len(), failed, "{half} {:?}", service.failed);
+    }
+}
+
 #[test]
 fn u1_an_upgrade_on_a_line_hands_over_what_was_read() {
     let input = b"junk\0{\"method\":\"org.example.t.Pipe\",\"upgrade\":true}\0\0raw\0bytes";
