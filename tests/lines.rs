@@ -397,11 +397,9 @@ fn c1_a_service_is_told_of_what_was_no_call_on_a_line() {
     assert_eq!(service.failed[1], Violation::NoMethod.into());
 }
 
+/// A terminal, and the address of its other end.
 #[cfg(all(feature = "unix", target_os = "linux"))]
-#[test]
-fn c1_that_a_new_client_of_a_device_begins_is_no_failure() {
-    use nullink::server::{Event, Server, Slots};
-    use nullink::unix::Listener;
+fn terminal() -> (rustix::fd::OwnedFd, String) {
     use rustix::fd::AsRawFd;
     use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 
@@ -412,7 +410,55 @@ fn c1_that_a_new_client_of_a_device_begins_is_no_failure() {
     let other = ioctl_tiocgptpeer(&line, flags).unwrap();
     let path = format!("/proc/self/fd/{}", other.as_raw_fd());
     let path = std::fs::read_link(path).unwrap();
-    let address = format!("device:{}", path.display());
+    (line, format!("device:{}", path.display()))
+}
+
+#[cfg(all(feature = "unix", target_os = "linux"))]
+#[test]
+fn f4_the_rest_of_a_message_that_took_too_long_on_a_device_is_no_call() {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::{Duration, Instant};
+
+    use nullink::server::{Event, Limits, Server, Slots};
+    use nullink::unix::Listener;
+
+    static NOW: AtomicU64 = AtomicU64::new(0);
+    let (line, address) = terminal();
+    let mut slots = Slots::<1, 256, 256>::new();
+    let mut server = Server::<_, 1>::new(Listener::bind(&address).unwrap(), &mut slots);
+    server.set_clock(|| NOW.load(Ordering::Relaxed));
+    server.set_limits(Limits {
+        message: Some(Duration::from_secs(1)),
+        ..Limits::default()
+    });
+    let mut service = Endless::default();
+    assert!(matches!(server.step(&mut service), Ok(Event::Connected(_))));
+    assert_eq!(rustix::io::write(&line, b"junk"), Ok(4));
+    let begin = Instant::now();
+    while server.timeout().is_none() {
+        assert_eq!(server.try_step(&mut service), Ok(None));
+        assert!(begin.elapsed() < Duration::from_secs(60));
+    }
+    NOW.fetch_add(1500, Ordering::Relaxed);
+    assert_eq!(server.try_step(&mut service), Ok(None));
+    let input = format!("{EMPTY}\0{{\"method\":\"org.example.other.M\"}}\0");
+    assert_eq!(rustix::io::write(&line, input.as_bytes()), Ok(input.len()));
+    assert!(matches!(server.step(&mut service), Ok(Event::Called(_))));
+    while server.try_step(&mut service) != Ok(None) {}
+    let mut answer = [0; 256];
+    let count = rustix::io::read(&line, &mut answer).unwrap();
+    let answers = split(&answer[..count]);
+    assert_eq!(answers.len(), 1, "{answers:?}");
+    assert!(answers[0].contains("InterfaceNotFound"), "{answers:?}");
+}
+
+#[cfg(all(feature = "unix", target_os = "linux"))]
+#[test]
+fn c1_that_a_new_client_of_a_device_begins_is_no_failure() {
+    use nullink::server::{Event, Server, Slots};
+    use nullink::unix::Listener;
+
+    let (line, address) = terminal();
     let mut slots = Slots::<1, 256, 256>::new();
     let mut server = Server::<_, 1>::new(Listener::bind(&address).unwrap(), &mut slots);
     let mut service = Endless::default();
