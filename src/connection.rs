@@ -105,9 +105,11 @@ where
 
 /// Serves a line that nobody can close, such as a UART, blocking: one client after the other.
 ///
-/// Nobody notices there when a client goes and another comes. So a client begins with a NUL, as a
-/// [`Stream`](crate::unix::Stream) to a device does. An empty message is a new client's, and what
-/// the one before was still owed is dropped, be it a stream of replies that never ends. Where a
+/// Nobody notices there when a client goes and another comes. So a client begins with two NULs, as
+/// [`Client::begin_anew`] does: the first ends what was left half-sent, the second, an empty message,
+/// is the new client's beginning. What the one before was still owed is dropped then, be it a stream
+/// of replies that never ends. (One is enough where nothing is left half-sent, or no call. Where a
+/// whole call is left but for its NUL, that call would wait behind the stream for ever.) Where a
 /// connection would be closed, everything up to the next NUL is thrown away, no part of it is taken
 /// for a call, and the line goes on. ([`Service::failed`] is told why.)
 ///
@@ -121,7 +123,8 @@ where
 /// # Errors
 ///
 /// If the line fails, which is not the client's doing. If it can be used again, so can this. What was
-/// about to be received or sent may have been cut off anywhere.
+/// about to be received or sent may have been cut off anywhere: write a NUL to it first, so that no
+/// reply is taken for the rest of that.
 ///
 /// ```
 /// # use nullink::service::{Info, Outcome, Refusal, Responder, Service};
@@ -156,6 +159,10 @@ where
     IO: Read + ReadReady + Write,
 {
     let mut session = service::Session::new(&mut *receive, send);
+    let mut line = Line {
+        stream: &mut line,
+        cut: false,
+    };
     // A reply was sent that others follow.
     let mut owed = false;
     let result = loop {
@@ -170,6 +177,10 @@ where
             session.abandon(service);
             session.detach();
             owed = false;
+            if line.cut {
+                // The message that was not sent to its end is none of the new client's.
+                session.put(&[0]);
+            }
         }
         match advance(service, &mut line, &mut session) {
             Ok(Step::Upgraded(cursor)) => {
@@ -190,6 +201,41 @@ where
     };
     session.abandon(service);
     result
+}
+
+/// A line, and whether what was sent last has ended inside of a message.
+struct Line<'l, IO> {
+    stream: &'l mut IO,
+    cut: bool,
+}
+
+impl<IO: ErrorType> ErrorType for Line<'_, IO> {
+    type Error = IO::Error;
+}
+
+impl<IO: Read> Read for Line<'_, IO> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, IO::Error> {
+        self.stream.read(buffer)
+    }
+}
+
+impl<IO: ReadReady> ReadReady for Line<'_, IO> {
+    fn read_ready(&mut self) -> Result<bool, IO::Error> {
+        self.stream.read_ready()
+    }
+}
+
+impl<IO: Write> Write for Line<'_, IO> {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, IO::Error> {
+        let count = self.stream.write(bytes)?;
+        let sent = bytes.get(..count).unwrap_or(bytes);
+        self.cut = sent.last().map_or(self.cut, |last| *last != 0);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> Result<(), IO::Error> {
+        self.stream.flush()
+    }
 }
 
 /// Makes a step of a session, and moves the bytes that it asks for.
@@ -275,9 +321,14 @@ impl<'b, S: Read + Write> Client<'b, S> {
     /// Begins on a line that nobody can close, such as a [device](crate::Address::Device): what is
     /// still under way to an earlier client, a part of a reply or many of them, is thrown away.
     ///
-    /// A NUL says that there is a new client. What comes is the new client's from the answer to its
-    /// first call on, which is one that nobody else makes: for the definition of the interface
-    /// `nonce`, which the service does not have. It is to be another one each time.
+    /// Two NULs say that there is a new client: the first ends what was left half-sent, which may
+    /// have been a call but for that NUL; the second, an empty message, is the beginning. What comes
+    /// is the new client's from the answer to its first call on, which is one that nobody else makes:
+    /// for the definition of the interface `nonce`, which the service does not have. It is to be
+    /// another one each time.
+    ///
+    /// The receive buffer has to hold that answer, `nonce` and some 100 bytes: a longer one is thrown
+    /// away with all else, and never comes again.
     ///
     /// # Errors
     ///
@@ -298,7 +349,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
     pub fn begin_anew(&mut self, nonce: &str) -> Result<(), Error<S::Error>> {
         let call = GetInterfaceDescription { interface: nonce };
         self.begin(full_name::<GetInterfaceDescription>(), Mode::Simple, &call)?;
-        let begun = write(&mut self.stream, &[0]);
+        let begun = write(&mut self.stream, &[0, 0]);
         begun.inspect_err(|_| self.session.fail())?;
         self.flush()?;
         let mut left = STALE;

@@ -164,21 +164,45 @@ impl<'b> Frames<'b> {
     }
 
     /// Whether the next message is empty, or, if that matters, a later one: it and what is before
-    /// it are dealt with then.
+    /// it are dealt with then, and so are those that are empty behind the next.
     pub(crate) fn cut_before_empty(&mut self, later: bool) -> bool {
         if self.skipping {
             return false;
         }
         let unread = self.unread();
-        let next = unread.starts_with(&[0]).then_some(1);
-        let pairs = unread.windows(2).rposition(|pair| pair == [0, 0]);
-        let pair = pairs.filter(|_| later).map(|at| at.saturating_add(2));
-        match pair.or(next) {
-            Some(count) => {
-                self.consume(count);
+        let mut count = unread.iter().take_while(|byte| **byte == 0).count();
+        if later && let Some(at) = unread.windows(2).rposition(|pair| pair == [0, 0]) {
+            count = at.saturating_add(2);
+        }
+        if count > 0 {
+            self.consume(count);
+        }
+        count > 0
+    }
+
+    /// What has been received is thrown away, and what is yet to come of its last message.
+    pub(crate) fn skip(&mut self) {
+        let last = self.unread().last();
+        let inside = last.map_or(self.skipping, |last| *last != 0);
+        self.reset();
+        self.skipping = inside;
+    }
+
+    /// Whether a message that was to be [skipped](Self::skip) has come to its end.
+    pub(crate) fn has_skipped(&mut self) -> bool {
+        if !self.skipping {
+            return false;
+        }
+        match find_nul(self.unread()) {
+            Some(position) => {
+                self.consume(position.saturating_add(1));
+                self.skipping = false;
                 true
             }
-            None => false,
+            None => {
+                self.clear();
+                false
+            }
         }
     }
 
@@ -468,6 +492,33 @@ mod tests {
         assert_eq!(feed(&mut frames, b"b"), Err(TooLong));
         assert_eq!(feed(&mut frames, b"\0c"), Ok(None));
         assert_eq!(feed(&mut frames, b"\0"), Ok(Some(&mut b"c".to_vec()[..])));
+    }
+
+    #[test]
+    fn f4_what_is_skipped_is_skipped_to_its_end() {
+        for (input, is_inside) in [
+            (&b"xxxxxxxx"[..], true),
+            (b"x", true),
+            (b"{}\0x", true),
+            (b"{}\0", false),
+            (b"", false),
+        ] {
+            let mut buffer = [0; 8];
+            let mut frames = Frames::new(&mut buffer);
+            frames.spare()[..input.len()].copy_from_slice(input);
+            frames.commit(input.len());
+            for _ in 0..2 {
+                frames.skip();
+                assert_eq!(frames.inside_message(), is_inside);
+                assert!(!frames.has_skipped());
+                assert_eq!(frames.spare().len(), 8);
+            }
+            frames.spare()[..8].copy_from_slice(b"a\0b\0cdef");
+            frames.commit(8);
+            assert_eq!(frames.has_skipped(), is_inside);
+            let next = if is_inside { "b" } else { "a" };
+            assert_eq!(frames.next().unwrap().unwrap(), next.as_bytes());
+        }
     }
 
     #[test]

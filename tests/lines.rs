@@ -1,4 +1,4 @@
-//! Lines that nobody can close, such as a UART: one client after the other, and each begins with a NUL.
+//! Lines that nobody can close, such as a UART: one client after the other, and each begins with NULs.
 
 mod common;
 
@@ -236,6 +236,85 @@ fn l5_a_new_client_ends_the_stream_of_the_one_before() {
 }
 
 #[test]
+fn r3_a_reply_that_a_new_client_cuts_off_is_none_of_its_own() {
+    let call = r#"{"method":"org.varlink.service.GetInterfaceDescription","parameters":{"interface":"org.example.t"}}"#;
+    for begins in [beginning(), [b"x\0", &*beginning()].concat()] {
+        // Behind each piece of a description that is longer than the buffer. It may be complete then.
+        for writes in 1..30 {
+            let mut line = Line::new(format!("{call}\0").as_bytes(), Arrival::Joined);
+            line.arrives(writes, &begins);
+            let (mut receive, mut send, mut scratch) = ([0; 256], [0; 256], [0; 99]);
+            let mut service = T {
+                scratch: &mut scratch,
+            };
+            let end = serve_line(&mut service, &mut line, &mut receive, &mut send);
+            assert_eq!(end, Ok(End::Closed));
+            let sent = String::from_utf8(line.output).unwrap();
+            let own = no_interface(NONCE);
+            let before = sent.strip_suffix(&own).expect("an answer");
+            // (And no NUL is there that ends nothing.)
+            assert!(before.ends_with('\0') || before.is_empty(), "{writes}");
+            assert!(!before.contains("\0\0"), "{writes}");
+        }
+    }
+}
+
+#[test]
+fn f4_no_part_of_what_had_no_room_behind_a_stream_is_a_call() {
+    // A whole call, and what fills the buffer; joined to that, what would be a call.
+    let whole = format!("{EMPTY}\0");
+    for more in [0, 1, 127, 128, 129, 1000] {
+        let junk = "x".repeat(128 - whole.len() + more);
+        let input = format!("{whole}{junk}{}", need("tail"));
+        for arrival in [
+            Arrival::Joined,
+            Arrival::Split(128),
+            Arrival::Split(whole.len() + junk.len()),
+            Arrival::Bytes,
+        ] {
+            let mut line = Line::new(COUNT.as_bytes(), Arrival::Joined);
+            let pieces = Line::new(input.as_bytes(), arrival).input;
+            line.input
+                .extend(pieces.into_iter().map(|(_, piece)| (1, piece)));
+            line.arrives(usize::MAX, need("new").as_bytes());
+            let (mut receive, mut send, mut scratch) = ([0; 128], [0; 128], [0; 99]);
+            let mut service = T {
+                scratch: &mut scratch,
+            };
+            let end = serve_line(&mut service, &mut line, &mut receive, &mut send);
+            assert_eq!(end, Ok(End::Closed));
+            let answers = split(&line.output);
+            assert_eq!(answers.last(), Some(&needed("new")), "{more} {arrival:?}");
+            assert!(!answers.contains(&needed("tail")), "{more} {arrival:?}");
+        }
+    }
+}
+
+#[test]
+fn l5_the_end_of_what_had_no_room_behind_a_stream_ends_it() {
+    let whole = format!("{EMPTY}\0");
+    let junk = "x".repeat(128 - whole.len());
+    for end in ["\0", "\0\0", &format!("{EMPTY}\0"), &format!("{EMPTY}\0\0")] {
+        let input = format!("{whole}{junk}{end}");
+        for at in 128..input.len() {
+            let mut line = Line::new(COUNT.as_bytes(), Arrival::Joined);
+            line.arrives(1, &input.as_bytes()[..at]);
+            line.arrives(5, &input.as_bytes()[at..]);
+            line.arrives(9, whole.as_bytes());
+            let mut service = Endless::default();
+            let (mut receive, mut send) = ([0; 128], [0; 128]);
+            let ended = serve_line(&mut service, &mut line, &mut receive, &mut send);
+            assert_eq!(ended, Ok(End::Closed), "{end:?} {at}");
+            assert_eq!(service.abandoned.len(), 1, "{end:?} {at}");
+            assert_eq!(service.failed, [], "{end:?} {at}");
+            let answers = split(&line.output);
+            let calls = answers.iter().filter(|reply| *reply == "{}").count();
+            assert_eq!(calls, 1, "{end:?} {at}");
+        }
+    }
+}
+
+#[test]
 fn c6_calls_that_are_sent_ahead_wait_behind_a_stream_on_a_line() {
     let mut line = Line::new(COUNT.as_bytes(), Arrival::Joined);
     for _ in 0..3 {
@@ -318,6 +397,81 @@ fn c1_a_service_is_told_of_what_was_no_call_on_a_line() {
     assert_eq!(service.failed[1], Violation::NoMethod.into());
 }
 
+/// A terminal, and the address of its other end.
+#[cfg(all(feature = "unix", target_os = "linux"))]
+fn terminal() -> (rustix::fd::OwnedFd, String) {
+    use rustix::fd::AsRawFd;
+    use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let line = openpt(flags).unwrap();
+    grantpt(&line).unwrap();
+    unlockpt(&line).unwrap();
+    let other = ioctl_tiocgptpeer(&line, flags).unwrap();
+    let path = format!("/proc/self/fd/{}", other.as_raw_fd());
+    let path = std::fs::read_link(path).unwrap();
+    (line, format!("device:{}", path.display()))
+}
+
+#[cfg(all(feature = "unix", target_os = "linux"))]
+#[test]
+fn f4_the_rest_of_a_message_that_took_too_long_on_a_device_is_no_call() {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::{Duration, Instant};
+
+    use nullink::server::{Event, Limits, Server, Slots};
+    use nullink::unix::Listener;
+
+    static NOW: AtomicU64 = AtomicU64::new(0);
+    let (line, address) = terminal();
+    let mut slots = Slots::<1, 256, 256>::new();
+    let mut server = Server::<_, 1>::new(Listener::bind(&address).unwrap(), &mut slots);
+    server.set_clock(|| NOW.load(Ordering::Relaxed));
+    server.set_limits(Limits {
+        message: Some(Duration::from_secs(1)),
+        ..Limits::default()
+    });
+    let mut service = Endless::default();
+    assert!(matches!(server.step(&mut service), Ok(Event::Connected(_))));
+    assert_eq!(rustix::io::write(&line, b"junk"), Ok(4));
+    let begin = Instant::now();
+    while server.timeout().is_none() {
+        assert_eq!(server.try_step(&mut service), Ok(None));
+        assert!(begin.elapsed() < Duration::from_secs(60));
+    }
+    NOW.fetch_add(1500, Ordering::Relaxed);
+    assert_eq!(server.try_step(&mut service), Ok(None));
+    let input = format!("{EMPTY}\0{{\"method\":\"org.example.other.M\"}}\0");
+    assert_eq!(rustix::io::write(&line, input.as_bytes()), Ok(input.len()));
+    assert!(matches!(server.step(&mut service), Ok(Event::Called(_))));
+    while server.try_step(&mut service) != Ok(None) {}
+    let mut answer = [0; 256];
+    let count = rustix::io::read(&line, &mut answer).unwrap();
+    let answers = split(&answer[..count]);
+    assert_eq!(answers.len(), 1, "{answers:?}");
+    assert!(answers[0].contains("InterfaceNotFound"), "{answers:?}");
+}
+
+#[cfg(all(feature = "unix", target_os = "linux"))]
+#[test]
+fn c1_that_a_new_client_of_a_device_begins_is_no_failure() {
+    use nullink::server::{Event, Server, Slots};
+    use nullink::unix::Listener;
+
+    let (line, address) = terminal();
+    let mut slots = Slots::<1, 256, 256>::new();
+    let mut server = Server::<_, 1>::new(Listener::bind(&address).unwrap(), &mut slots);
+    let mut service = Endless::default();
+    assert!(matches!(server.step(&mut service), Ok(Event::Connected(_))));
+    // The first NUL ends half a call, or nothing.
+    for (half, failed) in [("{\"meth", 1), ("", 1), ("x\0x", 3)] {
+        let input = format!("{half}\0\0{EMPTY}\0");
+        assert_eq!(rustix::io::write(&line, input.as_bytes()), Ok(input.len()));
+        assert!(matches!(server.step(&mut service), Ok(Event::Called(_))));
+        assert_eq!(service.failed.len(), failed, "{half} {:?}", service.failed);
+    }
+}
+
 #[test]
 fn u1_an_upgrade_on_a_line_hands_over_what_was_read() {
     let input = b"junk\0{\"method\":\"org.example.t.Pipe\",\"upgrade\":true}\0\0raw\0bytes";
@@ -373,10 +527,42 @@ fn r3_a_new_client_of_a_line_takes_nothing_for_its_own_of_the_one_before() {
             assert_eq!(client.begin_anew(NONCE), Ok(()), "{stale:.9} {arrival:?}");
             let reply = client.call_raw("a.b.C", Raw::EMPTY_OBJECT).unwrap();
             assert_eq!(reply.parameters().as_str(), "{\"a\":1}");
-            // What a client before it has left half-sent ends with the NUL.
-            let begins = "\0{\"method\":\"org.varlink.service.GetInterfaceDescription\",";
+            // What a client before it has left half-sent ends with the first NUL.
+            let begins = "\0\0{\"method\":\"org.varlink.service.GetInterfaceDescription\",";
             assert!(line.output.starts_with(begins.as_bytes()));
         });
+    }
+}
+
+/// What a client begins with, up to its first call.
+fn beginning() -> Vec<u8> {
+    let mut line = Line::new(no_interface(NONCE).as_bytes(), Arrival::Joined);
+    let (mut receive, mut send) = ([0; 128], [0; 128]);
+    let mut client = Client::new(&mut line, &mut receive, &mut send);
+    assert_eq!(client.begin_anew(NONCE), Ok(()));
+    line.output
+}
+
+#[test]
+fn l5_a_new_client_is_heard_behind_all_but_the_nul_of_a_call() {
+    // (In each part of it, and as two of them.)
+    let call = format!("{EMPTY}\0{EMPTY}");
+    let first = beginning();
+    for cut in 0..=call.len() {
+        for arrival in [Arrival::Joined, Arrival::Bytes, Arrival::Split(1)] {
+            let mut line = Line::new(COUNT.as_bytes(), Arrival::Joined);
+            line.arrives(2, &call.as_bytes()[..cut]);
+            let new = Line::new(&first, arrival).input;
+            line.input
+                .extend(new.into_iter().map(|(_, piece)| (5, piece)));
+            let mut service = Endless::default();
+            let (mut receive, mut send) = ([0; 256], [0; 128]);
+            let end = serve_line(&mut service, &mut line, &mut receive, &mut send);
+            assert_eq!(end, Ok(End::Closed), "{cut} {arrival:?}");
+            assert_eq!(service.abandoned.len(), 1, "{cut} {arrival:?}");
+            let answer = no_interface(NONCE);
+            assert!(line.output.ends_with(answer.as_bytes()), "{cut}");
+        }
     }
 }
 

@@ -383,6 +383,8 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
     ) {
         self.session.abandon(service);
         self.session.detach();
+        // (The NULs that it begins with may have come together.)
+        self.session.begins_anew(false);
         self.reclaim(spare);
         if self.cut {
             // The message that was not sent to its end is none of the new client's.

@@ -175,7 +175,9 @@ impl<'b, C: Copy> Session<'b, C> {
     /// Its NUL can have ended what the client before has left half-sent. So what comes while something
     /// is owed, and is no call, says the same.
     pub(crate) fn begins_anew(&mut self, owed: bool) -> bool {
-        if self.rx.cut_before_empty(owed) {
+        // (The rest of what is skipped is no call.)
+        let has_skipped = self.rx.has_skipped();
+        if self.rx.cut_before_empty(owed) || (owed && has_skipped) {
             return true;
         }
         if !owed {
@@ -188,9 +190,9 @@ impl<'b, C: Copy> Session<'b, C> {
         }
     }
 
-    /// On a device, what has come of a message is not a part of the next.
+    /// On a device, what has come is thrown away, up to the next NUL: no part of it is a call.
     pub(crate) fn skip(&mut self) {
-        self.rx.reset();
+        self.rx.skip();
     }
 
     /// The connection is that of nobody yet: after an upgrade, or on a device. What was received

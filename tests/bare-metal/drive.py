@@ -78,7 +78,8 @@ class Line:
         """There is a new client. What was under way to the one before may still come."""
         self.clients += 1
         text = f"client {self.clients}"
-        self.write(b"\0" + self.call("Show", {"text": text}) + self.call("GetState"))
+        # (The first NUL ends what was left half-sent, the second is the beginning.)
+        self.write(b"\0\0" + self.call("Show", {"text": text}) + self.call("GetState"))
         end = time.monotonic() + PATIENCE
         while True:
             assert time.monotonic() < end, "a new client is not answered"
@@ -182,8 +183,8 @@ def cut_off(line):
         line.write(call[:cut])
         state = line.begin()
         assert state["text"].startswith("client"), (cut, state)
-    # In the middle of a stream without an end, with another call begun.
-    for behind in [b"", call[:9]]:
+    # In the middle of a stream without an end, with another call begun, or all of it but its NUL.
+    for behind in [b"", call[:9], call[:-1]]:
         line.write(line.call("Watch", {"every": 1}, more=True) + behind)
         for _ in range(3):
             assert line.message()["continues"]
