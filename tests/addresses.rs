@@ -230,7 +230,7 @@ fn a_client_talks_over_a_device() {
     assert!(is_raw(&other));
     assert_eq!(stream.peer(), Ok(None));
     let service = thread::spawn(move || {
-        // The NUL cuts off what an earlier client has left.
+        // The NULs cut off what an earlier client has left.
         let call = read_until(&mut peer, "}\0");
         peer.write_all(b"{\"parameters\":{\"description\":\"new\"}}\0")
             .unwrap();
@@ -242,7 +242,7 @@ fn a_client_talks_over_a_device() {
     assert_eq!(reply.unwrap().description, "new");
     let (_peer, call) = service.join().unwrap();
     assert!(
-        call.starts_with("\0{\"method\":\""),
+        call.starts_with("\0\0{\"method\":\""),
         "{}",
         call.escape_debug()
     );

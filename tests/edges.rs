@@ -233,7 +233,7 @@ fn c1_a_line_has_a_new_client_although_the_one_before_has_left_half_a_call() {
         assert!(matches!(server.step(&mut service), Ok(Event::Connected(_))));
         send(&line, &format!("\0{}{{\"meth", call(owed)));
         settle(&mut server, &mut service);
-        // What a client begins with: one NUL, which ends that half.
+        // One NUL ends that half. (A client begins with two.)
         send(&line, "\0");
         send(&line, &call("Short"));
         let text = run_until(&mut server, &mut service, &line, SHORT);

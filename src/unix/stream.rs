@@ -67,7 +67,9 @@ impl Stream {
     /// Connects to an address.
     ///
     /// On a device, nobody notices when a client goes and another comes. So what an earlier client
-    /// may have left half-sent is cut off with a NUL, and what is under way to it is thrown away.
+    /// may have left half-sent is cut off with a NUL, another one says that there is a new client, and
+    /// what has come for the one before is thrown away. Of what is still under way to it,
+    /// [`Client::begin_anew`](crate::Client::begin_anew) gets rid.
     ///
     /// # Errors
     ///
@@ -87,7 +89,7 @@ impl Stream {
         };
         stream.set_timeouts(timeouts)?;
         if stream.kind == Kind::Device {
-            stream.write(&[0])?;
+            stream.write(&[0, 0])?;
         }
         Ok(stream)
     }
