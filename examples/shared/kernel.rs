@@ -216,7 +216,7 @@ pub fn command_line(buffer: &mut [u8]) -> &[u8] {
     buffer.get(..count.unwrap_or(0)).unwrap_or_default()
 }
 
-/// Whether something is mounted on a directory.
+/// Whether something is mounted on a directory: statx(2), since Linux 5.8.
 pub fn is_mount_point(path: &CStr) -> bool {
     let stat = statx(CWD, path, AtFlags::empty(), StatxFlags::empty());
     stat.is_ok_and(|stat| stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
