@@ -174,13 +174,8 @@ where
             }
         }
         while !session.is_upgraded() && session.begins_anew(owed) {
-            session.abandon(service);
-            session.detach();
+            session.begin_anew(service, line.cut);
             owed = false;
-            if line.cut {
-                // The message that was not sent to its end is none of the new client's.
-                session.put(&[0]);
-            }
         }
         match advance(service, &mut line, &mut session) {
             Ok(Step::Upgraded(cursor)) => {

@@ -381,15 +381,10 @@ impl<'b, C: Copy, const FDS: usize> Slot<'b, C, FDS> {
         service: &mut S,
         spare: &mut Option<&'b mut [u8]>,
     ) {
-        self.session.abandon(service);
-        self.session.detach();
+        self.session.begin_anew(service, self.cut);
         // (The NULs that it begins with may have come together.)
         self.session.begins_anew(false);
         self.reclaim(spare);
-        if self.cut {
-            // The message that was not sent to its end is none of the new client's.
-            self.session.put(&[0]);
-        }
     }
 
     /// One step of the session. What waits and is in the way of a reply is sent, or put aside.

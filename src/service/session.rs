@@ -201,6 +201,16 @@ impl<'b, C: Copy> Session<'b, C> {
         self.state = State::Open;
     }
 
+    /// On a device there is a new client: what the one before was owed is dropped. If a message of it
+    /// was `cut` off while it was sent, that is none of the new one's.
+    pub(crate) fn begin_anew<S: Service<Cursor = C>>(&mut self, service: &mut S, cut: bool) {
+        self.abandon(service);
+        self.detach();
+        if cut {
+            self.put(&[0]);
+        }
+    }
+
     /// Bytes that were received, and belong to another protocol, are dealt with.
     pub(crate) fn consume(&mut self, count: usize) {
         self.rx.consume(count);

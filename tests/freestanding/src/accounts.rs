@@ -34,15 +34,7 @@ static SLOTS: Memory<Slots<8, 4096, 4096>> = Memory::new(Slots::new());
 static TEXT: Memory<[u8; 64 * 1024]> = Memory::new([0; 64 * 1024]);
 
 fn main(process: Process) -> u8 {
-    match run(process) {
-        Ok(()) => 0,
-        Err(why) => {
-            for part in ["accounts: ", why, "\n"] {
-                start::write_all(2, part.as_bytes());
-            }
-            1
-        }
-    }
+    start::status("accounts", run(process))
 }
 
 fn run(mut process: Process) -> Result<(), &'static str> {

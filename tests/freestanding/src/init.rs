@@ -44,20 +44,11 @@ fn main(process: Process) -> u8 {
     }
     let mut arguments = process.arguments().skip(1).map(str::from_utf8);
     let (Some(Ok("--serve")), Some(Ok(address))) = (arguments.next(), arguments.next()) else {
-        return fail("usage: init --serve unix:/path, to try it out");
+        return start::status("init", Err("usage: init --serve unix:/path, to try it out"));
     };
     let path = address.strip_prefix("unix:").unwrap_or(address);
-    match init::run_at(Address::Unix(path), SYSTEM, room) {
-        Ok(()) => 0,
-        Err(_) => fail("can't serve there"),
-    }
-}
-
-fn fail(why: &str) -> u8 {
-    for part in ["init: ", why, "\n"] {
-        start::write_all(2, part.as_bytes());
-    }
-    1
+    let served = init::run_at(Address::Unix(path), SYSTEM, room);
+    start::status("init", served.map_err(|_| "can't serve there"))
 }
 
 /// The library does not panic. rustix looks at what it is given, and at what the kernel says, with

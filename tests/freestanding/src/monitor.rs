@@ -23,15 +23,7 @@ use start::{Memory, Process};
 static SLOTS: Memory<Slots<CLIENTS, 1024, REPLY>> = Memory::new(Slots::new());
 
 fn main(process: Process) -> u8 {
-    match run(process) {
-        Ok(()) => 0,
-        Err(why) => {
-            for part in ["monitor: ", why, "\n"] {
-                start::write_all(2, part.as_bytes());
-            }
-            1
-        }
-    }
+    start::status("monitor", run(process))
 }
 
 fn run(mut process: Process) -> Result<(), &'static str> {

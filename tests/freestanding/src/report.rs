@@ -35,15 +35,7 @@ fn main(process: Process) -> u8 {
         (_, Some(status), None) => report(status),
         _ => Err("usage: report [--later] STATUS"),
     };
-    match done {
-        Ok(()) => 0,
-        Err(why) => {
-            for part in ["report: ", why, "\n"] {
-                start::write_all(2, part.as_bytes());
-            }
-            1
-        }
-    }
+    start::status("report", done)
 }
 
 fn report(status: &[u8]) -> Result<(), &'static str> {

@@ -160,6 +160,17 @@ pub fn write_all(fd: usize, mut bytes: &[u8]) {
     }
 }
 
+/// What a program ends with: 0, or 1 when it has said why on standard error.
+pub fn status(program: &str, done: Result<(), &str>) -> u8 {
+    let Err(why) = done else {
+        return 0;
+    };
+    for part in [program, ": ", why, "\n"] {
+        write_all(2, part.as_bytes());
+    }
+    1
+}
+
 /// Milliseconds of `CLOCK_MONOTONIC`: clock_gettime(2), asked of the kernel itself. (The vdso is
 /// faster; to find it takes more code.)
 pub fn monotonic() -> u64 {
