@@ -98,7 +98,7 @@ fn main() -> Result<(), unix::Error> {
 
 #[cfg(test)]
 mod tests {
-    use nullink::connection::Loopback;
+    use nullink::Loopback;
     use nullink::idl::{self, Breaks};
 
     use super::*;

@@ -90,7 +90,6 @@
 //! | [`service`] | a service's side: [`Service`], dispatch, exactly one final message |
 //! | [`client`] | a client's side: typed calls, what waits for a reply |
 //! | [`relay`] | two connections joined, with a policy between them |
-//! | [`connection`] | the blocking driver for both, over any [`embedded_io`] stream: [`serve`], [`serve_line`], [`Client`] |
 //! | [`server`] | many connections in one thread, with the feature `unix` on Linux |
 //! | [`unix`] | Unix sockets, TCP and devices, with the feature `unix` on Linux |
 //! | [`activation`] | sockets that a program is started with, with the feature `unix` on Linux |
@@ -146,32 +145,43 @@ pub mod activation;
 pub mod address;
 mod bytes;
 pub mod client;
-pub mod connection;
 pub mod contract;
+mod duplex;
 pub mod error;
 pub mod frame;
 pub mod idl;
+mod io;
 pub mod json;
+mod line;
+mod loopback;
 pub mod message;
+mod method;
 pub mod name;
 pub mod peer;
 pub mod relay;
+mod serve;
 #[cfg(all(feature = "unix", target_os = "linux"))]
 pub mod server;
 pub mod service;
 #[cfg(all(feature = "unix", target_os = "linux"))]
 pub mod unix;
+pub mod varlink_service;
 
 /// The traits of the streams that connections run over.
 pub use embedded_io;
 
 pub use address::Address;
-pub use connection::{Client, End, Halves, serve, serve_line};
+pub use client::Client;
 pub use contract::contract;
+pub use duplex::{Duplex, DuplexError};
 pub use error::{
     DecodeError, EncodeError, Error, Mismatch, Misuse, Syntax, SyntaxError, TooLong, Violation,
 };
 pub use idl::Interface;
+pub use line::serve_line;
+pub use loopback::Loopback;
 pub use message::{Call, Mode, Reply};
+pub use method::{Method, NoError};
 pub use relay::Relay;
+pub use serve::{End, serve};
 pub use service::Service;

@@ -22,7 +22,7 @@ use crate::frame::{Frames, Outbox};
 use crate::json::{Raw, Writer};
 use crate::message::{Call, Envelope, Mode, Reply};
 use crate::name;
-use crate::service::{SERVICE, ServiceError};
+use crate::varlink_service::{SERVICE, ServiceError};
 
 /// How much longer a call may become when it is [passed on under another name](Verdict::PassAs).
 /// Calls are sent together while there is so much room left.

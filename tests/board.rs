@@ -11,8 +11,8 @@ use board::{
     Stop, Switched, Time, Watch,
 };
 use nullink::Client;
+use nullink::Loopback;
 use nullink::client::CallError;
-use nullink::connection::Loopback;
 use nullink::service::ServiceError;
 
 /// A board on which time goes by when it is waited for.

@@ -155,7 +155,7 @@ fn the_examples_keep_their_contracts() {
             .call::<accounts::Add>()
     })
     .unwrap();
-    const SERVICE: Interface = interface!("../src/service/org.varlink.service.varlink");
+    const SERVICE: Interface = interface!("../src/org.varlink.service.varlink");
     nullink::contract(&SERVICE, |types| {
         types
             .errors::<ServiceError>()

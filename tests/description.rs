@@ -3,8 +3,8 @@
 mod common;
 
 use common::{Arrival, Script, answer, every_arrival};
+use nullink::Loopback;
 use nullink::client::CallError;
-use nullink::connection::Loopback;
 use nullink::service::{Info, Outcome, Refusal, Responder, ServiceError};
 use nullink::{Call, Client, Error, Interface, Misuse, Service, Violation, interface};
 

@@ -10,7 +10,7 @@ use embedded_io::{ErrorKind, ErrorType, Read, Write};
 use nullink::client::CallError;
 use nullink::json::Raw;
 use nullink::service::{GetInterfaceDescription, Info, Outcome, Refusal, Responder};
-use nullink::{Call, Client, End, Error, Halves, Interface, Misuse, Mode, Service, serve};
+use nullink::{Call, Client, Duplex, End, Error, Interface, Misuse, Mode, Service, serve};
 
 /// What each read and each write comes to, one after another.
 #[derive(Default)]
@@ -313,9 +313,9 @@ fn an_empty_receive_buffer_is_too_small_and_no_end() {
 
 #[test]
 fn halves_are_one_stream_and_say_which_has_failed() {
-    use nullink::connection::HalfError;
+    use nullink::DuplexError;
     let (mut receive, mut send) = ([0; 99], [0; 99]);
-    let halves = Halves {
+    let halves = Duplex {
         reader: Stream::default(),
         writer: stream("", &[Ok(99), Err(ErrorKind::Other)]),
     };
@@ -328,7 +328,7 @@ fn halves_are_one_stream_and_say_which_has_failed() {
         .push_back(Ok(b"{\"parameters\":{\"description\":\"\"}}\0".to_vec()));
     assert!(client.call(&GetInterfaceDescription { interface }).is_ok());
     let error = client.call(&GetInterfaceDescription { interface });
-    let failed = Error::Transport(HalfError::Writer(ErrorKind::Other));
+    let failed = Error::Transport(DuplexError::Writer(ErrorKind::Other));
     assert_eq!(error, Err(CallError::Connection(failed)));
 }
 
@@ -350,7 +350,7 @@ fn halves_flush_what_is_written() {
     }
     let mut writer = Flushes::default();
     let reader = &b"{}\0"[..];
-    let stream = Halves {
+    let stream = Duplex {
         reader,
         writer: &mut writer,
     };

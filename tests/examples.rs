@@ -171,7 +171,7 @@ fn a_thousand_accounts_fit() {
     let mut service = accounts::Accounts::new(passwd.as_bytes(), b"");
     let call = b"{\"method\":\"com.redhat.accounts.GetAll\"}\0";
     let mut reply = vec![0; 1 << 20];
-    let stream = nullink::Halves {
+    let stream = nullink::Duplex {
         reader: &call[..],
         writer: &mut reply[..],
     };

@@ -10,8 +10,8 @@ use std::process::Command;
 use std::{env, fs};
 
 use example::example_path;
+use nullink::Loopback;
 use nullink::client::{CallError, Method};
-use nullink::connection::Loopback;
 use nullink::idl::{Definition, Entry, size};
 use nullink::json::{self, List, Map, Raw};
 use nullink::service::{Info, Outcome, Refusal, Responder, Service};
@@ -45,10 +45,7 @@ const COMMITTED: [(&str, Interface); 6] = [
         certification::INTERFACE,
     ),
     ("../../examples/org.example.ping.varlink", ping::INTERFACE),
-    (
-        "../../src/service/org.varlink.service.varlink",
-        service::INTERFACE,
-    ),
+    ("../../src/org.varlink.service.varlink", service::INTERFACE),
     ("../../examples/shared/org.example.t.varlink", t::INTERFACE),
     ("org.example.torture.varlink", torture::INTERFACE),
 ];

@@ -1,7 +1,7 @@
 //! A service and a client in one program, without a socket between them.
 
+use nullink::Loopback;
 use nullink::client::{CallError, Method, NoError};
-use nullink::connection::Loopback;
 use nullink::service::{Info, Outcome, Refusal, Responder};
 use nullink::{Call, Client, Error, Interface, Mode, Service, interface};
 use serde::{Deserialize, Serialize};

@@ -266,7 +266,7 @@ fn only_root_may_trigger_and_everything_needs_a_server() {
         // A stream that does not know who is at its other end.
         let call = format!("{{\"method\":\"org.example.uevents.{call}}}\0");
         let mut reply = [0; 256];
-        let stream = nullink::Halves {
+        let stream = nullink::Duplex {
             reader: call.as_bytes(),
             writer: &mut reply[..],
         };

@@ -10,8 +10,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use certification::{Certification, certify};
+use nullink::Loopback;
 use nullink::client::{self, CallError};
-use nullink::connection::Loopback;
 use nullink::json::Raw;
 use nullink::service::{self, GetInfo, GetInterfaceDescription, Step};
 use nullink::{Client, Mode};

@@ -156,7 +156,7 @@ impl core::fmt::Debug for Definition<'_> {
 /// ```
 /// use nullink::{Interface, interface};
 ///
-/// const SERVICE: Interface = interface!("../service/org.varlink.service.varlink");
+/// const SERVICE: Interface = interface!("../org.varlink.service.varlink");
 /// assert_eq!(SERVICE.name(), "org.varlink.service");
 /// ```
 ///

@@ -15,13 +15,13 @@ use crate::error::{EncodeError, Error};
 use crate::idl::Interface;
 use crate::message::Call;
 
-pub(crate) use builtin::SERVICE;
-pub use builtin::{Description, GetInfo, GetInterfaceDescription, ServiceError};
 pub(crate) use lent::{Descriptors, Lent};
 pub use publish::Lagging;
 pub(crate) use publish::{Item, Published, next_item};
 pub use responder::{Outcome, Parameter, Refusal, ReplyStream, Responder, Unsent, Upgrade};
 pub use session::{Session, Step};
+
+pub use crate::varlink_service::{Description, GetInfo, GetInterfaceDescription, ServiceError};
 
 /// Who a service is: what `org.varlink.service.GetInfo` says, beside the interfaces.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -6,7 +6,6 @@ use core::marker::PhantomData;
 
 use serde::Serialize;
 
-use super::builtin::ServiceError;
 use super::lent::Lent;
 use super::publish::Lagging;
 use crate::error::{DecodeError, EncodeError, Field, Mismatch};
@@ -15,6 +14,7 @@ use crate::idl::{Fault, Interface, Member, MemberIndex, Place};
 use crate::json::{Writer, unescape};
 use crate::message::{Call, Content, Envelope, Mode, check_reply};
 use crate::peer::Descriptor;
+use crate::varlink_service::ServiceError;
 
 /// Answers one call. Every way to answer consumes it and makes the [`Outcome`] that the handler
 /// has to return.

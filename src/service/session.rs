@@ -1,6 +1,6 @@
 //! One connection, seen from the service: bytes in, bytes out.
 
-use super::builtin::{self, SERVICE, ServiceError};
+use super::builtin;
 use super::publish::Item;
 use super::responder::{
     Method, Outcome, Parameter, Parking, Refusal, ReplyStream, Responder, Then, describe,
@@ -10,6 +10,7 @@ use crate::error::{EncodeError, Error, TooLong, Violation};
 use crate::frame::{Drain, Frames, Outbox, Room};
 use crate::message::{Call, Envelope, Mode, is_call};
 use crate::name;
+use crate::varlink_service::{SERVICE, ServiceError};
 
 /// The state of one connection to a service. It reads and writes nothing: a driver gives it what
 /// was received, makes it [`step`](Self::step), and sends what it has written.

@@ -7,10 +7,10 @@ use super::error::Error;
 use super::receive::{Reading, Take};
 use super::socket::Kind;
 use super::stream::Stream;
-use crate::client::{CallError, Method, read_reply};
-use crate::connection::{CallResult, Client, full_name};
+use crate::client::{CallError, CallResult, Client, read_reply};
 use crate::error;
 use crate::message::Mode;
+use crate::method::{Method, full_name};
 use crate::peer::Descriptor;
 
 impl Client<'_, Stream> {

@@ -1,7 +1,7 @@
 // Generated from the interface org.varlink.service by nullink's example `generate`.
 // This is to be generated again, not to be edited:
 //
-//     cargo run --example generate ../../src/service/org.varlink.service.varlink > service.rs
+//     cargo run --example generate ../../src/org.varlink.service.varlink > service.rs
 
 //! The interface `org.varlink.service`.
 //!
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 /// The definition.
 pub const INTERFACE: nullink::Interface =
-    nullink::interface!("../../src/service/org.varlink.service.varlink");
+    nullink::interface!("../../src/org.varlink.service.varlink");
 
 /// The methods, as they are called: what a service dispatches to.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]

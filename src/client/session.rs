@@ -1,169 +1,21 @@
-//! The client's side: calls that are typed, and the state of one connection.
-//!
-//! [`Session`] knows which calls wait for their replies, bytes in and bytes out; the blocking
-//! [`Client`](crate::Client) moves its bytes over a stream.
+//! The state of one connection to a service: bytes in, bytes out.
 
-use core::convert::Infallible;
-use core::{fmt, mem, str};
+use core::{mem, str};
 
 use heapless::Deque;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use crate::error::{DecodeError, Error, Mismatch, Misuse, Syntax, SyntaxError, TooLong, Violation};
+use super::CallError;
+use crate::error::{Error, Mismatch, Misuse, Syntax, SyntaxError, TooLong, Violation};
 use crate::frame::{Frames, Outbox};
-use crate::json::{self, Decode, Kind, Raw, Scanner, Stop, Writer};
+use crate::json::{self, Decode, Kind, Scanner, Stop, Writer};
 use crate::message::{Envelope, Mode, Reply, decode_member};
+use crate::method::Method;
 use crate::name;
-use crate::service::{GetInterfaceDescription, SERVICE, ServiceError};
+use crate::varlink_service::{GetInterfaceDescription, SERVICE, ServiceError};
 
 /// How many calls can wait for their replies.
 pub const CALLS: usize = 128;
-
-/// A method, as a client calls it: the value holds the parameters.
-///
-/// ```
-/// use nullink::client::Method;
-/// use serde::{Deserialize, Serialize};
-///
-/// #[derive(Serialize)]
-/// struct GetByName<'a> { name: &'a str }
-///
-/// #[derive(Deserialize)]
-/// struct Found<'r> { #[serde(borrow)] account: Account<'r> }
-///
-/// #[derive(Deserialize)]
-/// struct Account<'r> { name: &'r str, uid: u32 }
-///
-/// #[derive(Deserialize, Debug)]
-/// enum AccountsError<'r> { NotFound, CreationFailed { field: &'r str } }
-///
-/// impl Method for GetByName<'_> {
-///     const NAME: &'static str = "com.redhat.accounts.GetByName";
-///     type Output<'r> = Found<'r>;
-///     type Error<'r> = AccountsError<'r>;
-/// }
-/// ```
-pub trait Method: Serialize {
-    /// The full name.
-    const NAME: &'static str;
-    /// What a reply is read as: any type that serde can deserialize, or a
-    /// [`Value`](crate::json::Value).
-    type Output<'r>: Decode<'r>;
-    /// The errors of the method's interface, an enum; [`NoError`] if it has none.
-    type Error<'r>: Deserialize<'r>;
-}
-
-/// The errors of an interface without errors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub enum NoError {}
-
-impl fmt::Display for NoError {
-    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {}
-    }
-}
-
-impl core::error::Error for NoError {}
-
-/// Why a call has failed. `E` are the errors of the method's interface, `T` is the error of the
-/// stream below.
-///
-/// What it names is borrowed from the receive buffer. So `?` needs an error type that keeps what
-/// it wants to know:
-///
-/// ```
-/// use nullink::client::CallError;
-/// use nullink::service::{GetInterfaceDescription, ServiceError};
-/// use nullink::{Client, embedded_io::{Read, Write}};
-///
-/// #[derive(Debug)]
-/// enum Failure { NoInterface, Refused, Connection }
-///
-/// impl<E, T> From<CallError<'_, E, T>> for Failure {
-///     fn from(error: CallError<'_, E, T>) -> Self {
-///         match error {
-///             // (Or one of the method's own: `CallError::Method(disks::Error::NoSuchDisk { .. })`,
-///             // in an impl for `CallError<'_, disks::Error<'_>, T>`.)
-///             CallError::Service(ServiceError::InterfaceNotFound { .. }) => Failure::NoInterface,
-///             CallError::Connection(_) => Failure::Connection,
-///             _ => Failure::Refused,
-///         }
-///     }
-/// }
-///
-/// fn lengths(client: &mut Client<'_, impl Read + Write>) -> Result<[usize; 2], Failure> {
-///     let one = client.call(&GetInterfaceDescription { interface: "org.example.one" })?;
-///     let one = one.description.len();
-///     let two = client.call(&GetInterfaceDescription { interface: "org.example.two" })?;
-///     Ok([one, two.description.len()])
-/// }
-/// ```
-///
-/// A program with an allocator can keep the message: `.map_err(|error| error.to_string())?`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum CallError<'r, E, T = Infallible> {
-    /// An error of the method's own interface.
-    Method(E),
-    /// One of the errors that any method may answer with.
-    Service(ServiceError<'r>),
-    /// An error that neither type knows.
-    Unknown {
-        /// Its full name.
-        error: &'r str,
-        /// Its parameters.
-        parameters: Raw<'r>,
-    },
-    /// The reply's parameters, or those of the error that is named, are not what the type says.
-    Decode {
-        /// The full name of the error, if the reply is one.
-        error: Option<&'r str>,
-        /// The top-level field that is, or contains, the cause; None if it is none.
-        field: Option<&'r str>,
-        /// How they differ.
-        why: DecodeError,
-    },
-    /// There is no reply.
-    Connection(Error<T>),
-}
-
-impl<'r, E> CallError<'r, E> {
-    /// The same error of a connection over a stream whose errors are `T`.
-    pub fn over<T>(self) -> CallError<'r, E, T> {
-        match self {
-            CallError::Method(error) => CallError::Method(error),
-            CallError::Service(error) => CallError::Service(error),
-            CallError::Unknown { error, parameters } => CallError::Unknown { error, parameters },
-            CallError::Decode { error, field, why } => CallError::Decode { error, field, why },
-            CallError::Connection(error) => CallError::Connection(error.over()),
-        }
-    }
-}
-
-impl<E, T> From<Error<T>> for CallError<'_, E, T> {
-    fn from(error: Error<T>) -> Self {
-        CallError::Connection(error)
-    }
-}
-
-impl<E: fmt::Debug, T: fmt::Display> fmt::Display for CallError<'_, E, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            CallError::Method(error) => error.fmt(f),
-            CallError::Service(error) => error.fmt(f),
-            CallError::Unknown { error, parameters } => {
-                write!(f, "the service answers with the error {error} {parameters}")
-            }
-            CallError::Decode { error, field, why } => {
-                f.write_str(error.unwrap_or("the reply"))?;
-                write!(f, " is not as expected: {why}")?;
-                field.map_or(Ok(()), |field| write!(f, " in field {field}"))
-            }
-            CallError::Connection(error) => error.fmt(f),
-        }
-    }
-}
-
-impl<E: fmt::Debug, T: fmt::Debug + fmt::Display> core::error::Error for CallError<'_, E, T> {}
 
 /// The state of one connection to a service. It reads and writes nothing: a driver sends what is
 /// [`pending`](Self::pending) and gives it what was received.

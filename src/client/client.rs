@@ -1,0 +1,486 @@
+//! A connection to a service, blocking.
+
+use core::marker::PhantomData;
+
+use embedded_io::{ErrorType, Read, Write};
+use serde::Serialize;
+
+use super::{CallError, Session, read_reply};
+use crate::error::{EncodeError, Error, Misuse};
+use crate::io::{fill, is_closed, send_pending, write};
+use crate::json::Raw;
+use crate::message::{Mode, Reply};
+use crate::method::{Method, NoError, full_name};
+use crate::varlink_service::GetInterfaceDescription;
+
+/// A connection to a service, blocking.
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # #[cfg(all(feature = "unix", target_os = "linux"))] {
+/// use nullink::service::GetInterfaceDescription;
+/// use nullink::{Client, unix};
+///
+/// let (mut receive, mut send) = ([0; 4096], [0; 256]);
+/// let stream = unix::Stream::connect("/run/org.example.ftl")?;
+/// let mut client = Client::new(stream, &mut receive, &mut send);
+///
+/// match client.call(&GetInterfaceDescription { interface: "org.example.ftl" }) {
+///     Ok(reply) => println!("{}", reply.description),
+///     Err(error) => println!("{error}"),
+/// }
+/// # }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Several calls can be under way: [`queue`](Self::queue) them, then [`receive`](Self::receive)
+/// their replies in the same order.
+///
+/// What a reply borrows lies in the receive buffer, and has to be done with before the next call.
+#[derive(Debug)]
+pub struct Client<'b, S> {
+    stream: S,
+    session: Session<'b>,
+}
+
+/// Why a call of the method `M` over the stream `S` has failed.
+pub type CallErrorOf<'r, M, S> = CallError<'r, <M as Method>::Error<'r>, <S as ErrorType>::Error>;
+
+/// What a call of the method `M` over the stream `S` comes to.
+pub type CallResult<'r, M, S> = Result<<M as Method>::Output<'r>, CallErrorOf<'r, M, S>>;
+
+impl<'b, S: Read + Write> Client<'b, S> {
+    /// A new connection.
+    ///
+    /// `receive` has to hold the longest reply and its NUL, `send` the longest call and its NUL,
+    /// or all that are to be queued at once.
+    pub fn new(stream: S, receive: &'b mut [u8], send: &'b mut [u8]) -> Self {
+        Client {
+            stream,
+            session: Session::new(receive, send),
+        }
+    }
+
+    /// Begins on a line that nobody can close, such as a [device](crate::Address::Device): what is
+    /// still under way to an earlier client, a part of a reply or many of them, is thrown away.
+    ///
+    /// Two NULs say that there is a new client: the first ends what was left half-sent, which may
+    /// have been a call but for that NUL; the second, an empty message, is the beginning. What comes
+    /// is the new client's from the answer to its first call on, which is one that nobody else makes:
+    /// for the definition of the interface `nonce`, which the service does not have. It is to be
+    /// another one each time.
+    ///
+    /// The receive buffer has to hold that answer, `nonce` and some 100 bytes: a longer one is thrown
+    /// away with all else, and never comes again.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such answer: [`Error::TooLong`] if a megabyte comes before it. A line does not
+    /// end, so a client that does not want to wait for ever has set a
+    /// [timeout](crate::unix::Timeouts).
+    ///
+    /// ```
+    /// # use nullink::{Client, Duplex};
+    /// # let mut calls = [0; 256];
+    /// let line = b"rs\":{\"i\":6}}\0{\"continues\":true,\"parameters\":{\"i\":7}}\0{\"error\":\
+    ///     \"org.varlink.service.InterfaceNotFound\",\"parameters\":{\"interface\":\"org.example.n4711\"}}\0";
+    /// # let line = Duplex { reader: &line[..], writer: &mut calls[..] };
+    /// # let (mut receive, mut send) = ([0; 256], [0; 256]);
+    /// let mut client = Client::new(line, &mut receive, &mut send);
+    /// assert_eq!(client.begin_anew("org.example.n4711"), Ok(()));
+    /// ```
+    pub fn begin_anew(&mut self, nonce: &str) -> Result<(), Error<S::Error>> {
+        let call = GetInterfaceDescription { interface: nonce };
+        self.begin(full_name::<GetInterfaceDescription>(), Mode::Simple, &call)?;
+        let begun = write(&mut self.stream, &[0, 0]);
+        begun.inspect_err(|_| self.session.fail())?;
+        self.flush()?;
+        let mut left = STALE;
+        let answered = loop {
+            match self.session.has_no_interface(nonce) {
+                Ok(false) if left == 0 => break Err(Error::TooLong),
+                Ok(false) => {}
+                Ok(true) => return Ok(()),
+                Err(error) => break Err(error.over()),
+            }
+            match fill(&mut self.stream, &mut self.session, left) {
+                Ok(count) => left = left.saturating_sub(count),
+                Err(error) => break Err(error),
+            }
+        };
+        self.session.fail();
+        answered
+    }
+
+    /// Calls a method and waits for its reply.
+    ///
+    /// # Errors
+    ///
+    /// The error that the service answers with, or why there is no answer.
+    pub fn call<M: Method>(&mut self, method: &M) -> CallResult<'_, M, S> {
+        self.begin(full_name::<M>(), Mode::Simple, method)?;
+        self.receive::<M>()
+    }
+
+    /// Calls a method that may reply many times.
+    ///
+    /// ```
+    /// # use nullink::client::{Method, NoError};
+    /// # use nullink::{Client, Duplex};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Serialize)] struct Count { n: u32 }
+    /// # #[derive(Deserialize)] struct Counted { i: u32 }
+    /// # impl Method for Count {
+    /// #     const NAME: &'static str = "org.example.t.Count";
+    /// #     type Output<'r> = Counted;
+    /// #     type Error<'r> = NoError;
+    /// # }
+    /// # let mut call = [0; 99];
+    /// # let reply = b"{\"continues\":true,\"parameters\":{\"i\":0}}\0{\"parameters\":{\"i\":1}}\0";
+    /// # let stream = Duplex { reader: &reply[..], writer: &mut call[..] };
+    /// # let (mut receive, mut send) = ([0; 99], [0; 99]);
+    /// # let mut client = Client::new(stream, &mut receive, &mut send);
+    /// let mut replies = client.more(&Count { n: 2 }).map_err(|error| error.to_string())?;
+    /// let mut sum = 0;
+    /// while let Some(reply) = replies.next().map_err(|error| error.to_string())? {
+    ///     sum += reply.i;
+    /// }
+    /// assert_eq!(sum, 1);
+    /// # Ok::<(), String>(())
+    /// ```
+    ///
+    /// Until all replies have been received, the connection can be used for nothing else.
+    ///
+    /// # Errors
+    ///
+    /// If the call could not be sent. The service's errors come where its replies come.
+    pub fn more<M: Method>(
+        &mut self,
+        method: &M,
+    ) -> Result<Replies<'_, 'b, S, M>, CallErrorOf<'static, M, S>> {
+        self.begin(full_name::<M>(), Mode::More, method)?;
+        match self.flush() {
+            // The service is gone. What it has sent before may say why.
+            Err(error) if is_closed(&error) => {}
+            sent => sent?,
+        }
+        Ok(self.replies()?)
+    }
+
+    /// Calls a method and does not want to know what comes of it.
+    ///
+    /// # Errors
+    ///
+    /// If the call could not be sent.
+    pub fn oneway<M: Method>(&mut self, method: &M) -> Result<(), Error<S::Error>> {
+        self.write(full_name::<M>(), Mode::Oneway, method)?;
+        self.flush()
+    }
+
+    /// Calls a method that takes over the connection. After its reply,
+    /// [`into_parts`](Self::into_parts) gives the stream back, for the other protocol.
+    ///
+    /// The reply is read byte by byte, so that nothing beyond it is: UAPI.20, "`upgrade`".
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call). If the service answers with an error, the connection is still a
+    /// Varlink connection.
+    pub fn upgrade<M: Method>(&mut self, method: &M) -> CallResult<'_, M, S> {
+        self.begin(full_name::<M>(), Mode::Upgrade, method)?;
+        self.receive::<M>()
+    }
+
+    /// Calls a method by its name, with parameters that are JSON already. An error that the
+    /// service answers with is a reply here.
+    ///
+    /// # Errors
+    ///
+    /// If there is no reply.
+    ///
+    /// ```
+    /// # use nullink::{Client, Duplex, json::Raw};
+    /// # let mut call = [0; 99];
+    /// # let reply = b"{\"parameters\":{\"pong\":\"hello\"}}\0";
+    /// # let stream = Duplex { reader: &reply[..], writer: &mut call[..] };
+    /// # let (mut receive, mut send) = ([0; 99], [0; 99]);
+    /// let mut client = Client::new(stream, &mut receive, &mut send);
+    /// let parameters = Raw::new(r#"{"ping":"hello"}"#)?;
+    /// let reply = client.call_raw("org.example.ping.Ping", parameters)?;
+    /// assert_eq!(reply.error(), None);
+    /// assert_eq!(reply.parameters().as_str(), r#"{"pong":"hello"}"#);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn call_raw(
+        &mut self,
+        method: &str,
+        parameters: Raw<'_>,
+    ) -> Result<Reply<'_>, Error<S::Error>> {
+        self.begin(method, Mode::Simple, &parameters)?;
+        self.receive_raw()
+    }
+
+    /// Asks for the definition of an interface, which can be longer than the receive buffer: it is
+    /// given to `piece` in as many pieces as it takes.
+    ///
+    /// What `piece` has been given is worth nothing if this fails in the end.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call); and [`Error::TooLong`], if the definition is longer than `limit`
+    /// bytes and the receive buffer together. systemd's longest has some 80,000.
+    ///
+    /// ```
+    /// # use nullink::{Client, Duplex};
+    /// # let mut call = [0; 128];
+    /// # let reply = b"{\"parameters\":{\"description\":\"interface org.example.ftl\\nerror No ()\\n\"}}\0";
+    /// # let stream = Duplex { reader: &reply[..], writer: &mut call[..] };
+    /// # let (mut receive, mut send) = ([0; 48], [0; 128]);
+    /// let mut client = Client::new(stream, &mut receive, &mut send);
+    /// let mut lines = 0;
+    /// client.describe("org.example.ftl", 1 << 20, |piece| lines += piece.matches('\n').count())
+    ///     .map_err(|error| error.to_string())?;
+    /// assert_eq!(lines, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn describe(
+        &mut self,
+        interface: &str,
+        limit: usize,
+        mut piece: impl FnMut(&str),
+    ) -> Result<(), CallError<'_, NoError, S::Error>> {
+        let call = GetInterfaceDescription { interface };
+        self.begin(full_name::<GetInterfaceDescription>(), Mode::Simple, &call)?;
+        let mut taken = 0_usize;
+        self.wait(usize::MAX, |session| {
+            // (What is not taken leaves no room, and the reply is too long then.)
+            if !session.spare().is_empty() || taken >= limit {
+                return Ok(());
+            }
+            let take = session.take_description(&mut |text| {
+                taken = taken.saturating_add(text.len());
+                piece(text);
+            });
+            take.map(drop)
+        })?;
+        let reply = self.session.receive().map_err(Error::over)?;
+        let reply = read_reply::<GetInterfaceDescription>(reply).map_err(CallError::over)?;
+        if !reply.description.is_empty() {
+            piece(reply.description);
+        }
+        Ok(())
+    }
+
+    /// Writes a call behind those that are queued, and sends nothing yet:
+    /// [`flush`](Self::flush), and everything that waits for a reply, sends them all at once.
+    ///
+    /// All that is queued is sent before anything is received. A service that can't get rid of its
+    /// replies meanwhile stops reading: with calls and replies that are longer, together, than
+    /// what the stream holds, both would wait for ever (on a Unix socket that is some 200
+    /// kilobytes; and see [`Timeouts::send`](crate::unix::Timeouts::send)).
+    ///
+    /// # Errors
+    ///
+    /// If it does not fit behind the others ([`EncodeError::Full`]), or
+    /// can't wait behind them.
+    ///
+    /// ```
+    /// # use nullink::service::GetInterfaceDescription;
+    /// # use nullink::{Client, Duplex, Mode};
+    /// # let mut calls = [0; 256];
+    /// # let replies = b"{\"parameters\":{\"description\":\"1\"}}\0{\"parameters\":{\"description\":\"2\"}}\0";
+    /// # let stream = Duplex { reader: &replies[..], writer: &mut calls[..] };
+    /// # let (mut receive, mut send) = ([0; 99], [0; 256]);
+    /// # let mut client = Client::new(stream, &mut receive, &mut send);
+    /// client.queue(&GetInterfaceDescription { interface: "a.b" }, Mode::Simple)?;
+    /// client.queue(&GetInterfaceDescription { interface: "c.d" }, Mode::Simple)?;
+    /// for _ in 0..2 {
+    ///     match client.receive::<GetInterfaceDescription>() {
+    ///         Ok(reply) => println!("{}", reply.description),
+    ///         Err(error) => println!("{error}"),
+    ///     }
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn queue<M: Method>(&mut self, method: &M, mode: Mode) -> Result<(), Error<S::Error>> {
+        let queued = self.session.queue(full_name::<M>(), mode, method);
+        queued.map_err(Error::over)
+    }
+
+    /// The same for a call by its name, with parameters that are JSON already.
+    ///
+    /// # Errors
+    ///
+    /// As [`queue`](Self::queue), and if `method` is not the full name of a method.
+    pub fn queue_raw(
+        &mut self,
+        method: &str,
+        mode: Mode,
+        parameters: Raw<'_>,
+    ) -> Result<(), Error<S::Error>> {
+        let queued = self.session.queue(method, mode, &parameters);
+        queued.map_err(Error::over)
+    }
+
+    /// Sends what is queued.
+    ///
+    /// # Errors
+    ///
+    /// If the stream fails.
+    pub fn flush(&mut self) -> Result<(), Error<S::Error>> {
+        self.session.next_mode()?;
+        let sent = send_pending(&mut self.stream, &mut self.session);
+        sent.inspect_err(|error| match is_closed(error) {
+            true => self.session.fail_to_send(),
+            false => self.session.fail(),
+        })
+    }
+
+    /// Waits for the reply to the queued call that is next.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call).
+    pub fn receive<M: Method>(&mut self) -> CallResult<'_, M, S> {
+        match self.session.next_mode().map_err(Error::Misuse)? {
+            Some(Mode::More) => Err(Error::Misuse(Misuse::OtherMode).into()),
+            _ => read_reply::<M>(self.receive_raw()?).map_err(CallError::over),
+        }
+    }
+
+    /// Waits for the next reply, whatever it is: to a call that asked for `more`, others follow
+    /// while [`Reply::continues`].
+    ///
+    /// # Errors
+    ///
+    /// If there is none.
+    pub fn receive_raw(&mut self) -> Result<Reply<'_>, Error<S::Error>> {
+        let chunk = match self.session.next_mode()? {
+            None => return Err(Misuse::NothingOutstanding.into()),
+            Some(Mode::Upgrade) => 1,
+            Some(_) => usize::MAX,
+        };
+        self.wait(chunk, |_| Ok(()))?;
+        self.session.receive().map_err(Error::over)
+    }
+
+    /// The replies to the queued call that is next, which has asked for `more`.
+    ///
+    /// # Errors
+    ///
+    /// If it has not.
+    pub fn replies<M: Method>(&mut self) -> Result<Replies<'_, 'b, S, M>, Error<S::Error>> {
+        match self.session.next_mode()? {
+            Some(Mode::More) => Ok(Replies {
+                client: self,
+                ended: false,
+                of: PhantomData,
+            }),
+            Some(_) => Err(Misuse::OtherMode.into()),
+            None => Err(Misuse::NothingOutstanding.into()),
+        }
+    }
+
+    /// The stream below.
+    pub fn stream(&mut self) -> &mut S {
+        &mut self.stream
+    }
+
+    /// The stream below, and what was received from it and belongs to no reply: after an upgrade
+    /// that is nothing, because nothing beyond the reply has been read.
+    pub fn into_parts(self) -> (S, &'b [u8]) {
+        (self.stream, self.session.into_unread())
+    }
+
+    /// The stream below, and the state of the connection.
+    #[cfg(all(feature = "unix", target_os = "linux"))]
+    pub(crate) fn parts(&mut self) -> (&mut S, &mut Session<'b>) {
+        (&mut self.stream, &mut self.session)
+    }
+
+    /// Sends what is queued, and waits for the next reply: at most `chunk` bytes at a time are
+    /// read, each time after `make_room`.
+    fn wait(
+        &mut self,
+        chunk: usize,
+        mut make_room: impl FnMut(&mut Session<'b>) -> Result<(), Error>,
+    ) -> Result<(), Error<S::Error>> {
+        match self.flush() {
+            // The service is gone, but its replies to earlier calls may be there still.
+            Err(error) if is_closed(&error) => {}
+            sent => sent?,
+        }
+        loop {
+            make_room(&mut self.session).map_err(Error::over)?;
+            if self.session.ready().map_err(Error::over)? {
+                return Ok(());
+            }
+            let filled = fill(&mut self.stream, &mut self.session, chunk);
+            filled.inspect_err(|_| self.session.fail())?;
+        }
+    }
+
+    /// Writes a call while no reply is outstanding.
+    pub(crate) fn begin<P: Serialize>(
+        &mut self,
+        method: &str,
+        mode: Mode,
+        parameters: &P,
+    ) -> Result<(), Error<S::Error>> {
+        match self.session.next_mode()? {
+            None => self.write(method, mode, parameters),
+            Some(_) => Err(Misuse::RepliesOutstanding.into()),
+        }
+    }
+
+    /// Writes a call, and sends those that wait before it if they leave it no room.
+    fn write<P: Serialize>(
+        &mut self,
+        method: &str,
+        mode: Mode,
+        parameters: &P,
+    ) -> Result<(), Error<S::Error>> {
+        let queued = self.session.queue(method, mode, parameters);
+        if queued != Err(Error::Encode(EncodeError::Full)) || self.session.pending().is_empty() {
+            return queued.map_err(Error::over);
+        }
+        self.flush()?;
+        let queued = self.session.queue(method, mode, parameters);
+        queued.map_err(Error::over)
+    }
+}
+
+/// How much may still be under way to an earlier client.
+const STALE: usize = 1 << 20;
+
+/// The replies to a call that has asked for `more`: see [`Client::more`].
+///
+/// Until all have been received, the connection can be used for nothing else. A client that wants
+/// no more of them closes it: UAPI.20, "`more`".
+#[derive(Debug)]
+pub struct Replies<'c, 'b, S, M> {
+    client: &'c mut Client<'b, S>,
+    ended: bool,
+    of: PhantomData<fn() -> M>,
+}
+
+impl<S: Read + Write, M: Method> Replies<'_, '_, S, M> {
+    /// Waits for the next reply; None after the last one.
+    ///
+    /// What the reply borrows has to be done with before the next.
+    ///
+    /// # Errors
+    ///
+    /// The error that ends the replies, or why there are no more.
+    #[allow(clippy::should_implement_trait)] // it lends what it returns
+    pub fn next(&mut self) -> Result<Option<M::Output<'_>>, CallErrorOf<'_, M, S>> {
+        if self.ended {
+            return Ok(None);
+        }
+        self.ended = true;
+        let reply = self.client.receive_raw()?;
+        self.ended = !reply.continues();
+        read_reply::<M>(reply).map(Some).map_err(CallError::over)
+    }
+}

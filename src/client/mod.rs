@@ -1,0 +1,15 @@
+//! The client's side: calls that are typed, and the state of one connection.
+//!
+//! [`Session`] knows which calls wait for their replies, bytes in and bytes out; the blocking
+//! [`Client`] moves its bytes over a stream.
+
+#[allow(clippy::module_inception)] // the map of the crate names it so
+mod client;
+mod error;
+mod session;
+
+pub use client::{CallErrorOf, CallResult, Client, Replies};
+pub use error::CallError;
+pub use session::{CALLS, Session, read_reply};
+
+pub use crate::method::{Method, NoError};

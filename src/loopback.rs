@@ -1,0 +1,116 @@
+//! A stream that leads to a service in the same program, for tests.
+
+use core::convert::Infallible;
+
+use embedded_io::{ErrorType, Read, Write};
+
+use crate::service::{self, Service, Step};
+
+/// A stream that leads to a service in the same program: what is written to it are calls, what is
+/// read from it are the replies. With a [`Client`] over it, a service is tested without a socket.
+///
+/// There is no peer, there are no descriptors, and nobody can wait for what is published (such calls
+/// are answered with `MethodNotImplemented`). For these, a test has a
+/// [`Stream::pair`](crate::unix::Stream::pair): one end for the client, the other for a
+/// [`Server`](crate::server::Server), whose [`step`](crate::server::Server::step)s it makes itself.
+///
+/// A read finds the end where another stream would wait for ever: when no call is left to be
+/// answered. After an upgrade there is nothing to be read. Calls that are sent at once have to fit
+/// into the service's buffer, all but the first of them.
+///
+/// ```
+/// use nullink::client::CallError;
+/// use nullink::Loopback;
+/// use nullink::service::{GetInterfaceDescription, ServiceError};
+/// # use nullink::service::{Info, Outcome, Refusal, Responder, Service};
+/// # use nullink::{Call, Client, Interface};
+/// # struct Nothing;
+/// # impl Service for Nothing {
+/// #     type Cursor = ();
+/// #     const INTERFACES: &'static [Interface] = &[];
+/// #     fn info(&self) -> Info<'_> { Info { vendor: "Example", ..Info::default() } }
+/// #     fn call<'c>(&mut self, _: Call<'c>, _: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
+/// #         Err(Refusal::MethodNotFound)
+/// #     }
+/// # }
+/// # let service = Nothing;
+///
+/// let (mut a, mut b, mut c, mut d) = ([0; 4096], [0; 4096], [0; 4096], [0; 4096]);
+/// let stream = Loopback::new(service, &mut a, &mut b);
+/// let mut client = Client::new(stream, &mut c, &mut d);
+/// assert_eq!(
+///     client.call(&GetInterfaceDescription { interface: "a.b" }),
+///     Err(CallError::Service(ServiceError::InterfaceNotFound { interface: "a.b" })),
+/// );
+/// ```
+#[derive(Debug)]
+pub struct Loopback<'b, S: Service> {
+    service: S,
+    session: service::Session<'b, S::Cursor>,
+    /// The service takes nothing more.
+    ended: bool,
+}
+
+impl<'b, S: Service> Loopback<'b, S> {
+    /// A connection to a service, with the service's buffers.
+    pub fn new(service: S, receive: &'b mut [u8], send: &'b mut [u8]) -> Self {
+        Loopback {
+            service,
+            session: service::Session::new(receive, send),
+            ended: false,
+        }
+    }
+
+    /// The service.
+    pub fn service(&mut self) -> &mut S {
+        &mut self.service
+    }
+
+    /// Handles the calls that are there, as far as there is room for the replies.
+    fn run(&mut self) {
+        loop {
+            match self.session.step(&mut self.service, None) {
+                Step::Called | Step::Streamed => {}
+                Step::Ended(_) => break self.ended = true,
+                _ => break,
+            }
+        }
+    }
+}
+
+impl<S: Service> ErrorType for Loopback<'_, S> {
+    type Error = Infallible;
+}
+
+impl<S: Service> Read for Loopback<'_, S> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Infallible> {
+        self.run();
+        let pending = self.session.pending();
+        let moved = buffer.iter_mut().zip(pending).map(|(to, from)| *to = *from);
+        let count = moved.count();
+        self.session.sent(count);
+        Ok(count)
+    }
+}
+
+impl<S: Service> Write for Loopback<'_, S> {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
+        self.run();
+        if self.ended {
+            // As on a socket that nobody reads from any more.
+            return Ok(bytes.len());
+        }
+        let spare = self.session.spare().iter_mut();
+        let count = spare.zip(bytes).map(|(to, from)| *to = *from).count();
+        // (None would be the end.)
+        if count > 0 {
+            self.session.received(count);
+        }
+        self.run();
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> Result<(), Infallible> {
+        Ok(())
+    }
+}
