@@ -1,4 +1,5 @@
-//! One call in memory, so and so many times: for a tool that counts instructions.
+//! Calls in memory, or over a server's sockets, a number of times: for a tool that counts
+//! instructions.
 //!
 //! ```sh
 //! cargo bench --bench dispatch -- SCENARIO COUNT
@@ -8,7 +9,7 @@
 
 use std::hint::black_box;
 
-use nullink::service::{Info, Outcome, Refusal, Responder, Service, Session, Step};
+use nullink::service::{Answer, Info, Responder, Service, Session};
 use nullink::{Call, Interface, interface};
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,36 @@ macro_rules! times_16 {
     };
 }
 
+/// A structure of 64 integers: in Rust, and as a field list of a definition.
+macro_rules! integers {
+    ($first:ident $($name:ident)*) => {
+        #[derive(Deserialize)]
+        struct Integers {
+            $first: i64,
+            $($name: i64,)*
+        }
+
+        impl Integers {
+            fn sum(&self) -> i64 {
+                self.$first $(+ self.$name)*
+            }
+        }
+
+        macro_rules! integer_fields {
+            () => {
+                concat!(stringify!($first), ": int" $(, ", ", stringify!($name), ": int")*)
+            };
+        }
+    };
+}
+
+integers! {
+    i00 i01 i02 i03 i04 i05 i06 i07 i10 i11 i12 i13 i14 i15 i16 i17
+    i20 i21 i22 i23 i24 i25 i26 i27 i30 i31 i32 i33 i34 i35 i36 i37
+    i40 i41 i42 i43 i44 i45 i46 i47 i50 i51 i52 i53 i54 i55 i56 i57
+    i60 i61 i62 i63 i64 i65 i66 i67 i70 i71 i72 i73 i74 i75 i76 i77
+}
+
 const BENCH: Interface = interface!(
     text concat!(
         "interface org.example.bench\n",
@@ -33,10 +64,16 @@ const BENCH: Interface = interface!(
         times_16!(": ?int", "f0" "f1" "f2" "f3" "f4" "f5" "f6" "f7" "f8" "f9" "fA" "fB" "fC" "fD" "fE"),
         ", g0: ?int, g1: ?int, g2: ?int, g3: ?int, g4: ?int, g5: ?int, g6: ?int, g7: ?int",
         ", g8: ?int, g9: ?int, gA: ?int, gB: ?int, gC: ?int, gD: ?int, gE: ?int)\n",
+        // As many, of which the last is not nullable.
+        "type Last (first: ?int",
+        times_16!(": ?int", "f0" "f1" "f2" "f3" "f4" "f5" "f6" "f7" "f8" "f9" "fA" "fB" "fC" "fD" "fE"),
+        ", last: int)\n",
         "type Maps (maps: ?[string]Maps, map: ?[string]int)\n",
         "method Ping(ping: string) -> (pong: string)\n",
+        "method Integers(", integer_fields!(), ") -> ()\n",
         "method OneWide(wide: Wide) -> ()\n",
         "method Wides(wides: []Wide) -> ()\n",
+        "method Lasts(lasts: []Last) -> ()\n",
         "method Map(map: [string]int) -> ()\n",
         "method Nested(maps: Maps) -> ()\n",
     )
@@ -45,8 +82,10 @@ const BENCH: Interface = interface!(
 #[derive(Deserialize)]
 enum Methods<'a> {
     Ping { ping: &'a str },
+    Integers(Box<Integers>),
     OneWide {},
     Wides {},
+    Lasts {},
     Map {},
     Nested {},
 }
@@ -60,7 +99,6 @@ struct Pong<'a> {
 struct Bench<const CHECKED: bool>;
 
 impl<const CHECKED: bool> Service for Bench<CHECKED> {
-    type Cursor = ();
     const INTERFACES: &'static [Interface] = &[BENCH];
     const CHECKED: bool = CHECKED;
 
@@ -68,91 +106,227 @@ impl<const CHECKED: bool> Service for Bench<CHECKED> {
         Info::default()
     }
 
-    fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
-        Ok(match call.decode()? {
-            Methods::Ping { ping } => reply.send(&Pong { pong: ping })?,
-            _ => reply.send(&())?,
-        })
+    fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c>) -> Answer<'c> {
+        match call.decode()? {
+            Methods::Ping { ping } => reply.send(&Pong { pong: ping }),
+            Methods::Integers(integers) => {
+                assert_eq!(integers.sum(), 64 * 65 / 2);
+                reply.send(&())
+            }
+            _ => reply.send(&()),
+        }
     }
 }
 
 /// A call of the given size at most, whose parameter is repeated as often as that allows.
-fn fill(method: &str, before: &str, unit: impl Fn(usize) -> String, after: &str) -> Vec<u8> {
+fn fill(
+    size: usize,
+    method: &str,
+    before: &str,
+    unit: impl Fn(usize) -> Option<String>,
+    after: &str,
+) -> Vec<u8> {
     let head = format!("{{\"method\":\"org.example.bench.{method}\",\"parameters\":{{{before}");
     let tail = format!("{after}}}}}\0");
-    let mut call = head;
-    for number in 0.. {
-        let unit = unit(number);
-        if unit.is_empty() || call.len() + unit.len() + tail.len() > 4096 {
+    let room = size - head.len() - tail.len();
+    let mut units = String::new();
+    for unit in (0..).map_while(unit) {
+        if units.len() + unit.len() > room {
             break;
         }
-        call += &unit;
+        units += &unit;
     }
-    let call = call.trim_end_matches(',').to_owned() + &tail;
-    call.into_bytes()
+    (head + units.trim_end_matches(',') + &tail).into_bytes()
 }
 
+/// A call of Ping with 1,024 characters, one in so many of which is escaped.
+fn text(escaped: usize) -> Vec<u8> {
+    let text: String = (0..1024)
+        .map(|n| if n % escaped == 0 { "\\n" } else { "x" })
+        .collect();
+    fill(
+        4096,
+        "Ping",
+        "\"ping\":\"",
+        |n| (n == 0).then(|| text.clone()),
+        "\"",
+    )
+}
+
+/// A map with 64 long keys, which differ at their ends only and fill a call of the given size.
+fn long_keys(size: usize, begin: &str) -> Vec<u8> {
+    let long = "x".repeat(size / 64 - 16);
+    fill(
+        size,
+        "Map",
+        "\"map\":{",
+        |n| Some(format!("\"{begin}{long}{n:02x}\":1,")),
+        "}",
+    )
+}
+
+/// Maps within one another, the innermost of which fills a call of the given size.
+fn maps(size: usize) -> Vec<u8> {
+    let depth = 60;
+    let before = "\"maps\":".to_owned() + &"{\"maps\":{\"a\":".repeat(depth) + "{\"map\":{";
+    let after = "}}".to_owned() + &"}}".repeat(depth);
+    fill(
+        size,
+        "Nested",
+        &before,
+        |n| Some(format!("\"{n:x}\":1,")),
+        &after,
+    )
+}
+
+/// What a call is made of, and nothing else: most of the scenarios are compared with it.
+fn plain(size: usize) -> Vec<u8> {
+    fill(
+        size,
+        "Map",
+        "\"map\":{",
+        |n| Some(format!("\"{n:x}\":1,")),
+        "}",
+    )
+}
+
+const LARGEST: usize = 1 << 16;
+
 fn call(scenario: &str) -> Vec<u8> {
-    let hexadecimal = |number: usize| format!("{number:02X}");
     match scenario {
         "ping" | "ping-unchecked" => {
             b"{\"method\":\"org.example.bench.Ping\",\"parameters\":{\"ping\":\"hello\"}}\0"
                 .to_vec()
         }
+        "text" => text(2000),
+        "text-escaped-10" => text(10),
+        "text-escaped-2" => text(2),
+        "integers" | "integers-unchecked" => fill(
+            4096,
+            "Integers",
+            "",
+            |n| (n < 64).then(|| format!("\"i{n:02o}\":{},", n + 1)),
+            "",
+        ),
         // Each of them is asked for all fields.
-        "empty-structures" => fill("Wides", "\"wides\":[", |_| "{},".to_owned(), "]"),
+        "empty-structures" => fill(4096, "Wides", "\"wides\":[", |_| Some("{},".into()), "]"),
         // A key that is compared with all names, because of its escape.
         "escaped-keys" => fill(
+            4096,
             "OneWide",
             "\"wide\":{",
-            |n| match n {
-                0..240 => format!("\"\\u0066{}\":1,", hexadecimal(n)),
-                _ => String::new(),
-            },
+            |n| (n < 240).then(|| format!("\"\\u0066{n:02X}\":1,")),
             "}",
         ),
         "plain-keys" => fill(
+            4096,
             "OneWide",
             "\"wide\":{",
-            |n| match n {
-                0..240 => format!("\"f{}\":1,", hexadecimal(n)),
-                _ => String::new(),
-            },
+            |n| (n < 240).then(|| format!("\"f{n:02X}\":1,")),
             "}",
         ),
-        "map" => fill("Map", "\"map\":{", |n| format!("\"{n:x}\":1,"), "}"),
-        // Long keys that differ at their ends only.
-        "long-keys" => fill(
-            "Map",
-            "\"map\":{",
-            |n| format!("\"\\u0061{}{n:02x}\":1,", "x".repeat(48)),
+        // Not one key is where it is expected.
+        "reversed-keys" => fill(
+            4096,
+            "OneWide",
+            "\"wide\":{",
+            |n| (n < 240).then(|| format!("\"f{:02X}\":1,", 239 - n)),
             "}",
         ),
-        // Each map is looked through for keys that occur twice, and so is what is in it.
-        "maps" => {
-            let depth = 60;
-            let before = "\"maps\":".to_owned() + &"{\"maps\":{\"a\":".repeat(depth) + "{\"map\":{";
-            let after = "}}".to_owned() + &"}}".repeat(depth);
-            fill("Nested", &before, |n| format!("\"{n:x}\":1,"), &after)
+        "map" => plain(4096),
+        "long-keys" => long_keys(4096, "\\u0061"),
+        "maps" => maps(4096),
+        "large-map" => plain(LARGEST),
+        "large-long-keys" => long_keys(LARGEST, "\\u0061"),
+        "large-maps" => maps(LARGEST),
+        "large-empty-structures" => {
+            fill(LARGEST, "Wides", "\"wides\":[", |_| Some("{},".into()), "]")
         }
+        // Structures of one field that is not nullable, and is the last of many.
+        "large-last-fields" => fill(
+            LARGEST,
+            "Lasts",
+            "\"lasts\":[",
+            |_| Some("{\"last\":1},".into()),
+            "]",
+        ),
         other => panic!("no scenario {other}"),
     }
 }
 
 fn run<const CHECKED: bool>(call: &[u8], count: usize) {
-    let (mut receive, mut send) = ([0; 4096], [0; 4096]);
+    let (mut receive, mut send) = (vec![0; LARGEST], vec![0; 4096]);
     let mut session = Session::new(&mut receive, &mut send);
     let mut service = Bench::<CHECKED>;
     for _ in 0..count {
-        session.spare()[..call.len()].copy_from_slice(black_box(call));
-        session.received(call.len());
-        assert_eq!(session.step(&mut service, None), Step::Called);
-        assert!(
-            !session.pending().starts_with(b"{\"error\""),
-            "{:?}",
-            session.pending()
-        );
-        session.sent(session.pending().len());
+        session.channel().spare()[..call.len()].copy_from_slice(black_box(call));
+        session.channel().received(call.len());
+        assert!(session.step(&mut service));
+        let channel = session.channel();
+        let pending = channel.pending();
+        assert!(!pending.starts_with(b"{\"error\""), "{pending:?}");
+        let count = pending.len();
+        channel.sent(count);
+    }
+}
+
+/// One client of a server, in the same thread.
+#[cfg(all(feature = "unix", target_os = "linux"))]
+mod over_sockets {
+    use std::sync::Mutex;
+
+    use nullink::server::{Server, Slots};
+    use nullink::unix::Stream;
+    use rustix::net::{RecvFlags, SendFlags, recv, send};
+
+    use super::{Bench, call};
+
+    static FEW: Mutex<Slots<8, 16384, 16384>> = Mutex::new(Slots::new());
+    static MANY: Mutex<Slots<1000, 16384, 16384>> = Mutex::new(Slots::new());
+
+    pub fn run(scenario: &str, count: usize) {
+        let mut few = FEW.lock().expect("nobody else has it");
+        let mut many = MANY.lock().expect("nobody else has it");
+        match scenario {
+            "8" => calls(&mut few, 1, 0, count),
+            "8-pipelined" => calls(&mut few, 100, 0, count),
+            "1000" => calls(&mut many, 1, 0, count),
+            "1000-idle" => calls(&mut many, 1, 900, count),
+            other => panic!("no scenario {other}"),
+        }
+    }
+
+    /// Makes calls, a number at a time, while other connections are idle.
+    fn calls<const PLACES: usize>(
+        slots: &mut Slots<PLACES, 16384, 16384>,
+        at_once: usize,
+        idle: usize,
+        count: usize,
+    ) {
+        let (client, service) = Stream::pair().expect("two sockets");
+        let mut server = Server::new(service, slots).expect("a server");
+        let idle: Vec<Stream> = std::iter::repeat_with(|| {
+            let (client, service) = Stream::pair().expect("two sockets");
+            server.adopt(service).expect("a place");
+            client
+        })
+        .take(idle)
+        .collect();
+        let mut service = Bench::<true>;
+        let calls = call("ping").repeat(at_once);
+        let mut replies = vec![0; 1 << 16];
+        while server.try_step(&mut service).expect("no failure").is_some() {}
+        for _ in 0..count {
+            send(&client, &calls, SendFlags::empty()).expect("room");
+            let mut left = at_once;
+            while left > 0 {
+                while server.try_step(&mut service).expect("no failure").is_some() {}
+                let (length, _) =
+                    recv(&client, &mut replies[..], RecvFlags::empty()).expect("some");
+                left -= replies[..length].iter().filter(|byte| **byte == 0).count();
+            }
+        }
+        drop(idle);
     }
 }
 
@@ -164,6 +338,10 @@ fn main() {
         return println!("usage: cargo bench --bench dispatch -- SCENARIO COUNT");
     };
     let count = count.parse().expect("a number");
+    #[cfg(all(feature = "unix", target_os = "linux"))]
+    if let Some(scenario) = scenario.strip_prefix("server-") {
+        return over_sockets::run(scenario, count);
+    }
     let call = call(scenario);
     match scenario.ends_with("unchecked") {
         true => run::<false>(&call, count),

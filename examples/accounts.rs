@@ -29,8 +29,9 @@ use nullink::server::Slots;
 use nullink::unix::{self, Listener};
 use serving::{Source, serve};
 
-/// Room for 8 clients. The reply to GetAll has to fit: a thousand accounts do.
-static SLOTS: Mutex<Slots<8, { 16 * 1024 }, { 256 * 1024 }>> = Mutex::new(Slots::new());
+/// Room for 8 clients. The reply to GetAll has to fit into half of the last number: a thousand
+/// accounts do.
+static SLOTS: Mutex<Slots<8, { 16 * 1024 }, { 512 * 1024 }>> = Mutex::new(Slots::new());
 
 fn main() -> ExitCode {
     match run() {

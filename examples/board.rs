@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use board::{Error, GetState, Lamp, SetLamp, Show, Stop, Watch};
 use nullink::client::CallError;
-use nullink::service::GetInfo;
+use nullink::service::{GetInfo, GetInterfaceDescription};
 use nullink::unix::{Stream, Timeouts};
 use nullink::{Address, Client};
 
@@ -45,7 +45,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         ..Timeouts::default()
     };
     let stream = Stream::connect_to(address, timeouts)?;
-    let (mut receive, mut send) = ([0; 512], [0; 512]);
+    let (mut receive, mut send) = ([0; 4096], [0; 512]);
     let mut client = Client::new(stream, &mut receive, &mut send);
     if let Address::Device(_) = address {
         // Somebody may have gone while it was watched.
@@ -70,12 +70,9 @@ fn show(client: &mut Client<'_, Stream>) -> Result<(), Box<dyn std::error::Error
     let who: Who = info.decode()?;
     println!("{} by {}", who.product, who.vendor);
 
-    let mut description = String::new();
-    client
-        .describe("org.example.board", 1 << 16, |piece| {
-            description += piece;
-        })
-        .map_err(|error| error.to_string())?;
+    let interface = "org.example.board";
+    let found = client.call(&GetInterfaceDescription { interface });
+    let description = found.map_err(|error| error.to_string())?.description;
     println!("description {} bytes", description.len());
 
     for lamp in [Lamp::On, Lamp::Off, Lamp::On] {

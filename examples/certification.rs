@@ -37,8 +37,8 @@ fn main() -> ExitCode {
 
 fn service(address: &str) -> Result<(), Box<dyn std::error::Error>> {
     let listener = Listener::bind_to(Address::parse(address)?, Listener::EVERYBODY)?;
-    let mut slots = Slots::<8, 4096, 4096>::new();
-    Server::new(listener, &mut slots).serve(&mut Certification::default())?;
+    let mut slots = Slots::<8, 4096, 8192>::new();
+    Server::new(listener, &mut slots)?.serve(&mut Certification::default())?;
     Ok(())
 }
 

@@ -9,14 +9,16 @@ mod t;
 
 use std::process::ExitCode;
 use std::sync::Mutex;
+use std::thread;
 
-use nullink::server::{Event, Raw, Server, Slots};
-use nullink::unix::{DESCRIPTORS_MAX, Listener};
-use nullink::{Address, Service};
+use nullink::Address;
+use nullink::embedded_io::{Read, Write};
+use nullink::server::{Event, Server, Slots};
+use nullink::unix::{self, DESCRIPTORS_MAX, Listener, Stream};
 use t::T;
 
 /// 16 clients, and as many descriptors with one message as the system takes.
-static SLOTS: Mutex<Slots<16, { 16 * 1024 }, { 32 * 1024 }, DESCRIPTORS_MAX>> =
+static SLOTS: Mutex<Slots<16, { 16 * 1024 }, { 64 * 1024 }, DESCRIPTORS_MAX>> =
     Mutex::new(Slots::new());
 
 fn main() -> ExitCode {
@@ -40,30 +42,25 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let mut service = T {
         scratch: &mut scratch,
     };
-    let mut server = Server::new(listener, &mut slots);
+    let mut server = Server::new(listener, &mut slots)?;
     loop {
-        if let Event::Upgraded(connection, _) | Event::Raw(connection) =
-            server.serve(&mut service)?
-            && let Some(raw) = server.raw(connection)
+        if let Event::Upgraded(connection, _) = server.serve(&mut service)?
+            && let Some((stream, unread)) = server.take(connection)
         {
-            echo(raw);
+            let unread = unread.to_vec();
+            thread::spawn(move || echo(stream, &unread));
         }
     }
 }
 
-/// Pipe: every byte comes back, as far as there is room for it, until the client has no more.
-fn echo<const N: usize>(mut raw: Raw<'_, '_, <T<'_> as Service>::Cursor, N>) {
-    let mut chunk = [0; 1024];
+/// Pipe: every byte comes back, until the client has no more.
+fn echo(mut stream: Stream, unread: &[u8]) -> Result<(), unix::Error> {
+    stream.write_all(unread)?;
+    let mut buffer = [0; 1024];
     loop {
-        let count = raw.unread().len().min(chunk.len());
-        chunk[..count].copy_from_slice(&raw.unread()[..count]);
-        let written = raw.write(&chunk[..count]);
-        raw.consume(written);
-        if written == 0 {
-            break;
+        match stream.read(&mut buffer)? {
+            0 => return Ok(()),
+            count => stream.write_all(&buffer[..count])?,
         }
-    }
-    if raw.has_ended() && raw.unread().is_empty() {
-        raw.finish();
     }
 }

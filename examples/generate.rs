@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use nullink::idl::{Definition, Entry, size};
+use nullink::tools;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -30,7 +31,7 @@ fn generate(file: &str, path: Option<&str>) -> Result<(), String> {
     let definition =
         Definition::parse(&text, &mut table).map_err(|error| format!("{file}:{error}"))?;
     let beside = Path::new(file).file_name().and_then(|name| name.to_str());
-    let module = definition.rust().path(path.or(beside).unwrap_or(file));
+    let module = tools::generate(&definition, path.or(beside).unwrap_or(file));
     let mut out = std::io::stdout().lock();
     write!(out, "{module}").map_err(|error| format!("standard output: {error}"))
 }

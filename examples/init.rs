@@ -2,7 +2,7 @@
 //! and on the devices that the kernel's command line names (`nullink.device=/dev/hvc0`). As /init it
 //! has to be static: `tests/freestanding` builds it without libc, and `tests/boot/run.sh` boots it.
 //!
-//! It can be tried without a virtual machine. What only a first program may do is refused then:
+//! It can be tried without a virtual machine, and refuses then what only a first program may do:
 //!
 //! ```sh
 //! cargo run --example init -- --serve unix:/tmp/boot
@@ -42,13 +42,13 @@ use boot::{
 };
 use init::Room;
 use nullink::client::{CallError, Method};
-use nullink::server::Slots;
 use nullink::service::GetInfo;
 use nullink::unix::{self, Stream, Timeouts};
 use nullink::{Address, Client};
 use rustix::io::Errno;
 
-static ROOM: Mutex<Room> = Mutex::new(Slots::new());
+/// The memory of the program. No page of it is there before it is used.
+static ROOM: Mutex<Room> = Mutex::new(Room::new());
 
 const SYSTEM: System = System {
     clock: unix::monotonic,
@@ -65,7 +65,7 @@ fn command(wanted: &kernel::Command) -> Command {
         .strings()
         .map(|text| OsStr::from_bytes(text.to_bytes()));
     let mut command = Command::new(strings.next().unwrap_or_default());
-    // (As without libc: no environment, and what it sends to its group is not for others.)
+    // No environment, as without libc.
     command.args(strings).env_clear();
     command
 }
@@ -92,7 +92,7 @@ usage: init                             as the first program
 
 fn main() -> ExitCode {
     if std::process::id() == 1 {
-        init::run_first(SYSTEM, &mut ROOM.lock().expect("nobody else has it"));
+        init::run_first(SYSTEM, &mut ROOM.lock().expect("this is the only thread"));
     }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(|argument| &argument[..]).collect();
@@ -114,18 +114,18 @@ fn main() -> ExitCode {
 type Failed = Box<dyn std::error::Error>;
 
 fn serve(address: &str) -> Result<(), Failed> {
-    let mut room = ROOM.lock().expect("nobody else has it");
+    let mut room = ROOM.lock().expect("this is the only thread");
     Ok(init::run_at(Address::parse(address)?, SYSTEM, &mut room)?)
 }
 
-/// What a client says. With `line`, the address is a socket that leads to a device.
+/// Makes a client's call. With `line`, the address is a socket that leads to a device.
 fn call(address: &str, line: bool, command: &[&str]) -> Result<(), Failed> {
     let address = Address::parse(address)?;
     let stream = Stream::connect_to(address, Timeouts::default())?;
     let (mut receive, mut send) = ([0; monitor::REPLY], [0; 2048]);
     let client = &mut Client::new(stream, &mut receive, &mut send);
     if line || matches!(address, Address::Device(_)) {
-        // Somebody may have gone in the middle of something.
+        // The client before may have left half a message, and replies that it has not read.
         let nonce = format!("org.example.n{}x{}", std::process::id(), unix::monotonic());
         client.begin_anew(&nonce)?;
     }
@@ -231,7 +231,7 @@ fn show(progress: &boot::Progress<'_>) {
     );
 }
 
-/// A call with nothing to be shown.
+/// Makes a call whose reply is empty.
 fn does<M>(client: &mut Client<'_, Stream>, call: &M) -> Result<(), String>
 where
     M: for<'r> Method<Output<'r> = (), Error<'r> = boot::Error<'r>> + serde::Serialize,
@@ -256,7 +256,7 @@ fn start(client: &mut Client<'_, Stream>, path: &str, arguments: &[&str]) -> Res
     Ok(())
 }
 
-/// An error as a text. It borrows from the client's buffer.
+/// Copies the text of an error, which borrows from the client's buffer.
 fn text<E: core::fmt::Debug, T: core::fmt::Display>(error: CallError<'_, E, T>) -> String {
     match error {
         CallError::Method(error) => format!("{error:?}"),

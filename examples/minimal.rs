@@ -1,10 +1,9 @@
 //! The README's service and client: `minimal serve` is the service, `minimal TEXT` the client.
 
-use nullink::client::{CallError, Method};
+use nullink::client::CallError;
 use nullink::server::{Server, Slots};
-use nullink::service::{Info, Outcome, Refusal, Responder, Service};
 use nullink::unix::{self, Listener, Stream};
-use nullink::{Call, Client, Interface, interface};
+use nullink::{Answer, Call, Client, Info, Interface, Method, Responder, Service, interface};
 use serde::{Deserialize, Serialize};
 
 const PING: Interface = interface!("org.example.ping.varlink");
@@ -37,7 +36,6 @@ enum Error {
 struct Pinger;
 
 impl Service for Pinger {
-    type Cursor = ();
     const INTERFACES: &'static [Interface] = &[PING];
 
     fn info(&self) -> Info<'_> {
@@ -49,13 +47,13 @@ impl Service for Pinger {
         }
     }
 
-    fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
+    fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c>) -> Answer<'c> {
         // `?` answers what is unknown, missing or ill-typed with the standard error.
         let Methods::Ping(Ping { ping }) = call.decode()?;
-        Ok(match ping {
-            "" => reply.error(&Error::Silence)?,
-            pong => reply.send(&Pong { pong })?,
-        })
+        match ping {
+            "" => reply.error(&Error::Silence),
+            pong => reply.send(&Pong { pong }),
+        }
     }
 
     // Why a connection has ended, if it is anybody's fault: what is worth a line in a log.
@@ -65,8 +63,8 @@ impl Service for Pinger {
 }
 
 fn serve() -> Result<(), unix::Error> {
-    let mut slots = Slots::<8, 4096, 4096>::new(); // 8 clients at once, 4 KiB each way
-    Server::new(Listener::bind(SOCKET)?, &mut slots).serve(&mut Pinger)?;
+    let mut slots = Slots::<8, 4096, 8192>::new(); // 8 clients at once, 4 KiB for a call and a reply
+    Server::new(Listener::bind(SOCKET)?, &mut slots)?.serve(&mut Pinger)?;
     Ok(())
 }
 
@@ -99,7 +97,7 @@ fn main() -> Result<(), unix::Error> {
 #[cfg(test)]
 mod tests {
     use nullink::Loopback;
-    use nullink::idl::{self, Breaks};
+    use nullink::tools::{self, Breaks};
 
     use super::*;
 
@@ -114,7 +112,7 @@ mod tests {
 
     #[test]
     fn the_types_say_the_same_as_the_definition() {
-        nullink::contract(&PING, |types| {
+        tools::contract(&PING, |types| {
             types.methods::<Methods>().call::<Ping>().errors::<Error>()
         })
         .unwrap();
@@ -123,6 +121,6 @@ mod tests {
     #[test]
     fn clients_of_what_was_released_can_still_call() {
         const RELEASED: Interface = interface!("released/org.example.ping.varlink");
-        idl::compatible(&RELEASED, &PING, Breaks::Callers).unwrap();
+        tools::compatible(&RELEASED, &PING, Breaks::Callers).unwrap();
     }
 }

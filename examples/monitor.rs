@@ -1,11 +1,11 @@
-//! org.example.uevents, the kernel's uevents for everyone who wants to know, before udev is there:
+//! org.example.uevents, the kernel's uevents for every client that asks, before udev is there:
 //!
 //! ```sh
 //! cargo run --example monitor unix:/tmp/uevents
 //! cargo run --example monitor -- --follow unix:/tmp/uevents [SUBSYSTEM]
 //! ```
 //!
-//! If it is started with a socket, it serves that, and needs no address.
+//! If it is started with a socket, it serves that and needs no address.
 
 #[path = "shared/monitor.rs"]
 mod monitor;
@@ -18,9 +18,8 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use monitor::{CLIENTS, REPLY, Subscribe};
+use monitor::{REPLY, Room, Subscribe};
 use nullink::activation::Activated;
-use nullink::server::Slots;
 use nullink::unix::{self, Listener, Stream};
 use nullink::{Address, Client};
 
@@ -48,18 +47,18 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
                 None,
             )
         }
-        // Whoever has started it will do so again, and nobody who listens misses anything.
+        // Its socket starts it again, and no client misses anything.
         ([], Some(activated)) => serve(activated, Some(Duration::from_secs(1))),
         _ => Err("usage: monitor ADDRESS, or monitor --follow ADDRESS [SUBSYSTEM]".into()),
     }
 }
 
-/// The memory of the server, which is none before it is used.
-static SLOTS: Mutex<Slots<CLIENTS, 1024, REPLY>> = Mutex::new(Slots::new());
+/// The memory of the program. No page of it is there before it is used.
+static ROOM: Mutex<Room> = Mutex::new(Room::new());
 
 fn serve(source: Activated, exit: Option<Duration>) -> Result<(), Box<dyn std::error::Error>> {
-    let mut slots = SLOTS.lock().expect("nobody else has it");
-    Ok(monitor::serve(source, exit, unix::monotonic, &mut slots)?)
+    let mut room = ROOM.lock().expect("this is the only thread");
+    Ok(monitor::serve(source, exit, unix::monotonic, &mut room)?)
 }
 
 fn follow(address: &str, subsystem: Option<&str>) -> Result<(), Box<dyn std::error::Error>> {

@@ -11,9 +11,9 @@ use std::thread;
 use std::time::Duration;
 
 use nullink::json::Raw;
-use nullink::relay::{Policy, Refusal, Side, Verdict};
+use nullink::relay::{Policy, Side, Verdict};
 use nullink::unix::{Listener, Stream, Timeouts, relay};
-use nullink::{Address, Call, Reply, name};
+use nullink::{Address, Call, Refusal, Reply, name};
 
 const USAGE: &str = "usage: proxy [--deny INTERFACE] [--rename INTERFACE=INTERFACE] LISTEN-ADDRESS TARGET-ADDRESS
   --deny    calls of the interface are not let through; nor is any upgrade, behind which they could hide

@@ -22,8 +22,9 @@ use nullink::unix::{Listener, Stream};
 use nullink::{Client, Mode};
 use wire::{BLUE, BOLD, Colors, Tap};
 
-/// Room for 4 clients. The reply to GetAll has to fit: a thousand accounts do.
-static SLOTS: Mutex<Slots<4, 4096, { 256 * 1024 }>> = Mutex::new(Slots::new());
+/// Room for 4 clients. The reply to GetAll has to fit into half of the last number: a thousand
+/// accounts do.
+static SLOTS: Mutex<Slots<4, 4096, { 512 * 1024 }>> = Mutex::new(Slots::new());
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let directory = Directory::new()?;
@@ -41,7 +42,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let group = fs::read("/etc/group").unwrap_or_default();
         let mut slots = SLOTS.lock().expect("nobody else has it");
         let mut service = Accounts::new(&passwd, &group);
-        Server::new(listener, &mut slots)
+        Server::new(listener, &mut slots)?
             .serve(&mut service)
             .map(drop)
     });
@@ -54,8 +55,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{}", colors.paint(BLUE, "Who are you?"));
     let info = client.call(&GetInfo).map_err(|error| error.to_string())?;
     println!("  it has the interfaces");
-    for interface in info.items::<&str>("interfaces")? {
-        println!("    {}", interface?);
+    for interface in info.member("interfaces")?.items()? {
+        println!("    {}", interface.decode::<&str>()?);
     }
 
     println!("\n{}", colors.paint(BLUE, "Who is root?"));
@@ -88,8 +89,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     println!("\n{}", colors.paint(BLUE, "Who is there?"));
     let all = client.call(&GetAll).map_err(|error| error.to_string())?;
-    for account in all.items::<Account>("accounts")? {
-        show(&account?);
+    for account in all.member("accounts")?.items()? {
+        show(&account.decode::<Account>()?);
     }
 
     println!(

@@ -20,16 +20,15 @@
 #[allow(dead_code)] // the hooks
 mod process;
 
+use std::convert::Infallible;
 use std::process::{Child, ExitCode};
 use std::time::{Duration, Instant};
 
 use nullink::activation::fd::{AsFd, OwnedFd};
 use nullink::json::List;
-use nullink::server::{self, Event, Slots, TIMERS};
-use nullink::service::{Info, Outcome, Refusal, Responder, Service};
+use nullink::server::{self, Event, Interest, Slots, TIMERS};
 use nullink::unix::{self, Listener};
-use nullink::{Address, Call, Interface, interface};
-use rustix::event::PollFlags;
+use nullink::{Address, Answer, Call, Info, Interface, Responder, Service, interface};
 use rustix::io::{fcntl_dupfd_cloexec, ioctl_fionbio};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use serde::{Deserialize, Serialize};
@@ -38,7 +37,7 @@ type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
 const CLIENTS: usize = 16;
 
-type Server<'b> = server::Server<'b, (), CLIENTS>;
+type Server<'b> = server::Server<'b, Infallible, CLIENTS>;
 
 fn main() -> ExitCode {
     match run() {
@@ -66,8 +65,8 @@ fn run() -> Result<()> {
     let text = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
     let entries = Entry::parse_all(&text).map_err(|error| format!("{file}: {error}"))?;
 
-    let mut slots = Slots::<CLIENTS, 4096, { 16 * 1024 }>::new();
-    let mut server = Server::new(source, &mut slots);
+    let mut slots = Slots::<CLIENTS, 4096, { 32 * 1024 }>::new();
+    let mut server = Server::new(source, &mut slots)?;
     server.set_clock(unix::monotonic);
     let started = entries.iter().filter(|entry| !entry.program.is_empty());
     let mut started: Vec<Started> = started.map(Started::new).collect::<Result<_>>()?;
@@ -159,7 +158,6 @@ impl<'t> Resolver<'t> {
 }
 
 impl Service for Resolver<'_> {
-    type Cursor = ();
     const INTERFACES: &'static [Interface] = &[interface!("shared/org.varlink.resolver.varlink")];
 
     fn info(&self) -> Info<'_> {
@@ -171,8 +169,8 @@ impl Service for Resolver<'_> {
         }
     }
 
-    fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
-        Ok(match call.decode()? {
+    fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c>) -> Answer<'c> {
+        match call.decode()? {
             Methods::GetInfo => {
                 let Info {
                     vendor,
@@ -187,24 +185,24 @@ impl Service for Resolver<'_> {
                     version,
                     url,
                     interfaces,
-                })?
+                })
             }
             Methods::Resolve { interface } => {
                 let found = self.all().find(|(other, _)| *other == interface);
                 let found = found.map(|(_, address)| Resolved { address });
-                reply.result(&found.ok_or(Error::InterfaceNotFound { interface }))?
+                reply.result(&found.ok_or(Error::InterfaceNotFound { interface }))
             }
-        })
+        }
     }
 }
 
 /// A service that is started when somebody connects.
 struct Started<'t> {
     entry: &'t Entry<'t>,
-    /// What it listens on, unless the server watches that.
-    socket: Option<OwnedFd>,
-    /// Its process, which the server watches then.
-    process: Option<Child>,
+    /// What it listens on. The server watches it while there is no process.
+    socket: OwnedFd,
+    /// Its process, and the pidfd that the server watches then.
+    process: Option<(Child, OwnedFd)>,
     began: Instant,
     /// How often it has ended at once, one time after the other.
     failures: u32,
@@ -227,7 +225,7 @@ impl<'t> Started<'t> {
         let socket = fcntl_dupfd_cloexec(socket, 0).map_err(unix::Error::from)?;
         Ok(Started {
             entry,
-            socket: Some(socket),
+            socket,
             process: None,
             began: Instant::now(),
             failures: 0,
@@ -236,30 +234,30 @@ impl<'t> Started<'t> {
 
     /// Waits for somebody to connect.
     fn listen(&mut self, server: &mut Server, number: u32) -> Result<()> {
-        match self.socket.take() {
-            Some(socket) => Ok(server.watch(socket, PollFlags::IN, number)?),
-            None => Ok(()),
-        }
+        Ok(server.watch(&self.socket, Interest::Readable, number)?)
     }
 
     /// Somebody has connected; or the process has ended.
     fn ready(&mut self, server: &mut Server, number: u32) -> Result<()> {
-        let watched = server.unwatch(number);
         let name = self.entry.interfaces;
         match self.process.take() {
             None => {
-                self.socket = watched;
+                server.unwatch(&self.socket)?;
                 self.began = Instant::now();
                 match self.start() {
                     Ok((child, pidfd)) => {
                         eprintln!("{name}: started");
-                        self.process = Some(child);
-                        return Ok(server.watch(pidfd, PollFlags::IN, number)?);
+                        server.watch(&pidfd, Interest::Readable, number)?;
+                        self.process = Some((child, pidfd));
+                        return Ok(());
                     }
                     Err(error) => eprintln!("{name}: {error}"),
                 }
             }
-            Some(mut process) => eprintln!("{name}: ended, {}", process.wait()?),
+            Some((mut process, pidfd)) => {
+                server.unwatch(&pidfd)?;
+                eprintln!("{name}: ended, {}", process.wait()?);
+            }
         }
         if self.began.elapsed() >= AT_ONCE {
             self.failures = 0;
@@ -275,10 +273,9 @@ impl<'t> Started<'t> {
     /// Starts the program with its socket.
     fn start(&self) -> Result<(Child, OwnedFd)> {
         let (program, arguments) = self.entry.program.split_first().ok_or("no program")?;
-        let socket = self.socket.as_ref().ok_or("no socket")?;
         // Not every program expects one that does not block; another may have left it so.
-        ioctl_fionbio(socket, false).map_err(unix::Error::from)?;
-        let mut child = process::start(program, arguments, socket.as_fd(), "varlink")?;
+        ioctl_fionbio(&self.socket, false).map_err(unix::Error::from)?;
+        let mut child = process::start(program, arguments, self.socket.as_fd(), "varlink")?;
         let pid = Pid::from_raw(child.id().cast_signed()).ok_or("no process")?;
         match pidfd_open(pid, PidfdFlags::empty()) {
             Ok(pidfd) => Ok((child, pidfd)),

@@ -16,39 +16,126 @@ const fn equal(word: u64, byte: u8) -> u64 {
     less(word ^ each(byte), 1)
 }
 
-/// How many bytes there are before the first that is marked. A NUL always has to be.
-fn count_unmarked(bytes: &[u8], marks: impl Fn(u64) -> u64) -> usize {
+/// Marks bytes that don't stand for themselves in a string of JSON: a quote, a backslash and the
+/// control characters.
+const fn special(word: u64) -> u64 {
+    less(word, 0x20) | equal(word, b'"') | equal(word, b'\\')
+}
+
+/// How many bytes of a word there are before the first that is marked.
+const fn count_before(marks: u64) -> usize {
+    (marks.trailing_zeros() >> 3) as usize
+}
+
+/// Whether a byte is one that [`special`] marks.
+const fn is_special(byte: u8) -> bool {
+    matches!(byte, 0..=0x1f | b'"' | b'\\')
+}
+
+/// How many bytes there are before the first that is marked: in words, and if there is less than a
+/// word, one by one.
+fn count_unmarked(
+    bytes: &[u8],
+    marks: impl Fn(u64) -> u64,
+    is_marked: impl Fn(u8) -> bool,
+) -> usize {
     let mut rest = bytes;
-    loop {
-        let (word, behind) = match rest.split_first_chunk() {
-            Some((word, behind)) => (*word, behind),
-            None => {
-                let mut word = [0; 8];
-                word.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-                (word, [].as_slice())
-            }
-        };
-        let marks = marks(u64::from_le_bytes(word));
+    while let Some((word, behind)) = rest.split_first_chunk() {
+        let marks = marks(u64::from_le_bytes(*word));
         if marks != 0 {
             let before = bytes.len().saturating_sub(rest.len());
-            return before.saturating_add((marks.trailing_zeros() >> 3) as usize);
+            return before.saturating_add(count_before(marks));
         }
         rest = behind;
     }
+    while let [byte, behind @ ..] = rest
+        && !is_marked(*byte)
+    {
+        rest = behind;
+    }
+    bytes.len().saturating_sub(rest.len())
 }
 
 /// Where the first NUL is.
 pub(crate) fn find_nul(bytes: &[u8]) -> Option<usize> {
-    let before = count_unmarked(bytes, |word| equal(word, 0));
+    let before = count_unmarked(bytes, |word| equal(word, 0), |byte| byte == 0);
     (before < bytes.len()).then_some(before)
 }
 
 /// How many bytes at the beginning stand for themselves in a string of JSON: up to a quote, a
 /// backslash or a control character.
 pub(crate) fn count_plain(bytes: &[u8]) -> usize {
-    count_unmarked(bytes, |word| {
-        less(word, 0x20) | equal(word, b'"') | equal(word, b'\\')
-    })
+    count_unmarked(bytes, special, is_special)
+}
+
+/// Copies the bytes at the beginning of `from` that stand for themselves in a string of JSON, as
+/// many as there is room for; returns their number. What is behind them in `to` may change, too.
+pub(crate) fn copy_plain(from: &[u8], to: &mut [u8]) -> usize {
+    let mut count = 0_usize;
+    for (word, place) in from.as_chunks().0.iter().zip(to.as_chunks_mut().0) {
+        *place = *word;
+        let marks = special(u64::from_le_bytes(*word));
+        count = count.saturating_add(count_before(marks));
+        if marks != 0 {
+            return count;
+        }
+    }
+    let rest = from.get(count..).unwrap_or_default();
+    let room = to.get_mut(count..).unwrap_or_default();
+    for (byte, place) in rest.iter().zip(room) {
+        if is_special(*byte) {
+            break;
+        }
+        *place = *byte;
+        count = count.saturating_add(1);
+    }
+    count
+}
+
+/// Moves bytes that stand for themselves in a string of JSON towards the beginning, from one place
+/// to another, up to the first that does not; returns the places behind them.
+pub(crate) fn move_plain(bytes: &mut [u8], from: usize, to: usize) -> (usize, usize) {
+    let (mut from, mut to) = (from, to);
+    while let Some(word) = bytes.get(from..).and_then(<[u8]>::first_chunk).copied()
+        && let Some(place) = bytes.get_mut(to..).and_then(<[u8]>::first_chunk_mut)
+    {
+        let word = u64::from_le_bytes(word);
+        let marks = special(word);
+        // The bytes of the word that are behind the first mark stay what they are at that place:
+        // they may not have been moved yet.
+        let moved = ((marks & marks.wrapping_neg()) >> 7).wrapping_sub(1);
+        let word = word & moved | u64::from_le_bytes(*place) & !moved;
+        *place = word.to_le_bytes();
+        from = from.saturating_add(count_before(marks));
+        to = to.saturating_add(count_before(marks));
+        if marks != 0 {
+            return (from, to);
+        }
+    }
+    while let Some(byte) = bytes.get(from).copied()
+        && !is_special(byte)
+        && let Some(place) = bytes.get_mut(to)
+    {
+        *place = byte;
+        from = from.saturating_add(1);
+        to = to.saturating_add(1);
+    }
+    (from, to)
+}
+
+/// A number that texts seldom share.
+pub(crate) const fn hash(mut bytes: &[u8]) -> u16 {
+    let mut hash = 0;
+    while let [byte, rest @ ..] = bytes {
+        hash = add_to_hash(hash, *byte);
+        bytes = rest;
+    }
+    hash
+}
+
+/// The hash of a text with one more byte.
+pub(crate) const fn add_to_hash(hash: u16, byte: u8) -> u16 {
+    hash.wrapping_mul(31).wrapping_add(byte as u16)
 }
 
 #[cfg(test)]
@@ -72,6 +159,22 @@ mod tests {
                         let special = |byte: &u8| *byte < 0x20 || b"\"\\".contains(byte);
                         let plain = bytes.iter().position(special).unwrap_or(length);
                         assert_eq!(count_plain(&bytes), plain, "{byte} {around}");
+                        let mut copy = vec![0; 20];
+                        assert_eq!(copy_plain(&bytes, &mut copy), plain, "{byte} {around}");
+                        assert_eq!(copy[..plain], bytes[..plain]);
+                        assert_eq!(copy_plain(&bytes, &mut copy[..3]), plain.min(3));
+                        for to in 0..4 {
+                            let from = to + 2;
+                            let mut moved = [b"<---->", &*bytes].concat();
+                            let rest = moved[from..].to_vec();
+                            let count = count_plain(&rest);
+                            assert_eq!(
+                                move_plain(&mut moved, from, to),
+                                (from + count, to + count)
+                            );
+                            assert_eq!(moved[to..to + count], rest[..count]);
+                            assert_eq!(moved[from + count..], rest[count..], "not moved");
+                        }
                     }
                 }
             }

@@ -113,16 +113,18 @@ impl fmt::Display for Violation {
             Violation::MemberType(name) => {
                 write!(f, "the message's member {name} has a wrong type")
             }
-            other => f.write_str(match other {
-                Violation::NotAnObject => "the message is not an object",
-                Violation::UnknownMember => "the message has an unknown member without a dot",
-                Violation::DuplicateMember => "the message has a member twice",
-                Violation::NoMethod => "the call names no method",
-                Violation::Flags => "the call has more than one of oneway, more and upgrade",
-                Violation::Continues => "a reply continues where it must not",
-                Violation::Unasked => "the service has sent what no call has asked for",
-                _ => "the connection was closed inside of a message",
-            }),
+            Violation::NotAnObject => f.write_str("the message is not an object"),
+            Violation::UnknownMember => {
+                f.write_str("the message has an unknown member without a dot")
+            }
+            Violation::DuplicateMember => f.write_str("the message has a member twice"),
+            Violation::NoMethod => f.write_str("the call names no method"),
+            Violation::Flags => {
+                f.write_str("the call has more than one of oneway, more and upgrade")
+            }
+            Violation::Continues => f.write_str("a reply continues where it must not"),
+            Violation::Unasked => f.write_str("the service has sent what no call has asked for"),
+            Violation::Truncated => f.write_str("the connection was closed inside a message"),
         }
     }
 }
@@ -158,55 +160,43 @@ pub enum EncodeError {
     Full,
     /// A float that is NaN or infinite: UAPI.20, "Floating Point Numbers".
     NotFinite,
-    /// A Rust type that has no counterpart in Varlink; it is named here.
-    NoVarlinkType(&'static str),
+    /// Bytes, which Varlink has no type for: a string or a list of integers can hold them.
+    Bytes,
+    /// An integer of 128 bits, which Varlink has no type for.
+    Integer128,
+    /// A variant of an enum that has content: a value of an enumeration is a name.
+    VariantWithContent,
+    /// A map whose keys are not strings.
+    KeyNotAString,
+    /// An error that is not a variant of an enum.
+    NotAnEnum,
     /// Parameters that are neither a struct, a map nor nothing.
     NotAnObject,
     /// A name of a method, or of an error, that is not valid: UAPI.20, "Names".
     Name,
     /// The value's own `Serialize` has given up.
     Custom,
-    /// The client has gone away: there is nobody to write to.
-    Disconnected,
-    /// The client does not read what it was sent, and can't be given what was published:
-    /// [`Lagging::Drop`](crate::service::Lagging::Drop).
-    Lagging,
-    /// A service's answer is not what its definition says. Only debug builds look:
-    /// [`Service::CHECKED`](crate::Service::CHECKED).
-    NotAsDefined {
-        /// How they differ; [`Mismatch::Member`] is an error that the interface does not have.
-        why: Mismatch,
-        /// The top-level field that is, or contains, the cause; None if the definition has none.
-        field: Option<&'static str>,
-        /// Where in the message.
-        offset: usize,
-    },
 }
 
 impl fmt::Display for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            EncodeError::NoVarlinkType(name) => write!(f, "Varlink has no type for {name}"),
-            EncodeError::NotAsDefined { why, field, offset } => {
-                write!(f, "the answer is not as its interface defines it: {why}")?;
-                if let Some(field) = field {
-                    write!(f, " in field {field}")?;
-                }
-                write!(f, " at byte {offset}")
+            EncodeError::Bytes => f.write_str("Varlink has no type for bytes"),
+            EncodeError::Integer128 => f.write_str("Varlink has no type for integers of 128 bits"),
+            EncodeError::VariantWithContent => {
+                f.write_str("Varlink has no type for an enum variant with content")
             }
-            other => f.write_str(match other {
-                EncodeError::Full => {
-                    "the message does not fit: send others first, or use a larger buffer"
-                }
-                EncodeError::NotFinite => "JSON can express neither NaN nor the infinities",
-                EncodeError::NotAnObject => "parameters have to be a struct or a map",
-                EncodeError::Name => {
-                    "not the name of a method or an error: org.example.ftl.Jump is one"
-                }
-                EncodeError::Disconnected => "the client has gone away",
-                EncodeError::Lagging => "the client does not read what it is sent",
-                _ => "the value's own Serialize has failed",
-            }),
+            EncodeError::KeyNotAString => f.write_str("the keys of a map have to be strings"),
+            EncodeError::NotAnEnum => f.write_str("an error has to be a variant of an enum"),
+            EncodeError::Full => f.write_str(
+                "the message does not fit into the send buffer: send others first, or use a larger one",
+            ),
+            EncodeError::NotFinite => f.write_str("JSON has neither NaN nor the infinities"),
+            EncodeError::NotAnObject => f.write_str("parameters have to be a struct or a map"),
+            EncodeError::Name => {
+                f.write_str("not the name of a method or an error: org.example.ftl.Jump is one")
+            }
+            EncodeError::Custom => f.write_str("the value's own Serialize has failed"),
         }
     }
 }
@@ -391,6 +381,16 @@ pub enum Error<T = Infallible> {
     Misuse(Misuse),
     /// The stream takes no more bytes, and gives no reason.
     WriteZero,
+    /// An answer of the service is not as its interface defines it, and was not sent. Only debug
+    /// builds check: [`Service::CHECKED`](crate::Service::CHECKED).
+    NotAsDefined {
+        /// How they differ; [`Mismatch::Member`] is an error that the interface does not have.
+        why: Mismatch,
+        /// The top-level field that is, or contains, the cause; None if the definition has none.
+        field: Option<&'static str>,
+        /// Where in the message, in bytes.
+        offset: usize,
+    },
     /// The stream below has failed. The connection is over.
     Transport(T),
 }
@@ -405,6 +405,9 @@ impl Error {
             Error::Closed => Error::Closed,
             Error::Misuse(misuse) => Error::Misuse(misuse),
             Error::WriteZero => Error::WriteZero,
+            Error::NotAsDefined { why, field, offset } => {
+                Error::NotAsDefined { why, field, offset }
+            }
             Error::Transport(never) => match never {},
         }
     }
@@ -419,6 +422,13 @@ impl<T: fmt::Display> fmt::Display for Error<T> {
             Error::Closed => f.write_str("the service closed the connection before its reply"),
             Error::Misuse(misuse) => misuse.fmt(f),
             Error::WriteZero => f.write_str("the stream takes no more bytes"),
+            Error::NotAsDefined { why, field, offset } => {
+                write!(f, "the answer is not as its interface defines it: {why}")?;
+                if let Some(field) = field {
+                    write!(f, " in field {field}")?;
+                }
+                write!(f, " at byte {offset}")
+            }
             Error::Transport(error) => error.fmt(f),
         }
     }

@@ -8,9 +8,8 @@
 //! A service and a client, with nothing between them but bytes:
 //!
 //! ```
-//! use nullink::client::{self, Method, NoError};
-//! use nullink::service::{self, Info, Outcome, Refusal, Responder, Service, Step};
-//! use nullink::{Call, Interface, Mode, interface};
+//! use nullink::{Answer, Call, Info, Interface, Method, Mode, NoError, Responder, Service};
+//! use nullink::{client, interface, service};
 //! use serde::{Deserialize, Serialize};
 //!
 //! const PING: Interface = interface!(text "
@@ -39,16 +38,15 @@
 //! struct Pinger;
 //!
 //! impl Service for Pinger {
-//!     type Cursor = ();
 //!     const INTERFACES: &'static [Interface] = &[PING];
 //!
 //!     fn info(&self) -> Info<'_> {
 //!         Info { vendor: "Example", product: "Pinger", version: "1", url: "" }
 //!     }
 //!
-//!     fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
+//!     fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c>) -> Answer<'c> {
 //!         match call.decode()? {
-//!             Methods::Ping(Ping { ping }) => Ok(reply.send(&Pong { pong: ping })?),
+//!             Methods::Ping(Ping { ping }) => reply.send(&Pong { pong: ping }),
 //!         }
 //!     }
 //! }
@@ -62,19 +60,19 @@
 //!
 //! // One call, from one session's buffers to the other's and back. On a system, `Client` and
 //! // `serve` do this over a stream.
-//! let (mut a, mut b, mut c, mut d) = ([0; 128], [0; 128], [0; 128], [0; 128]);
+//! let (mut a, mut b, mut c, mut d) = ([0; 128], [0; 128], [0; 128], [0; 256]);
 //! let mut client = client::Session::new(&mut a, &mut b);
 //! let mut service = service::Session::new(&mut c, &mut d);
 //!
 //! client.queue(Ping::NAME, Mode::Simple, &Ping { ping: "\u{1F980}\n" })?;
-//! let bytes = client.pending();
-//! service.spare()[..bytes.len()].copy_from_slice(bytes);
-//! service.received(bytes.len());
+//! let bytes = client.channel().pending();
+//! service.channel().spare()[..bytes.len()].copy_from_slice(bytes);
+//! service.channel().received(bytes.len());
 //!
-//! assert_eq!(service.step(&mut Pinger, None), Step::Called);
-//! let bytes = service.pending();
-//! client.spare()[..bytes.len()].copy_from_slice(bytes);
-//! client.received(bytes.len());
+//! assert!(service.step(&mut Pinger));
+//! let bytes = service.channel().pending();
+//! client.channel().spare()[..bytes.len()].copy_from_slice(bytes);
+//! client.channel().received(bytes.len());
 //!
 //! assert_eq!(client.ready(), Ok(true));
 //! let reply = client::read_reply::<Ping>(client.receive()?).unwrap();
@@ -86,7 +84,7 @@
 //!
 //! | module | what it knows |
 //! |---|---|
-//! | [`contract`](mod@contract) | a test that types say the same as a definition |
+//! | `tools` | definitions compared, formatted, as Rust, and tested against types, with the feature `tools` |
 //! | [`service`] | a service's side: [`Service`], dispatch, exactly one final message |
 //! | [`client`] | a client's side: typed calls, what waits for a reply |
 //! | [`relay`] | two connections joined, with a policy between them |
@@ -95,15 +93,15 @@
 //! | [`activation`] | sockets that a program is started with, with the feature `unix` on Linux |
 //! | [`address`] | where services are: `unix:/run/org.example.ftl` |
 //! | [`message`] | the envelopes: [`Call`], [`Reply`], [`Mode`] |
-//! | [`idl`] | interface definitions: read while compiling, checked, compared |
+//! | [`idl`] | interface definitions: read while compiling, checked |
 //! | [`json`] | JSON: checking, reading in place, writing |
-//! | [`frame`] | bytes and messages |
+//! | [`channel`] | a connection's two buffers |
 //! | [`name`] | what is a name |
 //! | [`peer`] | who is at the other end, and what comes from there besides bytes |
 //! | [`error`](mod@error) | what can go wrong, and who is to blame |
 //!
-//! Each uses those below it only. All but [`server`], [`unix`] and [`activation`] know no operating
-//! system.
+//! Each uses those below it only. All but [`server`], [`unix`], [`activation`] and `tools` know no
+//! operating system.
 //!
 //! # Buffers
 //!
@@ -130,29 +128,23 @@
         clippy::unimplemented
     )
 )]
-// Some of the core serves the server of many connections only.
-#![cfg_attr(
-    not(all(feature = "unix", target_os = "linux")),
-    allow(dead_code, unused_imports)
-)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-#[cfg(test)]
+#[cfg(any(test, feature = "tools"))]
 extern crate std;
 
 #[cfg(all(feature = "unix", target_os = "linux"))]
 pub mod activation;
 pub mod address;
 mod bytes;
+pub mod channel;
 pub mod client;
-pub mod contract;
 mod duplex;
 pub mod error;
-pub mod frame;
 pub mod idl;
 mod io;
 pub mod json;
-mod line;
+pub mod line;
 mod loopback;
 pub mod message;
 mod method;
@@ -163,6 +155,8 @@ mod serve;
 #[cfg(all(feature = "unix", target_os = "linux"))]
 pub mod server;
 pub mod service;
+#[cfg(feature = "tools")]
+pub mod tools;
 #[cfg(all(feature = "unix", target_os = "linux"))]
 pub mod unix;
 pub mod varlink_service;
@@ -172,16 +166,14 @@ pub use embedded_io;
 
 pub use address::Address;
 pub use client::Client;
-pub use contract::contract;
 pub use duplex::{Duplex, DuplexError};
 pub use error::{
     DecodeError, EncodeError, Error, Mismatch, Misuse, Syntax, SyntaxError, TooLong, Violation,
 };
 pub use idl::Interface;
-pub use line::serve_line;
 pub use loopback::Loopback;
 pub use message::{Call, Mode, Reply};
 pub use method::{Method, NoError};
 pub use relay::Relay;
 pub use serve::{End, serve};
-pub use service::Service;
+pub use service::{Answer, Info, Outcome, Refusal, Responder, Service};

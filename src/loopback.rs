@@ -4,13 +4,14 @@ use core::convert::Infallible;
 
 use embedded_io::{ErrorType, Read, Write};
 
-use crate::service::{self, Service, Step};
+use crate::channel::copy;
+use crate::service::{Context, Service, Session, State};
 
 /// A stream that leads to a service in the same program: what is written to it are calls, what is
-/// read from it are the replies. With a [`Client`] over it, a service is tested without a socket.
+/// read from it are the replies. With a [`Client`](crate::Client) over it, a service is tested without a socket.
 ///
-/// There is no peer, there are no descriptors, and nobody can wait for what is published (such calls
-/// are answered with `MethodNotImplemented`). For these, a test has a
+/// There is no peer, there are no descriptors, and no call can be parked: it is answered with
+/// `MethodNotImplemented`. For these, a test has a
 /// [`Stream::pair`](crate::unix::Stream::pair): one end for the client, the other for a
 /// [`Server`](crate::server::Server), whose [`step`](crate::server::Server::step)s it makes itself.
 ///
@@ -22,14 +23,13 @@ use crate::service::{self, Service, Step};
 /// use nullink::client::CallError;
 /// use nullink::Loopback;
 /// use nullink::service::{GetInterfaceDescription, ServiceError};
-/// # use nullink::service::{Info, Outcome, Refusal, Responder, Service};
+/// # use nullink::service::{Answer, Info, Refusal, Responder, Service};
 /// # use nullink::{Call, Client, Interface};
 /// # struct Nothing;
 /// # impl Service for Nothing {
-/// #     type Cursor = ();
 /// #     const INTERFACES: &'static [Interface] = &[];
 /// #     fn info(&self) -> Info<'_> { Info { vendor: "Example", ..Info::default() } }
-/// #     fn call<'c>(&mut self, _: Call<'c>, _: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
+/// #     fn call<'c>(&mut self, _: Call<'c>, _: Responder<'c>) -> Answer<'c> {
 /// #         Err(Refusal::MethodNotFound)
 /// #     }
 /// # }
@@ -44,19 +44,19 @@ use crate::service::{self, Service, Step};
 /// );
 /// ```
 #[derive(Debug)]
-pub struct Loopback<'b, S: Service> {
+pub struct Loopback<'b, S, C = Infallible> {
     service: S,
-    session: service::Session<'b, S::Cursor>,
+    session: Session<'b, C>,
     /// The service takes nothing more.
     ended: bool,
 }
 
-impl<'b, S: Service> Loopback<'b, S> {
+impl<'b, S: Service<C>, C: Copy> Loopback<'b, S, C> {
     /// A connection to a service, with the service's buffers.
     pub fn new(service: S, receive: &'b mut [u8], send: &'b mut [u8]) -> Self {
         Loopback {
             service,
-            session: service::Session::new(receive, send),
+            session: Session::new(receive, send),
             ended: false,
         }
     }
@@ -68,43 +68,37 @@ impl<'b, S: Service> Loopback<'b, S> {
 
     /// Handles the calls that are there, as far as there is room for the replies.
     fn run(&mut self) {
-        loop {
-            match self.session.step(&mut self.service, None) {
-                Step::Called | Step::Streamed => {}
-                Step::Ended(_) => break self.ended = true,
-                _ => break,
-            }
-        }
+        while self.session.step_in(&mut self.service, Context::default()) {}
+        self.ended |= matches!(self.session.state(), State::Ended(_));
     }
 }
 
-impl<S: Service> ErrorType for Loopback<'_, S> {
+impl<S, C> ErrorType for Loopback<'_, S, C> {
     type Error = Infallible;
 }
 
-impl<S: Service> Read for Loopback<'_, S> {
+impl<S: Service<C>, C: Copy> Read for Loopback<'_, S, C> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Infallible> {
         self.run();
-        let pending = self.session.pending();
-        let moved = buffer.iter_mut().zip(pending).map(|(to, from)| *to = *from);
-        let count = moved.count();
-        self.session.sent(count);
+        let channel = self.session.channel();
+        let count = copy(buffer, channel.pending());
+        channel.sent(count);
         Ok(count)
     }
 }
 
-impl<S: Service> Write for Loopback<'_, S> {
+impl<S: Service<C>, C: Copy> Write for Loopback<'_, S, C> {
     fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
         self.run();
         if self.ended {
             // As on a socket that nobody reads from any more.
             return Ok(bytes.len());
         }
-        let spare = self.session.spare().iter_mut();
-        let count = spare.zip(bytes).map(|(to, from)| *to = *from).count();
-        // (None would be the end.)
+        let channel = self.session.channel();
+        let count = copy(channel.spare(), bytes);
+        // 0 would be the end of input.
         if count > 0 {
-            self.session.received(count);
+            channel.received(count);
         }
         self.run();
         Ok(count)

@@ -3,13 +3,12 @@
 //! UAPI.20, "Call", "Reply" and "Vendor Extensions".
 
 use core::ops::Range;
-use core::str;
+use core::{mem, str};
 
 use serde::Deserialize;
 
 use crate::error::{DecodeError, EncodeError, Violation};
-use crate::idl::{Fault, Member as IdlMember, MemberKind, Type};
-use crate::json::{self, Kind, Member, Raw, Reader, Scanner, Value, Writer};
+use crate::json::{self, Cursor, Kind, Member, Raw, Reader, Text, Value, Writer};
 use crate::name;
 use crate::peer::Peer;
 
@@ -70,12 +69,12 @@ impl<'c> Call<'c> {
     ///
     /// If it is not a call. There is no reply to such a message: the connection is to be closed.
     pub fn parse(message: &'c mut [u8]) -> Result<Self, Violation> {
-        Call::parse_with_name(message).map(|(call, _)| call)
+        Call::parse_with_place(message).map(|(call, _)| call)
     }
 
-    /// The same, and where the text of the method's name stood in the message as it came: behind
-    /// its first quote, where the name itself stands now.
-    pub(crate) fn parse_with_name(
+    /// Like `parse`, with the range of the method's name in the message as it came. The decoded
+    /// name stands at the beginning of that range.
+    pub(crate) fn parse_with_place(
         message: &'c mut [u8],
     ) -> Result<(Self, Range<usize>), Violation> {
         let (mode, [method, parameters]) = scan_call(message)?;
@@ -90,8 +89,8 @@ impl<'c> Call<'c> {
         Ok((call, place))
     }
 
-    /// The same, from a peer that the driver knows.
-    pub(crate) fn of(self, peer: Option<Peer>) -> Self {
+    /// Records who calls.
+    pub(crate) fn with_peer(self, peer: Option<Peer>) -> Self {
         Call { peer, ..self }
     }
 
@@ -156,7 +155,7 @@ impl<'c> Call<'c> {
     /// If the enum has no such method, or the parameters do not fit. In a service's handler `?`
     /// makes the standard error of it. (A `T` that is not an enum fits no call.)
     pub fn decode<T: Deserialize<'c>>(self) -> Result<T, DecodeError> {
-        let (interface, name) = name::split(self.method).unwrap_or_default();
+        let (interface, name) = name::split_at_dot(self.method).unwrap_or_default();
         let mut parameters = self.parameters;
         decode_member(interface, name, parameters.reader())
     }
@@ -166,11 +165,9 @@ impl<'c> Call<'c> {
         self.parameters.raw()
     }
 
-    /// Whether the parameters are what a definition says of them. A key that it does not have is
-    /// where the fault says, from the beginning of the message.
-    pub(crate) fn check(&self, parameters: Type<'static>) -> Result<(), Fault<'static>> {
-        let (text, start) = self.parameters.text();
-        parameters.check(text).map_err(|fault| fault.moved(start))
+    /// The parameters' text; empty if there are none.
+    pub(crate) fn parameters_text(&self) -> &[u8] {
+        self.parameters.text().0
     }
 
     /// The parameters, to be read piece by piece.
@@ -282,33 +279,8 @@ fn scan_call(message: &[u8]) -> Result<(Mode, Spans), Violation> {
     Ok((mode, [method, parameters.flatten()]))
 }
 
-/// Whether a reply is what a definition says: one to a call of `method`, or an error of the same
-/// interface. (Errors of others are not looked at.)
-pub(crate) fn check_reply(
-    message: &[u8],
-    method: &IdlMember<'static>,
-) -> Result<(), Fault<'static>> {
-    // It has been written here; but a `Raw` in it can be nested too deeply for a message.
-    let Ok((_, [error, parameters])) = scan_reply(message) else {
-        return Err(Fault::NO_MESSAGE);
-    };
-    let text = |range: Option<Range<usize>>| message.get(range.unwrap_or(0..0)).unwrap_or_default();
-    let error = error.and_then(|error| str::from_utf8(text(Some(error))).ok());
-    let of = match error.and_then(name::split) {
-        None => method.output(),
-        Some((interface, _)) if interface != method.definition().name() => return Ok(()),
-        Some((_, member)) => match method.definition().find(member) {
-            Some(error) if error.kind() == MemberKind::Error => error.output(),
-            _ => return Err(Fault::NO_MEMBER),
-        },
-    };
-    let start = parameters.clone().map_or(0, |range| range.start);
-    of.check(text(parameters))
-        .map_err(|fault| fault.moved(start))
-}
-
 /// One strict pass over a reply. The string is `error`.
-fn scan_reply(message: &[u8]) -> Result<(bool, Spans), Violation> {
+pub(crate) fn scan_reply(message: &[u8]) -> Result<(bool, Spans), Violation> {
     let (mut error, mut parameters, mut continues) = (None, None, None);
     members(message, |name, member| {
         if name.is("parameters") {
@@ -332,45 +304,45 @@ fn scan_reply(message: &[u8]) -> Result<(bool, Spans), Violation> {
     Ok((continues, [error, parameters.flatten()]))
 }
 
-/// Whether a message is a call.
-pub(crate) fn is_call(message: &[u8]) -> bool {
-    matches!(scan_call(message), Ok((_, [Some(_), _])))
-}
-
 /// Scans a message and shows its members.
 fn members(
     message: &[u8],
     mut see: impl FnMut(MemberName<'_>, MemberValue) -> Result<(), Violation>,
 ) -> Result<(), Violation> {
-    let mut scanner = Scanner::strict(message)?;
-    if scanner.open_object().is_err() {
+    let mut cursor = Cursor::strict(message)?;
+    if !cursor.eat(b'{') {
         // JSON of another kind, or not JSON at all.
         json::scan(message)?;
         return Err(Violation::NotAnObject);
     }
     let mut first = true;
-    while let Some(name) = scanner.key(first)? {
-        first = false;
-        let (kind, range) = scanner.value(1)?;
-        see(
-            MemberName(message.get(name).unwrap_or_default()),
-            MemberValue { kind, range },
-        )?;
+    while cursor
+        .more(b'}', mem::take(&mut first))
+        .ok_or_else(|| cursor.error())?
+    {
+        let name = cursor.member().ok_or_else(|| cursor.error())?;
+        let kind = cursor.peek().and_then(Kind::of);
+        let start = cursor.offset();
+        cursor.value(1).ok_or_else(|| cursor.error())?;
+        let range = start..cursor.offset();
+        if let Some(kind) = kind {
+            see(MemberName(name), MemberValue { kind, range })?;
+        }
     }
-    Ok(scanner.end()?)
+    Ok(cursor.end().ok_or_else(|| cursor.error())?)
 }
 
 /// The name of a member of the envelope, as it is written. It is compared after unescaping.
-struct MemberName<'a>(&'a [u8]);
+struct MemberName<'a>(Text<'a>);
 
 impl MemberName<'_> {
     fn is(&self, name: &str) -> bool {
-        json::equals(self.0, name)
+        self.0.is(name)
     }
 
     /// A name with a dot is a vendor's, and ignored.
     fn vendor(&self) -> Result<(), Violation> {
-        if json::has_dot(self.0) {
+        if self.0.has_dot() {
             Ok(())
         } else {
             Err(Violation::UnknownMember)

@@ -125,10 +125,14 @@ pub const fn is_full(name: &str) -> bool {
 /// assert_eq!(nullink::name::split("org.example.ftl.jump"), None);
 /// ```
 pub fn split(name: &str) -> Option<(&str, &str)> {
-    // (Not `rsplit_once`: what it is built on can panic, as far as a linker knows.)
+    split_at_dot(name).filter(|(interface, member)| is_interface(interface) && is_member(member))
+}
+
+/// Splits a name at its last dot, whether the parts are valid names or not.
+pub(crate) fn split_at_dot(name: &str) -> Option<(&str, &str)> {
+    // `rsplit_once` is built on code that could panic, as far as the linker sees.
     let member = name.bytes().rev().take_while(|byte| *byte != b'.').count();
     let dot = name.len().checked_sub(member)?.checked_sub(1)?;
     let (interface, dot_and_member) = name.split_at_checked(dot)?;
-    let member = dot_and_member.strip_prefix('.')?;
-    (is_interface(interface) && is_member(member)).then_some((interface, member))
+    Some((interface, dot_and_member.strip_prefix('.')?))
 }

@@ -15,14 +15,13 @@ use core::{fmt, str};
 
 use heapless::Deque;
 
-use crate::bytes::find_nul;
+use crate::channel::{Channel, ReceiveBuffer};
 use crate::client::CALLS;
 use crate::error::{EncodeError, Error, Violation};
-use crate::frame::{Frames, Outbox};
 use crate::json::{Raw, Writer};
 use crate::message::{Call, Envelope, Mode, Reply};
 use crate::name;
-use crate::varlink_service::{SERVICE, ServiceError};
+use crate::varlink_service::{Refusal, SERVICE};
 
 /// How much longer a call may become when it is [passed on under another name](Verdict::PassAs).
 /// Calls are sent together while there is so much room left.
@@ -49,8 +48,8 @@ impl Side {
 ///
 /// ```
 /// use nullink::json::Raw;
-/// use nullink::relay::{Policy, Refusal, Verdict};
-/// use nullink::{Call, Reply};
+/// use nullink::relay::{Policy, Verdict};
+/// use nullink::{Call, Refusal, Reply};
 ///
 /// /// Lets through what only looks, and counts.
 /// #[derive(Default)]
@@ -127,17 +126,6 @@ pub enum Verdict<'c> {
     Refuse(Refusal),
 }
 
-/// The errors of `org.varlink.service` that a relay answers with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// The client is not allowed to do that.
-    PermissionDenied,
-    /// There is no such method.
-    MethodNotFound,
-    /// There is no such interface.
-    InterfaceNotFound,
-}
-
 /// Why a relay has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failure<T = Infallible> {
@@ -207,8 +195,8 @@ pub enum Step {
 /// ```
 #[derive(Debug)]
 pub struct Relay<'b> {
-    client: End<'b>,
-    service: End<'b>,
+    client: Half<'b>,
+    service: Half<'b>,
     /// The calls that went to the service and wait for their replies, in order.
     waiting: Deque<Mode, CALLS>,
     refused: Option<Refused>,
@@ -219,11 +207,8 @@ pub struct Relay<'b> {
 
 /// One of the connections.
 #[derive(Debug)]
-struct End<'b> {
-    rx: Frames<'b>,
-    tx: Outbox<'b>,
-    /// Nothing more comes from there.
-    end_of_input: bool,
+struct Half<'b> {
+    channel: Channel<'b>,
     /// Nothing more can be sent there.
     end_of_output: bool,
 }
@@ -246,8 +231,8 @@ impl<'b> Relay<'b> {
         let (from_client, to_service) = halves(calls);
         let (from_service, to_client) = halves(replies);
         Relay {
-            client: End::new(from_client, to_client),
-            service: End::new(from_service, to_service),
+            client: Half::new(from_client, to_client),
+            service: Half::new(from_service, to_service),
             waiting: Deque::new(),
             refused: None,
             upgraded: false,
@@ -259,39 +244,36 @@ impl<'b> Relay<'b> {
     /// Where to put what is received from a side; then tell [`received`](Self::received). It is
     /// empty while nothing is to be received from there.
     pub fn spare(&mut self, side: Side) -> &mut [u8] {
-        let end = self.end_mut(side);
-        match end.end_of_input {
-            true => &mut [],
-            false => end.rx.spare(),
+        let channel = &mut self.half_mut(side).channel;
+        if channel.is_at_end() {
+            &mut []
+        } else {
+            channel.spare()
         }
     }
 
     /// `count` bytes were received into [`spare`](Self::spare). 0 is the end: that side sends
     /// nothing more.
     pub fn received(&mut self, side: Side, count: usize) {
-        // (A read into nothing is no end.)
-        let end_of_input = count == 0 && !self.spare(side).is_empty();
-        let end = self.end_mut(side);
-        end.end_of_input |= end_of_input;
-        end.rx.commit(count);
+        self.half_mut(side).channel.received(count);
     }
 
     /// What is to be sent to a side; then tell [`sent`](Self::sent).
     pub fn pending(&self, side: Side) -> &[u8] {
-        self.end(side).tx.pending()
+        self.half(side).channel.pending()
     }
 
     /// `count` bytes of what is [`pending`](Self::pending) were sent.
     pub fn sent(&mut self, side: Side, count: usize) {
-        self.end_mut(side).tx.sent(count);
+        self.half_mut(side).channel.sent(count);
     }
 
     /// A side takes nothing more. What is meant for it is dropped from now on; what comes from it
     /// is still passed on.
     pub fn fail_to_send(&mut self, side: Side) {
-        let end = self.end_mut(side);
-        end.end_of_output = true;
-        end.tx.clear();
+        let half = self.half_mut(side);
+        half.end_of_output = true;
+        half.channel.send.clear();
     }
 
     /// Whether a side has been sent all that will ever be: this is the time to shut down writing,
@@ -316,14 +298,14 @@ impl<'b> Relay<'b> {
         }
     }
 
-    fn end(&self, side: Side) -> &End<'b> {
+    fn half(&self, side: Side) -> &Half<'b> {
         match side {
             Side::Client => &self.client,
             Side::Service => &self.service,
         }
     }
 
-    fn end_mut(&mut self, side: Side) -> &mut End<'b> {
+    fn half_mut(&mut self, side: Side) -> &mut Half<'b> {
         match side {
             Side::Client => &mut self.client,
             Side::Service => &mut self.service,
@@ -376,29 +358,30 @@ impl<'b> Relay<'b> {
         let (client, service) = (&mut self.client, &mut self.service);
         let Some(mode) = self.waiting.front().copied() else {
             // It would be taken for the reply to the next call.
-            return match service.rx.unread().is_empty() {
+            return match service.channel.unread().is_empty() {
                 true => Ok(false),
                 false => Err(Violation::Unasked.into()),
             };
         };
         let Some(length) = service.find()? else {
-            return match service.end_of_input {
-                true => Err(Error::Closed),
-                false => Ok(false),
+            return if service.channel.is_at_end() {
+                Err(Error::Closed)
+            } else {
+                Ok(false)
             };
         };
         let Some(count) = service.copy(length, client, 0) else {
             return Ok(false);
         };
-        let message = service.rx.unread_mut().get_mut(..length);
+        let message = service.channel.receive.unread_mut().get_mut(..length);
         let reply = Reply::parse(message.unwrap_or_default())?;
         let (continues, accepted) = (reply.continues(), reply.error().is_none());
         if continues && mode != Mode::More {
             return Err(Violation::Continues.into());
         }
-        policy.reply(reply, raw(client.tx.room(&mut None).written(count)));
+        policy.reply(reply, client.written(count));
         client.queue(count);
-        service.rx.take();
+        service.channel.receive.take();
         if !continues {
             self.waiting.pop_front();
         }
@@ -424,21 +407,27 @@ impl<'b> Relay<'b> {
         let Some(count) = client.copy(length, service, GROWTH) else {
             return Ok(false);
         };
-        let message = client.rx.unread_mut().get_mut(..length);
-        let (call, place) = Call::parse_with_name(message.unwrap_or_default())?;
+        let message = client.channel.receive.unread_mut().get_mut(..length);
+        let (call, place) = Call::parse_with_place(message.unwrap_or_default())?;
         let (mode, name_length) = (call.mode(), call.method().len());
-        let mut no_drain = None;
-        let mut room = service.tx.room(&mut no_drain);
-        let message = raw(room.written(count));
-        let verdict = match mode {
-            Mode::Upgrade => policy.upgrade(call, message),
-            _ => policy.call(call, message),
+        let message = service.written(count);
+        let verdict = if !name::is_full(call.method()) {
+            // A policy cannot judge a name without an interface.
+            Verdict::Refuse(Refusal::MethodNotFound)
+        } else if mode == Mode::Upgrade {
+            policy.upgrade(call, message)
+        } else {
+            policy.call(call, message)
         };
         let count = match verdict {
             Verdict::Pass => count,
-            Verdict::PassAs { interface, member } => {
-                room.write(&|room| rename(room, count, &place, interface, member))?
-            }
+            Verdict::PassAs { interface, member } => rename(
+                service.channel.send.room(),
+                count,
+                &place,
+                interface,
+                member,
+            )?,
             Verdict::Refuse(_) if mode == Mode::Oneway => 0,
             Verdict::Refuse(why) => {
                 let name = place.start..place.start.saturating_add(name_length);
@@ -447,7 +436,7 @@ impl<'b> Relay<'b> {
             }
         };
         service.queue(count);
-        client.rx.take();
+        client.channel.receive.take();
         if mode != Mode::Oneway {
             // There is room: that was asked above.
             let _ = self.waiting.push_back(mode);
@@ -460,39 +449,28 @@ impl<'b> Relay<'b> {
         if !self.waiting.is_empty() {
             return Ok(false);
         }
-        let client = &mut self.client;
-        let method = client.rx.unread().get(name).unwrap_or_default();
-        let method = str::from_utf8(method).unwrap_or_default();
-        let error = match (why, name::split(method)) {
-            (Refusal::PermissionDenied, _) => ServiceError::PermissionDenied,
-            (Refusal::InterfaceNotFound, Some((interface, _))) => {
-                ServiceError::InterfaceNotFound { interface }
-            }
-            _ => ServiceError::MethodNotFound { method },
-        };
+        let Channel { receive, send, .. } = &mut self.client.channel;
+        let error = why.error(receive.unread(), Some(name))?;
+        let alone = send.is_empty();
         let interface = SERVICE.name();
         let envelope = Envelope::Error { interface };
-        let alone = client.tx.pending().is_empty();
-        let mut no_drain = None;
-        let mut room = client.tx.room(&mut no_drain);
-        let written = room.write(&|room| envelope.write(room, &|writer| _ = writer.value(&error)));
-        let count = match written {
+        let count = match envelope.write(send.room(), &|writer| _ = writer.value(&error)) {
             Err(EncodeError::Full) if !alone => return Ok(false),
+            // What has no room is a name that the client has sent.
+            Err(EncodeError::Full) => return Err(Error::TooLong),
             written => written?,
         };
-        client.queue(count);
-        client.rx.take();
+        self.client.queue(count);
+        self.client.channel.receive.take();
         self.refused = None;
         Ok(true)
     }
 }
 
-impl<'b> End<'b> {
+impl<'b> Half<'b> {
     fn new(receive: &'b mut [u8], send: &'b mut [u8]) -> Self {
-        End {
-            rx: Frames::new(receive),
-            tx: Outbox::new(send),
-            end_of_input: false,
+        Half {
+            channel: Channel::new(receive, send),
             end_of_output: false,
         }
     }
@@ -502,49 +480,56 @@ impl<'b> End<'b> {
         if self.is_done() {
             return Ok(None);
         }
-        match self.rx.search()? {
-            true => Ok(find_nul(self.rx.unread())),
-            false if self.end_of_input => Err(Violation::Truncated.into()),
-            false => Ok(None),
+        if self.channel.receive.search()? {
+            Ok(self.channel.receive.found())
+        } else if self.channel.is_at_end() {
+            Err(Violation::Truncated.into())
+        } else {
+            Ok(None)
         }
     }
 
-    /// Copies the next message, which is so long, behind what is to be sent to another end, where
-    /// it waits for [`queue`](Self::queue); returns its length with its NUL. None, if others have to
-    /// be sent first, so that there is room for it and for so much more. (Alone it fits: that half
-    /// of the buffer is not the shorter one.)
+    /// Copies the next message, of this length, to the end of another half's send buffer, where it
+    /// waits for [`queue`](Self::queue); returns its length with its NUL. None if others have to be
+    /// sent first, so that there is room for it and for `more` bytes. Alone it always fits: a send
+    /// buffer is not shorter than the receive buffer.
     fn copy(&self, length: usize, to: &mut Self, more: usize) -> Option<usize> {
-        let message = self.rx.unread().get(..=length).unwrap_or_default();
-        let needed = match to.tx.pending().is_empty() {
-            true => 0,
-            false => message.len().saturating_add(more),
+        let message = self.channel.unread().get(..=length).unwrap_or_default();
+        let send = &mut to.channel.send;
+        let needed = if send.is_empty() {
+            0
+        } else {
+            message.len().saturating_add(more)
         };
-        let written = to
-            .tx
-            .room(&mut None)
-            .write(&|room| match room.len() < needed {
-                true => Err(EncodeError::Full),
-                false => put(room, message),
-            });
-        written.ok()
+        let room = send.room();
+        if room.len() < needed {
+            return None;
+        }
+        put(room, message).ok()
     }
 
-    /// Whether all that will ever come from there has been passed on.
+    /// The message of `count` bytes that was copied here and waits for [`queue`](Self::queue).
+    fn written(&mut self, count: usize) -> Raw<'_> {
+        let room = self.channel.send.room();
+        let message = room.get(..count.saturating_sub(1)).unwrap_or_default();
+        str::from_utf8(message).map_or(Raw::EMPTY_OBJECT, Raw::scanned)
+    }
+
+    /// True if all that will ever come from there has been passed on.
     fn is_done(&self) -> bool {
-        self.end_of_input && self.rx.unread().is_empty()
+        self.channel.is_at_end() && self.channel.unread().is_empty()
     }
 
-    /// Nothing more is taken from there.
+    /// Takes nothing more from there.
     fn stop(&mut self) {
-        self.rx = Frames::new(&mut []);
-        self.end_of_input = true;
+        self.channel.receive = ReceiveBuffer::new(&mut []);
+        self.channel.end_input();
     }
 
-    /// The next `count` bytes, which were written into the outbox's room, are to be sent.
+    /// Queues the next `count` bytes, which were written into the room.
     fn queue(&mut self, count: usize) {
-        self.tx.commit(count);
-        if self.end_of_output {
-            self.tx.sent(usize::MAX);
+        if !self.end_of_output {
+            self.channel.send.commit(count);
         }
     }
 }
@@ -554,19 +539,17 @@ fn halves(buffer: &mut [u8]) -> (&mut [u8], &mut [u8]) {
     buffer.split_at_mut_checked(middle).unwrap_or_default()
 }
 
-/// Passes on as many bytes as there is room for; whether there were any.
-fn pass_bytes(from: &mut End<'_>, to: &mut End<'_>, side: Side, policy: &mut dyn Policy) -> bool {
-    let unread = from.rx.unread();
-    let copy = |room: &mut [u8]| {
-        let count = unread.len().min(room.len());
-        put(room, unread.get(..count).unwrap_or_default())
+/// Passes on as many bytes as there is room for. Returns true if there were any.
+fn pass_bytes(from: &mut Half<'_>, to: &mut Half<'_>, side: Side, policy: &mut dyn Policy) -> bool {
+    let unread = from.channel.unread();
+    let count = if to.end_of_output {
+        unread.len()
+    } else {
+        to.channel.send.append(unread)
     };
-    let written = to.tx.room(&mut None).write(&copy);
-    let count = written.unwrap_or_default();
     if count > 0 {
         policy.bytes(side, unread.get(..count).unwrap_or_default());
-        to.queue(count);
-        from.rx.remove(0, count);
+        from.channel.receive.consume(count);
     }
     count > 0
 }
@@ -576,11 +559,6 @@ fn put(room: &mut [u8], bytes: &[u8]) -> Result<usize, EncodeError> {
     let mut writer = Writer::new(room);
     writer.bytes(bytes);
     writer.end()
-}
-
-/// A message that has been parsed.
-fn raw(message: &[u8]) -> Raw<'_> {
-    str::from_utf8(message).map_or(Raw::EMPTY_OBJECT, Raw::scanned)
 }
 
 /// Changes the name of the method in a message, which is the first `length` bytes of `room`;

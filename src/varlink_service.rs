@@ -1,11 +1,16 @@
 //! The types of `org.varlink.service`, for services, clients and relays: UAPI.20, "The
 //! `org.varlink.service` Interface".
 
+use core::fmt;
+use core::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
+use crate::error::{DecodeError, EncodeError, Field, Mismatch};
 use crate::idl::Interface;
-use crate::json::Value;
+use crate::json::{Value, unescape};
 use crate::method::{Method, NoError};
+use crate::name;
 
 /// The interface that every service has.
 pub(crate) const SERVICE: Interface = crate::interface!("org.varlink.service.varlink");
@@ -24,11 +29,11 @@ pub(crate) const SERVICE: Interface = crate::interface!("org.varlink.service.var
 /// let stream = unix::Stream::connect("/run/org.example.ftl")?;
 /// let mut client = Client::new(stream, &mut receive, &mut send);
 /// let info = client.call(&GetInfo).map_err(|error| error.to_string())?;
-/// for (name, value) in info.members()? {
-///     match name {
-///         "vendor" | "product" => println!("{name}: {}", value.decode::<&str>()?),
+/// for value in info.items()? {
+///     match value.key() {
+///         name @ ("vendor" | "product") => println!("{name}: {}", value.decode::<&str>()?),
 ///         "interfaces" => {
-///             for interface in value.elements()? {
+///             for interface in value.items()? {
 ///                 println!("  {}", interface.decode::<&str>()?);
 ///             }
 ///         }
@@ -100,8 +105,8 @@ pub enum ServiceError<'a> {
     ExpectedUpgrade,
 }
 
-impl core::fmt::Display for ServiceError<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl fmt::Display for ServiceError<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ServiceError::InterfaceNotFound { interface } => {
                 write!(f, "the service has no interface {interface}")
@@ -123,3 +128,116 @@ impl core::fmt::Display for ServiceError<'_> {
 }
 
 impl core::error::Error for ServiceError<'_> {}
+
+/// Why a service, or a relay, does not do what a call asks for: a standard error without the name
+/// that it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The service does not have the interface.
+    InterfaceNotFound,
+    /// The interface does not define the method.
+    MethodNotFound,
+    /// The interface defines the method, but the service does not have it.
+    MethodNotImplemented,
+    /// A parameter is missing, is unknown, has another type or cannot have this value.
+    InvalidParameter(Parameter),
+    /// The caller is not allowed to do that.
+    PermissionDenied,
+    /// The method has to be called with `more`.
+    ExpectedMore,
+    /// The method has to be called with `upgrade`.
+    ExpectedUpgrade,
+    /// No answer could be written: the connection is closed.
+    Unsent(EncodeError),
+}
+
+impl Refusal {
+    /// A parameter does not have a value that the service takes.
+    ///
+    /// ```
+    /// # use nullink::service::Refusal;
+    /// fn check(n: i64) -> Result<(), Refusal> {
+    ///     if n < 0 { Err(Refusal::invalid_parameter("n")) } else { Ok(()) }
+    /// }
+    /// ```
+    pub const fn invalid_parameter(name: &'static str) -> Self {
+        Refusal::InvalidParameter(Parameter::named(name))
+    }
+
+    /// The standard error about a call: its message after decoding, and where the name of the
+    /// method is in it; None if the call is gone.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no answer.
+    pub(crate) fn error(
+        self,
+        message: &[u8],
+        name: Option<Range<usize>>,
+    ) -> Result<ServiceError<'_>, EncodeError> {
+        let method = name.and_then(|name| message.get(name)).map(str::from_utf8);
+        let method = method.and_then(Result::ok).ok_or(EncodeError::Name);
+        Ok(match self {
+            Refusal::InterfaceNotFound => ServiceError::InterfaceNotFound {
+                interface: name::split_at_dot(method?).map_or("", |(interface, _)| interface),
+            },
+            Refusal::MethodNotFound => ServiceError::MethodNotFound { method: method? },
+            Refusal::MethodNotImplemented => ServiceError::MethodNotImplemented { method: method? },
+            Refusal::InvalidParameter(parameter) => ServiceError::InvalidParameter {
+                parameter: parameter.name_in(message),
+            },
+            Refusal::PermissionDenied => ServiceError::PermissionDenied,
+            Refusal::ExpectedMore => ServiceError::ExpectedMore,
+            Refusal::ExpectedUpgrade => ServiceError::ExpectedUpgrade,
+            Refusal::Unsent(why) => return Err(why),
+        })
+    }
+}
+
+/// The parameter that a [`Refusal`] is about: its name, or the place of its name in the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parameter(Field);
+
+impl Parameter {
+    /// All parameters together: a fault that is in none of them.
+    pub(crate) const WHOLE: Self = Parameter(Field::Named("parameters"));
+
+    pub(crate) const fn named(name: &'static str) -> Self {
+        Parameter(Field::Named(name))
+    }
+
+    /// A key that the caller has sent: decodes it in the text of the parameters, which begins at
+    /// `offset` of the message.
+    pub(crate) fn unescape_at(text: &mut [u8], key: Range<usize>, offset: usize) -> Self {
+        let start = key.start;
+        match text.get_mut(key).map(unescape) {
+            Some(Ok(name)) => Parameter(Field::At {
+                offset: start.saturating_add(offset),
+                length: name.len(),
+            }),
+            _ => Parameter::WHOLE,
+        }
+    }
+
+    fn name_in<'a>(&self, message: &'a [u8]) -> &'a str {
+        self.0.name_in(message).unwrap_or("parameters")
+    }
+}
+
+impl From<DecodeError> for Refusal {
+    fn from(error: DecodeError) -> Self {
+        match (error.mismatch, error.field) {
+            (Mismatch::Member, _) => Refusal::MethodNotFound,
+            // What was read from another text than the call has no name that the caller knows.
+            (_, Some(field)) if error.in_call => Refusal::InvalidParameter(Parameter(field)),
+            _ => Refusal::InvalidParameter(Parameter::WHOLE),
+        }
+    }
+}
+
+impl From<EncodeError> for Refusal {
+    fn from(why: EncodeError) -> Self {
+        Refusal::Unsent(why)
+    }
+}

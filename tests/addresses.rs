@@ -7,7 +7,7 @@ mod strace;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -286,30 +286,7 @@ fn f5_a_terminal_that_nobody_has_open_is_an_end() {
 }
 
 #[test]
-fn the_nul_that_a_client_begins_with_is_no_message() {
-    let (mut peer, path, other) = terminal();
-    let mut stream = Stream::connect(&format!("device:{path}")).unwrap();
-    let readable = |wait: bool| {
-        let flags = rustix::event::PollFlags::IN;
-        let mut fds = [rustix::event::PollFd::new(&other, flags)];
-        let now = rustix::time::Timespec::default();
-        rustix::event::poll(&mut fds, (!wait).then_some(&now)).unwrap() > 0
-    };
-    peer.write_all(b"\0").unwrap();
-    assert!(readable(true));
-    let reader = thread::spawn(move || {
-        let mut byte = [0; 9];
-        stream.read(&mut byte).map(|_| byte[0])
-    });
-    while readable(false) {
-        thread::yield_now();
-    }
-    peer.write_all(b"x").unwrap();
-    assert_eq!(reader.join().unwrap(), Ok(b'x'));
-}
-
-#[test]
-fn c1_a_device_goes_on_behind_a_message_that_is_none() {
+fn c1_a_device_goes_on_at_the_next_break_after_a_bad_message() {
     let (mut peer, path, _other) = terminal();
     serve(Listener::bind(&format!("device:{path}")).unwrap(), echo);
     let call = |n: u32| t("Need", &format!(r#"{{"s":"{n}"}}"#)) + "\0";
@@ -343,7 +320,7 @@ fn c1_a_device_goes_on_behind_a_message_that_is_none() {
     {
         let n = n as u32 + 1;
         // All of it may be read at once.
-        for part in format!("{bad}\0{}", call(n)).as_bytes().chunks(1000) {
+        for part in format!("{bad}\0\0{}", call(n)).as_bytes().chunks(1000) {
             peer.write_all(part).unwrap();
         }
         let answer = read_until(&mut peer, &reply(n));
@@ -578,13 +555,20 @@ fn x6_sockets_are_tagged_with_their_roles() {
 }
 
 #[test]
-fn x1_credentials_that_a_socket_was_set_to_receive_are_no_descriptors() {
-    use rustix::net::sockopt::set_socket_passcred;
-    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
-    let (family, kind) = (AddressFamily::UNIX, SocketType::STREAM);
-    let (a, b) = socketpair(family, kind, SocketFlags::CLOEXEC, None).unwrap();
-    set_socket_passcred(&a, true).unwrap();
-    let (mut a, mut b) = (Stream::from(a), Stream::from(b));
-    b.write(b"hello").unwrap();
-    assert_eq!(a.read(&mut [0; 9]), Ok(5));
+fn l4_a_peer_of_tcp_that_has_died_is_found() {
+    use rustix::net::sockopt::{socket_keepalive, tcp_keepcnt, tcp_keepidle, tcp_keepintvl};
+    use rustix::net::{AddressFamily, SocketType};
+    let listener = Listener::bind("tcp:127.0.0.1:0").unwrap();
+    let address = format!("tcp:127.0.0.1:{}", listener.port().unwrap());
+    let to: SocketAddr = address["tcp:".len()..].parse().unwrap();
+    let client = Stream::connect(&address).unwrap();
+    let accepted = listener.accept().unwrap();
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    rustix::net::connect(&socket, &to).unwrap();
+    for stream in [client, accepted, Stream::from(socket)] {
+        assert_eq!(socket_keepalive(&stream), Ok(true));
+        assert_eq!(tcp_keepidle(&stream), Ok(Duration::from_secs(60)));
+        assert_eq!(tcp_keepintvl(&stream), Ok(Duration::from_secs(10)));
+        assert_eq!(tcp_keepcnt(&stream), Ok(3));
+    }
 }

@@ -7,8 +7,8 @@ mod board;
 use std::cell::Cell;
 
 use board::{
-    BOARD, Board, Error, Found, GetState, Hardware, Lamp, Methods, ROOM, SetLamp, Show, State,
-    Stop, Switched, Time, Watch,
+    Board, Error, Found, GetState, Hardware, Lamp, ROOM, SetLamp, Show, State, Stop, Switched,
+    Time, Watch,
 };
 use nullink::Client;
 use nullink::Loopback;
@@ -50,7 +50,9 @@ impl Hardware for Fake<'_> {
     }
 }
 
-fn with_board(check: impl FnOnce(&mut Client<'_, Loopback<'_, Board<Fake<'_>>>>, &Cell<bool>)) {
+type Loop<'b> = Loopback<'b, Board<Fake<'b>>, board::Watched>;
+
+fn with_board(check: impl FnOnce(&mut Client<'_, Loop<'_>>, &Cell<bool>)) {
     // (The clock begins again while it is watched.)
     let (now, stopped) = (Cell::new(u32::MAX - 150), Cell::new(false));
     let board = Board::new(Fake {
@@ -58,16 +60,17 @@ fn with_board(check: impl FnOnce(&mut Client<'_, Loopback<'_, Board<Fake<'_>>>>,
         lamp: Lamp::Off,
         stopped: &stopped,
     });
-    let (mut a, mut b, mut c, mut d) = ([0; 512], [0; 512], [0; 512], [0; 512]);
+    let (mut a, mut b, mut c, mut d) = ([0; 512], [0; 1024], [0; 512], [0; 512]);
     let mut client = Client::new(Loopback::new(board, &mut a, &mut b), &mut c, &mut d);
     check(&mut client, &stopped);
 }
 
+#[cfg(feature = "tools")]
 #[test]
 fn the_types_of_the_board_say_the_same_as_its_definition() {
-    nullink::contract(&BOARD, |types| {
+    nullink::tools::contract(&board::BOARD, |types| {
         types
-            .methods::<Methods>()
+            .methods::<board::Methods>()
             .errors::<Error>()
             .call::<GetState>()
             .call::<SetLamp>()

@@ -165,6 +165,11 @@ const PROMISES: &[(&str, char, &str)] = &[
         '+',
         "errors name the path's problem, and live sockets of others are never removed",
     ),
+    (
+        "X9",
+        '+',
+        "ancillary data other than descriptors ends no connection",
+    ),
     ("L1", '!', "a bad client costs its own slot only"),
     ("L2", '+', "more clients than slots wait"),
     ("L3", '+', "deadlines on both sides, off by default"),

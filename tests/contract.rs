@@ -10,6 +10,7 @@ use std::num::NonZeroU8;
 use nullink::client::{Method, NoError};
 use nullink::json::{Raw, Value};
 use nullink::service::{GetInfo, GetInterfaceDescription, ServiceError};
+use nullink::tools::contract;
 use nullink::{Interface, Service, idl, interface};
 use serde::{Deserialize, Serialize};
 
@@ -130,7 +131,7 @@ method!(CallOther, "org.example.other.Nothing", ());
 
 #[test]
 fn types_that_say_the_same_keep_the_contract() {
-    nullink::contract(&ALL, |types| {
+    contract(&ALL, |types| {
         types
             .methods::<Methods>()
             .errors::<Errors>()
@@ -145,7 +146,7 @@ fn types_that_say_the_same_keep_the_contract() {
 #[test]
 fn the_examples_keep_their_contracts() {
     let interface = &<accounts::Accounts as Service>::INTERFACES[0];
-    nullink::contract(interface, |types| {
+    contract(interface, |types| {
         types
             .methods::<accounts::Methods>()
             .errors::<accounts::Error>()
@@ -156,7 +157,7 @@ fn the_examples_keep_their_contracts() {
     })
     .unwrap();
     const SERVICE: Interface = interface!("../src/org.varlink.service.varlink");
-    nullink::contract(&SERVICE, |types| {
+    contract(&SERVICE, |types| {
         types
             .errors::<ServiceError>()
             .call::<GetInfo>()
@@ -173,7 +174,7 @@ fn lines<T: for<'de> Deserialize<'de>>(defined: &str) -> Vec<String> {
     let text: &'static str = text.leak();
     let table = vec![idl::Entry::EMPTY; idl::size(text)].leak();
     let definition = idl::Definition::parse(text, table).expect("a definition");
-    match nullink::contract(&definition, |types| types.reply::<T>("M")) {
+    match contract(&definition, |types| types.reply::<T>("M")) {
         Ok(()) => Vec::new(),
         Err(broken) => {
             let text = broken.to_string();
@@ -338,7 +339,7 @@ fn members_are_compared() {
         Raw,
         Unheard,
     }
-    let broken = nullink::contract(&ALL, |types| {
+    let broken = contract(&ALL, |types| {
         types
             .methods::<Some>()
             .errors::<Empty>()
@@ -369,7 +370,7 @@ method None: the definition does not have it"
         Some(V<u8>),
         Odd,
     }
-    let broken = nullink::contract(&ALL, |types| types.errors::<OtherErrors>());
+    let broken = contract(&ALL, |types| types.errors::<OtherErrors>());
     assert_eq!(
         broken.unwrap_err().to_string(),
         "the types are not as org.example.all defines them
@@ -447,7 +448,7 @@ mod attributes {
                 "M, output v: the definition does not have the value unknown"
             ]
         );
-        nullink::contract(&ALL, |types| types.errors::<PreparedErrors>()).unwrap();
+        contract(&ALL, |types| types.errors::<PreparedErrors>()).unwrap();
     }
 
     #[test]
@@ -476,7 +477,7 @@ mod attributes {
         enum Methods {
             M(Strict),
         }
-        nullink::contract(&STRICT, |types| types.methods::<Methods>()).unwrap();
+        contract(&STRICT, |types| types.methods::<Methods>()).unwrap();
     }
 
     #[test]
@@ -498,10 +499,10 @@ method More() -> (v: Wider)
 method List() -> (v: ?[]int)
 "
         );
-        nullink::contract(&WIDE, |types| types.reply::<V<Wide>>("Same")).unwrap();
-        let broken = nullink::contract(&WIDE, |types| types.reply::<V<Wide>>("More"));
+        contract(&WIDE, |types| types.reply::<V<Wide>>("Same")).unwrap();
+        let broken = contract(&WIDE, |types| types.reply::<V<Wide>>("More"));
         assert_eq!(broken.unwrap_err().to_string().lines().count(), 2);
-        let broken = nullink::contract(&WIDE, |types| types.reply::<V<Vec<u8>>>("List"));
+        let broken = contract(&WIDE, |types| types.reply::<V<Vec<u8>>>("List"));
         assert_eq!(broken.unwrap_err().to_string().lines().count(), 2);
     }
 }

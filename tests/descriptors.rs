@@ -15,8 +15,10 @@ use common::{EMPTY, t};
 use nullink::client::{CallError, Method};
 use nullink::json::Raw;
 use nullink::server::{Hooks, Server, Slots};
-use nullink::service::{Info, Outcome, Refusal, Responder};
-use nullink::unix::{BorrowedFd, DESCRIPTORS_MAX, Error, Listener, OwnedFd, Stream, Timeouts};
+use nullink::service::{Answer, Info, Responder};
+use nullink::unix::{
+    BorrowedFd, DESCRIPTORS_MAX, Error, Listener, OwnedFd, Reading, Stream, Timeouts,
+};
 use nullink::{Call, Client, Interface, Misuse, Mode, Service, interface};
 use rustix::fd::{AsFd, AsRawFd};
 use rustix::io::{IoSlice, IoSliceMut};
@@ -272,6 +274,70 @@ fn a_call_without_descriptors_is_read_as_ever() {
     assert_eq!(client.into_parts().1, REPLY);
 }
 
+const CONTINUES: &[u8] = b"{\"continues\":true,\"parameters\":{\"n\":2}}\0";
+
+#[test]
+fn x1_each_reply_of_a_stream_brings_its_own_descriptors() {
+    with_client(|client, service| {
+        client.stream().set_reading(Reading::Message);
+        let pipe = pipe();
+        client
+            .send_with(&Swap { n: 1 }, Mode::More, &[pipe.1.as_fd()])
+            .unwrap();
+        assert_eq!(receive(&service, 4096).1.len(), 1);
+        for count in [0, 2, 0, 1] {
+            send(&service, CONTINUES, &vec![pipe.1.as_fd(); count]);
+        }
+        send(&service, REPLY, &[pipe.1.as_fd()]);
+        for (count, continues) in [(0, true), (2, true), (0, true), (1, true), (1, false)] {
+            let mut received = none::<2>();
+            let reply = client.receive_raw_with(&mut received).unwrap();
+            assert_eq!(reply.continues(), continues);
+            assert_eq!(received.iter().flatten().count(), count);
+        }
+        assert!(is_closed(pipe));
+    });
+}
+
+#[test]
+fn x1_no_reply_is_lost_to_descriptors_that_nobody_takes() {
+    with_client(|client, service| {
+        client.stream().set_reading(Reading::Message);
+        let pipe = pipe();
+        client.queue(&Swap { n: 1 }, Mode::More).unwrap();
+        send(&service, CONTINUES, &[]);
+        send(&service, REPLY, &[pipe.1.as_fd()]);
+        assert!(client.receive_raw().unwrap().continues());
+        let refused = nullink::Error::Transport(Error::Descriptors);
+        assert_eq!(client.receive_raw().err(), Some(refused));
+        assert!(is_closed(pipe));
+    });
+}
+
+#[test]
+fn x1_calls_without_a_reply_and_upgrades_have_descriptors_too() {
+    with_client(|client, mut service| {
+        let pipe = pipe();
+        for mode in [Mode::Oneway, Mode::Upgrade] {
+            client
+                .send_with(&Swap { n: 1 }, mode, &[pipe.1.as_fd()])
+                .unwrap();
+            assert_eq!(receive(&service, 4096).1.len(), 1);
+        }
+        send(&service, REPLY, &[pipe.1.as_fd()]);
+        embedded_io::Write::write(&mut service, b"raw").unwrap();
+        let mut received = none::<1>();
+        assert_eq!(
+            client.receive_with::<Swap>(&mut received),
+            Ok(Swapped { n: 2 })
+        );
+        assert!(received[0].take().is_some());
+        // The first byte of the other protocol is left to the descriptor.
+        assert_eq!(embedded_io::Read::read(client.stream(), &mut [0; 9]), Ok(3));
+        assert!(is_closed(pipe));
+    });
+}
+
 #[test]
 fn x1_a_reply_that_is_too_long_takes_its_descriptors_with_it() {
     with_client(|client, service| {
@@ -488,6 +554,29 @@ fn x1_a_service_takes_descriptors_and_sends_some() {
 }
 
 #[test]
+fn x9_credentials_that_come_with_descriptors_are_not_descriptors() {
+    let address = format!("unix:@nullink-fds-{}-credentials", std::process::id());
+    let listener = Listener::bind(&address).unwrap();
+    // Handed over as by a service manager that has it receive credentials.
+    let socket = rustix::io::fcntl_dupfd_cloexec(listener.pollable().unwrap(), 0).unwrap();
+    rustix::net::sockopt::set_socket_passcred(&socket, true).unwrap();
+    let streams = [0, 2, 4].map(|count| (count, Stream::connect(&address).unwrap()));
+    serve_with::<4>(Listener::from(socket), echo);
+    for (count, stream) in streams {
+        let (mut receive, mut send) = ([0; 256], [0; 256]);
+        let mut client = Client::new(stream, &mut receive, &mut send);
+        let pipe = pipe();
+        let ends = vec![pipe.1.as_fd(); count];
+        for _ in 0..2 {
+            let mut received = none::<4>();
+            let reply = client.call_with(&Fds, &ends, &mut received);
+            assert_eq!(reply, Ok(Number { n: count }));
+        }
+        wait_for_close(pipe);
+    }
+}
+
+#[test]
 fn x1_as_many_as_the_system_takes_at_once() {
     let (mut receive, mut send) = ([0; 256], [0; 256]);
     let stream = service::<DESCRIPTORS_MAX>();
@@ -608,7 +697,6 @@ struct Knows {
 }
 
 impl Service for Taker {
-    type Cursor = ();
     const INTERFACES: &'static [Interface] = &[interface!(
         text
         "
@@ -622,15 +710,11 @@ method Knows() -> (process: bool)
         Info::default()
     }
 
-    fn call<'c>(
-        &mut self,
-        call: Call<'c>,
-        mut reply: Responder<'c>,
-    ) -> Result<Outcome<'c>, Refusal> {
-        Ok(match call.decode()? {
+    fn call<'c>(&mut self, call: Call<'c>, mut reply: Responder<'c>) -> Answer<'c> {
+        match call.decode()? {
             TakerMethod::Take { index } => {
                 drop(reply.descriptor(index, "index")?);
-                reply.send(&())?
+                reply.send(&())
             }
             TakerMethod::Knows => {
                 // A pidfd has the process in it.
@@ -639,9 +723,9 @@ method Knows() -> (process: bool)
                     let info = std::fs::read_to_string(path).unwrap();
                     info.contains(&format!("Pid:\t{}\n", std::process::id()))
                 });
-                reply.send(&Knows { process })?
+                reply.send(&Knows { process })
             }
-        })
+        }
     }
 }
 
@@ -654,8 +738,8 @@ fn taker<const DESCRIPTORS: usize>(hooks: Hooks, check: impl FnOnce(Stream)) {
     );
     let listener = Listener::bind(&address).unwrap();
     let service = std::thread::spawn(move || {
-        let mut slots = Slots::<1, 512, 512, DESCRIPTORS>::new();
-        let mut server = Server::new(listener, &mut slots);
+        let mut slots = Slots::<1, 512, 1024, DESCRIPTORS>::new();
+        let mut server = Server::new(listener, &mut slots).unwrap();
         server.set_hooks(hooks);
         while !matches!(
             server.step(&mut Taker).unwrap(),
@@ -702,8 +786,8 @@ fn x2_a_program_has_the_kernel_refuse_descriptors() {
     // A connection that is made after that takes none.
     let address = format!("unix:@nullink-refuse-{}", std::process::id());
     let listener = Listener::bind(&address).unwrap();
-    let mut slots = Slots::<1, 512, 512>::new();
-    let mut server = Server::new(listener, &mut slots);
+    let mut slots = Slots::<1, 512, 1024>::new();
+    let mut server = Server::new(listener, &mut slots).unwrap();
     server.set_hooks(hooks);
     let stream = Stream::connect(&address).unwrap();
     let pipe = pipe();

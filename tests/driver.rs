@@ -5,11 +5,11 @@ mod common;
 use std::collections::VecDeque;
 
 use common::t::T;
-use common::{EMPTY, t};
+use common::{Arrival, EMPTY, Script, t};
 use embedded_io::{ErrorKind, ErrorType, Read, Write};
 use nullink::client::CallError;
 use nullink::json::Raw;
-use nullink::service::{GetInterfaceDescription, Info, Outcome, Refusal, Responder};
+use nullink::service::{Answer, GetInterfaceDescription, Info, Refusal, Responder};
 use nullink::{Call, Client, Duplex, End, Error, Interface, Misuse, Mode, Service, serve};
 
 /// What each read and each write comes to, one after another.
@@ -112,21 +112,20 @@ fn errors_of_the_stream_end_the_connection() {
 struct TriesTwice;
 
 impl Service for TriesTwice {
-    type Cursor = ();
     const INTERFACES: &'static [Interface] = T::INTERFACES;
 
     fn info(&self) -> Info<'_> {
         Info::default()
     }
 
-    fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
+    fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c>) -> Answer<'c> {
         let long = [("text", "x".repeat(50))];
         let long = nullink::json::Map(long.iter().map(|(key, value)| (key, value)));
         match call.member() {
-            "Empty" => Ok(reply.send(&())?),
-            "Fail" => match reply.send(&long) {
+            "Empty" => reply.send(&()),
+            "Fail" => match reply.try_send(&long) {
                 Ok(outcome) => Ok(outcome),
-                Err(unsent) => Ok(unsent.reply.send(&long)?),
+                Err(unsent) => unsent.reply.send(&long),
             },
             _ => {
                 let _ = reply.send(&long)?;
@@ -137,9 +136,9 @@ impl Service for TriesTwice {
 }
 
 #[test]
-fn what_could_not_be_drained_is_not_sent_again() {
-    // Ten replies wait, then one comes that does not fit behind them. The stream takes some of
-    // them, fails, and would work again.
+fn what_could_not_be_sent_is_not_sent_again() {
+    // Ten replies are pending, then one comes that does not fit. The stream takes some of them,
+    // fails, and would work again.
     for method in ["Fail", "Pipe"] {
         let input = format!("{EMPTY}\0").repeat(10) + &t(method, "{}") + "\0";
         for taken in 0..30 {
@@ -160,28 +159,19 @@ fn what_could_not_be_drained_is_not_sent_again() {
 fn l5_a_stream_is_abandoned_when_the_client_takes_no_more() {
     struct Counts(Vec<u32>);
 
-    impl Service for Counts {
-        type Cursor = u32;
+    impl Service<u32> for Counts {
         const INTERFACES: &'static [Interface] = T::INTERFACES;
 
         fn info(&self) -> Info<'_> {
             Info::default()
         }
 
-        fn call<'c>(
-            &mut self,
-            _: Call<'c>,
-            reply: Responder<'c, u32>,
-        ) -> Result<Outcome<'c, u32>, Refusal> {
-            Ok(reply.stream()?.continues(&Count { i: 0 }, 1)?)
+        fn call<'c>(&mut self, _: Call<'c>, reply: Responder<'c, u32>) -> Answer<'c, u32> {
+            self.resume(0, reply)
         }
 
-        fn resume<'c>(
-            &mut self,
-            cursor: u32,
-            reply: nullink::service::ReplyStream<'c, u32>,
-        ) -> Result<Outcome<'c, u32>, Refusal> {
-            Ok(reply.continues(&Count { i: 0 }, cursor + 1)?)
+        fn resume<'c>(&mut self, cursor: u32, reply: Responder<'c, u32>) -> Answer<'c, u32> {
+            reply.more()?.next(&Count { i: 0 })?.then(cursor + 1)
         }
 
         fn abandoned(&mut self, cursor: u32) {
@@ -209,15 +199,14 @@ fn a_service_is_told_why_a_connection_has_failed() {
     struct Logs(Vec<Error>);
 
     impl Service for Logs {
-        type Cursor = ();
         const INTERFACES: &'static [Interface] = T::INTERFACES;
 
         fn info(&self) -> Info<'_> {
             Info::default()
         }
 
-        fn call<'c>(&mut self, _: Call<'c>, reply: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
-            Ok(reply.send(&[1, 2, 3])?)
+        fn call<'c>(&mut self, _: Call<'c>, reply: Responder<'c>) -> Answer<'c> {
+            reply.send(&[1, 2, 3])
         }
 
         fn failed(&mut self, error: Error) {
@@ -269,21 +258,6 @@ fn replies_that_are_there_are_received_although_no_more_can_be_sent() {
     assert_eq!(client.receive_raw().err(), Some(Error::Closed));
     assert_eq!(client.receive_raw().err(), Some(unusable));
     assert_eq!(client.stream().output.len(), 50);
-}
-
-#[test]
-fn a_description_that_is_there_is_received_although_no_more_can_be_sent() {
-    let (mut receive, mut send) = ([0; 99], [0; 99]);
-    let input = "{\"parameters\":{\"description\":\"interface a.b\"}}\0";
-    let stream = stream(input, &[Ok(50), Err(ErrorKind::ConnectionReset)]);
-    let mut client = Client::new(stream, &mut receive, &mut send);
-    let mut description = String::new();
-    let described = client.describe("a.b", 0, |piece| description.push_str(piece));
-    assert_eq!(described, Ok(()));
-    assert_eq!(description, "interface a.b");
-    let described = client.describe("a.b", 0, |_| ());
-    let unusable = Error::Misuse(Misuse::Unusable);
-    assert_eq!(described, Err(CallError::Connection(unusable)));
 }
 
 #[test]
@@ -358,4 +332,24 @@ fn halves_flush_what_is_written() {
     let mut client = Client::new(stream, &mut receive, &mut send);
     assert!(client.call_raw("a.b.C", Raw::EMPTY_OBJECT).is_ok());
     assert_eq!(writer.0, 1);
+}
+
+#[test]
+fn c6_a_hundred_pipelined_calls_are_at_most_four_reads_and_four_writes() {
+    let call = t("Need", r#"{"s":"x"}"#) + "\0";
+    let reply = r#"{"parameters":{"s":"x"}}"#;
+    let input = call.repeat(100);
+    // Four times half of the send buffer has room for all replies.
+    let half = (100 * (reply.len() + 1)).div_ceil(4);
+    let (mut receive, mut send, mut scratch) = ([0; 4096], vec![0; 2 * half], [0; 64]);
+    let mut service = T {
+        scratch: &mut scratch,
+    };
+    let mut script = Script::new(input.as_bytes(), Arrival::Joined);
+    let end = serve(&mut service, &mut script, &mut receive, &mut send);
+    assert_eq!(end, Ok(End::Closed));
+    assert_eq!(script.messages(), [reply; 100]);
+    // One more read finds the end.
+    assert!(script.reads <= 4 + 1, "{} reads", script.reads);
+    assert!(script.writes <= 4, "{} writes", script.writes);
 }

@@ -175,7 +175,7 @@ fn a_thousand_accounts_fit() {
         reader: &call[..],
         writer: &mut reply[..],
     };
-    let (mut receive, mut send) = (vec![0; 4096], vec![0; 256 * 1024]);
+    let (mut receive, mut send) = (vec![0; 4096], vec![0; 512 * 1024]);
     let end = nullink::serve(&mut service, stream, &mut receive, &mut send);
     assert_eq!(end, Ok(nullink::End::Closed));
     let length = reply.iter().position(|byte| *byte == 0).expect("a reply");

@@ -5,6 +5,7 @@ mod definitions;
 
 use definitions::definitions;
 use nullink::idl::{Definition, Documentation, Entry, Kind, Type, size};
+use nullink::tools::{format, format_colored};
 use proptest::prelude::*;
 
 fn table(text: &str) -> Vec<Entry> {
@@ -13,10 +14,8 @@ fn table(text: &str) -> Vec<Entry> {
 
 fn formatted(text: &str) -> String {
     let mut table = table(text);
-    Definition::parse(text, &mut table)
-        .unwrap_or_else(|e| panic!("{e}\n{text:?}"))
-        .format()
-        .to_string()
+    let definition = Definition::parse(text, &mut table);
+    format(&definition.unwrap_or_else(|e| panic!("{e}\n{text:?}")))
 }
 
 fn lines(documentation: Documentation<'_>) -> Vec<String> {
@@ -86,7 +85,7 @@ fn check(text: &str) -> (String, Vec<((String, Vec<String>), (String, Vec<String
 
     let mut table = table(text);
     let definition = Definition::parse(text, &mut table).expect("a definition");
-    let colored = definition.format().colored().to_string();
+    let colored = format_colored(&definition);
     assert_ne!(colored, canonical);
     assert_eq!(plain(&colored), canonical);
     for piece in colored.split("\x1b[0m") {
@@ -285,19 +284,6 @@ fn i4_comments_stay_with_what_they_are_about() {
 }
 
 #[test]
-fn i4_any_writer_will_do() {
-    use std::fmt::Write;
-    let text = "interface a.b\nerror E()";
-    let mut table = table(text);
-    let definition = Definition::parse(text, &mut table).expect("a definition");
-    let mut buffer = heapless::String::<25>::new();
-    assert_eq!(write!(buffer, "{}", definition.format()), Ok(()));
-    assert_eq!(buffer, "interface a.b\n\nerror E()\n");
-    let mut buffer = heapless::String::<24>::new();
-    assert!(write!(buffer, "{}", definition.format()).is_err());
-}
-
-#[test]
 fn i4_all_white_space_and_all_line_ends() {
     for space in "\t \u{a0}\u{feff}\u{1680}\u{180e}\u{2000}\u{200a}\u{202f}\u{205f}\u{3000}".chars()
     {
@@ -317,7 +303,7 @@ fn i4_colors() {
     let text = "# c\ninterface a.b\nmethod M(type: ?[]int)->(b:[string]T)\ntype T(x)\nerror E()";
     let mut table = table(text);
     let definition = Definition::parse(text, &mut table).expect("a definition");
-    let colored = definition.format().colored().to_string();
+    let colored = format_colored(&definition);
     let names = [
         ("\x1b[1;32m", "k"),
         ("\x1b[1m", "n"),

@@ -1,4 +1,4 @@
-//! The example that is the first program of an initramfs, as far as it can be tried as another one.
+//! The example that is the first program of an initramfs, as far as it can be run as another one.
 //! `tests/boot/run.sh` boots it.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
@@ -21,16 +21,21 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Child;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
 use boot::{
-    Copy, Error, Exit, GetState, LoadModule, Methods, Phase, PowerOff, Report, Start, SwitchRoot,
+    Boot, Copy, Cursor, Error, Exit, GetState, LoadModule, Phase, PowerOff, RUNNING, Report, Start,
+    Started, SwitchRoot, System,
 };
 use example::example;
-use nullink::client::CallError;
+use monitor::Uevents;
+use nullink::client::{CallError, read_reply};
+use nullink::server::{Event, Server, Slots};
 use nullink::unix::{self, Stream, Timeouts};
-use nullink::{Address, Client};
-use rustix::fs::{CWD, FileType, Mode, mknodat};
+use nullink::{Address, Client, Mode};
+use rustix::fs::{CWD, FileType, mknodat};
+use rustix::io::Errno;
 
 /// One in a directory of its own.
 struct Running {
@@ -79,7 +84,7 @@ impl Drop for Running {
     }
 }
 
-/// What a call that was refused says: the system call, and errno.
+/// The system call that was refused, and errno.
 fn refusal<T: std::fmt::Debug>(
     result: Result<T, CallError<'_, Error<'_>, unix::Error>>,
 ) -> (String, i32) {
@@ -90,18 +95,19 @@ fn refusal<T: std::fmt::Debug>(
 }
 
 fn mkfifo(path: &str) {
-    mknodat(CWD, path, FileType::Fifo, Mode::RWXU, 0).unwrap();
+    mknodat(CWD, path, FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
 }
 
 const EPERM: i32 = 1;
 const ENOENT: i32 = 2;
 const EINVAL: i32 = 22;
 
+#[cfg(feature = "tools")]
 #[test]
 fn the_types_say_the_same_as_the_definition() {
-    nullink::contract(&boot::INTERFACE, |types| {
+    nullink::tools::contract(&boot::INTERFACE, |types| {
         types
-            .methods::<Methods>()
+            .methods::<boot::Methods>()
             .errors::<Error>()
             .call::<GetState>()
             .call::<Report>()
@@ -166,7 +172,7 @@ fn programs_are_started_and_waited_for() {
         assert_eq!(ended.pid, started.pid);
         assert!(replies.next().unwrap().is_none());
     }
-    // Who does not want to know is told when it has started; and what it says stays its own matter.
+    // Without "more" there is one reply, when it has started.
     assert_eq!(client.call(&script("exit 1")).unwrap().exit, None);
     let nothing = Start {
         path: "/nowhere",
@@ -174,9 +180,84 @@ fn programs_are_started_and_waited_for() {
     };
     let refused = refusal(client.call(&nothing));
     assert_eq!(refused, ("execve".to_owned(), ENOENT));
-    // (What has ended without being asked for is not told to who asks for another.)
+    // Its end is neither an orphan's nor the end of another program.
     while client.call(&GetState).unwrap().state.running > 0 {}
     assert_eq!(client.call(&GetState).unwrap().state.orphans, 0);
+}
+
+/// A system whose programs are only numbers.
+const NOTHING_RUNS: System = System {
+    clock: || 0,
+    children: || Err(Errno::NOSYS),
+    start: |_| {
+        static PIDS: AtomicI32 = AtomicI32::new(1);
+        Ok(PIDS.fetch_add(1, Ordering::Relaxed))
+    },
+    execute: |_| Errno::NOSYS,
+};
+
+#[test]
+fn l5_a_client_that_goes_leaves_no_program_behind() {
+    let mut uevents = Box::new(Uevents::new());
+    let mut boot = Boot::new(NOTHING_RUNS, false, &mut uevents);
+    let mut slots = Box::new(Slots::<1, 1024, 2048>::new());
+    let (_, gone) = Stream::pair().unwrap();
+    let mut server = Server::new(gone, &mut slots).unwrap();
+    let run = |boot: &mut Boot<'_>, server: &mut Server<'_, Cursor, 1>| {
+        while server
+            .try_step(boot)
+            .unwrap()
+            .is_some_and(|event| !matches!(event, Event::Idle))
+        {}
+    };
+    // They go before the program ends, after that, when they are woken, and when they have been told.
+    for round in 0..4 * RUNNING {
+        run(&mut boot, &mut server);
+        let (ours, theirs) = Stream::pair().unwrap();
+        server.adopt(theirs).unwrap();
+        let (mut receive, mut send) = ([0; 1024], [0; 1024]);
+        let mut client = Client::new(ours, &mut receive, &mut send);
+        let start = Start {
+            path: "/bin/true",
+            arguments: None,
+        };
+        client.queue(&start, Mode::More).unwrap();
+        client.flush().unwrap();
+        run(&mut boot, &mut server);
+        let started = read_reply::<Start>(client.receive_raw().unwrap()).unwrap();
+        assert_eq!(started.exit, None);
+        let exit = Exit {
+            code: Some(round as i32),
+            signal: None,
+        };
+        if round % 4 == 0 {
+            drop(client);
+            run(&mut boot, &mut server);
+            assert_eq!(boot.ended(started.pid, exit), None);
+        } else {
+            let topic = boot.ended(started.pid, exit).expect("a client waits");
+            match round % 4 {
+                1 => drop(client),
+                2 => {
+                    server.wake(topic);
+                    drop(client);
+                }
+                _ => {
+                    server.wake(topic);
+                    run(&mut boot, &mut server);
+                    let ended = read_reply::<Start>(client.receive_raw().unwrap()).unwrap();
+                    let pid = started.pid;
+                    assert_eq!(
+                        ended,
+                        Started {
+                            pid,
+                            exit: Some(exit)
+                        }
+                    );
+                }
+            }
+        }
+    }
 }
 
 #[test]
@@ -190,20 +271,21 @@ fn a_copy_is_there_with_its_mode_or_not_at_all() {
     mkfifo(&fifo);
     let content: Vec<u8> = (0..10_000_u32).flat_map(u32::to_le_bytes).collect();
     fs::write(&from, &content).unwrap();
-    fs::set_permissions(&from, PermissionsExt::from_mode(0o751)).unwrap();
     let (from, to) = (&from[..], &to[..]);
-    client.call(&Copy { from, to }).unwrap();
-    assert_eq!(fs::read(to).unwrap(), content);
-    assert_eq!(
-        fs::metadata(to).unwrap().permissions().mode() & 0o7777,
-        0o751
-    );
-    // What is no file might have it wait for ever.
+    // A set-user-ID program of somebody else's does not become one of root's.
+    for mode in [0o751, 0o4751, 0o2751, 0o1751] {
+        fs::set_permissions(from, PermissionsExt::from_mode(mode)).unwrap();
+        client.call(&Copy { from, to }).unwrap();
+        assert_eq!(fs::read(to).unwrap(), content);
+        let copied = fs::metadata(to).unwrap().permissions().mode() & 0o7777;
+        assert_eq!(copied, 0o751, "{mode:o}");
+    }
+    // A read of something else than a file might never end.
     for from in [running.directory.to_str().unwrap(), "/dev/zero", &fifo] {
         let refused = refusal(client.call(&Copy { from, to }));
         assert_eq!(refused, ("open".to_owned(), EINVAL), "{from}");
     }
-    // So might what is in the way.
+    // So might a write to what an attempt before has left.
     fs::remove_file(&part).unwrap_or_default();
     mkfifo(&part);
     let from = "/etc/passwd";

@@ -4,7 +4,7 @@ mod common;
 
 use common::t::T;
 use common::{Arrival, EMPTY, answer, invalid, talk};
-use nullink::service::{Info, Outcome, Refusal, Responder, Service};
+use nullink::service::{Answer, Info, Refusal, Responder, Service};
 use nullink::{Call, Interface, interface};
 
 fn ask(method: &str, parameters: &str) -> serde_json::Value {
@@ -58,18 +58,17 @@ fn s2_nothing_of_a_description_is_tidied_up() {
         error\u{a0}E(  )# last");
     struct Odd;
     impl Service for Odd {
-        type Cursor = ();
         const INTERFACES: &'static [Interface] = &[ODD];
         fn info(&self) -> Info<'_> {
             Info::default()
         }
-        fn call<'c>(&mut self, _: Call<'c>, _: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
+        fn call<'c>(&mut self, _: Call<'c>, _: Responder<'c>) -> Answer<'c> {
             Err(Refusal::MethodNotFound)
         }
     }
     let call = br#"{"method":"org.varlink.service.GetInterfaceDescription","parameters":{"interface":"org.example.odd"}}"#;
     let input = [call.as_slice(), b"\0"].concat();
-    for send in [64, 4096] {
+    for send in [128, 8192] {
         let (replies, end) = answer(&mut Odd, &input, Arrival::Joined, 256, send);
         assert_eq!((replies.len(), end), (1, Ok(false)));
         let reply: serde_json::Value = serde_json::from_str(&replies[0]).unwrap();

@@ -474,11 +474,12 @@ proptest! {
     fn lists_and_maps_are_read_piece_by_piece(list in prop::collection::vec(any::<i64>(), 0..20), map in prop::collection::btree_map(any::<String>(), any::<i64>(), 0..10)) {
         let text = serde_json::json!({"before": [[{}]], "list": list, "map": map}).to_string();
         let mut bytes = text.clone().into_bytes();
-        let items: Result<Vec<i64>, DecodeError> = Value::scan(&mut bytes).unwrap().items("list").unwrap().collect();
+        let items = Value::scan(&mut bytes).unwrap().member("list").unwrap().items().unwrap();
+        let items: Result<Vec<i64>, DecodeError> = items.map(Value::decode).collect();
         prop_assert_eq!(items.unwrap(), list);
         let mut bytes = text.into_bytes();
-        let (_, value) = Value::scan(&mut bytes).unwrap().members().unwrap().find(|(name, _)| *name == "map").unwrap();
-        let read: BTreeMap<String, i64> = value.members().unwrap().map(|(name, value)| (name.to_string(), value.decode().unwrap())).collect();
+        let value = Value::scan(&mut bytes).unwrap().items().unwrap().find(|item| item.key() == "map").unwrap();
+        let read: BTreeMap<String, i64> = value.items().unwrap().map(|item| (item.key().to_string(), item.decode().unwrap())).collect();
         prop_assert_eq!(read, map);
     }
 
@@ -631,7 +632,13 @@ fn the_writer_refuses_what_varlink_has_no_type_for() {
     fn refused(value: impl Serialize) {
         let result = json::encode(&[value], &mut [0; 99]).map(str::to_string);
         assert!(
-            matches!(result, Err(EncodeError::NoVarlinkType(_))),
+            matches!(
+                result,
+                Err(EncodeError::Bytes
+                    | EncodeError::Integer128
+                    | EncodeError::VariantWithContent
+                    | EncodeError::KeyNotAString)
+            ),
             "{result:?}"
         );
     }
@@ -789,13 +796,11 @@ fn a_field_is_left_out_for_none_and_for_no_other_reason() {
     fn write(value: impl Serialize) -> Result<String, EncodeError> {
         json::encode(&Holds { value, z: 1 }, &mut [0; 99]).map(str::to_string)
     }
-    let refused = Err(EncodeError::NoVarlinkType("an enum variant with content"));
+    let refused = Err(EncodeError::VariantWithContent);
     assert_eq!(write(Content::New(None)), refused);
     assert_eq!(write(Content::Struct { a: None }), refused);
     assert_eq!(write(NoneThenError), Err(EncodeError::Custom));
-    let keys = Err(EncodeError::NoVarlinkType(
-        "a map whose keys are not strings",
-    ));
+    let keys = Err(EncodeError::KeyNotAString);
     assert_eq!(write(BTreeMap::from([(None::<u8>, 1)])), keys);
     assert_eq!(write(None::<u8>), Ok(r#"{"z":1}"#.to_string()));
     assert_eq!(write(Some(Some(None::<u8>))), Ok(r#"{"z":1}"#.to_string()));
@@ -950,17 +955,44 @@ fn a_string_behind_a_raw_value_has_its_quotes() {
 
 #[test]
 fn raw_values_have_white_space_anywhere() {
-    let raw = |text| Raw::new(text).expect("JSON");
-    for (text, count) in [(" [1]", 1), ("[ ]", 0), ("[1 ]", 1), (" [ 1 , 2 ] ", 2)] {
-        let elements = raw(text).elements().expect("a list");
-        let expected = ["1", "2"].into_iter().take(count);
-        assert!(
-            elements.map(|element| element.as_str()).eq(expected),
-            "{text}"
-        );
+    for (text, expected) in [
+        (" [1]", "1 "),
+        ("[ ]", ""),
+        ("[1 ]", "1 "),
+        (" [ 1 , [ 2 ] ] ", "1 [ 2 ] "),
+        (r#" { "a" : 1 , "b" : { } } "#, "a1 b{ } "),
+    ] {
+        let raw = Raw::new(text).expect("JSON");
+        let mut scratch = [0; 64];
+        let value: Value = raw.decode_in(&mut scratch).expect("any value");
+        let items = value.items().expect("a list or an object");
+        let items = items.map(|item| format!("{}{} ", item.key(), item.raw()));
+        assert_eq!(items.collect::<String>(), expected, "{text}");
     }
-    let members = raw(r#" { "a" : 1 , "b" : 2 } "#).members();
-    assert_eq!(members.expect("an object").count(), 2);
+    let mut short = [0];
+    let value: Result<Value, _> = Raw::EMPTY_OBJECT.decode_in(&mut short);
+    assert_eq!(value.expect_err("too short").mismatch(), Mismatch::Length);
+}
+
+#[test]
+fn a_member_of_an_object_has_a_name() {
+    let member = |text: &str| {
+        let mut text = text.as_bytes().to_vec();
+        let value = Value::scan(&mut text).expect("JSON");
+        let member = value.member("a");
+        member.map(|member| (member.key(), member.raw().to_string()) == ("a", "1".into()))
+    };
+    assert_eq!(member(r#"{"b":[1],"\u0061":1}"#), Ok(true));
+    for (text, mismatch) in [
+        (r#"{"b":{"a":1}}"#, Mismatch::Missing),
+        ("{}", Mismatch::Missing),
+        ("[1]", Mismatch::Type),
+        ("[]", Mismatch::Type),
+        ("null", Mismatch::Type),
+        ("\"a\"", Mismatch::Type),
+    ] {
+        assert_eq!(member(text).expect_err(text).mismatch(), mismatch, "{text}");
+    }
 }
 
 #[test]

@@ -8,8 +8,9 @@ use common::t::T;
 use common::{Arrival, EMPTY, every_arrival, split, t};
 use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write};
 use nullink::json::Raw;
-use nullink::service::{Info, Outcome, Refusal, ReplyStream, Responder};
-use nullink::{Call, Client, End, Error, Interface, Misuse, Service, Violation, serve_line};
+use nullink::{
+    Answer, Call, Client, End, Error, Info, Interface, Misuse, Responder, Service, Violation, line,
+};
 
 /// A line on which pieces arrive, each when so many writes have been made, or when it is waited for.
 #[derive(Default)]
@@ -81,14 +82,34 @@ impl Write for Line {
     }
 }
 
+/// Serves a line, with a look-ahead buffer that is as long as the receive buffer.
+fn serve<'b, S, C, IO>(
+    service: &mut S,
+    line: &mut IO,
+    receive: &'b mut [u8],
+    send: &mut [u8],
+) -> Result<End<'b, C>, Error<IO::Error>>
+where
+    S: Service<C>,
+    C: Copy,
+    IO: Read + ReadReady + Write,
+{
+    let mut ahead = vec![0; receive.len()];
+    line::serve(
+        service,
+        &mut line::Line::new(line, &mut ahead),
+        receive,
+        send,
+    )
+}
+
 /// What the conformance service answers, up to the end of the line.
-fn answer(input: &[u8], arrival: Arrival, receive: usize) -> Vec<String> {
-    let mut line = Line::new(input, arrival);
+fn answer(line: &mut Line, receive: usize) -> Vec<String> {
     let (mut receive, mut send, mut scratch) = (vec![0; receive], vec![0; 4096], vec![0; 4096]);
     let mut service = T {
         scratch: &mut scratch,
     };
-    let end = serve_line(&mut service, &mut line, &mut receive, &mut send);
+    let end = serve(&mut service, line, &mut receive, &mut send);
     assert_eq!(end, Ok(End::Closed));
     split(&line.output)
 }
@@ -101,11 +122,17 @@ fn needed(text: &str) -> String {
     format!(r#"{{"parameters":{{"s":"{text}"}}}}"#)
 }
 
+/// What the conformance service answers when `new` arrives after it has answered `old`.
+fn answer_both(old: &[u8], new: &[u8], arrival: Arrival, receive: usize) -> Vec<String> {
+    let mut line = Line::new(old, arrival);
+    line.arrives(0, new);
+    answer(&mut line, receive)
+}
+
 #[test]
-fn c1_a_line_goes_on_behind_what_is_no_call() {
+fn c1_a_line_discards_to_the_next_break_after_what_is_no_call() {
+    let new = format!("\0\0{}", need("new"));
     for bad in [
-        "\0",
-        "\0\0\0",
         "nonsense\0",
         "\u{feff}{}\0",
         "{}\0{}\0[\0",
@@ -113,16 +140,35 @@ fn c1_a_line_goes_on_behind_what_is_no_call() {
         "{\"method\":\"a.b.C\"}{\"method\":\"a.b.C\"}\0",
         "\x01\x7f\r\n+++ATH\r\n\0",
     ] {
-        let input = format!("{}{bad}{}", need("before"), need("behind"));
-        every_arrival(input.as_bytes(), |arrival| {
-            let answers = answer(input.as_bytes(), arrival, 4096);
-            match answers.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-                // (A new client is not given what the one before was still owed.)
-                [last] if bad.starts_with('\0') => assert_eq!(last, needed("behind")),
-                [first, last] => assert_eq!([first, last], [needed("before"), needed("behind")]),
-                _ => panic!("{bad:?}, {arrival:?}: {answers:?}"),
-            }
-        });
+        for half in ["", "{\"meth", "x\0x"] {
+            let old = format!("{}{bad}{}{half}", need("before"), need("discarded"));
+            every_arrival(old.as_bytes(), |arrival| {
+                let answers = answer_both(old.as_bytes(), new.as_bytes(), arrival, 4096);
+                assert_eq!(
+                    answers,
+                    [needed("before"), needed("new")],
+                    "{bad:?} {arrival:?}"
+                );
+            });
+        }
+    }
+}
+
+#[test]
+fn c1_a_run_of_nuls_is_one_break() {
+    for count in 2..6 {
+        let new = format!("{}{}", "\0".repeat(count), need("new"));
+        let old = need("old");
+        for arrival in [Arrival::Joined, Arrival::Split(1), Arrival::Bytes] {
+            let mut line = Line::new(old.as_bytes(), Arrival::Joined);
+            line.input.extend(Line::new(new.as_bytes(), arrival).input);
+            let answers = answer(&mut line, 4096);
+            assert_eq!(
+                answers,
+                [needed("old"), needed("new")],
+                "{count} {arrival:?}"
+            );
+        }
     }
 }
 
@@ -131,9 +177,10 @@ fn c1_a_line_goes_on_behind_half_a_message_wherever_it_was_cut() {
     let half = need("of the one before");
     // (With all but its NUL it is a call.)
     for cut in 0..half.len() - 2 {
-        let input = [&half.as_bytes()[..cut], b"\0", need("new").as_bytes()].concat();
+        let input = [&half.as_bytes()[..cut], b"\0\0", need("new").as_bytes()].concat();
         for arrival in [Arrival::Joined, Arrival::Bytes, Arrival::Split(cut)] {
-            assert_eq!(answer(&input, arrival, 4096), [needed("new")], "{cut}");
+            let answers = answer(&mut Line::new(&input, arrival), 4096);
+            assert_eq!(answers, [needed("new")], "{cut}");
         }
     }
 }
@@ -142,9 +189,10 @@ fn c1_a_line_goes_on_behind_half_a_message_wherever_it_was_cut() {
 fn f4_no_part_of_a_message_that_is_too_long_is_a_call_on_a_line() {
     // What it ends with would be one.
     for length in [60, 63, 64, 65, 127, 128, 129, 1000] {
-        let input = format!("{}{}{}", "x".repeat(length), need("tail"), need("new"));
+        let input = format!("{}{}\0\0{}", "x".repeat(length), need("tail"), need("new"));
         for arrival in [Arrival::Joined, Arrival::Bytes, Arrival::Split(length)] {
-            assert_eq!(answer(input.as_bytes(), arrival, 64), [needed("new")]);
+            let answers = answer(&mut Line::new(input.as_bytes(), arrival), 64);
+            assert_eq!(answers, [needed("new")], "{length} {arrival:?}");
         }
     }
 }
@@ -161,32 +209,23 @@ struct Counted {
     i: u32,
 }
 
-impl Service for Endless {
-    type Cursor = u32;
+impl Service<u32> for Endless {
     const INTERFACES: &'static [Interface] = T::INTERFACES;
 
     fn info(&self) -> Info<'_> {
         Info::default()
     }
 
-    fn call<'c>(
-        &mut self,
-        call: Call<'c>,
-        reply: Responder<'c, u32>,
-    ) -> Result<Outcome<'c, u32>, Refusal> {
+    fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c, u32>) -> Answer<'c, u32> {
         match call.member() {
-            "Empty" => Ok(reply.send(&())?),
-            _ => self.resume(0, reply.stream()?),
+            "Empty" => reply.send(&()),
+            _ => self.resume(0, reply),
         }
     }
 
-    fn resume<'c>(
-        &mut self,
-        i: u32,
-        reply: ReplyStream<'c, u32>,
-    ) -> Result<Outcome<'c, u32>, Refusal> {
+    fn resume<'c>(&mut self, i: u32, reply: Responder<'c, u32>) -> Answer<'c, u32> {
         assert!(i < 1000, "nothing stops it");
-        Ok(reply.continues(&Counted { i }, i + 1)?)
+        reply.more()?.next(&Counted { i })?.then(i + 1)
     }
 
     fn abandoned(&mut self, cursor: u32) {
@@ -202,60 +241,111 @@ const COUNT: &str = "{\"method\":\"org.example.t.Count\",\"more\":true,\"paramet
 
 #[test]
 fn l5_a_new_client_ends_the_stream_of_the_one_before() {
-    let too_long = format!("{}\0", "x".repeat(300));
-    for (begins, most_ahead) in [
-        // (Behind calls that wait, only what is empty is seen.)
-        ("\0", 9),
-        ("\0\0", 9),
-        ("{\"meth\0\0", 9),
-        ("{\"meth\0", 0),
-        ("nonsense\0", 0),
-        (&too_long, 0),
+    let too_long = format!("{}\0\0", "x".repeat(300));
+    for begins in [
+        "\0\0",
+        "{\"meth\0\0",
+        "nonsense\0\0",
+        "nonsense\0\0\0",
+        &too_long,
     ] {
         // The one before may have sent calls ahead, as many as have room and more.
-        for ahead in 0..=most_ahead {
+        for ahead in 0..=9 {
             let mut line = Line::new(COUNT.as_bytes(), Arrival::Joined);
             let waiting = format!("{EMPTY}\0").repeat(ahead);
             line.arrives(2, waiting.as_bytes());
             let new = format!("{begins}{EMPTY}\0");
             line.arrives(5, new.as_bytes());
             let mut service = Endless::default();
-            let (mut receive, mut send) = ([0; 128], [0; 128]);
-            let end = serve_line(&mut service, &mut line, &mut receive, &mut send);
+            let (mut receive, mut send) = ([0; 128], [0; 256]);
+            let end = serve(&mut service, &mut line, &mut receive, &mut send);
             assert_eq!(end, Ok(End::Closed), "{begins:.9} {ahead}");
             assert_eq!(service.abandoned.len(), 1, "{begins:.9} {ahead}");
             let answers = split(&line.output);
             let (last, counted) = answers.split_last().expect("answers");
             assert_eq!(last, "{}", "{begins:.9} {ahead}");
-            // (Of calls that had no room, the rest says that something new has begun.)
-            let has_room = ahead * (EMPTY.len() + 1) < 128;
             let all_of_the_stream = counted.iter().all(|reply| reply.contains("continues"));
-            assert!(all_of_the_stream || !has_room, "{begins:.9} {ahead}");
+            assert!(all_of_the_stream, "{begins:.9} {ahead}");
         }
     }
 }
 
 #[test]
-fn r3_a_reply_that_a_new_client_cuts_off_is_none_of_its_own() {
-    let call = r#"{"method":"org.varlink.service.GetInterfaceDescription","parameters":{"interface":"org.example.t"}}"#;
-    for begins in [beginning(), [b"x\0", &*beginning()].concat()] {
-        // Behind each piece of a description that is longer than the buffer. It may be complete then.
-        for writes in 1..30 {
-            let mut line = Line::new(format!("{call}\0").as_bytes(), Arrival::Joined);
-            line.arrives(writes, &begins);
-            let (mut receive, mut send, mut scratch) = ([0; 256], [0; 256], [0; 99]);
-            let mut service = T {
-                scratch: &mut scratch,
-            };
-            let end = serve_line(&mut service, &mut line, &mut receive, &mut send);
-            assert_eq!(end, Ok(End::Closed));
-            let sent = String::from_utf8(line.output).unwrap();
-            let own = no_interface(NONCE);
-            let before = sent.strip_suffix(&own).expect("an answer");
-            // (And no NUL is there that ends nothing.)
-            assert!(before.ends_with('\0') || before.is_empty(), "{writes}");
-            assert!(!before.contains("\0\0"), "{writes}");
+fn l5_only_a_break_ends_a_stream() {
+    for no_break in ["nonsense\0", "{\"meth\0", &format!("{EMPTY}\0{EMPTY}\0x\0")] {
+        let mut line = Line::new(COUNT.as_bytes(), Arrival::Joined);
+        line.arrives(2, no_break.as_bytes());
+        line.arrives(usize::MAX, b"\0\0");
+        let counted = answer(&mut line, 128);
+        let replies = counted.iter().filter(|reply| reply.contains("\"i\":"));
+        assert_eq!(replies.count(), 9, "{no_break:?}");
+    }
+}
+
+/// A line that fails once, when it has taken so many bytes.
+struct FailsOnce {
+    line: Line,
+    left: usize,
+}
+
+impl ErrorType for FailsOnce {
+    type Error = ErrorKind;
+}
+
+impl Read for FailsOnce {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ErrorKind> {
+        self.line.read(buffer)
+    }
+}
+
+impl ReadReady for FailsOnce {
+    fn read_ready(&mut self) -> Result<bool, ErrorKind> {
+        self.line.read_ready()
+    }
+}
+
+impl Write for FailsOnce {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, ErrorKind> {
+        let count = bytes.len().min(self.left);
+        if count == 0 {
+            self.left = usize::MAX;
+            return Err(ErrorKind::Other);
         }
+        self.left -= count;
+        self.line.write(&bytes[..count])
+    }
+
+    fn flush(&mut self) -> Result<(), ErrorKind> {
+        Ok(())
+    }
+}
+
+#[test]
+fn r3_a_reply_that_was_cut_off_ends_before_the_next_client() {
+    let old = format!("{}{}", need("one"), need("two"));
+    let own = no_interface(NONCE);
+    let replies = format!("{}\0{}\0", needed("one"), needed("two"));
+    for left in 0..replies.len() {
+        let mut line = Line::new(old.as_bytes(), Arrival::Joined);
+        line.arrives(0, need("discarded").as_bytes());
+        line.arrives(0, &beginning());
+        let (mut receive, mut send, mut scratch) = ([0; 256], [0; 512], [0; 99]);
+        let mut service = T {
+            scratch: &mut scratch,
+        };
+        let mut ahead = [0; 256];
+        let mut line = line::Line::new(FailsOnce { line, left }, &mut ahead);
+        let failed = line::serve(&mut service, &mut line, &mut receive, &mut send);
+        assert_eq!(failed, Err(Error::Transport(ErrorKind::Other)));
+        // What is left of the client gets nothing more, and the next client its own replies.
+        let end = line::serve(&mut service, &mut line, &mut receive, &mut send);
+        assert_eq!(end, Ok(End::Closed));
+        let (stream, _) = line.into_parts();
+        let sent = String::from_utf8(stream.line.output).unwrap();
+        let before = sent.strip_suffix(&own).expect("an answer");
+        let cut = &replies[..left];
+        let is_cut = !cut.is_empty() && !cut.ends_with('\0');
+        assert_eq!(before, format!("{cut}{}", if is_cut { "\0" } else { "" }));
     }
 }
 
@@ -276,12 +366,12 @@ fn f4_no_part_of_what_had_no_room_behind_a_stream_is_a_call() {
             let pieces = Line::new(input.as_bytes(), arrival).input;
             line.input
                 .extend(pieces.into_iter().map(|(_, piece)| (1, piece)));
-            line.arrives(usize::MAX, need("new").as_bytes());
-            let (mut receive, mut send, mut scratch) = ([0; 128], [0; 128], [0; 99]);
+            line.arrives(usize::MAX, format!("\0\0{}", need("new")).as_bytes());
+            let (mut receive, mut send, mut scratch) = ([0; 128], [0; 256], [0; 99]);
             let mut service = T {
                 scratch: &mut scratch,
             };
-            let end = serve_line(&mut service, &mut line, &mut receive, &mut send);
+            let end = serve(&mut service, &mut line, &mut receive, &mut send);
             assert_eq!(end, Ok(End::Closed));
             let answers = split(&line.output);
             assert_eq!(answers.last(), Some(&needed("new")), "{more} {arrival:?}");
@@ -291,10 +381,10 @@ fn f4_no_part_of_what_had_no_room_behind_a_stream_is_a_call() {
 }
 
 #[test]
-fn l5_the_end_of_what_had_no_room_behind_a_stream_ends_it() {
+fn l5_a_break_after_what_had_no_room_behind_a_stream_ends_it() {
     let whole = format!("{EMPTY}\0");
     let junk = "x".repeat(128 - whole.len());
-    for end in ["\0", "\0\0", &format!("{EMPTY}\0"), &format!("{EMPTY}\0\0")] {
+    for end in ["\0\0", "\0\0\0", &format!("{EMPTY}\0\0"), "x\0x\0\0"] {
         let input = format!("{whole}{junk}{end}");
         for at in 128..input.len() {
             let mut line = Line::new(COUNT.as_bytes(), Arrival::Joined);
@@ -302,8 +392,8 @@ fn l5_the_end_of_what_had_no_room_behind_a_stream_ends_it() {
             line.arrives(5, &input.as_bytes()[at..]);
             line.arrives(9, whole.as_bytes());
             let mut service = Endless::default();
-            let (mut receive, mut send) = ([0; 128], [0; 128]);
-            let ended = serve_line(&mut service, &mut line, &mut receive, &mut send);
+            let (mut receive, mut send) = ([0; 128], [0; 256]);
+            let ended = serve(&mut service, &mut line, &mut receive, &mut send);
             assert_eq!(ended, Ok(End::Closed), "{end:?} {at}");
             assert_eq!(service.abandoned.len(), 1, "{end:?} {at}");
             assert_eq!(service.failed, [], "{end:?} {at}");
@@ -320,11 +410,11 @@ fn c6_calls_that_are_sent_ahead_wait_behind_a_stream_on_a_line() {
     for _ in 0..3 {
         line.arrives(1, format!("{EMPTY}\0").as_bytes());
     }
-    let (mut receive, mut send, mut scratch) = ([0; 256], [0; 128], [0; 99]);
+    let (mut receive, mut send, mut scratch) = ([0; 256], [0; 256], [0; 99]);
     let mut service = T {
         scratch: &mut scratch,
     };
-    let end = serve_line(&mut service, &mut line, &mut receive, &mut send);
+    let end = serve(&mut service, &mut line, &mut receive, &mut send);
     assert_eq!(end, Ok(End::Closed));
     let answers = split(&line.output);
     assert_eq!(answers.len(), 12);
@@ -346,8 +436,8 @@ fn a_line_that_ends_or_fails_ends_what_is_owed() {
             line.fails = fails;
             let mut service = Endless::default();
             let mut line = HungUp(line);
-            let (mut receive, mut send) = ([0; 128], [0; 128]);
-            let end = serve_line(&mut service, &mut line, &mut receive, &mut send);
+            let (mut receive, mut send) = ([0; 128], [0; 256]);
+            let end = serve(&mut service, &mut line, &mut receive, &mut send);
             assert_eq!(end, expected, "{input}");
             assert_eq!(service.abandoned.len(), abandoned, "{input}");
         }
@@ -385,11 +475,11 @@ impl Write for HungUp {
 
 #[test]
 fn c1_a_service_is_told_of_what_was_no_call_on_a_line() {
-    let input = format!("\0nonsense\0{{}}\0\0\0{EMPTY}\0{{\"method\":7}}\0");
+    let input = format!("\0\0nonsense\0\0\0{{}}\0\0\0{EMPTY}\0{{\"method\":7}}\0");
     let mut line = Line::new(input.as_bytes(), Arrival::Joined);
     let mut service = Endless::default();
-    let (mut receive, mut send) = ([0; 128], [0; 128]);
-    let end = serve_line(&mut service, &mut line, &mut receive, &mut send);
+    let (mut receive, mut send) = ([0; 128], [0; 256]);
+    let end = serve(&mut service, &mut line, &mut receive, &mut send);
     assert_eq!(end, Ok(End::Closed));
     assert_eq!(split(&line.output), ["{}"]);
     // (That a new client begins is no failure.)
@@ -424,8 +514,8 @@ fn f4_the_rest_of_a_message_that_took_too_long_on_a_device_is_no_call() {
 
     static NOW: AtomicU64 = AtomicU64::new(0);
     let (line, address) = terminal();
-    let mut slots = Slots::<1, 256, 256>::new();
-    let mut server = Server::<_, 1>::new(Listener::bind(&address).unwrap(), &mut slots);
+    let mut slots = Slots::<1, 256, 512>::new();
+    let mut server = Server::<_, 1>::new(Listener::bind(&address).unwrap(), &mut slots).unwrap();
     server.set_clock(|| NOW.load(Ordering::Relaxed));
     server.set_limits(Limits {
         message: Some(Duration::from_secs(1)),
@@ -441,7 +531,7 @@ fn f4_the_rest_of_a_message_that_took_too_long_on_a_device_is_no_call() {
     }
     NOW.fetch_add(1500, Ordering::Relaxed);
     assert_eq!(server.try_step(&mut service), Ok(None));
-    let input = format!("{EMPTY}\0{{\"method\":\"org.example.other.M\"}}\0");
+    let input = format!("{EMPTY}\0\0{{\"method\":\"org.example.other.M\"}}\0");
     assert_eq!(rustix::io::write(&line, input.as_bytes()), Ok(input.len()));
     assert!(matches!(server.step(&mut service), Ok(Event::Called(_))));
     while server.try_step(&mut service) != Ok(None) {}
@@ -459,12 +549,12 @@ fn c1_that_a_new_client_of_a_device_begins_is_no_failure() {
     use nullink::unix::Listener;
 
     let (line, address) = terminal();
-    let mut slots = Slots::<1, 256, 256>::new();
-    let mut server = Server::<_, 1>::new(Listener::bind(&address).unwrap(), &mut slots);
+    let mut slots = Slots::<1, 256, 512>::new();
+    let mut server = Server::<_, 1>::new(Listener::bind(&address).unwrap(), &mut slots).unwrap();
     let mut service = Endless::default();
     assert!(matches!(server.step(&mut service), Ok(Event::Connected(_))));
     // The first NUL ends half a call, or nothing.
-    for (half, failed) in [("{\"meth", 1), ("", 1), ("x\0x", 3)] {
+    for (half, failed) in [("{\"meth", 1), ("", 1), ("x\0x", 2)] {
         let input = format!("{half}\0\0{EMPTY}\0");
         assert_eq!(rustix::io::write(&line, input.as_bytes()), Ok(input.len()));
         assert!(matches!(server.step(&mut service), Ok(Event::Called(_))));
@@ -474,22 +564,54 @@ fn c1_that_a_new_client_of_a_device_begins_is_no_failure() {
 
 #[test]
 fn u1_an_upgrade_on_a_line_hands_over_what_was_read() {
-    let input = b"junk\0{\"method\":\"org.example.t.Pipe\",\"upgrade\":true}\0\0raw\0bytes";
-    every_arrival(input, |arrival| {
-        let mut line = Line::new(input, arrival);
-        let (mut receive, mut send, mut scratch) = ([0; 256], [0; 128], [0; 99]);
+    // Two NULs are a break before the confirming reply only.
+    let raw = b"\0raw\0\0bytes";
+    for ahead in ["", &format!("{COUNT}{EMPTY}\0")] {
+        let input =
+            format!("junk\0\0\0{ahead}{{\"method\":\"org.example.t.Pipe\",\"upgrade\":true}}\0");
+        every_arrival(input.as_bytes(), |arrival| {
+            let mut line = Line::new(input.as_bytes(), arrival);
+            line.arrives(usize::MAX, raw);
+            let (mut receive, mut send, mut scratch) = ([0; 256], [0; 256], [0; 99]);
+            let mut service = T {
+                scratch: &mut scratch,
+            };
+            let mut ahead = [0; 256];
+            let mut line = line::Line::new(&mut line, &mut ahead);
+            let end = line::serve(&mut service, &mut line, &mut receive, &mut send);
+            let Ok(End::Upgraded { unread, .. }) = end else {
+                panic!("{arrival:?}: {end:?}");
+            };
+            let (line, ahead) = line.into_parts();
+            let rest = line.input.iter().flat_map(|(_, piece)| piece);
+            let found: Vec<u8> = unread.iter().chain(ahead).chain(rest).copied().collect();
+            assert_eq!(found, raw, "{arrival:?}");
+            assert_eq!(split(&line.output).last().unwrap(), "{}");
+        });
+    }
+}
+
+#[test]
+fn u1_bytes_that_come_with_the_call_are_handed_over_on_a_line() {
+    let input = "{\"method\":\"org.example.t.Pipe\",\"upgrade\":true}\0raw\0{}\0";
+    for split_at in 1..input.len() {
+        // While the reply of a stream is sent, so that the second piece is looked at ahead.
+        let mut line = Line::new(COUNT.as_bytes(), Arrival::Joined);
+        line.arrives(1, &input.as_bytes()[..split_at]);
+        line.arrives(2, &input.as_bytes()[split_at..]);
+        let (mut receive, mut send, mut scratch) = ([0; 256], [0; 256], [0; 99]);
         let mut service = T {
             scratch: &mut scratch,
         };
-        let end = serve_line(&mut service, &mut line, &mut receive, &mut send);
+        let mut ahead = [0; 256];
+        let mut line = line::Line::new(&mut line, &mut ahead);
+        let end = line::serve(&mut service, &mut line, &mut receive, &mut send);
         let Ok(End::Upgraded { unread, .. }) = end else {
-            panic!("{arrival:?}: {end:?}");
+            panic!("{split_at}: {end:?}");
         };
-        let rest = line.input.iter().flat_map(|(_, piece)| piece.clone());
-        let raw: Vec<u8> = unread.iter().copied().chain(rest).collect();
-        assert_eq!(raw, b"\0raw\0bytes", "{arrival:?}");
-        assert_eq!(split(&line.output), ["{}"]);
-    });
+        let (_, ahead) = line.into_parts();
+        assert_eq!([unread, ahead].concat(), b"raw\0{}\0", "{split_at}");
+    }
 }
 
 const NONCE: &str = "org.example.n4711";
@@ -522,7 +644,7 @@ fn r3_a_new_client_of_a_line_takes_nothing_for_its_own_of_the_one_before() {
         every_arrival(&input.as_bytes()[..own], |arrival| {
             let mut line = Line::new(&input.as_bytes()[..own], arrival);
             line.arrives(0, &input.as_bytes()[own..]);
-            let (mut receive, mut send) = ([0; 128], [0; 128]);
+            let (mut receive, mut send) = ([0; 128], [0; 256]);
             let mut client = Client::new(&mut line, &mut receive, &mut send);
             assert_eq!(client.begin_anew(NONCE), Ok(()), "{stale:.9} {arrival:?}");
             let reply = client.call_raw("a.b.C", Raw::EMPTY_OBJECT).unwrap();
@@ -537,7 +659,7 @@ fn r3_a_new_client_of_a_line_takes_nothing_for_its_own_of_the_one_before() {
 /// What a client begins with, up to its first call.
 fn beginning() -> Vec<u8> {
     let mut line = Line::new(no_interface(NONCE).as_bytes(), Arrival::Joined);
-    let (mut receive, mut send) = ([0; 128], [0; 128]);
+    let (mut receive, mut send) = ([0; 128], [0; 256]);
     let mut client = Client::new(&mut line, &mut receive, &mut send);
     assert_eq!(client.begin_anew(NONCE), Ok(()));
     line.output
@@ -556,8 +678,8 @@ fn l5_a_new_client_is_heard_behind_all_but_the_nul_of_a_call() {
             line.input
                 .extend(new.into_iter().map(|(_, piece)| (5, piece)));
             let mut service = Endless::default();
-            let (mut receive, mut send) = ([0; 256], [0; 128]);
-            let end = serve_line(&mut service, &mut line, &mut receive, &mut send);
+            let (mut receive, mut send) = ([0; 256], [0; 256]);
+            let end = serve(&mut service, &mut line, &mut receive, &mut send);
             assert_eq!(end, Ok(End::Closed), "{cut} {arrival:?}");
             assert_eq!(service.abandoned.len(), 1, "{cut} {arrival:?}");
             let answer = no_interface(NONCE);
@@ -585,11 +707,189 @@ fn r5_a_new_client_of_a_line_does_not_wait_for_ever() {
             line.arrives(0, piece);
         }
         line.fails = fails;
-        let (mut receive, mut send) = ([0; 4096], [0; 128]);
+        let (mut receive, mut send) = ([0; 4096], [0; 256]);
         let mut client = Client::new(&mut line, &mut receive, &mut send);
         assert_eq!(client.begin_anew(NONCE), Err(expected));
         // What comes later would be taken for something else.
         let unusable = Error::Misuse(Misuse::Unusable);
         assert_eq!(client.begin_anew(NONCE), Err(unusable));
     }
+}
+
+#[test]
+fn l5_replies_of_a_stream_that_are_written_at_once_are_not_sent_past_a_break() {
+    let reply = "{\"continues\":true,\"parameters\":{\"i\":1}}\0";
+    for before in ["", "{}\0", "{}\0{}\0"] {
+        for sent in 1..5 {
+            let mut stream = Line::new(b"{\"method", Arrival::Joined);
+            stream.arrives(sent, b"\0\0");
+            let mut ahead = [0; 16];
+            let mut line = line::Line::new(&mut stream, &mut ahead);
+            assert_eq!(line.read(&mut [0; 16]), Ok(8));
+            let replies = format!("{before}{}", reply.repeat(9));
+            let written = line.write_all(replies.as_bytes());
+            assert_eq!(written, Err(line::Error::Break));
+            // What comes before the first of them is one write more.
+            let ones = if before.is_empty() { sent } else { sent - 1 };
+            let expected = format!("{before}{}", reply.repeat(ones));
+            assert_eq!(String::from_utf8(stream.output).unwrap(), expected);
+        }
+    }
+}
+
+/// A line that takes a few bytes at a time.
+struct Slow(Line);
+
+impl ErrorType for Slow {
+    type Error = ErrorKind;
+}
+
+impl Read for Slow {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ErrorKind> {
+        self.0.read(buffer)
+    }
+}
+
+impl ReadReady for Slow {
+    fn read_ready(&mut self) -> Result<bool, ErrorKind> {
+        self.0.read_ready()
+    }
+}
+
+impl Write for Slow {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, ErrorKind> {
+        let few = 1 + self.0.writes % 7;
+        self.0.write(&bytes[..few.min(bytes.len())])
+    }
+
+    fn flush(&mut self) -> Result<(), ErrorKind> {
+        Ok(())
+    }
+}
+
+#[test]
+fn c6_all_of_a_hundred_calls_are_answered_in_order_on_a_slow_line() {
+    // Forty long replies, then sixty that have numbers.
+    let describe = |interface: &str| {
+        let method = "org.varlink.service.GetInterfaceDescription";
+        format!("{{\"method\":\"{method}\",\"parameters\":{{\"interface\":\"{interface}\"}}}}\0")
+    };
+    let mut input = "\0\0".to_owned() + &describe("org.example.t").repeat(40);
+    for number in 0..60 {
+        input += &describe(&format!("a.n{number}"));
+    }
+    for pieces in [1, 7, 500, 4096, usize::MAX] {
+        let mut line = Slow(Line::default());
+        for piece in input.as_bytes().chunks(pieces) {
+            line.0.arrives(0, piece);
+        }
+        let (mut receive, mut send, mut scratch) = ([0; 4096], [0; 8192], [0; 99]);
+        let mut service = T {
+            scratch: &mut scratch,
+        };
+        let end = serve(&mut service, &mut line, &mut receive, &mut send);
+        assert_eq!(end, Ok(End::Closed));
+        let answers = split(&line.0.output);
+        assert_eq!(answers.len(), 100, "{pieces}");
+        for (number, answer) in answers.iter().enumerate() {
+            match number.checked_sub(40) {
+                Some(number) => {
+                    assert_eq!(answer.clone() + "\0", no_interface(&format!("a.n{number}")))
+                }
+                None => assert!(answer.starts_with("{\"parameters\":{\"description\":\"")),
+            }
+        }
+    }
+}
+
+/// The end of a terminal that has no name.
+#[cfg(all(feature = "unix", target_os = "linux"))]
+struct Master(rustix::fd::OwnedFd);
+
+#[cfg(all(feature = "unix", target_os = "linux"))]
+impl ErrorType for Master {
+    type Error = ErrorKind;
+}
+
+#[cfg(all(feature = "unix", target_os = "linux"))]
+impl Read for Master {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ErrorKind> {
+        rustix::io::read(&self.0, buffer).map_err(|_| ErrorKind::Other)
+    }
+}
+
+#[cfg(all(feature = "unix", target_os = "linux"))]
+impl ReadReady for Master {
+    fn read_ready(&mut self) -> Result<bool, ErrorKind> {
+        let count = rustix::io::ioctl_fionread(&self.0);
+        count.map(|count| count > 0).map_err(|_| ErrorKind::Other)
+    }
+}
+
+#[cfg(all(feature = "unix", target_os = "linux"))]
+impl Write for Master {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, ErrorKind> {
+        rustix::io::write(&self.0, bytes).map_err(|_| ErrorKind::Other)
+    }
+
+    fn flush(&mut self) -> Result<(), ErrorKind> {
+        Ok(())
+    }
+}
+
+#[cfg(all(feature = "unix", target_os = "linux"))]
+#[test]
+fn l5_clients_of_a_terminal_come_and_go_in_the_middle_of_a_stream() {
+    use std::time::Duration;
+
+    use nullink::Address;
+    use nullink::unix::{Stream, Timeouts};
+    use rustix::fs::{Mode, OFlags, open};
+    use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+
+    let (master, address) = terminal();
+    // It stays open and raw between the clients.
+    let path = address.strip_prefix("device:").unwrap();
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let between = open(path, flags, Mode::empty()).unwrap();
+    let mut raw = tcgetattr(&between).unwrap();
+    raw.make_raw();
+    tcsetattr(&between, OptionalActions::Now, &raw).unwrap();
+    let service = std::thread::spawn(|| {
+        let (mut receive, mut send, mut scratch) = ([0; 256], [0; 512], [0; 99]);
+        let mut service = T {
+            scratch: &mut scratch,
+        };
+        serve(&mut service, &mut Master(master), &mut receive, &mut send).map(|_| ())
+    });
+    let timeouts = Timeouts {
+        reply: Some(Duration::from_secs(60)),
+        ..Timeouts::default()
+    };
+    let endless = t("Count", r#"{"n":1000000000},"more":true"#);
+    for number in 0..=20 {
+        let address = Address::parse(&address).unwrap();
+        let stream = Stream::connect_to(address, timeouts).unwrap();
+        let (mut receive, mut send) = ([0; 256], [0; 512]);
+        let mut client = Client::new(stream, &mut receive, &mut send);
+        let nonce = format!("org.example.n{number}");
+        assert_eq!(client.begin_anew(&nonce), Ok(()));
+        let text = format!("{{\"s\":\"{number}\"}}");
+        let parameters = Raw::new(&text).unwrap();
+        let reply = client.call_raw("org.example.t.Need", parameters).unwrap();
+        assert_eq!(reply.parameters().as_str(), text);
+        if number == 20 {
+            // The service waits for more, and the terminal is hung up.
+            break;
+        }
+        let stream = client.stream();
+        stream.write_all(endless.as_bytes()).unwrap();
+        stream.write_all(b"\0{\"method").unwrap();
+        stream.read_exact(&mut [0; 100]).unwrap();
+    }
+    drop(between);
+    assert_eq!(
+        service.join().unwrap(),
+        Err(Error::Transport(ErrorKind::Other))
+    );
 }

@@ -1,9 +1,9 @@
 //! A service and a client in one program, without a socket between them.
 
 use nullink::Loopback;
-use nullink::client::{CallError, Method, NoError};
-use nullink::service::{Info, Outcome, Refusal, Responder};
-use nullink::{Call, Client, Error, Interface, Mode, Service, interface};
+use nullink::client::CallError;
+use nullink::service::{Answer, Info, Responder, Service};
+use nullink::{Call, Client, Error, Interface, Method, Mode, NoError, interface};
 use serde::{Deserialize, Serialize};
 
 const ADD: Interface = interface!(
@@ -36,17 +36,16 @@ struct Adder {
 }
 
 impl Service for Adder {
-    type Cursor = ();
     const INTERFACES: &'static [Interface] = &[ADD];
 
     fn info(&self) -> Info<'_> {
         Info::default()
     }
 
-    fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
+    fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c>) -> Answer<'c> {
         let Methods::Add(Add { n }) = call.decode()?;
         self.sum += n;
-        Ok(reply.send(&Add { n: self.sum })?)
+        reply.send(&Add { n: self.sum })
     }
 }
 
@@ -65,7 +64,7 @@ fn a_oneway_call_has_reached_the_service_when_it_is_sent() {
 
 #[test]
 fn calls_that_fit_into_the_services_buffer_can_be_pipelined() {
-    let (mut a, mut b, mut c, mut d) = ([0; 170], [0; 30], [0; 64], [0; 256]);
+    let (mut a, mut b, mut c, mut d) = ([0; 170], [0; 60], [0; 64], [0; 256]);
     let stream = Loopback::new(Adder::default(), &mut a, &mut b);
     let mut client = Client::new(stream, &mut c, &mut d);
     for _ in 0..4 {

@@ -1,4 +1,4 @@
-//! The example that reports uevents: what a service is like whose replies nobody has asked for yet.
+//! The example that reports uevents: a service whose calls are parked until something happens.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
 #[path = "common/example.rs"]
@@ -13,42 +13,62 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use example::example;
-use monitor::{CLIENTS, Error, Event, Monitor, REPLY, Report, Subscribe, Trigger, UEVENTS, Wanted};
+use monitor::{
+    CLIENTS, Error, Event, Monitor, REPLY, Report, SEND, Subscribe, Subscription, TOPIC, Trigger,
+    UEVENTS, Uevents,
+};
 use nullink::client::{CallError, read_reply};
-use nullink::server::{self, Server, Slots};
+use nullink::server::{self, Interest, Server, Slots};
 use nullink::service::ServiceError;
 use nullink::unix::{Stream, Timeouts};
 use nullink::{Client, Mode};
+use rustix::fd::OwnedFd;
 use rustix::net::netlink::{self, SocketAddrNetlink};
 use rustix::net::{AddressFamily, SendFlags, SocketType, getsockname, sendto, socket};
 
 /// A server whose first client has gone already, and the service.
 struct Served {
-    server: Server<'static, Wanted, CLIENTS>,
-    service: Monitor,
+    server: Server<'static, Subscription, CLIENTS>,
+    service: Box<Monitor>,
+    /// Where uevents come from.
+    socket: Option<OwnedFd>,
 }
 
 impl Served {
     fn new() -> Self {
-        let slots = Box::leak(Box::new(Slots::<CLIENTS, 1024, REPLY>::new()));
+        let slots = Box::leak(Box::new(Slots::<CLIENTS, 1024, SEND>::new()));
         let (_, gone) = Stream::pair().unwrap();
         Served {
-            server: Server::new(gone, slots),
-            service: Monitor,
+            server: Server::new(gone, slots).unwrap(),
+            service: Box::new(Monitor {
+                uevents: Uevents::new(),
+            }),
+            socket: None,
         }
     }
 
-    /// Does what is to be done.
-    fn run(&mut self) {
-        while let Some(event) = self.server.try_step(&mut self.service).unwrap() {
+    /// Receives uevents from a socket.
+    fn watch(&mut self, socket: OwnedFd) {
+        let watched = self.server.watch(&socket, Interest::Readable, UEVENTS);
+        watched.unwrap();
+        self.socket = Some(socket);
+    }
+
+    /// Does what there is to do. Returns how many times there were uevents to receive.
+    fn run(&mut self) -> u32 {
+        let mut received = 0;
+        while let Some(event) = self.server.try_step(&mut *self.service).unwrap() {
             match event {
                 server::Event::Ready(UEVENTS) => {
-                    monitor::forward(&mut self.server).unwrap();
+                    self.service.uevents.receive(self.socket.as_ref().unwrap());
+                    self.server.wake(TOPIC);
+                    received += 1;
                 }
                 server::Event::Idle => break,
                 _ => {}
             }
         }
+        received
     }
 
     fn connect(&mut self) -> Client<'static, Stream> {
@@ -75,7 +95,13 @@ impl Served {
 
     fn publish(&mut self, subsystem: &str, sequence: i64, more: &str) {
         let message = format!("add@/{subsystem}\0SUBSYSTEM={subsystem}\0SEQNUM={sequence}\0{more}");
-        monitor::publish(&mut self.server, message.as_bytes());
+        self.push(message.as_bytes());
+    }
+
+    /// Has a message of the kernel kept, and sent to the clients that wait for it.
+    fn push(&mut self, message: &[u8]) {
+        self.service.uevents.push(message);
+        self.server.wake(TOPIC);
         self.run();
     }
 
@@ -188,12 +214,11 @@ fn what_cannot_be_told_is_lost_and_nothing_else() {
     served.publish("net", 1, &long);
     assert_eq!(next(&mut all), lost(1));
     assert_eq!(next(&mut net), lost(1));
-    // Something else: whom it is for, nobody can say.
-    monitor::publish(&mut served.server, b"\xff\xff");
-    served.run();
+    // Not a uevent, so it may have been for every client.
+    served.push(b"\xff\xff");
     assert_eq!(next(&mut all), lost(1));
     assert_eq!(next(&mut net), lost(1));
-    // One that is lost to nobody who does not wait for it.
+    // It is lost only for the clients that wait for it.
     served.publish("usb", 1, &long);
     served.publish("net", 2, "");
     assert_eq!(next(&mut all), lost(1));
@@ -230,7 +255,7 @@ fn calls_that_make_no_sense_are_refused() {
             other => panic!("{other:?}"),
         }
     };
-    // (Without being root that is all that is said.)
+    // Only root gets further.
     if trigger("/devices/none", "add") == "PermissionDenied" {
         return;
     }
@@ -270,7 +295,8 @@ fn only_root_may_trigger_and_everything_needs_a_server() {
             reader: call.as_bytes(),
             writer: &mut reply[..],
         };
-        let mut service = Monitor;
+        let uevents = Uevents::new();
+        let mut service = Monitor { uevents };
         let (mut receive, mut send) = ([0; 256], [0; 256]);
         let end = nullink::serve(&mut service, stream, &mut receive, &mut send);
         assert_eq!(end, Ok(nullink::End::Closed));
@@ -282,18 +308,20 @@ fn only_root_may_trigger_and_everything_needs_a_server() {
     }
 }
 
-// Devices that every Linux has. Each test has its own, because each test's uevents come to all.
+// Devices that every Linux has. Each test has its own, because the uevents of one come to all.
 const NULL: &str = "/devices/virtual/mem/null";
 const ZERO: &str = "/devices/virtual/mem/zero";
 const RANDOM: &str = "/devices/virtual/mem/random";
+const FULL: &str = "/devices/virtual/mem/full";
 
-/// Whether this test may have the kernel send uevents, and gets them.
+/// A server that receives the kernel's uevents, if this test may have the kernel send some.
 fn kernel() -> Option<Served> {
     let mut served = Served::new();
     let file = std::fs::OpenOptions::new()
         .write(true)
         .open(format!("/sys{NULL}/uevent"));
-    if file.is_ok() && monitor::watch(&mut served.server).is_ok() {
+    if let (Ok(_), Ok(socket)) = (file, monitor::open_socket()) {
+        served.watch(socket);
         return Some(served);
     }
     assert!(
@@ -304,7 +332,7 @@ fn kernel() -> Option<Served> {
     None
 }
 
-/// Whether a report is about a device.
+/// True if an event is about a device.
 fn is_about(event: &Option<Event<'_>>, devpath: &str) -> bool {
     event.as_ref().is_some_and(|event| event.devpath == devpath)
 }
@@ -313,8 +341,8 @@ fn is_about(event: &Option<Event<'_>>, devpath: &str) -> bool {
 fn the_kernels_uevents_come_and_nobody_elses() {
     let Some(mut served) = kernel() else { return };
     let mut client = served.subscribe(Some("mem"));
-    let socket_of = served.server.watched(UEVENTS).unwrap();
-    let ours = SocketAddrNetlink::try_from(getsockname(socket_of).unwrap()).unwrap();
+    let address = getsockname(served.socket.as_ref().unwrap()).unwrap();
+    let ours = SocketAddrNetlink::try_from(address).unwrap();
     let forger = socket(
         AddressFamily::NETLINK,
         SocketType::DGRAM,
@@ -342,7 +370,7 @@ fn the_kernels_uevents_come_and_nobody_elses() {
 fn what_the_kernel_could_not_keep_is_lost() {
     let Some(mut served) = kernel() else { return };
     let mut client = served.subscribe(Some("mem"));
-    let socket = served.server.watched(UEVENTS).unwrap();
+    let socket = served.socket.as_ref().unwrap();
     rustix::net::sockopt::set_socket_recv_buffer_size(socket, 0).unwrap();
     let file = format!("/sys{ZERO}/uevent");
     for _ in 0..100 {
@@ -357,6 +385,33 @@ fn what_the_kernel_could_not_keep_is_lost() {
     // It goes on.
     served.trigger(ZERO).unwrap();
     while !is_about(&next(&mut client).event, ZERO) {}
+}
+
+#[test]
+fn l1_many_uevents_leave_the_clients_their_turns() {
+    let Some(mut served) = kernel() else { return };
+    let mut client = served.subscribe(Some("mem"));
+    for _ in 0..100 {
+        std::fs::write(format!("/sys{FULL}/uevent"), "change").unwrap();
+    }
+    assert!(served.run() > 3, "they are received all at once");
+    for _ in 0..100 {
+        while !is_about(&next(&mut client).event, FULL) {}
+    }
+}
+
+#[test]
+fn an_unusual_error_of_the_socket_is_a_lost_uevent_and_ends_nothing() {
+    let mut served = Served::new();
+    let mut client = served.subscribe(None);
+    // Not connected: recvfrom(2) fails with EINVAL.
+    let socket = socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+    served.service.uevents.receive(&socket);
+    served.server.wake(TOPIC);
+    served.run();
+    assert_eq!(next(&mut client), lost(1));
+    served.publish("net", 1, "");
+    assert_eq!(next_sequence(&mut client), 1);
 }
 
 /// A process that ends with its test.

@@ -13,7 +13,7 @@ use certification::{Certification, certify};
 use nullink::Loopback;
 use nullink::client::{self, CallError};
 use nullink::json::Raw;
-use nullink::service::{self, GetInfo, GetInterfaceDescription, Step};
+use nullink::service::{self, GetInfo, GetInterfaceDescription, State};
 use nullink::{Client, Mode};
 use t::T;
 
@@ -98,24 +98,28 @@ fn a_hundred_thousand_calls_allocate_nothing() {
                 handled += 1;
                 let mut bytes = call.iter().chain(&[0]);
                 while alive {
-                    match session.step(&mut service, None) {
-                        Step::Called | Step::Streamed => {}
-                        Step::Write => {
-                            let pending = session.pending();
-                            replies += pending.iter().filter(|byte| **byte == 0).count();
-                            session.sent(pending.len());
-                        }
-                        Step::Read => {
-                            let spare = session.spare().iter_mut();
-                            let count = spare.zip(&mut bytes).map(|(to, byte)| *to = *byte).count();
-                            if count == 0 {
-                                break;
-                            }
-                            session.received(count);
-                        }
-                        Step::Upgraded(_) | Step::Ended(_) => alive = false,
-                        Step::Parked => unreachable!("nothing is parked"),
+                    if session.step(&mut service) {
+                        continue;
                     }
+                    let state = session.state();
+                    let channel = session.channel();
+                    let pending = channel.pending();
+                    let count = pending.len();
+                    if count > 0 {
+                        replies += pending.iter().filter(|byte| **byte == 0).count();
+                        channel.sent(count);
+                        continue;
+                    }
+                    if let State::Ended(_) = state {
+                        alive = false;
+                        continue;
+                    }
+                    let spare = channel.spare().iter_mut();
+                    let count = spare.zip(&mut bytes).map(|(to, byte)| *to = *byte).count();
+                    if count == 0 {
+                        break;
+                    }
+                    channel.received(count);
                 }
             }
             closed += usize::from(!alive);
@@ -160,8 +164,8 @@ fn a_client_allocates_nothing_whatever_it_is_answered() {
         let mut names = 0;
         for _ in 0..1000 {
             let info = client.call(&GetInfo).unwrap();
-            for name in info.items::<&str>("interfaces").unwrap() {
-                names += usize::from(name.unwrap().starts_with("org."));
+            for name in info.member("interfaces").unwrap().items().unwrap() {
+                names += usize::from(name.decode::<&str>().unwrap().starts_with("org."));
             }
             let interface = "org.example.t";
             assert!(client.call(&GetInterfaceDescription { interface }).is_ok());

@@ -3,10 +3,11 @@
 mod common;
 
 use common::{Arrival, every_arrival, with_client};
-use nullink::client::{CALLS, CallError, Method, NoError};
+use nullink::client::{CALLS, CallError};
 use nullink::json::{Raw, Value};
 use nullink::service::ServiceError;
-use nullink::{EncodeError, Error, Mismatch, Misuse, Mode, Syntax, SyntaxError, Violation};
+use nullink::{EncodeError, Error, Method, Mismatch, Misuse, Mode, NoError};
+use nullink::{Syntax, SyntaxError, Violation};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize)]
@@ -541,15 +542,17 @@ fn a_list_of_any_length_is_read_piece_by_piece() {
     with_client(input.as_bytes(), Arrival::Joined, 1 << 16, |client| {
         let list = client.call(&List).unwrap();
         let mut count = 0;
-        for (n, item) in list.items::<Jumped>("list").unwrap().enumerate() {
-            assert_eq!(item.unwrap().seconds, Some((n % 256) as u8));
+        for (n, item) in list.member("list").unwrap().items().unwrap().enumerate() {
+            let jumped: Jumped = item.decode().unwrap();
+            assert_eq!(jumped.seconds, Some((n % 256) as u8));
             count += 1;
         }
         assert_eq!(count, 1000);
     });
     let input = r#"{"parameters":{"list":[{"seconds":1},{"seconds":-1}]}}"#.to_owned() + "\0";
     with_client(input.as_bytes(), Arrival::Joined, 99, |client| {
-        let mut items = client.call(&List).unwrap().items::<Jumped>("list").unwrap();
+        let list = client.call(&List).unwrap().member("list").unwrap();
+        let mut items = list.items().unwrap().map(Value::decode::<Jumped>);
         assert_eq!(items.next().unwrap().unwrap().seconds, Some(1));
         let error = items.next().unwrap().unwrap_err();
         assert_eq!(error.mismatch(), Mismatch::Range);
@@ -639,7 +642,7 @@ fn parameters_without_any_are_left_out() {
     session
         .queue("a.b.C", Mode::Simple, &Maybe { at: None })
         .unwrap();
-    assert_eq!(session.pending(), b"{\"method\":\"a.b.C\"}\0");
+    assert_eq!(session.channel().pending(), b"{\"method\":\"a.b.C\"}\0");
     let list: [u8; 0] = [];
     let error = session.queue("a.b.C", Mode::Simple, &list);
     assert_eq!(error, Err(EncodeError::NotAnObject.into()));

@@ -1,6 +1,9 @@
 //! How often a connection reads and writes: on a Unix socket, each is one system call.
 
 mod common;
+#[cfg(all(feature = "unix", target_os = "linux"))]
+#[path = "common/strace.rs"]
+mod strace;
 
 use common::t::T;
 use common::{Arrival, EMPTY, Script, t};
@@ -33,8 +36,8 @@ fn a_hundred_pipelined_calls_cost_four_of_either_at_most() {
     for length in [1, 10, 50, 100, 135] {
         let call = t("Need", &format!(r#"{{"s":"{}"}}"#, "x".repeat(length))) + "\0";
         let reply = format!(r#"{{"parameters":{{"s":"{}"}}}}"#, "x".repeat(length)) + "\0";
-        // All calls, and a quarter of their replies, fit into the buffers.
-        let (receive, send) = (100 * call.len(), 25 * reply.len());
+        // All calls fit into the buffer, and a quarter of their replies into half of the other.
+        let (receive, send) = (100 * call.len(), 2 * 25 * reply.len());
         assert_eq!(count(&call.repeat(100), receive, send), (1, 4));
         // They are read in three pieces, and no reply waits for the next piece.
         let (reads, writes) = count(
@@ -56,4 +59,64 @@ fn oneway_calls_cost_no_write() {
 fn each_reply_of_a_stream_is_sent_when_it_is_there() {
     let call = r#"{"method":"org.example.t.Count","more":true,"parameters":{"n":10}}"#;
     assert_eq!(count(&format!("{call}\0"), 4096, 4096), (1, 10));
+}
+
+#[cfg(all(feature = "unix", target_os = "linux"))]
+mod unix {
+    use embedded_io::{Read, Write};
+    use nullink::unix::{OwnedFd, Reading, Stream};
+
+    use super::strace::strace;
+
+    /// Set while the test is run once more, for its system calls to be counted.
+    const AGAIN: &str = "NULLINK_TEST_AGAIN";
+    const MESSAGES: usize = 10;
+
+    fn read_messages(how: &str) {
+        let (mut ours, mut theirs) = Stream::pair().unwrap();
+        if how.contains("adopted") {
+            ours = Stream::from(OwnedFd::from(ours));
+        }
+        if how.contains("message") {
+            ours.set_reading(Reading::Message);
+        }
+        for _ in 0..MESSAGES {
+            theirs.write(b"{}\0").unwrap();
+            assert_eq!(ours.read(&mut [0; 99]), Ok(3));
+        }
+    }
+
+    #[test]
+    fn u1_a_message_is_one_read_and_two_where_the_read_ends_with_it() {
+        if let Ok(how) = std::env::var(AGAIN) {
+            return read_messages(&how);
+        }
+        let name = "unix::u1_a_message_is_one_read_and_two_where_the_read_ends_with_it";
+        for (how, expected) in [
+            ("all", MESSAGES),
+            ("message", 2 * MESSAGES),
+            // One more, to see what else comes with what was sent.
+            ("all adopted", MESSAGES + 1),
+            ("message adopted", 2 * MESSAGES + 1),
+        ] {
+            let Some(mut strace) = strace() else {
+                return;
+            };
+            let output = strace
+                .args(["-f", "-qq", "-e", "trace=recvmsg,recvfrom"])
+                .arg(std::env::current_exe().unwrap())
+                .args(["--exact", name])
+                .env(AGAIN, how)
+                .output()
+                .unwrap();
+            assert!(output.status.success(), "{output:?}");
+            let trace = String::from_utf8(output.stderr).unwrap();
+            let count = trace.matches("recvmsg(").count();
+            assert_eq!(
+                (count, trace.matches("recvfrom(").count()),
+                (expected, 0),
+                "{how}"
+            );
+        }
+    }
 }

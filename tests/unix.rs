@@ -2,9 +2,12 @@
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
 mod common;
+#[path = "common/strace.rs"]
+mod strace;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
+use std::mem::MaybeUninit;
 use std::net::Shutdown;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
@@ -15,12 +18,19 @@ use std::time::{Duration, Instant};
 
 use common::serving::{echo, serve};
 use common::{EMPTY, t};
-use embedded_io::{Error as _, ErrorKind, Read, Write};
+use embedded_io::{Error as _, ErrorKind, Read, ReadReady, Write};
 use nullink::client::CallError;
 use nullink::json::Raw;
 use nullink::service::{GetInterfaceDescription, ServiceError};
-use nullink::unix::{Error, Listener, PATH_MAX, Stream, Timeouts};
+use nullink::unix::{Error, Listener, OwnedFd, PATH_MAX, Reading, Stream, Timeouts};
 use nullink::{Address, Client, Misuse};
+use rustix::fd::{AsFd, AsRawFd};
+use rustix::io::IoSlice;
+use rustix::net::{
+    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix,
+    SocketFlags, SocketType, bind, listen, sendmsg, socket_with,
+};
+use strace::strace;
 
 /// A fresh directory.
 struct Directory(PathBuf);
@@ -261,6 +271,34 @@ fn x6_the_mode_is_what_the_owner_says_whatever_the_umask_is() {
         let _listener = Listener::bind_to(Address::Unix(&path), wanted).unwrap();
         assert_eq!(mode(&path), wanted);
     }
+}
+
+#[test]
+fn x6_the_mode_is_never_given_to_what_a_link_leads_to() {
+    let name = "x6_the_mode_is_never_given_to_what_a_link_leads_to";
+    if let Ok(path) = std::env::var(AGAIN) {
+        let _listener = Listener::bind_to(Address::Unix(&path), 0o666).unwrap();
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o666);
+        return;
+    }
+    if strace().is_none() {
+        return;
+    }
+    let directory = Directory::new();
+    let path = directory.path("socket");
+    let trace = "strace -f -qq -e trace=chmod,fchmodat";
+    let script = format!(r#"umask 077; exec {trace} "$0" --exact {name}"#);
+    let output = std::process::Command::new("sh")
+        .args(["-c", &script])
+        .arg(std::env::current_exe().unwrap())
+        .env(AGAIN, &path)
+        .output()
+        .unwrap();
+    let trace = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{trace}");
+    // By its path, it could be another file by then.
+    assert!(trace.contains("chmod") && !trace.contains(&path), "{trace}");
 }
 
 /// Set while a test is run once more, in a process of its own.
@@ -650,7 +688,6 @@ fn l4_a_service_outlives_clients_that_go_away_anywhere() {
 #[test]
 #[cfg(feature = "std")]
 fn a_program_with_std_can_hand_its_sockets_over() {
-    use std::os::fd::OwnedFd;
     let (a, b) = UnixStream::pair().unwrap();
     // Non-blocking ones are waited for.
     a.set_nonblocking(true).unwrap();
@@ -704,4 +741,159 @@ fn x7_an_address_that_is_none_is_not_a_path() {
     let path = directory.path("unix:x");
     let _listener = Listener::bind(&path).expect("a path");
     assert!(std::path::Path::new(&path).exists());
+}
+
+#[test]
+fn a_stream_says_whether_a_read_would_wait() {
+    let (mut a, mut b) = Stream::pair().unwrap();
+    assert_eq!(a.read_ready(), Ok(false));
+    b.write(b"x").unwrap();
+    assert_eq!(a.read_ready(), Ok(true));
+    a.read(&mut [0; 9]).unwrap();
+    assert_eq!(a.read_ready(), Ok(false));
+    // The end is there to be read, too.
+    drop(b);
+    assert_eq!(a.read_ready(), Ok(true));
+}
+
+/// Has a socket receive something beside the bytes: an option of setsockopt(2) that is set to 1.
+fn set_option(socket: &impl AsFd, level: i32, option: i32) {
+    unsafe extern "C" {
+        fn setsockopt(socket: i32, level: i32, option: i32, value: *const i32, length: u32) -> i32;
+    }
+    let socket = socket.as_fd().as_raw_fd();
+    // SAFETY: the kernel reads one int, which is there.
+    let result = unsafe { setsockopt(socket, level, option, &1, 4) };
+    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+}
+
+const SOL_SOCKET: i32 = 1;
+const SO_PASSCRED: i32 = 16;
+const SO_TIMESTAMP: i32 = 29;
+const SO_PASSSEC: i32 = 34;
+const SO_TIMESTAMPNS: i32 = 35;
+const SO_PASSPIDFD: i32 = 76;
+const PASSED: [i32; 5] = [
+    SO_PASSCRED,
+    SO_TIMESTAMP,
+    SO_PASSSEC,
+    SO_TIMESTAMPNS,
+    SO_PASSPIDFD,
+];
+
+/// Whether this process has a pidfd of itself, which is what a peer's is here.
+fn has_pidfd() -> bool {
+    let own = format!("Pid:\t{}\n", std::process::id());
+    fs::read_dir("/proc/self/fdinfo").unwrap().any(|entry| {
+        let info = fs::read_to_string(entry.unwrap().path());
+        info.is_ok_and(|info| info.contains(&own))
+    })
+}
+
+/// A stream that is handed over, after an option was set, and its peer.
+fn handed_over(option: Option<i32>) -> (Stream, Stream) {
+    let (ours, theirs) = Stream::pair().unwrap();
+    let ours = OwnedFd::from(ours);
+    if let Some(option) = option {
+        set_option(&ours, SOL_SOCKET, option);
+    }
+    (Stream::from(ours), theirs)
+}
+
+#[test]
+fn x9_ancillary_data_ends_no_connection_of_a_socket_that_was_handed_over() {
+    for option in PASSED {
+        for (reading, length) in [Reading::All, Reading::Message]
+            .into_iter()
+            .flat_map(|reading| [1, 2, 9].map(|length| (reading, length)))
+        {
+            let (mut ours, mut theirs) = handed_over(Some(option));
+            ours.set_reading(reading);
+            for _ in 0..4 {
+                let message = &b"{......}\0"[9 - length..];
+                theirs.write(message).unwrap();
+                let mut buffer = [0; 16];
+                assert_eq!(ours.read(&mut buffer), Ok(length), "{option}");
+                assert_eq!(&buffer[..length], message);
+            }
+            drop(theirs);
+            assert_eq!(ours.read(&mut [0; 9]), Ok(0));
+        }
+        assert!(!has_pidfd(), "{option}");
+    }
+}
+
+#[test]
+fn x9_nor_of_one_that_comes_from_a_listener_that_was_handed_over() {
+    let (family, kind) = (AddressFamily::UNIX, SocketType::STREAM);
+    for option in PASSED {
+        let name = format!("nullink-test-passed-{}-{option}", std::process::id());
+        let socket = socket_with(family, kind, SocketFlags::CLOEXEC, None).unwrap();
+        let address = SocketAddrUnix::new_abstract_name(name.as_bytes()).unwrap();
+        bind(&socket, &address).unwrap();
+        listen(&socket, 9).unwrap();
+        set_option(&socket, SOL_SOCKET, option);
+        // One has come before the listener was handed over.
+        let connect = || Stream::connect(&format!("unix:@{name}")).unwrap();
+        let mut clients = vec![connect()];
+        let listener = Listener::from(socket);
+        clients.push(connect());
+        for mut client in clients {
+            let mut service = listener.accept().unwrap();
+            for _ in 0..3 {
+                client.write(b"hello").unwrap();
+                assert_eq!(service.read(&mut [0; 9]), Ok(5), "{option}");
+            }
+        }
+        assert!(!has_pidfd(), "{option}");
+    }
+}
+
+#[test]
+fn x9_nor_of_one_of_tcp() {
+    const IPPROTO_TCP: i32 = 6;
+    const TCP_INQ: i32 = 36;
+    for (level, option) in [
+        (IPPROTO_TCP, TCP_INQ),
+        (SOL_SOCKET, SO_TIMESTAMP),
+        (SOL_SOCKET, SO_TIMESTAMPNS),
+    ] {
+        let listener = Listener::bind("tcp:127.0.0.1:0").unwrap();
+        let address = format!("tcp:127.0.0.1:{}", listener.port().unwrap());
+        let mut client = Stream::connect(&address).unwrap();
+        let mut service = listener.accept().unwrap();
+        set_option(&service, level, option);
+        for _ in 0..3 {
+            client.write(b"hello").unwrap();
+            assert_eq!(service.read(&mut [0; 9]), Ok(5), "{option}");
+        }
+    }
+}
+
+#[test]
+fn x1_descriptors_are_refused_by_a_socket_that_was_handed_over() {
+    // With the first byte, with a later one, and with one that is sent alone.
+    for pieces in [
+        &[("hello", true)][..],
+        &[("hello", false), ("again", true)],
+        &[("h", true), ("ello", false)],
+    ] {
+        let (mut ours, theirs) = handed_over(None);
+        let (tracked, mut other) = Stream::pair().unwrap();
+        let mut result = Ok(1);
+        for (bytes, attach) in pieces {
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+            let mut control = SendAncillaryBuffer::new(&mut space);
+            let descriptors = [tracked.as_fd()];
+            if *attach {
+                assert!(control.push(SendAncillaryMessage::ScmRights(&descriptors)));
+            }
+            let bytes = [IoSlice::new(bytes.as_bytes())];
+            sendmsg(&theirs, &bytes, &mut control, SendFlags::empty()).unwrap();
+            result = result.and_then(|_| ours.read(&mut [0; 9]));
+        }
+        assert_eq!(result, Err(Error::Descriptors), "{pieces:?}");
+        drop(tracked);
+        assert_eq!(other.read(&mut [0; 1]), Ok(0));
+    }
 }

@@ -1,12 +1,8 @@
 //! The service `com.redhat.accounts`, and its methods as a client calls them.
 
-use core::convert::Infallible;
-
 use heapless::{String, Vec};
-use nullink::client::Method;
 use nullink::json::{List, Value};
-use nullink::service::{Info, Outcome, Refusal, Responder, Service};
-use nullink::{Call, Interface, interface};
+use nullink::{Answer, Call, Info, Interface, Method, Responder, Service, interface};
 use serde::{Deserialize, Serialize};
 
 /// What the system knows about an account.
@@ -217,8 +213,6 @@ impl<'t> Accounts<'t> {
 }
 
 impl Service for Accounts<'_> {
-    // (No call has more than one reply: there is nothing to know it by.)
-    type Cursor = Infallible;
     const INTERFACES: &'static [Interface] = &[interface!("com.redhat.accounts.varlink")];
 
     fn info(&self) -> Info<'_> {
@@ -230,26 +224,22 @@ impl Service for Accounts<'_> {
         }
     }
 
-    fn call<'c>(
-        &mut self,
-        call: Call<'c>,
-        reply: Responder<'c, Infallible>,
-    ) -> Result<Outcome<'c, Infallible>, Refusal> {
+    fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c>) -> Answer<'c> {
         let found = match call.decode()? {
             Methods::GetAll => {
                 let accounts = List(self.all());
-                return Ok(reply.send(&All { accounts })?);
+                return reply.send(&All { accounts });
             }
             Methods::GetByUid(GetByUid { uid }) => self.find(&|account| account.uid == uid),
             Methods::GetByName(GetByName { name }) => self.find(&|account| account.name == name),
             Methods::Add(Add { account }) => match self.add(&account) {
                 Ok(()) => Some(account),
-                Err(field) => return Ok(reply.error(&Error::CreationFailed { field })?),
+                Err(field) => return reply.error(&Error::CreationFailed { field }),
             },
         };
-        Ok(match found {
-            Some(account) => reply.send(&Found { account })?,
-            None => reply.error(&Error::NotFound)?,
-        })
+        match found {
+            Some(account) => reply.send(&Found { account }),
+            None => reply.error(&Error::NotFound),
+        }
     }
 }

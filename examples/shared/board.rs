@@ -1,9 +1,9 @@
 //! The service `org.example.board`, which a firmware has, and its methods as a client calls them.
 
 use heapless::String;
-use nullink::client::{Method, NoError};
-use nullink::service::{Info, Outcome, Refusal, ReplyStream, Responder, Service};
-use nullink::{Call, Interface, interface};
+use nullink::{
+    Answer, Call, Info, Interface, Method, NoError, Refusal, Responder, Service, interface,
+};
 use serde::{Deserialize, Serialize};
 
 pub const BOARD: Interface = interface!("org.example.board.varlink");
@@ -156,9 +156,10 @@ impl<H: Hardware> Board<H> {
     }
 }
 
-impl<H: Hardware> Service for Board<H> {
-    /// Watch: what is left to be said, and when it was said last.
-    type Cursor = (Watch, u32);
+/// What is left of a Watch: what is left to be said, and when the last reply was.
+pub type Watched = (Watch, u32);
+
+impl<H: Hardware> Service<Watched> for Board<H> {
     const INTERFACES: &'static [Interface] = &[BOARD];
 
     fn info(&self) -> Info<'_> {
@@ -170,12 +171,8 @@ impl<H: Hardware> Service for Board<H> {
         }
     }
 
-    fn call<'c>(
-        &mut self,
-        call: Call<'c>,
-        reply: Responder<'c, Self::Cursor>,
-    ) -> Result<Outcome<'c, Self::Cursor>, Refusal> {
-        Ok(match call.decode()? {
+    fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c, Watched>) -> Answer<'c, Watched> {
+        match call.decode()? {
             Methods::GetState => reply.send(&Found {
                 state: State {
                     uptime: self.hardware.uptime(),
@@ -184,52 +181,51 @@ impl<H: Hardware> Service for Board<H> {
                     refused: self.refused,
                     stack: self.hardware.stack(),
                 },
-            })?,
+            }),
             Methods::SetLamp(SetLamp { lamp }) => {
                 let before = self.hardware.lamp();
                 self.hardware.set_lamp(lamp);
-                reply.send(&Switched { before })?
+                reply.send(&Switched { before })
             }
             Methods::Show(Show { text }) => match String::try_from(text) {
                 Ok(text) => {
                     self.text = text;
-                    reply.send(&())?
+                    reply.send(&())
                 }
-                Err(_) => reply.error(&Error::TooLong { room: ROOM })?,
+                Err(_) => reply.error(&Error::TooLong { room: ROOM }),
             },
-            Methods::Watch(watch) => {
-                let reply = reply.stream()?;
-                if watch.every > LONGEST {
-                    return Err(Refusal::invalid_parameter("every"));
-                }
-                if watch.count == Some(0) {
-                    return Err(Refusal::invalid_parameter("count"));
-                }
-                let now = self.hardware.uptime();
-                self.resume((watch, now), reply)?
+            Methods::Watch(watch) if watch.every > LONGEST => {
+                reply.more()?;
+                Err(Refusal::invalid_parameter("every"))
             }
+            Methods::Watch(Watch { count: Some(0), .. }) => {
+                reply.more()?;
+                Err(Refusal::invalid_parameter("count"))
+            }
+            Methods::Watch(watch) => self.resume((watch, self.hardware.uptime()), reply),
             Methods::Stop => {
                 self.hardware.stop();
-                reply.send(&())?
+                reply.send(&())
             }
-        })
+        }
     }
 
     /// The next reply to Watch, when it is time for it.
     fn resume<'c>(
         &mut self,
-        (mut watch, last): Self::Cursor,
-        reply: ReplyStream<'c, Self::Cursor>,
-    ) -> Result<Outcome<'c, Self::Cursor>, Refusal> {
+        (mut watch, last): Watched,
+        reply: Responder<'c, Watched>,
+    ) -> Answer<'c, Watched> {
+        let reply = reply.more()?;
         while self.hardware.uptime().wrapping_sub(last) < watch.every {
             self.hardware.wait();
         }
         let uptime = last.wrapping_add(watch.every);
         watch.count = watch.count.map(|count| count.saturating_sub(1));
-        Ok(match watch.count {
-            Some(0) => reply.send(&Time { uptime })?,
-            _ => reply.continues(&Time { uptime }, (watch, uptime))?,
-        })
+        match watch.count {
+            Some(0) => reply.send(&Time { uptime }),
+            _ => reply.next(&Time { uptime })?.then((watch, uptime)),
+        }
     }
 
     fn failed(&mut self, _: nullink::Error) {

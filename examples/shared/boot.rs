@@ -5,15 +5,14 @@ use core::mem;
 
 use heapless::Vec;
 use nullink::client::Method;
-use nullink::service::{Info, Lagging, Outcome, Refusal, ReplyStream, Responder, Service};
-use nullink::{Call, Interface, Mode, interface};
+use nullink::{Answer, Call, Info, Interface, Mode, Refusal, Responder, Service, interface};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, unmount};
 use serde::{Deserialize, Serialize};
 
 use super::kernel::{self, Command, Failure, Text, failure};
-use super::monitor::{self, Wanted};
+use super::monitor::{self, Subscription, Uevents};
 
 /// How many programs that were started can run at once.
 pub const RUNNING: usize = 16;
@@ -21,11 +20,11 @@ pub const RUNNING: usize = 16;
 /// How many arguments a program can have.
 const ARGUMENTS: usize = 16;
 
-/// The topic of those who watch the state. (Uevents have 0.)
+/// The topic of the calls that wait for another state. [`monitor::TOPIC`] is 0.
 pub const STATE: u32 = 1;
 
-/// The topic of those who wait for the end of a program is this and its pid.
-const PROGRAM: u32 = 1 << 31;
+/// The topic of the calls that wait for the end of a program is this plus its index.
+const PROGRAM: u32 = 2;
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -86,7 +85,7 @@ pub enum Then {
     Halt,
 }
 
-/// The methods, one definition for both sides.
+/// The methods, for the service and for its clients.
 #[derive(Deserialize)]
 pub enum Methods<'a> {
     GetState,
@@ -109,7 +108,7 @@ pub enum Methods<'a> {
     PowerOff(PowerOff),
 }
 
-/// Those of both interfaces.
+/// The methods of both interfaces.
 #[derive(Deserialize)]
 #[allow(clippy::large_enum_variant)] // there is nowhere else to put it
 enum Calls<'a> {
@@ -208,105 +207,108 @@ methods! {
     PowerOff = "PowerOff" -> ();
 }
 
-/// What only unsafe code can do. It is the program's.
+/// Functions that need unsafe code: each program has its own.
 #[derive(Clone, Copy)]
 pub struct System {
     /// Milliseconds since the kernel has started.
     pub clock: fn() -> u64,
-    /// A descriptor that is ready when a child has ended: signalfd(2).
+    /// Opens a descriptor that is readable when a child has ended: signalfd(2).
     pub children: fn() -> Result<OwnedFd, Errno>,
-    /// Starts a program, and says its pid: fork(2), execve(2).
+    /// Starts a program, and returns its pid: fork(2), execve(2).
     pub start: fn(&Command) -> Result<i32, Errno>,
-    /// Becomes a program; returns why it could not.
+    /// Becomes a program. Returns only if that fails.
     pub execute: fn(&Command) -> Errno,
 }
 
-/// What this program is about to end with.
+/// How this program is about to end.
 #[allow(clippy::large_enum_variant)] // as above
 pub enum Leave {
     SwitchRoot { root: Text, command: Command },
     PowerOff(Then),
 }
 
-/// What a client waits for.
+/// What a client with a parked call waits for.
 #[derive(Clone, Copy)]
 pub enum Cursor {
+    /// Another state.
     State,
-    Program,
-    Uevents(Wanted),
+    /// The end of the program with this index.
+    Program(usize),
+    Uevents(Subscription),
 }
 
-impl From<Wanted> for Cursor {
-    fn from(wanted: Wanted) -> Self {
-        Cursor::Uevents(wanted)
+impl From<Subscription> for Cursor {
+    fn from(subscription: Subscription) -> Self {
+        Cursor::Uevents(subscription)
     }
 }
 
-impl TryFrom<Cursor> for Wanted {
-    type Error = ();
-
-    fn try_from(cursor: Cursor) -> Result<Self, ()> {
-        match cursor {
-            Cursor::Uevents(wanted) => Ok(wanted),
-            Cursor::State | Cursor::Program => Err(()),
-        }
-    }
+/// A program that was started with `Start`.
+#[derive(Clone, Copy)]
+struct Program {
+    pid: i32,
+    /// How it has ended; None while it runs.
+    exit: Option<Exit>,
+    /// A client waits for its end.
+    is_awaited: bool,
 }
 
 /// The interface.
 pub const INTERFACE: Interface = interface!("org.example.boot.varlink");
 
 /// The service.
-pub struct Boot {
+pub struct Boot<'u> {
     system: System,
-    /// Whether this is the first program, which may turn the machine off, and switch its root.
+    /// True for the first program, which may turn the machine off, and switch its root.
     is_first: bool,
     status: Option<heapless::String<64>>,
     modules: u32,
-    running: Vec<i32, RUNNING>,
+    /// The programs that run, or have ended and the client that waits for that is not told yet.
+    programs: [Option<Program>; RUNNING],
     orphans: u32,
     leave: Option<Leave>,
-    /// The state is another than those who watch it know.
+    uevents: &'u mut Uevents,
+    /// A handler has changed the state.
     changed: bool,
 }
 
-impl Boot {
-    pub const fn new(system: System, is_first: bool) -> Self {
+impl<'u> Boot<'u> {
+    pub fn new(system: System, is_first: bool, uevents: &'u mut Uevents) -> Self {
         Boot {
             system,
             is_first,
             status: None,
             modules: 0,
-            running: Vec::new(),
+            programs: [None; RUNNING],
             orphans: 0,
             leave: None,
+            uevents,
             changed: false,
         }
     }
 
-    /// What only the program can do.
+    /// The functions that need unsafe code.
     pub fn system(&self) -> System {
         self.system
     }
 
-    /// Whether this is the first program.
+    /// True for the first program.
     pub fn is_first(&self) -> bool {
         self.is_first
     }
 
-    /// Whether the state is another than it was when this was asked last.
-    pub fn has_changed(&mut self) -> bool {
-        mem::take(&mut self.changed)
+    /// The uevents, for the loop that receives them.
+    pub fn uevents(&mut self) -> &mut Uevents {
+        self.uevents
     }
 
-    /// Whether it is about to end.
+    /// True if this program is about to end.
     pub fn is_leaving(&self) -> bool {
         self.leave.is_some()
     }
 
-    /// What it is about to end with. If that fails, it goes on.
+    /// Takes how this program is about to end. If that fails, it goes on.
     pub fn leave(&mut self) -> Option<Leave> {
-        self.changed = true;
         self.leave.take()
     }
 
@@ -315,7 +317,8 @@ impl Boot {
         self.leave = Some(leave);
     }
 
-    pub fn progress(&self) -> Progress<'_> {
+    fn progress(&self) -> Progress<'_> {
+        let programs = self.programs.iter().flatten();
         Progress {
             state: State {
                 phase: match &self.leave {
@@ -325,23 +328,33 @@ impl Boot {
                 },
                 status: self.status.as_deref(),
                 modules: self.modules,
-                running: self.running.len(),
+                running: programs.filter(|program| program.exit.is_none()).count(),
                 orphans: self.orphans,
             },
             uptime: (self.system.clock)(),
         }
     }
 
-    /// A process has ended. It is to be told under this topic, if somebody may want to know.
-    pub fn ended(&mut self, pid: i32) -> Option<u32> {
-        self.changed = true;
-        match self.running.iter().position(|running| *running == pid) {
-            Some(place) => {
-                self.running.swap_remove(place);
-                Some(topic(pid))
+    /// Notes that a process has ended. Returns the topic to wake if a client waits for that. The
+    /// state is another one then.
+    pub fn ended(&mut self, pid: i32, exit: Exit) -> Option<u32> {
+        let mut places = self.programs.iter_mut().enumerate();
+        // A program that has ended may have had the same pid.
+        let found = places.find_map(|(index, place)| {
+            let is_it = place.is_some_and(|program| program.pid == pid && program.exit.is_none());
+            is_it.then_some((index, place))
+        });
+        let Some((index, place)) = found else {
+            self.orphans = self.orphans.saturating_add(1);
+            return None;
+        };
+        match place {
+            Some(program) if program.is_awaited => {
+                program.exit = Some(exit);
+                Some(topic(index))
             }
-            None => {
-                self.orphans = self.orphans.saturating_add(1);
+            _ => {
+                *place = None;
                 None
             }
         }
@@ -355,18 +368,43 @@ impl Boot {
         Ok(())
     }
 
-    fn start(&mut self, command: &Command) -> Result<i32, Failure> {
-        if self.running.is_full() {
-            return Err(failure("fork")(Errno::AGAIN));
-        }
+    /// Starts a program. Returns its index as well.
+    fn start(&mut self, command: &Command) -> Result<(usize, Started), Failure> {
+        let mut places = self.programs.iter_mut().enumerate();
+        let free = places.find(|(_, place)| place.is_none());
+        let (index, place) = free.ok_or(failure("fork")(Errno::AGAIN))?;
         let pid = (self.system.start)(command).map_err(failure("execve"))?;
-        // (There is a place.)
-        let _ = self.running.push(pid);
+        *place = Some(Program {
+            pid,
+            exit: None,
+            is_awaited: false,
+        });
         self.changed = true;
-        Ok(pid)
+        Ok((index, Started { pid, exit: None }))
     }
 
-    /// Whatever can be found out before the reply is.
+    /// Answers with a first reply now, and with a second one when the program has ended.
+    fn await_end<'c>(
+        &mut self,
+        index: usize,
+        started: &Started,
+        reply: Responder<'c, Cursor>,
+    ) -> Answer<'c, Cursor> {
+        let sent = reply.more()?.next(started)?;
+        let answer = sent.park(topic(index), Cursor::Program(index));
+        if let Some(Some(program)) = self.programs.get_mut(index) {
+            program.is_awaited = answer.is_ok();
+        }
+        answer
+    }
+
+    /// Answers with the state, and again when it has changed.
+    fn watch<'c>(&self, reply: Responder<'c, Cursor>) -> Answer<'c, Cursor> {
+        let sent = reply.more()?.next(&self.progress())?;
+        sent.park(STATE, Cursor::State)
+    }
+
+    /// Checks a switch of the root, so that what can be known before the reply is in the reply.
     fn prepare(&self, root: &str, command: Command) -> Result<Leave, Failure> {
         if !self.is_first {
             return Err(failure("chroot")(Errno::PERM));
@@ -381,13 +419,10 @@ impl Boot {
         methods: Methods<'c>,
         mode: Mode,
         reply: Responder<'c, Cursor>,
-    ) -> Result<Outcome<'c, Cursor>, Refusal> {
+    ) -> Answer<'c, Cursor> {
         let done = match methods {
-            Methods::GetState if mode == Mode::More => {
-                let (reply, progress) = (reply.stream()?, self.progress());
-                return reply.subscribe_with(&progress, STATE, Lagging::Skip, Cursor::State);
-            }
-            Methods::GetState => return Ok(reply.send(&self.progress())?),
+            Methods::GetState if mode == Mode::More => return self.watch(reply),
+            Methods::GetState => return reply.send(&self.progress()),
             Methods::Report(Report { status }) => {
                 let status = status.map(heapless::String::try_from).transpose();
                 self.status = status.map_err(|_| Refusal::invalid_parameter("status"))?;
@@ -408,19 +443,12 @@ impl Boot {
             Methods::Start(Start { path, arguments }) => {
                 let command = Command::new(path, &arguments.unwrap_or_default());
                 let command = command.ok_or(Refusal::invalid_parameter("arguments"))?;
-                let started = self.start(&command).map(|pid| Started { pid, exit: None });
-                match (started, mode) {
-                    (Ok(started), Mode::More) => {
-                        let (reply, topic) = (reply.stream()?, topic(started.pid));
-                        return reply.subscribe_with(
-                            &started,
-                            topic,
-                            Lagging::Drop,
-                            Cursor::Program,
-                        );
+                match self.start(&command) {
+                    Ok((index, started)) if mode == Mode::More => {
+                        return self.await_end(index, &started, reply);
                     }
-                    (Ok(started), _) => return Ok(reply.send(&started)?),
-                    (Err(failure), _) => Err(failure),
+                    Ok((_, started)) => return reply.send(&started),
+                    Err(failure) => Err(failure),
                 }
             }
             Methods::SwitchRoot(SwitchRoot {
@@ -439,18 +467,14 @@ impl Boot {
             }
             Methods::PowerOff(_) => Err(failure("reboot")(Errno::PERM)),
         };
-        Ok(match done {
-            Ok(()) => reply.send(&())?,
-            Err(Failure { call, errno }) => reply.error(&Error::Refused {
-                call,
-                errno: errno.raw_os_error(),
-            })?,
-        })
+        reply.result(&done.map_err(|Failure { call, errno }| Error::Refused {
+            call,
+            errno: errno.raw_os_error(),
+        }))
     }
 }
 
-impl Service for Boot {
-    type Cursor = Cursor;
+impl Service<Cursor> for Boot<'_> {
     const INTERFACES: &'static [Interface] = &[INTERFACE, monitor::INTERFACE];
 
     fn info(&self) -> Info<'_> {
@@ -462,35 +486,47 @@ impl Service for Boot {
         }
     }
 
-    fn call<'c>(
-        &mut self,
-        call: Call<'c>,
-        reply: Responder<'c, Cursor>,
-    ) -> Result<Outcome<'c, Cursor>, Refusal> {
+    fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c, Cursor>) -> Answer<'c, Cursor> {
         let mode = call.mode();
         match call.decode()? {
             Calls::Boot(methods) => self.answer(methods, mode, reply),
-            Calls::Uevents(methods) => monitor::answer(methods, reply),
+            Calls::Uevents(methods) => monitor::answer(self.uevents, methods, reply),
         }
     }
 
-    fn missed<'c>(
-        &mut self,
-        cursor: Cursor,
-        count: u32,
-        reply: ReplyStream<'c, Cursor>,
-    ) -> Result<Outcome<'c, Cursor>, Refusal> {
+    fn resume<'c>(&mut self, cursor: Cursor, reply: Responder<'c, Cursor>) -> Answer<'c, Cursor> {
         match cursor {
-            Cursor::Uevents(wanted) => monitor::missed(wanted, count, reply),
-            // What it has missed is over: this is how it is now.
-            _ => reply.subscribe_with(&self.progress(), STATE, Lagging::Skip, cursor),
+            Cursor::State => self.watch(reply),
+            Cursor::Program(index) => {
+                let place = self.programs.get_mut(index);
+                match place.and_then(|place| place.take_if(|program| program.exit.is_some())) {
+                    Some(Program { pid, exit, .. }) => reply.send(&Started { pid, exit }),
+                    None => reply.park(topic(index), cursor),
+                }
+            }
+            Cursor::Uevents(subscription) => monitor::resume(self.uevents, subscription, reply),
+        }
+    }
+
+    fn woken(&mut self) -> Option<u32> {
+        mem::take(&mut self.changed).then_some(STATE)
+    }
+
+    fn abandoned(&mut self, cursor: Cursor) {
+        if let Cursor::Program(index) = cursor
+            && let Some(place) = self.programs.get_mut(index)
+        {
+            match place {
+                Some(program) if program.exit.is_none() => program.is_awaited = false,
+                _ => *place = None,
+            }
         }
     }
 }
 
-/// The topic of those who wait for the end of a program.
-fn topic(pid: i32) -> u32 {
-    PROGRAM | pid.unsigned_abs()
+/// The topic of the call that waits for the end of the program with an index.
+fn topic(index: usize) -> u32 {
+    PROGRAM.saturating_add(index as u32)
 }
 
 fn mount_as(wanted: &Mount<'_>) -> Result<(), Failure> {

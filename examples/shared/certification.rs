@@ -1,10 +1,9 @@
 //! `org.varlink.certification`: the service, and the client, without an allocation.
 
 use heapless::{LinearMap, String, Vec};
-use nullink::client::Method;
 use nullink::json::Raw;
-use nullink::service::{Info, Outcome, Refusal, ReplyStream, Responder, Service};
-use nullink::{Call, Client, Interface, Mode, interface};
+use nullink::service::{Answer, Info, Refusal, Responder, Service};
+use nullink::{Call, Client, Interface, Method, Mode, interface};
 use serde::{Deserialize, Serialize};
 
 /// One field of every type.
@@ -458,22 +457,21 @@ impl Certification {
         got: &P,
         wants: &P,
         answer: &R,
-    ) -> Result<Outcome<'c, u8>, Refusal>
+    ) -> Answer<'c, u8>
     where
         P: PartialEq + Serialize,
         R: Serialize,
     {
-        Ok(match self.judge(client_id, step, got == wants) {
-            Verdict::Right => reply.send(answer)?,
-            Verdict::Wrong => reply.error(&Error::CertificationError { wants, got })?,
-            Verdict::OutOfOrder => reply.error(&Error::<(), ()>::ClientIdError)?,
-        })
+        match self.judge(client_id, step, got == wants) {
+            Verdict::Right => reply.send(answer),
+            Verdict::Wrong => reply.error(&Error::CertificationError { wants, got }),
+            Verdict::OutOfOrder => reply.error(&Error::<(), ()>::ClientIdError),
+        }
     }
 }
 
-impl Service for Certification {
-    /// Test10: the number of the next reply.
-    type Cursor = u8;
+/// The cursor is that of Test10: the number of the next reply.
+impl Service<u8> for Certification {
     const INTERFACES: &'static [Interface] = &[interface!("org.varlink.certification.varlink")];
 
     fn info(&self) -> Info<'_> {
@@ -485,11 +483,7 @@ impl Service for Certification {
         }
     }
 
-    fn call<'c>(
-        &mut self,
-        call: Call<'c>,
-        reply: Responder<'c, u8>,
-    ) -> Result<Outcome<'c, u8>, Refusal> {
+    fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c, u8>) -> Answer<'c, u8> {
         let mode = call.mode();
         let AllScalars {
             bool,
@@ -500,7 +494,7 @@ impl Service for Certification {
         match call.decode()? {
             Methods::Start => {
                 let id = self.start();
-                Ok(reply.send(&StartReply { client_id: &id })?)
+                reply.send(&StartReply { client_id: &id })
             }
             Methods::Test01(got) => {
                 let client_id = got.client_id;
@@ -597,8 +591,8 @@ impl Service for Certification {
                 let mytype = MyType::expected();
                 self.check(reply, (9, client_id), &got, &wants, &MyTypeReply { mytype })
             }
+            Methods::Test10(_) if mode != Mode::More => Err(Refusal::ExpectedMore),
             Methods::Test10(got) => {
-                let reply = reply.stream()?;
                 let client_id = got.client_id;
                 let wants = MyType::expected();
                 let right = wants.as_ref().is_some_and(|wants| wants.says(&got.mytype));
@@ -609,9 +603,9 @@ impl Service for Certification {
                             client_id,
                             mytype: wants,
                         };
-                        Ok(reply.error(&Error::CertificationError { wants, got })?)
+                        reply.error(&Error::CertificationError { wants, got })
                     }
-                    Verdict::OutOfOrder => Ok(reply.error(&Error::<(), ()>::ClientIdError)?),
+                    Verdict::OutOfOrder => reply.error(&Error::<(), ()>::ClientIdError),
                 }
             }
             Methods::Test11(got) => {
@@ -621,7 +615,7 @@ impl Service for Certification {
                     mode == Mode::Oneway && replies.eq(got.last_more_replies.iter().copied());
                 // If this is wrong, there is no reply to say so: End says it.
                 self.judge(client_id, 11, right);
-                Ok(reply.send(&())?)
+                reply.send(&())
             }
             Methods::End(got) => {
                 let client_id = got.client_id;
@@ -637,18 +631,15 @@ impl Service for Certification {
         }
     }
 
-    fn resume<'c>(
-        &mut self,
-        number: u8,
-        reply: ReplyStream<'c, u8>,
-    ) -> Result<Outcome<'c, u8>, Refusal> {
+    fn resume<'c>(&mut self, number: u8, reply: Responder<'c, u8>) -> Answer<'c, u8> {
         let string = reply_number(number);
         let parameters = StringReply { string: &string };
-        Ok(if number < REPLIES {
-            reply.continues(&parameters, number + 1)?
+        let reply = reply.more()?;
+        if number < REPLIES {
+            reply.next(&parameters)?.then(number + 1)
         } else {
-            reply.send(&parameters)?
-        })
+            reply.send(&parameters)
+        }
     }
 }
 

@@ -1,42 +1,59 @@
-//! What the first program of an initramfs does, beside what it is [asked](super::boot) for: it mounts
-//! what every program needs, loads the modules that the kernel's command line names, serves, waits for
-//! the processes that nobody else waits for, and never ends by itself.
+//! The first program of an initramfs: it mounts the file systems that every program needs, loads the
+//! modules that the kernel's command line names, serves [`org.example.boot`](super::boot), waits for
+//! all children, orphans among them, and never ends by itself.
 //!
-//! The command line: `nullink.module=PATH`, any number of times, and `nullink.device=PATH`, three times. (With a
-//! dot in its name a parameter is none of the program's arguments, but `/proc/cmdline` has it.)
+//! The kernel's command line can have `nullink.module=PATH` any number of times, and
+//! `nullink.device=PATH` three times. A parameter with a dot in its name is not an argument of this
+//! program, but `/proc/cmdline` has it.
 
 use core::str;
 use core::time::Duration;
 
 use heapless::Vec;
 use nullink::Address;
-use nullink::server::{self, Event, Limits, PollFlags, Server, Slots};
+use nullink::server::{self, Event, Interest, Limits, Server, Slots};
 use nullink::unix::{self, Listener};
 use rustix::event::{Timespec, poll};
+use rustix::fd::OwnedFd;
 use rustix::fs::sync;
 use rustix::io::{Errno, read, retry_on_intr};
 use rustix::process::{WaitOptions, wait};
 use rustix::system::{RebootCommand, reboot};
 
-use super::boot::{Boot, Cursor, Exit, Leave, Level, STATE, Started, System, Then};
+use super::boot::{Boot, Cursor, Exit, Leave, Level, STATE, System, Then};
 use super::kernel::{self, Failure, MOUNTS, failure, mount_on};
-use super::monitor::{self, REPLY, UEVENTS};
+use super::monitor::{self, SEND, UEVENTS, Uevents};
 
 /// Where it listens.
 pub const SOCKET: &str = "/run/org.example.boot";
 
-/// The memory of the server.
-pub type Room = Slots<8, 2048, REPLY>;
+/// How many clients there can be at once.
+const CLIENTS: usize = 8;
+
+/// The memory of the program, all zero at first.
+pub struct Room {
+    slots: Slots<CLIENTS, 2048, SEND>,
+    uevents: Uevents,
+}
+
+impl Room {
+    pub const fn new() -> Self {
+        Room {
+            slots: Slots::new(),
+            uevents: Uevents::new(),
+        }
+    }
+}
 
 /// The number under which the server watches for children that have ended.
 const CHILDREN: u32 = 1;
 
-/// The number of the timer for the end, and how long it takes, in milliseconds: the reply to who has
-/// asked for it is sent meanwhile, if it is read.
+/// The number of the timer for the end of this program, and its time in milliseconds: the reply to
+/// the client that has asked for the end is sent meanwhile, if the client reads it.
 const END: u32 = 0;
 const END_DELAY: u64 = 100;
 
-/// How long to wait before what has failed is tried again.
+/// The pause after a failure.
 const AGAIN: Timespec = Timespec {
     tv_sec: 1,
     tv_nsec: 0,
@@ -44,8 +61,9 @@ const AGAIN: Timespec = Timespec {
 
 /// Runs as the first program.
 pub fn run_first(system: System, room: &mut Room) -> ! {
-    let mut boot = Boot::new(system, true);
-    // Otherwise another program was the first, and has executed this one.
+    let Room { slots, uevents } = room;
+    let mut boot = Boot::new(system, true, uevents);
+    // False if another program was the first, and has executed this one.
     let mut is_first = true;
     let mounted = MOUNTS.map(|(kind, target, flags, options)| {
         if kernel::is_mount_point(target) {
@@ -58,13 +76,13 @@ pub fn run_first(system: System, room: &mut Room) -> ! {
     for result in mounted {
         report("a mount", result);
     }
-    // Ctrl-Alt-Del does not restart the machine behind this program's back, but is a signal to it.
+    // Ctrl-Alt-Del is a signal to this program then, in place of an immediate restart.
     let _ = reboot(RebootCommand::CadOff);
     let mut buffer = [0; 4096];
     let line = kernel::command_line(&mut buffer);
     for module in values(line, "nullink.module") {
         match boot.load(module, "") {
-            // (It was in the initramfs.)
+            // It was in the initramfs, which is gone.
             Err(failed) if !is_first && failed.errno == Errno::NOENT => {}
             result => report(module, result),
         }
@@ -72,7 +90,7 @@ pub fn run_first(system: System, room: &mut Room) -> ! {
     loop {
         let devices = values(line, "nullink.device").map(Address::Device);
         let addresses = [Address::Unix(SOCKET)].into_iter().chain(devices);
-        if serve(&mut boot, addresses, room).is_err() {
+        if serve(&mut boot, addresses, slots).is_err() {
             complain(&["can't serve: trying again"]);
         }
         match boot.leave() {
@@ -98,20 +116,22 @@ pub fn run_first(system: System, room: &mut Room) -> ! {
     }
 }
 
-/// Serves at an address, for trying it out: what only the first program can do is refused.
+/// Serves at an address, to try it out: what only the first program can do is refused.
 ///
 /// # Errors
 ///
 /// What the system says.
 pub fn run_at(address: Address<'_>, system: System, room: &mut Room) -> Result<(), unix::Error> {
-    serve(&mut Boot::new(system, false), [address].into_iter(), room)
+    let Room { slots, uevents } = room;
+    let mut boot = Boot::new(system, false, uevents);
+    serve(&mut boot, [address].into_iter(), slots)
 }
 
-/// Serves, until it is to end.
+/// Serves, until this program has to end.
 fn serve<'a>(
-    boot: &mut Boot,
+    boot: &mut Boot<'_>,
     addresses: impl Iterator<Item = Address<'a>>,
-    room: &mut Room,
+    slots: &mut Slots<CLIENTS, 2048, SEND>,
 ) -> Result<(), unix::Error> {
     let mut listeners = Vec::<Listener, { server::LISTENERS }>::new();
     for address in addresses {
@@ -132,10 +152,9 @@ fn serve<'a>(
         }
     }
     let first = listeners.pop().ok_or(Errno::ADDRNOTAVAIL)?;
-    let mut server = Server::new(first, room);
+    let mut server = Server::new(first, slots)?;
     while let Some(listener) = listeners.pop() {
-        // (There is a place.)
-        let _ = server.listen(listener);
+        server.listen(listener)?;
     }
     server.set_clock(boot.system().clock);
     server.set_limits(Limits {
@@ -143,35 +162,54 @@ fn serve<'a>(
         write: Some(Duration::from_secs(30)),
         ..Limits::default()
     });
-    // A kernel may be without either. What is left is served all the same.
-    if monitor::watch(&mut server).is_err() {
+    // A kernel may be without either. The rest is served all the same.
+    let socket = watch(&mut server, monitor::open_socket(), UEVENTS);
+    if socket.is_none() {
         complain(&["no uevents"]);
     }
-    match (boot.system().children)() {
-        // (There is a place.)
-        Ok(children) => _ = server.watch(children, PollFlags::IN, CHILDREN),
-        Err(_) => complain(&["nobody is waited for"]),
+    let signals = watch(&mut server, (boot.system().children)(), CHILDREN);
+    if signals.is_none() {
+        complain(&["no children are waited for"]);
     }
-    // Who has ended before that has sent no signal that would be seen.
+    // A child that has ended before that has sent no signal that would be seen.
     reap(&mut server, boot);
     let mut is_leaving = false;
     loop {
         match server.step(boot)? {
-            Event::Ready(UEVENTS) => monitor::forward(&mut server)?,
-            Event::Ready(CHILDREN) => reap(&mut server, boot),
+            Event::Ready(UEVENTS) => {
+                if let Some(socket) = &socket {
+                    boot.uevents().receive(socket);
+                    server.wake(monitor::TOPIC);
+                }
+            }
+            Event::Ready(CHILDREN) => {
+                if let Some(signals) = &signals {
+                    // Several children that end at once are one signal, so it is only read away.
+                    while retry_on_intr(|| read(signals, &mut [0; 128])).is_ok_and(|n| n > 0) {}
+                }
+                reap(&mut server, boot);
+            }
             Event::Timer(END) => return Ok(()),
             _ => {}
         }
-        if boot.has_changed() {
-            // (It is never too long.)
-            let _ = server.publish(STATE, &boot.progress());
-        }
-        // (Once: what else changes must not put it off.)
+        // Once, so that other changes do not put it off.
         if boot.is_leaving() && !is_leaving {
             is_leaving = true;
+            // There are no other timers.
             let _ = server.set_timer(END, Some(END_DELAY));
         }
     }
+}
+
+/// Watches a descriptor, if there is one.
+fn watch(
+    server: &mut Server<'_, Cursor, CLIENTS>,
+    descriptor: Result<OwnedFd, Errno>,
+    number: u32,
+) -> Option<OwnedFd> {
+    let descriptor = descriptor.ok()?;
+    let watched = server.watch(&descriptor, Interest::Readable, number);
+    watched.is_ok().then_some(descriptor)
 }
 
 fn place<'a>(address: &Address<'a>) -> &'a str {
@@ -181,22 +219,17 @@ fn place<'a>(address: &Address<'a>) -> &'a str {
     }
 }
 
-/// Waits for all that have ended, and tells who wants to know.
-fn reap<const CONNECTIONS: usize>(server: &mut Server<'_, Cursor, CONNECTIONS>, boot: &mut Boot) {
-    if let Some(signals) = server.watched(CHILDREN) {
-        // What comes is of no use: several that end at once are one signal.
-        while retry_on_intr(|| read(signals, &mut [0; 128])).is_ok_and(|count| count > 0) {}
-    }
+/// Waits for all children that have ended, and wakes the calls that wait for that.
+fn reap(server: &mut Server<'_, Cursor, CLIENTS>, boot: &mut Boot<'_>) {
     while let Ok(Some((pid, status))) = retry_on_intr(|| wait(WaitOptions::NOHANG)) {
-        let pid = pid.as_raw_pid();
-        let Some(topic) = boot.ended(pid) else {
-            continue;
-        };
-        let exit = Some(Exit {
+        let exit = Exit {
             code: status.exit_status(),
             signal: status.terminating_signal(),
-        });
-        let _ = server.publish_last(topic, &Started { pid, exit });
+        };
+        if let Some(topic) = boot.ended(pid.as_raw_pid(), exit) {
+            server.wake(topic);
+        }
+        server.wake(STATE);
     }
 }
 
@@ -216,6 +249,6 @@ fn report(what: &str, result: Result<(), Failure>) {
 }
 
 fn complain(parts: &[&str]) {
-    // (There is nowhere else to say it.)
+    // There is no other place to report an error.
     let _ = kernel::log(Level::Error as u8, parts);
 }

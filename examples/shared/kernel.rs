@@ -1,5 +1,5 @@
-//! What the first program of an initramfs asks of the kernel. If it refuses, it is said which system
-//! call that was, and why.
+//! The system calls of the first program of an initramfs. An error names the call that the kernel has
+//! refused.
 
 use core::ffi::CStr;
 use core::mem::{self, MaybeUninit};
@@ -30,7 +30,7 @@ pub fn failure(call: &'static str) -> impl Fn(Errno) -> Failure {
     move |errno| Failure { call, errno }
 }
 
-/// What has to be there for all programs: what, where, and how it is mounted.
+/// The file systems that every program needs: type, directory, flags and options.
 pub const MOUNTS: [(&CStr, &CStr, MountFlags, &CStr); 4] = [
     (c"devtmpfs", c"/dev", MountFlags::NOSUID, c"mode=0755"),
     (c"proc", c"/proc", NOTHING_RUNS, c""),
@@ -62,7 +62,7 @@ impl Text {
     }
 
     pub fn as_c_str(&self) -> &CStr {
-        // (It is one: see `new`.)
+        // `new` has checked that.
         CStr::from_bytes_with_nul(&self.0).unwrap_or_default()
     }
 }
@@ -119,7 +119,7 @@ pub fn log(level: u8, parts: &[&str]) -> Result<(), Failure> {
         .into_iter()
         .chain(parts.iter().map(|part| part.as_bytes()))
     {
-        // (The kernel's lines are not longer. It shows one when it has an end.)
+        // The kernel's lines are not longer. It shows a line when it has an end.
         let room = line.capacity().saturating_sub(line.len()).saturating_sub(1);
         let _ = line.extend_from_slice(part.get(..room).unwrap_or(part));
     }
@@ -160,13 +160,14 @@ pub fn load_module(path: &str, parameters: &str) -> Result<bool, Failure> {
     }
 }
 
-/// Copies a file. At the other path there is all of it, or what was there before.
+/// Copies a file and its permissions, but not the bits that make it run as another user or group:
+/// the copy belongs to root. At the other path there is all of it, or what was there before.
 pub fn copy(from: &str, to: &str) -> Result<(), Failure> {
     let path = |parts: &[&str]| Text::new(parts).map_err(failure("open"));
     let (from, part, to) = (path(&[from])?, path(&[to, ".part"])?, path(&[to])?);
     let (part, to) = (part.as_c_str(), to.as_c_str());
     let from = open_file(from.as_c_str())?;
-    // (What an attempt before has left; or somebody else.)
+    // An earlier attempt, or somebody else, may have left something there.
     let _ = unlink(part);
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let file = open(part, flags, Mode::RUSR).map_err(failure("open"))?;
@@ -179,7 +180,7 @@ pub fn copy(from: &str, to: &str) -> Result<(), Failure> {
 }
 
 fn copy_all(from: &OwnedFd, to: &OwnedFd) -> Result<(), Failure> {
-    let mode = fstat(from).map_err(failure("fstat"))?.st_mode & 0o7777;
+    let mode = fstat(from).map_err(failure("fstat"))?.st_mode & 0o777;
     let mut buffer = [0; 4096];
     loop {
         let count = retry_on_intr(|| read(from, &mut buffer)).map_err(failure("read"))?;
@@ -297,7 +298,7 @@ fn move_all(
         let [into, name] = [root, from].map(|path| path.to_str().unwrap_or_default());
         let to = Text::new(&[into, name]).map_err(failure("mount"))?;
         mount_move(from, to.as_c_str()).map_err(failure("mount"))?;
-        // (There is a place.)
+        // There is a place for each.
         let _ = moved.push((from, to));
     }
     chdir(root).map_err(failure("chdir"))?;

@@ -1,21 +1,22 @@
-//! `org.example.uevents`: the kernel's uevents, for everyone who wants to know.
+//! `org.example.uevents`: the kernel's uevents, for every client that asks.
 //!
-//! The kernel sends them over netlink, to every socket that asks: netlink(7),
-//! `NETLINK_KOBJECT_UEVENT`. A [`Server`] watches such a socket beside its clients, and
-//! [`forward`] gives what comes there to those that wait for it.
+//! The kernel sends uevents over netlink: netlink(7), `NETLINK_KOBJECT_UEVENT`. A [`Server`] watches
+//! such a socket beside its clients, and [`Uevents`] keeps the last messages that came there. The
+//! call of a client is parked with a [`Subscription`]: which uevent is the next for this client.
 //!
-//! A service that has other interfaces beside it does not need [`Monitor`]: it has [`answer`] and
-//! [`missed`], and cursors of its own, of which those are some that are made of a [`Wanted`].
+//! A service that has other interfaces as well uses [`answer`] and [`resume`] in place of
+//! [`Monitor`], with cursors that can be made of a [`Subscription`].
 
+use core::ops::Range;
 use core::str;
 use core::time::Duration;
 
 use heapless::{LinearMap, String};
 use nullink::activation::Activated;
 use nullink::client::Method;
-use nullink::server::{self, Limits, NoPlace, PollFlags, Server, Slots};
-use nullink::service::{Info, Lagging, Outcome, Refusal, ReplyStream, Responder, Service};
-use nullink::{Call, Interface, interface, unix};
+use nullink::server::{self, Interest, Limits, Server, Slots};
+use nullink::{Answer, Call, Info, Interface, Refusal, Responder, Service, interface, unix};
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::{Errno, retry_on_intr, write};
 use rustix::net::netlink::{self, SocketAddrNetlink};
@@ -26,25 +27,40 @@ use serde::{Deserialize, Serialize};
 /// How many clients there can be at once.
 pub const CLIENTS: usize = 16;
 
-/// How long the longest uevent is, more or less: the kernel has 2 KiB for its properties, of which
-/// the path is one; the path is in front of them, too.
+/// The length of the longest uevent. The kernel has 2 KiB for the properties (`UEVENT_BUFFER_SIZE`),
+/// and the path of the device comes before them once more.
 pub const UEVENT: usize = 4096;
 
-/// How long a reply with a uevent may get: quotes and escapes make it longer.
+/// The length of the longest reply: quotes and escapes make a uevent longer.
 pub const REPLY: usize = 2 * UEVENT;
+
+/// The length of a send buffer. A reply has half of it.
+pub const SEND: usize = 2 * REPLY;
 
 /// How many properties a uevent has at most: `UEVENT_NUM_ENVP`.
 const PROPERTIES: usize = 64;
 
-/// How many bytes of uevents the kernel keeps for this program: a machine that starts has
-/// thousands of them.
+/// How many bytes of uevents the kernel keeps for this program. A machine that starts has thousands
+/// of uevents.
 const BACKLOG: usize = 8 << 20;
+
+/// How many uevents are received at once, before the clients have their turns.
+const BATCH: usize = 16;
+
+/// How many uevents are kept for clients that are behind, and how many bytes of them. Most uevents
+/// are shorter than 240 bytes, so both limits are reached at about the same time.
+const KEPT: usize = 256;
+const KEPT_BYTES: usize = 60 * 1024;
+
+/// How long a client may call nothing. One that has subscribed may wait for ever, unless it has
+/// closed its half of the connection: over TCP, nothing else tells that it is gone.
+const IDLE: Duration = Duration::from_secs(120);
 
 /// The number under which a server watches for uevents.
 pub const UEVENTS: u32 = 0;
 
-/// What all clients wait for.
-const TOPIC: u32 = 0;
+/// The topic of the calls that wait for uevents.
+pub const TOPIC: u32 = 0;
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event<'a> {
@@ -57,8 +73,8 @@ pub struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    /// Reads what the kernel sends: `ACTION@DEVPATH`, and `KEY=VALUE` any number of times, each
-    /// with a NUL at its end. None, if it is something else.
+    /// Reads a message of the kernel: `ACTION@DEVPATH`, and `KEY=VALUE` any number of times, each
+    /// with a NUL at its end. Returns None for other messages.
     pub fn parse(message: &'a [u8]) -> Option<Self> {
         let mut parts = message.strip_suffix(b"\0")?.split(|byte| *byte == 0);
         let (action, devpath) = split_once(parts.next()?, b'@')?;
@@ -69,7 +85,7 @@ impl<'a> Event<'a> {
                 continue;
             };
             match key {
-                // The first line has said that.
+                // The first part has said that.
                 "ACTION" | "DEVPATH" => {}
                 "SUBSYSTEM" => subsystem = Some(value),
                 "SEQNUM" => sequence = value.parse().ok(),
@@ -86,7 +102,9 @@ impl<'a> Event<'a> {
     }
 }
 
-/// What is in front of a byte and what is behind it, if both are text. (Those of `str` can panic.)
+/// Splits a text at the first byte of this value. Returns None if a part is not UTF-8.
+//
+// `str::split_once` can panic.
 fn split_once(text: &[u8], at: u8) -> Option<(&str, &str)> {
     let place = text.iter().position(|byte| *byte == at)?;
     let (front, back) = (text.get(..place)?, text.get(place.checked_add(1)?..)?);
@@ -102,15 +120,30 @@ pub struct Report<'a> {
 }
 
 impl Report<'_> {
-    fn lost(count: u32) -> Self {
+    fn lost(count: u64) -> Self {
         Report {
             event: None,
-            lost: Some(count),
+            lost: Some(u32::try_from(count).unwrap_or(u32::MAX)),
         }
     }
 }
 
-/// The methods, one definition for both sides.
+/// The length of a reply apart from the text of its uevent, and more.
+const ENVELOPE: usize = 192;
+
+/// True if the reply with this uevent fits, however much of it has to be escaped.
+fn fits_reply(message: &[u8]) -> bool {
+    let lengths = message.iter().map(|byte| match byte {
+        // A property `K=V` and its NUL become `"K":"V",`.
+        0 | b'=' => 3,
+        1..0x20 => "\\u0000".len(),
+        b'"' | b'\\' => 2,
+        _ => 1,
+    });
+    lengths.sum::<usize>() <= REPLY.saturating_sub(ENVELOPE)
+}
+
+/// The methods, for the service and for its clients.
 #[derive(Deserialize)]
 pub enum Methods<'a> {
     #[serde(borrow)]
@@ -150,20 +183,16 @@ impl Method for Trigger<'_> {
 /// The interface.
 pub const INTERFACE: Interface = interface!("org.example.uevents.varlink");
 
-/// The service. It keeps nothing: what a client waits for is in its cursor.
-pub struct Monitor;
-
-/// What a client waits for: the uevents of one subsystem, or all. A cursor is copied, so the name is
-/// here.
+/// The uevents of one subsystem, or all. A cursor is copied, so the name is inside.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Wanted {
+struct Filter {
     name: [u8; 32],
-    /// How long the name is; None is all of them.
+    /// The length of the name; None for all subsystems.
     length: Option<usize>,
 }
 
-impl Wanted {
-    /// None, if no subsystem can have that name.
+impl Filter {
+    /// Returns None for a name that no subsystem can have.
     fn new(subsystem: Option<&str>) -> Option<Self> {
         let mut name = [0; 32];
         let text = subsystem.unwrap_or_default().as_bytes();
@@ -171,10 +200,10 @@ impl Wanted {
             *name.get_mut(at)? = *byte;
         }
         let length = subsystem.map(str::len);
-        Some(Wanted { name, length })
+        Some(Filter { name, length })
     }
 
-    fn is(&self, subsystem: Option<&str>) -> bool {
+    fn wants(&self, subsystem: Option<&str>) -> bool {
         match (self.length, subsystem) {
             (None, _) => true,
             (Some(length), Some(name)) => self.name.get(..length) == Some(name.as_bytes()),
@@ -183,8 +212,168 @@ impl Wanted {
     }
 }
 
-impl Service for Monitor {
-    type Cursor = Wanted;
+/// The cursor of a client that gets uevents.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Subscription {
+    filter: Filter,
+    /// The number of the next uevent to look at: see [`Uevents`].
+    next: u64,
+}
+
+/// The last uevents, as they came from the kernel. Each has a number of its own, and the numbers
+/// have no gaps.
+///
+/// At first all of it is zero, so that a `static` takes no room in a file.
+pub struct Uevents {
+    bytes: [u8; KEPT_BYTES],
+    /// Where the uevent with a number is: at that number modulo [`KEPT`].
+    places: [Place; KEPT],
+    /// The number of the oldest uevent that is kept.
+    oldest: u64,
+    /// The number of the uevent that comes next.
+    next: u64,
+    /// Where the newest uevent ends in the bytes.
+    end: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Place {
+    start: usize,
+    length: usize,
+}
+
+/// Stands for a uevent that is lost: a message that is not a uevent.
+const LOST: &[u8] = b"\0";
+
+impl Uevents {
+    pub const fn new() -> Self {
+        Uevents {
+            bytes: [0; KEPT_BYTES],
+            places: [Place {
+                start: 0,
+                length: 0,
+            }; KEPT],
+            oldest: 0,
+            next: 0,
+            end: 0,
+        }
+    }
+
+    /// Receives what the kernel has sent, but not all at once if that is much: the socket stays
+    /// readable then.
+    pub fn receive(&mut self, socket: impl AsFd) {
+        let mut message = [0; UEVENT];
+        for _ in 0..BATCH {
+            match retry_on_intr(|| recvfrom(&socket, &mut message, RecvFlags::TRUNC)) {
+                Ok((_, length, sender)) => {
+                    let sender = sender.map(SocketAddrNetlink::try_from);
+                    // Port 0 is the kernel's. Other processes can send to this socket, too.
+                    if sender.is_some_and(|sender| sender.is_ok_and(|sender| sender.pid() == 0)) {
+                        let whole = message.get(..length).filter(|bytes| !bytes.is_empty());
+                        // A message that is longer than the buffer has lost its end.
+                        self.push(whole.unwrap_or(LOST));
+                    }
+                }
+                Err(Errno::AGAIN) => return,
+                // ENOBUFS: the kernel could keep no more for this program, netlink(7). Another
+                // error says no more than that, and is no reason to leave the clients alone.
+                Err(_) => {
+                    self.push(LOST);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Keeps one more uevent, in place of the oldest ones.
+    pub fn push(&mut self, message: &[u8]) {
+        debug_assert!((1..=UEVENT).contains(&message.len()));
+        let mut start = self.end;
+        if KEPT_BYTES.saturating_sub(start) < message.len() {
+            // It has to be in one piece, so the last bytes stay unused in this round.
+            self.forget(start..KEPT_BYTES);
+            start = 0;
+        }
+        self.end = start.saturating_add(message.len());
+        self.forget(start..self.end);
+        if self.next.saturating_sub(self.oldest) >= KEPT as u64 {
+            self.oldest = self.oldest.saturating_add(1);
+        }
+        let bytes = self.bytes.get_mut(start..);
+        if let (Some(bytes), Some(place)) = (bytes, self.places.get_mut(index(self.next))) {
+            // `copy_from_slice` can panic.
+            for (to, from) in bytes.iter_mut().zip(message) {
+                *to = *from;
+            }
+            *place = Place {
+                start,
+                length: message.len(),
+            };
+            self.next = self.next.saturating_add(1);
+        }
+    }
+
+    /// Gives up the oldest uevents, up to the first that does not start in this range.
+    fn forget(&mut self, range: Range<usize>) {
+        while let Some(place) = self.place(self.oldest)
+            && range.contains(&place.start)
+        {
+            self.oldest = self.oldest.saturating_add(1);
+        }
+    }
+
+    fn place(&self, number: u64) -> Option<Place> {
+        let is_kept = (self.oldest..self.next).contains(&number);
+        self.places.get(index(number)).copied().filter(|_| is_kept)
+    }
+
+    fn get(&self, number: u64) -> Option<&[u8]> {
+        let Place { start, length } = self.place(number)?;
+        self.bytes.get(start..)?.get(..length)
+    }
+
+    /// Subscribes to what happens from now on.
+    fn subscribe(&self, filter: Filter) -> Subscription {
+        Subscription {
+            filter,
+            next: self.next,
+        }
+    }
+
+    /// The next report for a client, if there is one, and the subscription to what follows.
+    fn next_report(&self, mut subscription: Subscription) -> (Option<Report<'_>>, Subscription) {
+        let overwritten = self.oldest.saturating_sub(subscription.next);
+        if overwritten > 0 {
+            subscription.next = self.oldest;
+            return (Some(Report::lost(overwritten)), subscription);
+        }
+        while let Some(message) = self.get(subscription.next) {
+            subscription.next = subscription.next.saturating_add(1);
+            let report = match Event::parse(message) {
+                Some(event) if !subscription.filter.wants(event.subsystem) => continue,
+                Some(event) if fits_reply(message) => Report {
+                    event: Some(event),
+                    lost: None,
+                },
+                _ => Report::lost(1),
+            };
+            return (Some(report), subscription);
+        }
+        (None, subscription)
+    }
+}
+
+/// The place of a number in a list of [`KEPT`].
+fn index(number: u64) -> usize {
+    (number % KEPT as u64) as usize
+}
+
+/// The service.
+pub struct Monitor {
+    pub uevents: Uevents,
+}
+
+impl Service<Subscription> for Monitor {
     const INTERFACES: &'static [Interface] = &[INTERFACE];
 
     fn info(&self) -> Info<'_> {
@@ -196,7 +385,7 @@ impl Service for Monitor {
         }
     }
 
-    /// Everybody may listen, as the kernel says, too. Only root may make the kernel say something.
+    /// Everybody may listen, as the kernel says, too. Only root may make the kernel send uevents.
     fn permit(&mut self, call: &Call<'_>) -> Result<(), Refusal> {
         match (call.member(), call.peer()) {
             ("Trigger", Some(peer)) if peer.is_root() => Ok(()),
@@ -208,53 +397,57 @@ impl Service for Monitor {
     fn call<'c>(
         &mut self,
         call: Call<'c>,
-        reply: Responder<'c, Wanted>,
-    ) -> Result<Outcome<'c, Wanted>, Refusal> {
-        answer(call.decode()?, reply)
+        reply: Responder<'c, Subscription>,
+    ) -> Answer<'c, Subscription> {
+        answer(&self.uevents, call.decode()?, reply)
     }
 
-    fn missed<'c>(
+    fn resume<'c>(
         &mut self,
-        wanted: Wanted,
-        count: u32,
-        reply: ReplyStream<'c, Wanted>,
-    ) -> Result<Outcome<'c, Wanted>, Refusal> {
-        missed(wanted, count, reply)
+        subscription: Subscription,
+        reply: Responder<'c, Subscription>,
+    ) -> Answer<'c, Subscription> {
+        resume(&self.uevents, subscription, reply)
     }
 }
 
 /// Answers a call.
-pub fn answer<'c, C: Copy + From<Wanted>>(
+pub fn answer<'c, C: From<Subscription>>(
+    uevents: &Uevents,
     methods: Methods<'_>,
     reply: Responder<'c, C>,
-) -> Result<Outcome<'c, C>, Refusal> {
+) -> Answer<'c, C> {
     match methods {
         Methods::Monitor(Subscribe { subsystem }) => {
-            let wanted = Wanted::new(subsystem);
-            let wanted = wanted.ok_or(Refusal::invalid_parameter("subsystem"))?;
-            let reply = reply.stream()?;
-            reply.subscribe_with(&Report::default(), TOPIC, Lagging::Skip, wanted.into())
+            let filter = Filter::new(subsystem);
+            let filter = filter.ok_or(Refusal::invalid_parameter("subsystem"))?;
+            let subscription = uevents.subscribe(filter);
+            let reply = reply.more()?.next(&Report::default())?;
+            reply.park(TOPIC, subscription.into())
         }
         Methods::Trigger(Trigger { devpath, action }) => match trigger(devpath, action) {
-            Ok(()) => Ok(reply.send(&())?),
-            Err(Errno::NOENT | Errno::NOTDIR) => Ok(reply.error(&Error::NoSuchDevice { devpath })?),
+            Ok(()) => reply.send(&()),
+            Err(Errno::NOENT | Errno::NOTDIR) => reply.error(&Error::NoSuchDevice { devpath }),
             Err(Errno::ACCESS | Errno::PERM | Errno::ROFS) => Err(Refusal::PermissionDenied),
             Err(_) => Err(Refusal::invalid_parameter("devpath")),
         },
     }
 }
 
-/// Tells a client how many uevents it has missed.
-pub fn missed<'c, C: Copy + From<Wanted>>(
-    wanted: Wanted,
-    count: u32,
-    reply: ReplyStream<'c, C>,
-) -> Result<Outcome<'c, C>, Refusal> {
-    reply.subscribe_with(&Report::lost(count), TOPIC, Lagging::Skip, wanted.into())
+/// Sends a client its next report, or parks its call until there is one.
+pub fn resume<'c, C: From<Subscription>>(
+    uevents: &Uevents,
+    subscription: Subscription,
+    reply: Responder<'c, C>,
+) -> Answer<'c, C> {
+    let reply = reply.more()?;
+    match uevents.next_report(subscription) {
+        (Some(report), subscription) => reply.next(&report)?.then(subscription.into()),
+        (None, subscription) => reply.park(TOPIC, subscription.into()),
+    }
 }
 
-/// Writes an action into the file `uevent` of a device. (The definition has seen to it that it is
-/// an action.)
+/// Writes an action into the file `uevent` of a device. The definition has checked the action.
 fn trigger(devpath: &str, action: &str) -> Result<(), Errno> {
     let mut path = String::<512>::new();
     let mut parts = devpath.as_bytes().split(|byte| *byte == b'/');
@@ -272,7 +465,24 @@ fn trigger(devpath: &str, action: &str) -> Result<(), Errno> {
     write(&file, action.as_bytes()).map(drop)
 }
 
-/// Serves; if there is a limit, until there is no client for so long.
+/// The memory of the program, all zero at first.
+pub struct Room {
+    slots: Slots<CLIENTS, 1024, SEND>,
+    monitor: Monitor,
+}
+
+impl Room {
+    pub const fn new() -> Self {
+        Room {
+            slots: Slots::new(),
+            monitor: Monitor {
+                uevents: Uevents::new(),
+            },
+        }
+    }
+}
+
+/// Serves. With a limit, until there was no client for that long.
 ///
 /// # Errors
 ///
@@ -281,121 +491,55 @@ pub fn serve(
     source: Activated,
     exit: Option<Duration>,
     clock: fn() -> u64,
-    slots: &mut Slots<CLIENTS, 1024, REPLY>,
+    room: &mut Room,
 ) -> Result<(), unix::Error> {
-    let mut server = Server::new(source, slots);
+    let Room { slots, monitor } = room;
+    let socket = open_socket()?;
+    let mut server = Server::new(source, slots)?;
     server.set_clock(clock);
     server.set_limits(Limits {
         exit,
+        idle: Some(IDLE),
         ..Limits::default()
     });
-    watch(&mut server)?;
+    server.watch(&socket, Interest::Readable, UEVENTS)?;
     loop {
-        match server.serve(&mut Monitor)? {
-            server::Event::Ready(UEVENTS) => forward(&mut server)?,
+        match server.serve(monitor)? {
+            server::Event::Ready(UEVENTS) => {
+                monitor.uevents.receive(&socket);
+                server.wake(TOPIC);
+            }
             server::Event::Idle => return Ok(()),
             _ => {}
         }
     }
 }
 
-/// Has a server watch for uevents, under the number [`UEVENTS`].
+/// Opens a socket that receives uevents.
 ///
 /// # Errors
 ///
 /// What the system says.
-pub fn watch<C: Copy, const CONNECTIONS: usize>(
-    server: &mut Server<'_, C, CONNECTIONS>,
-) -> Result<(), unix::Error> {
+pub fn open_socket() -> Result<OwnedFd, Errno> {
     let socket = socket_with(
         AddressFamily::NETLINK,
         SocketType::DGRAM,
         SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
         Some(netlink::KOBJECT_UEVENT),
     )?;
-    // Root may have as much as it wants; anybody else what the system allows.
+    // Root may have as much as it wants, others what the system allows.
     if set_socket_recv_buffer_size_force(&socket, BACKLOG).is_err() {
         let _ = set_socket_recv_buffer_size(&socket, BACKLOG);
     }
-    // Group 1 is the kernel's. (Group 2 is udev's.)
+    // Group 1 is the kernel's, group 2 is udev's.
     bind(&socket, &SocketAddrNetlink::new(0, 1))?;
-    server
-        .watch(socket, PollFlags::IN, UEVENTS)
-        .map_err(|NoPlace| Errno::NOBUFS.into())
-}
-
-/// Receives one uevent, and has it told to those who wait for it. (Only one: it is on its way to
-/// them before the next comes, so that nobody misses anything who reads in time.)
-///
-/// # Errors
-///
-/// What the system says.
-pub fn forward<C: Copy, const CONNECTIONS: usize>(
-    server: &mut Server<'_, C, CONNECTIONS>,
-) -> Result<(), unix::Error>
-where
-    Wanted: TryFrom<C>,
-{
-    let mut message = [0; UEVENT];
-    let Some(socket) = server.watched(UEVENTS) else {
-        return Ok(());
-    };
-    let received = retry_on_intr(|| recvfrom(socket, &mut message, RecvFlags::TRUNC));
-    match received {
-        Ok((_, length, sender)) => {
-            let sender = sender.map(SocketAddrNetlink::try_from);
-            // Others are other processes, which can send to this one alone.
-            if sender.is_some_and(|sender| sender.is_ok_and(|sender| sender.pid() == 0)) {
-                // (One that is longer has lost its end.)
-                publish(server, message.get(..length).unwrap_or_default());
-            }
-            Ok(())
-        }
-        // The kernel could keep no more for this program: netlink(7).
-        Err(Errno::NOBUFS) => {
-            lose(server, |_| true);
-            Ok(())
-        }
-        Err(Errno::AGAIN) => Ok(()),
-        Err(errno) => Err(errno.into()),
-    }
-}
-
-/// Has a uevent told to those who wait for it, as it comes from the kernel.
-pub fn publish<C: Copy, const CONNECTIONS: usize>(
-    server: &mut Server<'_, C, CONNECTIONS>,
-    message: &[u8],
-) where
-    Wanted: TryFrom<C>,
-{
-    let Some(event) = Event::parse(message) else {
-        return lose(server, |_| true);
-    };
-    let subsystem = event.subsystem;
-    let wanted = |cursor: C| Wanted::try_from(cursor).is_ok_and(|wanted| wanted.is(subsystem));
-    let report = Report {
-        event: Some(event),
-        lost: None,
-    };
-    if server.publish_where(TOPIC, &report, wanted).is_err() {
-        // It is too long.
-        lose(server, wanted);
-    }
-}
-
-/// Has those told who may have waited for it that something is lost.
-fn lose<C: Copy, const CONNECTIONS: usize>(
-    server: &mut Server<'_, C, CONNECTIONS>,
-    wanted: impl FnMut(C) -> bool,
-) {
-    // (This is never too long.)
-    let _ = server.publish_where(TOPIC, &Report::lost(1), wanted);
+    Ok(socket)
 }
 
 #[cfg(test)]
 mod tests {
     use nullink::json::encode;
-    use proptest::prelude::{any, prop_assert, proptest};
+    use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
     use super::*;
 
@@ -422,7 +566,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_uevent_is_none() {
+    fn other_messages_are_not_uevents() {
         for message in [
             &b""[..],
             b"\0",
@@ -468,7 +612,60 @@ mod tests {
         assert_eq!(Event::parse(with(PROPERTIES + 1).as_bytes()), None);
     }
 
+    /// A message of `length` bytes that says its number.
+    fn message(number: usize, length: usize) -> std::vec::Vec<u8> {
+        let mut message = std::vec![b'x'; length];
+        message
+            .iter_mut()
+            .zip(number.to_le_bytes())
+            .for_each(|(to, from)| *to = from);
+        message
+    }
+
+    #[test]
+    fn the_newest_are_kept_whole_and_in_order() {
+        proptest!(|(lengths in proptest::collection::vec(1..=UEVENT, 1..600))| {
+            let mut uevents = std::boxed::Box::new(Uevents::new());
+            for (number, length) in lengths.iter().enumerate() {
+                uevents.push(&message(number, *length));
+                prop_assert_eq!(uevents.next, number as u64 + 1);
+                // No room is lost but what one more message might have needed, at both ends.
+                let kept = &lengths[uevents.oldest as usize..=number];
+                let bytes = kept.iter().sum::<usize>();
+                prop_assert!(
+                    uevents.oldest == 0 || kept.len() == KEPT || bytes > KEPT_BYTES - 2 * UEVENT
+                );
+            }
+            prop_assert_eq!(uevents.get(uevents.next), None);
+            for number in uevents.oldest..uevents.next {
+                let expected = message(number as usize, lengths[number as usize]);
+                prop_assert_eq!(uevents.get(number), Some(&expected[..]));
+            }
+            if let Some(overwritten) = uevents.oldest.checked_sub(1) {
+                prop_assert_eq!(uevents.get(overwritten), None);
+            }
+        });
+    }
+
     proptest! {
+        #[test]
+        fn a_reply_that_is_said_to_fit_does(
+            path in "[a\u{1}\"\\\\]{0,900}",
+            properties in proptest::collection::vec("[A-Z]{1,4}=[=\u{1}\t\"\\\\aé]{0,60}", 0..64),
+        ) {
+            let message = std::format!(
+                "unbind@{path}\0SUBSYSTEM={path}\0SEQNUM=-9223372036854775808\0{}\0",
+                properties.join("\0"),
+            );
+            let event = Event::parse(message.as_bytes()).expect("an event");
+            if fits_reply(message.as_bytes()) {
+                // The rest of the reply: `{"continues":true,"parameters":}` and a NUL.
+                let mut room = [0; REPLY - 33];
+                let report = Report { event: Some(event), lost: None };
+                prop_assert!(encode(&report, &mut room).is_ok());
+            }
+        }
+
         #[test]
         fn whatever_comes_is_read_or_not(
             head in "[a-z]{0,3}@?/?[\\PC]{0,9}",

@@ -1,5 +1,5 @@
-//! What programs with std do that only unsafe code can: take descriptors that were passed to them,
-//! start programs with a socket, and two socket options that rustix does not have.
+//! What needs unsafe code in programs with std: to take descriptors that were passed to them, to start
+//! programs with a socket, and two socket options that rustix does not have.
 //!
 //! The library forbids unsafe code, so this is all of it that the examples need, in one file, to be
 //! copied. It needs no other crate: std links libc anyway, and what is called of it is declared here.
@@ -77,8 +77,8 @@ pub fn connect_exec(program: &str) -> io::Result<(Stream, Child)> {
     Ok((ours, child))
 }
 
-/// A descriptor that can be read when a child has ended: signalfd(2). The signal (SIGCHLD) does
-/// nothing else any more. To be called while there is one thread.
+/// Opens a descriptor that is readable when a child has ended: signalfd(2). The signal (SIGCHLD) is
+/// blocked in this thread, and does nothing else. To be called while there is one thread.
 ///
 /// # Errors
 ///
@@ -140,7 +140,7 @@ struct Image {
     environment: Vec<CString>,
     /// `LISTEN_PID=` and room for the digits, which nobody knows before the child is there.
     pid: Vec<u8>,
-    /// Room for the pointers to the arguments and to the environment, and for a null behind each.
+    /// Room for the pointers to the arguments and to the environment, and for a null after each.
     pointers: (Vec<*const c_char>, Vec<*const c_char>),
 }
 
@@ -199,7 +199,7 @@ impl Image {
         // execve gets a string and two lists of strings, with a NUL at the end of each string and a
         // null at the end of each list; nothing of it has moved since they were made.
         unsafe {
-            // What is number 3 may be std's pipe to the parent, which has to hear of a failure.
+            // Number 3 may be std's pipe to the parent, which has to hear of a failure.
             let mut kept = -1;
             if self.socket != FIRST {
                 kept = fcntl(FIRST, F_DUPFD_CLOEXEC, FIRST + 1);
@@ -211,7 +211,7 @@ impl Image {
                     return io::Error::last_os_error();
                 }
             }
-            // (A copy is not close-on-exec, but what was number 3 before is.)
+            // A copy is not close-on-exec, but a socket that was number 3 before is.
             fcntl(FIRST, F_SETFD, 0);
             execve(
                 self.program.as_ptr(),
@@ -245,7 +245,7 @@ const LISTEN: [&str; 4] = [
     "LISTEN_FDNAMES",
 ];
 
-// Linux's numbers on x86, Arm, RISC-V, POWER and s390. (MIPS, SPARC, Alpha and PA-RISC have others.)
+// Linux's numbers on x86, Arm, RISC-V, POWER and s390. MIPS, SPARC, Alpha and PA-RISC have others.
 const EBADF: c_int = 9;
 const F_SETFD: c_int = 2;
 const F_DUPFD_CLOEXEC: c_int = 1030;

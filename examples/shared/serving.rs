@@ -38,7 +38,7 @@ where
         }
         Source::Own(listener) => listener.into(),
     };
-    let mut server = Server::new(source, slots);
+    let mut server = Server::new(source, slots)?;
     server.set_clock(clock);
     server.set_limits(limits);
     server.serve(service)?;

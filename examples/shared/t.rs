@@ -4,7 +4,7 @@ use core::fmt;
 use core::marker::PhantomData;
 
 use nullink::json::Raw;
-use nullink::service::{Info, Outcome, Refusal, ReplyStream, Responder, Service};
+use nullink::service::{Answer, Info, Refusal, Responder, Service};
 use nullink::{Call, Interface, interface};
 use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
@@ -80,9 +80,10 @@ enum Error<'a> {
     Oops { why: &'a str },
 }
 
-impl Service for T<'_> {
-    /// Count: the next number, and their number.
-    type Cursor = (i64, i64);
+/// Count: the next number, and their number.
+pub type Cursor = (i64, i64);
+
+impl Service<Cursor> for T<'_> {
     const INTERFACES: &'static [Interface] = &[interface!("org.example.t.varlink")];
     const UPGRADES: bool = true;
 
@@ -95,32 +96,22 @@ impl Service for T<'_> {
         }
     }
 
-    fn call<'c>(
-        &mut self,
-        call: Call<'c>,
-        mut reply: Responder<'c, Self::Cursor>,
-    ) -> Result<Outcome<'c, Self::Cursor>, Refusal> {
+    fn call<'c>(&mut self, call: Call<'c>, mut reply: Responder<'c, Cursor>) -> Answer<'c, Cursor> {
         let parameters = call.parameters().as_str();
         let copy = self.scratch.get_mut(..parameters.len());
         let copy = copy.ok_or(Refusal::PermissionDenied)?;
         copy.copy_from_slice(parameters.as_bytes());
-        Ok(match call.decode()? {
+        match call.decode()? {
             Method::Echo(_) => {
                 let text = core::str::from_utf8(copy).unwrap_or_default();
                 let got = Raw::new(text).unwrap_or(Raw::EMPTY_OBJECT);
-                reply.send(&Got { got })?
+                reply.send(&Got { got })
             }
-            Method::Need(need) => reply.send(&need)?,
-            Method::Empty => reply.send(&())?,
-            Method::Count { n } => {
-                let reply = reply.stream()?;
-                if n <= 0 {
-                    return Err(Refusal::invalid_parameter("n"));
-                }
-                self.resume((0, n), reply)?
-            }
-            Method::Fail => reply.error(&Error::Oops { why: "because" })?,
-            Method::Unbound => return Err(Refusal::MethodNotImplemented),
+            Method::Need(need) => reply.send(&need),
+            Method::Empty => reply.send(&()),
+            Method::Count { n } => self.resume((0, n), reply),
+            Method::Fail => reply.error(&Error::Oops { why: "because" }),
+            Method::Unbound => Err(Refusal::MethodNotImplemented),
             Method::Fds => {
                 let n = reply.descriptors();
                 for index in 0..n {
@@ -128,22 +119,21 @@ impl Service for T<'_> {
                     // (As many go back as have come.)
                     let _ = reply.attach(descriptor);
                 }
-                reply.send(&Number { n })?
+                reply.send(&Number { n })
             }
-            Method::Pipe => reply.upgrade()?.send(&(), (0, 0))?,
-        })
+            Method::Pipe => reply.upgrade()?.send(&(), (0, 0)),
+        }
     }
 
-    fn resume<'c>(
-        &mut self,
-        (i, n): Self::Cursor,
-        reply: ReplyStream<'c, Self::Cursor>,
-    ) -> Result<Outcome<'c, Self::Cursor>, Refusal> {
-        Ok(if i + 1 < n {
-            reply.continues(&Counted { i }, (i + 1, n))?
+    fn resume<'c>(&mut self, (i, n): Cursor, reply: Responder<'c, Cursor>) -> Answer<'c, Cursor> {
+        let reply = reply.more()?;
+        if n <= 0 {
+            Err(Refusal::invalid_parameter("n"))
+        } else if i + 1 < n {
+            reply.next(&Counted { i })?.then((i + 1, n))
         } else {
-            reply.send(&Counted { i })?
-        })
+            reply.send(&Counted { i })
+        }
     }
 }
 

@@ -8,9 +8,9 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use libfuzzer_sys::fuzz_target;
-use nullink::json::Raw;
-use nullink::relay::{Policy, Refusal, Relay, Side, Step, Verdict};
-use nullink::{Call, Mode, Reply};
+use nullink::json::{Raw, Value};
+use nullink::relay::{Policy, Relay, Side, Step, Verdict};
+use nullink::{Call, Mode, Refusal, Reply};
 
 const CALLS: [&[u8]; 10] = [
     b"{\"method\":\"org.example.t.Empty\"}\0",
@@ -93,11 +93,12 @@ impl Watch {
 
 /// Where the name of the method is.
 fn method(message: &str) -> Range<usize> {
-    let mut members = Raw::new(message).expect("JSON").members().expect("a call");
-    let is_method = |name: &Raw<'_>| name.decode_in::<&str>(&mut [0; 256]) == Ok("method");
-    let (_, value) = members.find(|(name, _)| is_method(name)).expect("a method");
-    let start = value.as_str().as_ptr() as usize - message.as_ptr() as usize;
-    start + 1..start + value.as_str().len() - 1
+    let mut copy = message.as_bytes().to_vec();
+    let begin = copy.as_ptr() as usize;
+    let value = Value::scan(&mut copy).expect("JSON").member("method");
+    let value = value.expect("a method");
+    let start = value.raw().as_str().as_ptr() as usize - begin;
+    start + 1..start + value.raw().as_str().len() - 1
 }
 
 impl Policy for Watch {

@@ -1,11 +1,13 @@
-//! A reply is what serde_json says it is, and a client is told of it as it is.
+//! A reply is what serde_json says it is, and a client is told of it as it is, whatever pieces it
+//! arrives in.
 #![no_main]
 
 mod oracle;
 
 use libfuzzer_sys::fuzz_target;
-use nullink::Reply;
-use nullink::client::{self, CallError, Method};
+use nullink::client::{self, CallError, Session};
+use nullink::json::Raw;
+use nullink::{Error, Method, Mode, Reply};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -29,10 +31,40 @@ impl Method for Jump {
     type Error<'r> = FtlError<'r>;
 }
 
+/// Has a client receive a message in pieces, the length of which is its first byte.
+fn receive_in_pieces(data: &[u8]) {
+    if data.contains(&0) {
+        return;
+    }
+    let parts = |reply: Reply<'_>| {
+        let error = reply.error().map(str::to_owned);
+        (error, reply.continues(), reply.parameters().to_string())
+    };
+    let message = [data, b"\0"].concat();
+    let (mut receive, mut send) = (vec![0; message.len()], [0; 64]);
+    let mut session = Session::new(&mut receive, &mut send);
+    session
+        .queue("a.b.C", Mode::More, &Raw::EMPTY_OBJECT)
+        .expect("a call");
+    for piece in message.chunks(usize::from(message[0]).max(1)) {
+        assert_eq!(session.ready(), Ok(false));
+        let channel = session.channel();
+        channel.spare()[..piece.len()].copy_from_slice(piece);
+        channel.received(piece.len());
+    }
+    assert_eq!(session.ready(), Ok(true));
+    let received = session.receive().map(parts);
+    let parsed = Reply::parse(&mut data.to_vec())
+        .map(parts)
+        .map_err(Error::from);
+    assert_eq!(received, parsed);
+}
+
 fuzz_target!(|data: &[u8]| {
     if oracle::useless(data) {
         return;
     }
+    receive_in_pieces(data);
     let mut message = data.to_vec();
     let Ok(reply) = Reply::parse(&mut message) else {
         return;

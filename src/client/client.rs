@@ -10,7 +10,7 @@ use crate::error::{EncodeError, Error, Misuse};
 use crate::io::{fill, is_closed, send_pending, write};
 use crate::json::Raw;
 use crate::message::{Mode, Reply};
-use crate::method::{Method, NoError, full_name};
+use crate::method::{Method, full_name};
 use crate::varlink_service::GetInterfaceDescription;
 
 /// A connection to a service, blocking.
@@ -104,7 +104,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
                 Ok(true) => return Ok(()),
                 Err(error) => break Err(error.over()),
             }
-            match fill(&mut self.stream, &mut self.session, left) {
+            match fill(&mut self.stream, self.session.channel(), left) {
                 Ok(count) => left = left.saturating_sub(count),
                 Err(error) => break Err(error),
             }
@@ -221,57 +221,6 @@ impl<'b, S: Read + Write> Client<'b, S> {
         self.receive_raw()
     }
 
-    /// Asks for the definition of an interface, which can be longer than the receive buffer: it is
-    /// given to `piece` in as many pieces as it takes.
-    ///
-    /// What `piece` has been given is worth nothing if this fails in the end.
-    ///
-    /// # Errors
-    ///
-    /// As [`call`](Self::call); and [`Error::TooLong`], if the definition is longer than `limit`
-    /// bytes and the receive buffer together. systemd's longest has some 80,000.
-    ///
-    /// ```
-    /// # use nullink::{Client, Duplex};
-    /// # let mut call = [0; 128];
-    /// # let reply = b"{\"parameters\":{\"description\":\"interface org.example.ftl\\nerror No ()\\n\"}}\0";
-    /// # let stream = Duplex { reader: &reply[..], writer: &mut call[..] };
-    /// # let (mut receive, mut send) = ([0; 48], [0; 128]);
-    /// let mut client = Client::new(stream, &mut receive, &mut send);
-    /// let mut lines = 0;
-    /// client.describe("org.example.ftl", 1 << 20, |piece| lines += piece.matches('\n').count())
-    ///     .map_err(|error| error.to_string())?;
-    /// assert_eq!(lines, 2);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn describe(
-        &mut self,
-        interface: &str,
-        limit: usize,
-        mut piece: impl FnMut(&str),
-    ) -> Result<(), CallError<'_, NoError, S::Error>> {
-        let call = GetInterfaceDescription { interface };
-        self.begin(full_name::<GetInterfaceDescription>(), Mode::Simple, &call)?;
-        let mut taken = 0_usize;
-        self.wait(usize::MAX, |session| {
-            // (What is not taken leaves no room, and the reply is too long then.)
-            if !session.spare().is_empty() || taken >= limit {
-                return Ok(());
-            }
-            let take = session.take_description(&mut |text| {
-                taken = taken.saturating_add(text.len());
-                piece(text);
-            });
-            take.map(drop)
-        })?;
-        let reply = self.session.receive().map_err(Error::over)?;
-        let reply = read_reply::<GetInterfaceDescription>(reply).map_err(CallError::over)?;
-        if !reply.description.is_empty() {
-            piece(reply.description);
-        }
-        Ok(())
-    }
-
     /// Writes a call behind those that are queued, and sends nothing yet:
     /// [`flush`](Self::flush), and everything that waits for a reply, sends them all at once.
     ///
@@ -330,7 +279,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
     /// If the stream fails.
     pub fn flush(&mut self) -> Result<(), Error<S::Error>> {
         self.session.next_mode()?;
-        let sent = send_pending(&mut self.stream, &mut self.session);
+        let sent = send_pending(&mut self.stream, self.session.channel());
         sent.inspect_err(|error| match is_closed(error) {
             true => self.session.fail_to_send(),
             false => self.session.fail(),
@@ -361,7 +310,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
             Some(Mode::Upgrade) => 1,
             Some(_) => usize::MAX,
         };
-        self.wait(chunk, |_| Ok(()))?;
+        self.wait(chunk)?;
         self.session.receive().map_err(Error::over)
     }
 
@@ -399,26 +348,19 @@ impl<'b, S: Read + Write> Client<'b, S> {
         (&mut self.stream, &mut self.session)
     }
 
-    /// Sends what is queued, and waits for the next reply: at most `chunk` bytes at a time are
-    /// read, each time after `make_room`.
-    fn wait(
-        &mut self,
-        chunk: usize,
-        mut make_room: impl FnMut(&mut Session<'b>) -> Result<(), Error>,
-    ) -> Result<(), Error<S::Error>> {
+    /// Sends what is queued, and waits for the next reply. At most `chunk` bytes are read at a
+    /// time.
+    fn wait(&mut self, chunk: usize) -> Result<(), Error<S::Error>> {
         match self.flush() {
             // The service is gone, but its replies to earlier calls may be there still.
             Err(error) if is_closed(&error) => {}
             sent => sent?,
         }
-        loop {
-            make_room(&mut self.session).map_err(Error::over)?;
-            if self.session.ready().map_err(Error::over)? {
-                return Ok(());
-            }
-            let filled = fill(&mut self.stream, &mut self.session, chunk);
+        while !self.session.ready().map_err(Error::over)? {
+            let filled = fill(&mut self.stream, self.session.channel(), chunk);
             filled.inspect_err(|_| self.session.fail())?;
         }
+        Ok(())
     }
 
     /// Writes a call while no reply is outstanding.
@@ -442,7 +384,9 @@ impl<'b, S: Read + Write> Client<'b, S> {
         parameters: &P,
     ) -> Result<(), Error<S::Error>> {
         let queued = self.session.queue(method, mode, parameters);
-        if queued != Err(Error::Encode(EncodeError::Full)) || self.session.pending().is_empty() {
+        if queued != Err(Error::Encode(EncodeError::Full))
+            || self.session.channel().pending().is_empty()
+        {
             return queued.map_err(Error::over);
         }
         self.flush()?;

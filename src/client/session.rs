@@ -1,14 +1,12 @@
 //! The state of one connection to a service: bytes in, bytes out.
 
-use core::{mem, str};
-
 use heapless::Deque;
 use serde::Serialize;
 
 use super::CallError;
-use crate::error::{Error, Mismatch, Misuse, Syntax, SyntaxError, TooLong, Violation};
-use crate::frame::{Frames, Outbox};
-use crate::json::{self, Decode, Kind, Scanner, Stop, Writer};
+use crate::channel::Channel;
+use crate::error::{Error, Mismatch, Misuse, TooLong, Violation};
+use crate::json::{Decode, Stop, Writer};
 use crate::message::{Envelope, Mode, Reply, decode_member};
 use crate::method::Method;
 use crate::name;
@@ -17,8 +15,8 @@ use crate::varlink_service::{GetInterfaceDescription, SERVICE, ServiceError};
 /// How many calls can wait for their replies.
 pub const CALLS: usize = 128;
 
-/// The state of one connection to a service. It reads and writes nothing: a driver sends what is
-/// [`pending`](Self::pending) and gives it what was received.
+/// The state of one connection to a service. It reads and writes nothing: a driver moves bytes
+/// between its [`channel`](Self::channel) and a stream.
 ///
 /// ```
 /// use nullink::Mode;
@@ -31,14 +29,15 @@ pub const CALLS: usize = 128;
 /// let parameters = Raw::new(r#"{"to":"Caprica"}"#)?;
 /// session.queue("org.example.ftl.Jump", Mode::Simple, &parameters)?;
 /// assert_eq!(
-///     session.pending(),
+///     session.channel().pending(),
 ///     b"{\"method\":\"org.example.ftl.Jump\",\"parameters\":{\"to\":\"Caprica\"}}\0",
 /// );
-/// session.sent(session.pending().len());
+/// let sent = session.channel().pending().len();
+/// session.channel().sent(sent);
 ///
 /// let reply = b"{\"parameters\":{\"arrived\":true}}\0";
-/// session.spare()[..reply.len()].copy_from_slice(reply);
-/// session.received(reply.len());
+/// session.channel().spare()[..reply.len()].copy_from_slice(reply);
+/// session.channel().received(reply.len());
 ///
 /// assert_eq!(session.ready(), Ok(true));
 /// let reply = session.receive()?;
@@ -47,17 +46,12 @@ pub const CALLS: usize = 128;
 /// ```
 #[derive(Debug)]
 pub struct Session<'b> {
-    rx: Frames<'b>,
-    tx: Outbox<'b>,
+    channel: Channel<'b>,
     /// The calls that wait for their replies, in order.
     waiting: Deque<Mode, CALLS>,
-    /// The service sends nothing more.
-    end_of_input: bool,
     /// The service takes nothing more.
     end_of_output: bool,
     unusable: bool,
-    /// Where the description begins in the reply of which a part was taken.
-    description: Option<usize>,
 }
 
 impl<'b> Session<'b> {
@@ -67,43 +61,22 @@ impl<'b> Session<'b> {
     /// or as many calls as are to be sent at once.
     pub fn new(receive: &'b mut [u8], send: &'b mut [u8]) -> Self {
         Session {
-            rx: Frames::new(receive),
-            tx: Outbox::new(send),
+            channel: Channel::new(receive, send),
             waiting: Deque::new(),
-            end_of_input: false,
             end_of_output: false,
             unusable: false,
-            description: None,
         }
     }
 
-    /// Where to put what is received; then tell [`received`](Self::received). It is empty while
-    /// the buffer is full of replies that wait to be [received](Self::receive).
-    pub fn spare(&mut self) -> &mut [u8] {
-        self.rx.spare()
-    }
-
-    /// `count` bytes were received into [`spare`](Self::spare). 0 is the end: the service sends nothing more.
-    pub fn received(&mut self, count: usize) {
-        // (A read into nothing is no end.)
-        self.end_of_input |= count == 0 && !self.rx.spare().is_empty();
-        self.rx.commit(count);
-    }
-
-    /// What is to be sent; then tell [`sent`](Self::sent).
-    pub fn pending(&self) -> &[u8] {
-        self.tx.pending()
-    }
-
-    /// `count` bytes of what is [`pending`](Self::pending) were sent.
-    pub fn sent(&mut self, count: usize) {
-        self.tx.sent(count);
+    /// The buffers, for a driver.
+    pub fn channel(&mut self) -> &mut Channel<'b> {
+        &mut self.channel
     }
 
     /// What was received and belongs to no reply, for as long as the receive buffer lives: after
     /// an upgrade, the first bytes of the other protocol.
     pub fn into_unread(self) -> &'b [u8] {
-        self.rx.into_unread()
+        self.channel.into_unread()
     }
 
     /// How the call whose reply is next wants to be answered; None if no call waits for one.
@@ -126,7 +99,7 @@ impl<'b> Session<'b> {
     /// The service takes nothing more. What is pending is lost; replies may still come.
     pub fn fail_to_send(&mut self) {
         self.end_of_output = true;
-        self.tx.clear();
+        self.channel.send.clear();
     }
 
     /// Writes a call behind those that are pending.
@@ -148,7 +121,7 @@ impl<'b> Session<'b> {
                 return Err(Misuse::TooManyCalls.into());
             }
             // A reply that nobody has asked for would be taken for the one to this call.
-            None if !self.rx.unread().is_empty() => {
+            None if !self.channel.unread().is_empty() => {
                 self.unusable = true;
                 return Err(Violation::Unasked.into());
             }
@@ -156,9 +129,9 @@ impl<'b> Session<'b> {
         }
         let envelope = Envelope::Call { method, mode };
         let content = |writer: &mut Writer<'_>| _ = writer.value(parameters);
-        let message = |room: &mut [u8]| envelope.write(room, &content);
-        let length = self.tx.room(&mut None).write(&message)?;
-        self.tx.commit(length);
+        let send = &mut self.channel.send;
+        let length = envelope.write(send.room(), &content)?;
+        send.commit(length);
         if mode != Mode::Oneway {
             // There is room: that was asked above.
             let _ = self.waiting.push_back(mode);
@@ -173,15 +146,11 @@ impl<'b> Session<'b> {
     /// If it won't come: the service has closed the connection, or the reply is too long.
     pub fn ready(&mut self) -> Result<bool, Error> {
         let mode = self.next_mode()?.ok_or(Misuse::NothingOutstanding)?;
-        let search = self.rx.search();
-        if search != Ok(false) {
-            self.description = None;
-        }
-        let error = match search {
-            Ok(false) if self.end_of_input && self.rx.inside_message() => {
+        let error = match self.channel.receive.search() {
+            Ok(false) if self.channel.is_at_end() && self.channel.receive.mid_message() => {
                 Violation::Truncated.into()
             }
-            Ok(false) if self.end_of_input => Error::Closed,
+            Ok(false) if self.channel.is_at_end() => Error::Closed,
             Ok(ready) => return Ok(ready),
             Err(TooLong) if mode == Mode::Simple => {
                 // That was the only reply to this call.
@@ -194,55 +163,22 @@ impl<'b> Session<'b> {
         Err(error)
     }
 
-    /// Takes what has come of the description in the reply to a `GetInterfaceDescription`, while
-    /// that reply is not complete, and leaves its place in the buffer free. What is left of the
-    /// reply in the end is one with the rest of the description.
-    ///
-    /// Nothing is taken, and this is false, if there is none, or if the buffer can't hold what
-    /// comes before it.
-    ///
-    /// # Errors
-    ///
-    /// If it is not a description.
-    pub fn take_description(&mut self, piece: &mut dyn FnMut(&str)) -> Result<bool, Error> {
-        if self.next_mode()?.is_none() {
-            return Err(Misuse::NothingOutstanding.into());
-        }
-        let message = self.rx.unread_mut();
-        let Some(start) = self.description.or_else(|| find_description(message)) else {
-            return Ok(false);
-        };
-        let text = message.get_mut(start..).unwrap_or_default();
-        let count = json::count_whole(text);
-        let text = text.get_mut(..count).unwrap_or_default();
-        let Ok(text) = json::unescape(text).map(str::from_utf8) else {
-            return Ok(false);
-        };
-        match text {
-            Ok("") => return Ok(false),
-            Ok(text) => piece(text),
-            Err(error) => {
-                self.unusable = true;
-                let (kind, offset) = (Syntax::Utf8, start.saturating_add(error.valid_up_to()));
-                return Err(Violation::Syntax(SyntaxError { kind, offset }).into());
-            }
-        }
-        self.rx.remove(start, count);
-        self.description = Some(start);
-        Ok(true)
-    }
-
     /// Whether the answer to a call for the definition of an interface that there is not has come.
     /// What has come before it is thrown away, whatever it is.
     pub(crate) fn has_no_interface(&mut self, name: &str) -> Result<bool, Error> {
         loop {
-            match self.rx.search() {
+            match self.channel.receive.search() {
                 // (Its rest is skipped.)
                 Err(TooLong) => {}
-                Ok(false) if self.end_of_input => return Err(Error::Closed),
+                Ok(false) if self.channel.is_at_end() => return Err(Error::Closed),
                 Ok(false) => return Ok(false),
                 Ok(true) => {
-                    if self.rx.take().is_some_and(|message| denies(message, name)) {
+                    if self
+                        .channel
+                        .receive
+                        .take()
+                        .is_some_and(|message| denies(message, name))
+                    {
                         self.waiting.pop_front();
                         return Ok(true);
                     }
@@ -258,7 +194,11 @@ impl<'b> Session<'b> {
     /// If it is not a reply, or not one to the call that is next.
     pub fn receive(&mut self) -> Result<Reply<'_>, Error> {
         let mode = self.next_mode()?.ok_or(Misuse::NothingOutstanding)?;
-        let message = self.rx.take().ok_or(Misuse::NothingOutstanding)?;
+        let message = self
+            .channel
+            .receive
+            .take()
+            .ok_or(Misuse::NothingOutstanding)?;
         let reply = match Reply::parse(message) {
             Ok(reply) if reply.continues() && mode != Mode::More => Err(Violation::Continues),
             reply => reply,
@@ -287,30 +227,6 @@ fn denies(message: &mut [u8], name: &str) -> bool {
     match Reply::parse(message) {
         Ok(reply) => read_reply::<GetInterfaceDescription>(reply) == Err(denied),
         Err(_) => false,
-    }
-}
-
-/// Where the text of the description begins in a reply that may not be complete.
-fn find_description(message: &[u8]) -> Option<usize> {
-    let mut scanner = Scanner::new(message);
-    for name in ["parameters", "description"] {
-        scanner.open_object().ok()?;
-        let mut first = true;
-        loop {
-            let key = scanner.key(mem::take(&mut first)).ok()??;
-            let key = message.get(key)?;
-            if json::equals(key, name) {
-                break;
-            }
-            let (kind, _) = scanner.value(0).ok()?;
-            if name == "parameters" && json::equals(key, "error") && kind == Kind::String {
-                return None;
-            }
-        }
-    }
-    match scanner.peek() {
-        Some(b'"') => Some(scanner.offset().saturating_add(1)),
-        _ => None,
     }
 }
 

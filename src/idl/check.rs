@@ -1,19 +1,24 @@
 //! Whether a value is what a definition says: before a handler runs, and for tools and proxies.
 //!
 //! It goes over the text once, without recursion. The structures, lists and maps that are open
-//! are a stack, and so are the bits that say which fields have been seen. Only the keys of a map
-//! are looked at twice.
+//! are a stack, and so are the bits that say which fields have been seen, and the keys of maps.
+//! So its cost grows with the length of the text, whatever is nested in it. The factor is the
+//! search for a key: it is compared with the [`FIELDS`](super::FIELDS) names of a structure or the
+//! [`MAP_KEYS`] first keys of a map at most, and only by two bytes of each, unless their hashes are
+//! the same. Fields in the order of their definition are found at once.
 
 use core::fmt;
+use core::marker::PhantomData;
+use core::mem;
 use core::ops::Range;
 
 use heapless::Vec;
 
-use super::table::{Entry, Kind as K, add_to_hash, hash};
+use super::table::{Entry, Kind as K};
 use super::view::{Member, MemberKind, Type};
 use super::{DEPTH, Definition};
 use crate::error::Mismatch;
-use crate::json::{Kind, Raw, Scanner, equals, is_finite, is_integer, same, unescaped};
+use crate::json::{Cursor, Raw, Text, is_finite, is_integer};
 
 /// How many fields the structures that are open at once may have, all together: a value that is
 /// nested so deeply is refused.
@@ -22,6 +27,10 @@ pub const OPEN_FIELDS: usize = 2048;
 /// How many keys of a map are compared with one another: a key that occurs twice among them is
 /// refused.
 pub const MAP_KEYS: usize = 64;
+
+/// How many keys may be compared in the maps that are open at once, all together: a value that has
+/// more, nested in one another, is refused.
+pub const OPEN_KEYS: usize = 2 * MAP_KEYS;
 
 /// How a value differs from what its definition says.
 ///
@@ -135,7 +144,7 @@ impl<'a> Definition<'a> {
             });
         };
         of(&member)
-            .check(text.as_bytes())
+            .check::<AllKinds>(text.as_bytes())
             .map_err(|fault| Deviation {
                 mismatch: fault.mismatch,
                 field: match fault.field {
@@ -198,47 +207,100 @@ impl Fault<'_> {
     }
 }
 
+/// Which kinds of types there are in some definitions: nothing else has to be checked, and the code
+/// for it is left out.
+pub(crate) trait Kinds {
+    /// See [`Definition::kinds`].
+    const KINDS: u32;
+}
+
+/// The kinds of types in any definition.
+pub(crate) struct AllKinds;
+
+impl Kinds for AllKinds {
+    const KINDS: u32 = u32::MAX;
+}
+
+/// Whether there are types of a kind.
+const fn has<T: Kinds>(kind: K) -> bool {
+    T::KINDS & kind.bit() != 0
+}
+
 impl<'a> Type<'a> {
     /// Whether a text that was scanned is a value of this type. An empty text is an empty object.
-    pub(crate) fn check(self, text: &[u8]) -> Result<(), Fault<'a>> {
+    /// `T` has all kinds of types that the definition has.
+    pub(crate) fn check<T: Kinds>(self, text: &[u8]) -> Result<(), Fault<'a>> {
         let text = if text.is_empty() { b"{}" } else { text };
-        let mut check = Check {
+        // Apart from the rest, or the compiler fills all of them with zeros at once.
+        let (mut open, mut seen, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+        let mut check = Check::<T> {
             definition: self.definition,
-            scanner: Scanner::new(text),
+            cursor: Cursor::new(text),
             text,
-            open: Vec::new(),
-            seen: [0; WORDS],
+            open: &mut open,
+            seen: &mut seen,
             free: 0,
-            field: Place::Nowhere,
+            keys: &mut keys,
+            field: None,
+            unknown: 0..0,
             offset: 0,
+            kinds: PhantomData,
         };
         check.value(self.index).map_err(|mismatch| Fault {
             mismatch,
-            field: check.field,
+            field: match check.field {
+                Some(index) => Place::Declared(self.definition.name_of(index)),
+                None if check.unknown.start > 0 => Place::Key(check.unknown),
+                None => Place::Nowhere,
+            },
             offset: check.offset,
         })
     }
 }
 
-const WORDS: usize = OPEN_FIELDS / 64;
-
-struct Check<'a, 't> {
+struct Check<'a, 't, T> {
     definition: Definition<'a>,
-    scanner: Scanner<'t>,
+    cursor: Cursor<'t>,
     text: &'t [u8],
-    /// The entries of the structures, lists and maps that are open.
-    open: Vec<u16, DEPTH>,
-    /// A bit for each field of each structure that is open: whether it was there.
-    seen: [u64; WORDS],
+    /// The structures, lists and maps that are open.
+    open: &'t mut Vec<Open, DEPTH>,
+    /// A bit for each field of each structure that is open: whether it was there. All others are 0.
+    seen: &'t mut Vec<u64, { OPEN_FIELDS / 64 }>,
     /// The first bit that is none of these.
     free: usize,
+    /// The keys of the maps that are open.
+    keys: &'t mut Vec<Key, OPEN_KEYS>,
     /// The top-level field.
-    field: Place<'a>,
+    field: Option<u16>,
+    /// Where the key of the top-level field is that the definition does not have.
+    unknown: Range<usize>,
     /// Where the last value or key begins.
     offset: usize,
+    kinds: PhantomData<T>,
 }
 
-impl<'a> Check<'a, '_> {
+/// A structure, a list or a map that is open.
+#[derive(Clone, Copy)]
+struct Open {
+    /// Its entry.
+    ty: u16,
+    /// Structure: the entry of the field that is expected next. Map: the number of keys in the maps
+    /// around it.
+    next: u16,
+    /// Structure: how many fields have not been there yet that have to be.
+    missing: u16,
+}
+
+/// A key of a map that is open: 6 bytes, because there are many on the stack.
+#[derive(Clone, Copy)]
+#[repr(C, packed(2))]
+struct Key {
+    /// Where it begins in the text.
+    at: u32,
+    hash: u16,
+}
+
+impl<'a, 't, T: Kinds> Check<'a, 't, T> {
     fn entry(&self, index: u16) -> Entry {
         self.definition.entry(index)
     }
@@ -263,173 +325,193 @@ impl<'a> Check<'a, '_> {
 
     /// A value; or only its beginning, and then this is true, if it has others in it.
     fn begin(&mut self, mut ty: u16) -> Result<bool, Mismatch> {
-        let null = self.scanner.peek() == Some(b'n');
-        self.offset = self.scanner.offset();
+        let byte = self.cursor.peek();
+        self.offset = self.cursor.offset();
         let entry = loop {
             let entry = self.entry(ty);
             ty = match entry.kind {
-                K::Nullable if !null => ty.saturating_add(1),
-                K::Reference => entry.link.saturating_add(1),
+                K::Nullable if has::<T>(K::Nullable) && byte != Some(b'n') => ty.saturating_add(1),
+                K::Reference if has::<T>(K::Reference) => entry.link.saturating_add(1),
                 _ => break entry,
             };
         };
-        let opened = match entry.kind {
-            K::Struct | K::Map => self.scanner.open_object(),
-            K::Array => self.scanner.open_array(),
+        let bracket = match entry.kind {
+            K::Struct => b'{',
+            K::Map if has::<T>(K::Map) => b'{',
+            K::Array if has::<T>(K::Array) => b'[',
             _ => return self.leaf(ty, entry).map(|()| false),
         };
-        opened.map_err(|_| Mismatch::Type)?;
-        match entry.kind {
-            K::Struct => self.allot(entry.link.into())?,
-            K::Map => self.keys()?,
-            _ => {}
+        if !self.cursor.eat(bracket) {
+            return Err(Mismatch::Type);
         }
+        let next = match entry.kind {
+            K::Struct => {
+                self.free = self.free.saturating_add(entry.link.into());
+                while self.seen.len() < self.free.div_ceil(64) {
+                    self.seen.push(0).map_err(|_| Mismatch::Length)?;
+                }
+                ty.saturating_add(1)
+            }
+            _ => u16::try_from(self.keys.len()).unwrap_or_default(),
+        };
+        let open = Open {
+            ty,
+            next,
+            missing: entry.number,
+        };
         // What is nested more deeply has not passed the scan.
-        self.open.push(ty).map_err(|_| Mismatch::Length)?;
+        self.open.push(open).map_err(|_| Mismatch::Length)?;
         Ok(true)
     }
 
     /// A value without others in it, or whose others don't matter.
     fn leaf(&mut self, ty: u16, entry: Entry) -> Result<(), Mismatch> {
-        let (kind, range) = self.scanner.value(0).map_err(|_| Mismatch::Syntax)?;
-        let text = self.text.get(range).unwrap_or_default();
-        match (entry.kind, kind) {
-            (K::Nullable, Kind::Null)
-            | (K::Bool, Kind::True | Kind::False)
-            | (K::String, Kind::String)
-            | (K::Object, Kind::Object) => Ok(()),
-            (K::Any, kind) if kind != Kind::Null => Ok(()),
-            (K::Int, Kind::Number) if is_integer(text) => Ok(()),
-            (K::Float, Kind::Number) if is_finite(text) => Ok(()),
-            (K::Int | K::Float, Kind::Number) => Err(Mismatch::Range),
-            (K::Enum, Kind::String) => match text {
-                [b'"', value @ .., b'"'] if self.find(ty, value).is_some() => Ok(()),
-                _ => Err(Mismatch::Variant),
-            },
+        if has::<T>(K::Enum) && entry.kind == K::Enum && self.cursor.peek() == Some(b'"') {
+            let value = self.cursor.string().ok_or(Mismatch::Syntax)?;
+            let first = ty.saturating_add(1);
+            return match self.definition.find_in(ty, first, &value) {
+                Some(_) => Ok(()),
+                None => Err(Mismatch::Variant),
+            };
+        }
+        let text = self.cursor.value(0).ok_or(Mismatch::Syntax)?;
+        match (entry.kind, text) {
+            (K::Nullable, [b'n', ..])
+            | (K::Bool, [b't' | b'f', ..])
+            | (K::String, [b'"', ..])
+            | (K::Object, [b'{', ..]) => Ok(()),
+            (K::Any, [first, ..]) if *first != b'n' => Ok(()),
+            (K::Int, [b'-' | b'0'..=b'9', ..]) if has::<T>(K::Int) => {
+                if is_integer(text) {
+                    Ok(())
+                } else {
+                    Err(Mismatch::Range)
+                }
+            }
+            (K::Float, [b'-' | b'0'..=b'9', ..]) if has::<T>(K::Float) => {
+                if is_finite(text) {
+                    Ok(())
+                } else {
+                    Err(Mismatch::Range)
+                }
+            }
             _ => Err(Mismatch::Type),
         }
     }
 
     /// The type of the next value in what is open; None at its end.
-    fn next(&mut self, open: u16, first: bool) -> Result<Option<u16>, Mismatch> {
-        let inner = open.saturating_add(1);
-        let kind = self.entry(open).kind;
-        if kind == K::Array {
-            let more = self.scanner.element(first).map_err(|_| Mismatch::Syntax)?;
-            return Ok(more.then_some(inner));
+    fn next(&mut self, open: Open, first: bool) -> Result<Option<u16>, Mismatch> {
+        let inner = open.ty.saturating_add(1);
+        let kind = self.entry(open.ty).kind;
+        if has::<T>(K::Array) && kind == K::Array {
+            let more = self.cursor.more(b']', first);
+            return Ok(more.ok_or(Mismatch::Syntax)?.then_some(inner));
         }
-        let key = self.scanner.key(first).map_err(|_| Mismatch::Syntax)?;
-        match (kind, key) {
-            (K::Map, key) => Ok(key.map(|_| inner)),
-            (_, Some(key)) => self.field(open, key).map(Some),
-            (_, None) => self.close(open).map(|()| None),
+        let more = self.cursor.more(b'}', first);
+        if !more.ok_or(Mismatch::Syntax)? {
+            if has::<T>(K::Map) && kind == K::Map {
+                self.keys.truncate(open.next.into());
+            } else {
+                self.close(open)?;
+            }
+            return Ok(None);
+        }
+        let offset = self.cursor.offset();
+        let key = self.cursor.member().ok_or(Mismatch::Syntax)?;
+        if has::<T>(K::Map) && kind == K::Map {
+            self.key(open, offset, &key).map(|()| Some(inner))
+        } else {
+            self.field(open, offset, &key).map(Some)
         }
     }
 
-    /// A field of a structure, by its key; its type.
-    fn field(&mut self, open: u16, key: Range<usize>) -> Result<u16, Mismatch> {
+    /// A key of a map, which begins at an offset: no other has been the same.
+    fn key(&mut self, open: Open, offset: usize, key: &Text<'t>) -> Result<(), Mismatch> {
+        let hash = key.hash();
+        let keys = self.keys.get(open.next.into()..).unwrap_or_default();
+        let is_same = |other: &Key| {
+            let string = || Cursor::at(self.text, other.at as usize).string();
+            other.hash == hash && string().is_some_and(|other| other.same(key))
+        };
+        if keys.iter().any(is_same) {
+            self.offset = offset;
+            return Err(Mismatch::Duplicate);
+        }
+        if keys.len() < MAP_KEYS {
+            let at = u32::try_from(offset).map_err(|_| Mismatch::Length)?;
+            let pushed = self.keys.push(Key { at, hash });
+            pushed.map_err(|_| Mismatch::Length)?;
+        }
+        Ok(())
+    }
+
+    /// A field of a structure, by its key, which begins at an offset; its type.
+    fn field(&mut self, open: Open, offset: usize, key: &Text<'t>) -> Result<u16, Mismatch> {
         let top = self.open.len() == 1;
-        self.offset = key.start.saturating_sub(1);
-        let text = self.text.get(key.clone()).unwrap_or_default();
-        let Some((number, index)) = self.find(open, text) else {
+        self.offset = offset;
+        let Some(index) = self.definition.find_in(open.ty, open.next, key) else {
             if top {
-                self.field = Place::Key(key);
+                let start = offset.saturating_add(1);
+                self.field = None;
+                self.unknown = start..start.saturating_add(key.0.len());
             }
             return Err(Mismatch::Unknown);
         };
         if top {
-            self.field = Place::Declared(self.name(index));
+            self.field = Some(index);
         }
-        let bit = self.first_bit(open).saturating_add(number);
-        match self.mark(bit) {
-            true => Err(Mismatch::Duplicate),
-            false => Ok(index.saturating_add(1)),
+        let entry = self.entry(index);
+        let ty = index.saturating_add(1);
+        let bit = self.first_bit(open).saturating_add(entry.number.into());
+        if self.is_seen(bit) {
+            return Err(Mismatch::Duplicate);
         }
+        let mandatory = self.entry(ty).kind != K::Nullable;
+        if let Some(word) = self.seen.get_mut(bit / 64) {
+            *word |= mask(bit);
+        }
+        if let Some(open) = self.open.last_mut() {
+            open.next = entry.next;
+            open.missing = open.missing.saturating_sub(mandatory.into());
+        }
+        Ok(ty)
     }
 
-    /// The end of a structure: whether everything was there that has to be.
-    fn close(&mut self, open: u16) -> Result<(), Mismatch> {
+    /// The end of a structure: everything was there that has to be.
+    fn close(&mut self, open: Open) -> Result<(), Mismatch> {
         let start = self.first_bit(open);
+        if open.missing > 0 {
+            let missing = self.definition.list(open.ty).find(|index| {
+                let number = usize::from(self.entry(*index).number);
+                self.entry(index.saturating_add(1)).kind != K::Nullable
+                    && !self.is_seen(start.saturating_add(number))
+            });
+            if let (1, Some(index)) = (self.open.len(), missing) {
+                self.field = Some(index);
+            }
+            return Err(Mismatch::Missing);
+        }
+        // Its bits are free for the next.
+        let count = (self.free / 64)
+            .saturating_sub(start / 64)
+            .saturating_add(1);
+        let mut others = mask(start).wrapping_sub(1);
+        for word in self.seen.iter_mut().skip(start / 64).take(count) {
+            *word &= mem::take(&mut others);
+        }
         self.free = start;
-        if self.entry(open).mandatory == 0 {
-            return Ok(());
-        }
-        for (number, index) in self.definition.list(open).enumerate() {
-            let nullable = self.entry(index.saturating_add(1)).kind == K::Nullable;
-            if !nullable && !self.mark(start.saturating_add(number)) {
-                if self.open.len() == 1 {
-                    self.field = Place::Declared(self.name(index));
-                }
-                return Err(Mismatch::Missing);
-            }
-        }
-        Ok(())
-    }
-
-    /// A field of a structure or a value of an enumeration, by its name as the text has it: its
-    /// number in the list, and its entry.
-    fn find(&self, list: u16, name: &[u8]) -> Option<(usize, u16)> {
-        let hash = match name.contains(&b'\\') {
-            true => unescaped(name).fold(0, add_to_hash),
-            false => hash(name),
-        };
-        let is_name = |own: &str| equals(name, own);
-        self.definition.find_in(list, hash, is_name)
-    }
-
-    fn name(&self, index: u16) -> &'a str {
-        self.definition.name_of(index)
-    }
-
-    /// Bits for the fields of a structure that begins.
-    fn allot(&mut self, fields: usize) -> Result<(), Mismatch> {
-        let free = self.free.saturating_add(fields);
-        if free > OPEN_FIELDS {
-            return Err(Mismatch::Length);
-        }
-        for bit in self.free..free {
-            if let Some(word) = self.seen.get_mut(bit / 64) {
-                *word &= !mask(bit);
-            }
-        }
-        self.free = free;
         Ok(())
     }
 
     /// The first bit of the innermost structure.
-    fn first_bit(&self, open: u16) -> usize {
-        self.free.saturating_sub(self.entry(open).link.into())
+    fn first_bit(&self, open: Open) -> usize {
+        self.free.saturating_sub(self.entry(open.ty).link.into())
     }
 
-    /// Marks a field as seen; whether it was before.
-    fn mark(&mut self, bit: usize) -> bool {
-        match self.seen.get_mut(bit / 64) {
-            Some(word) => {
-                let seen = *word & mask(bit) != 0;
-                *word |= mask(bit);
-                seen
-            }
-            None => false,
-        }
-    }
-
-    /// That no key of a map occurs twice, which begins here.
-    fn keys(&mut self) -> Result<(), Mismatch> {
-        let mut scanner = self.scanner.clone();
-        let mut keys = Vec::<&[u8], MAP_KEYS>::new();
-        let mut first = true;
-        while let Ok(Some(range)) = scanner.key(first) {
-            first = false;
-            let key = self.text.get(range.clone()).unwrap_or_default();
-            if keys.iter().any(|other| same(key, other)) {
-                self.offset = range.start.saturating_sub(1);
-                return Err(Mismatch::Duplicate);
-            }
-            if keys.push(key).is_err() || scanner.value(0).is_err() {
-                break;
-            }
-        }
-        Ok(())
+    /// Whether a field has been there.
+    fn is_seen(&self, bit: usize) -> bool {
+        let word = self.seen.get(bit / 64).copied().unwrap_or_default();
+        word & mask(bit) != 0
     }
 }
 

@@ -3,7 +3,8 @@
 //! [`interface!`](crate::interface) reads a definition while the program is compiled: a mistake in
 //! it is a compile error, and an [`Interface`] costs nothing at run time. [`Definition::parse`]
 //! reads one that a service has sent. Both are the same type, and say the same about their
-//! [members](Definition::members), their types and what is written about them.
+//! [members](Definition::members), their types and what is written about them. The feature `tools`
+//! adds functions that compare and format them, and write them as Rust.
 //!
 //! | file | what it knows |
 //! |---|---|
@@ -13,33 +14,21 @@
 //! | `error` | what can be wrong with a definition |
 //! | `view` | members, fields, types, documentation |
 //! | `check` | whether a value is what the definition says |
-//! | `format` | the canonical layout |
-//! | `compare` | two versions of a definition, side by side |
-//! | `rules` | what a change breaks |
-//! | `change` | what has changed between them, in a line |
-//! | `generate` | Rust from a definition |
 
-mod change;
 mod check;
-mod compare;
 mod error;
-mod format;
-mod generate;
 mod parse;
-mod rules;
 mod table;
 mod text;
 mod view;
 
-pub use change::{Breaks, Change};
-pub use check::{Deviation, MAP_KEYS, OPEN_FIELDS};
-pub(crate) use check::{Fault, Place};
-pub use compare::{Changes, Incompatible, PAIRS, compare, compatible};
+pub(crate) use check::{AllKinds, Fault, Kinds, Place};
+pub use check::{Deviation, MAP_KEYS, OPEN_FIELDS, OPEN_KEYS};
 pub use error::{Message, ParseError, Problem};
-pub use format::Format;
-pub use generate::Rust;
 pub use parse::index;
 pub use table::{Entry, size};
+#[cfg(feature = "tools")]
+pub(crate) use text::{LINE_ENDS, position, skip_space, word};
 pub(crate) use view::MemberIndex;
 pub use view::{
     Documentation, Field, Fields, Kind, Member, MemberKind, Members, Type, Value, Values,
@@ -135,6 +124,16 @@ impl<'a> Definition<'a> {
     /// The interface's name: `org.example.ftl`.
     pub const fn name(&self) -> &'a str {
         self.name
+    }
+
+    /// The kinds of types that it has, a bit each: what [`Kinds`] are made of.
+    pub(crate) const fn kinds(&self) -> u32 {
+        let (mut kinds, mut rest) = (0, self.entries);
+        while let [entry, behind @ ..] = rest {
+            kinds |= entry.kind.bit();
+            rest = behind;
+        }
+        kinds
     }
 
     /// The definition's text, byte for byte.

@@ -6,9 +6,10 @@
 
 use core::cmp::Ordering;
 
-use super::table::{Entry, Kind, Mark, compare, find, get, hash, parts, parts_mut, put, sort};
+use super::table::{Entry, Kind, Mark, compare, find, get, parts, parts_mut, put, sort, tag};
 use super::text::{skip_space, word, word_at};
 use super::{DEPTH, FIELDS, NAME, ParseError, Problem, VALUES};
+use crate::bytes::hash;
 use crate::name;
 
 /// The index of a definition, made while compiling: what [`interface!`](crate::interface) does.
@@ -346,7 +347,7 @@ impl<'t> Parser<'t, '_> {
             return Err(self.fault(Problem::LongName));
         }
         let entry = self.entry(list);
-        let link = hash(name);
+        let link = tag(name.len(), hash(name));
         if self.has_field(list, name, link) {
             return Err(self.fault(Problem::DuplicateField));
         }
@@ -386,6 +387,7 @@ impl<'t> Parser<'t, '_> {
             Entry {
                 kind,
                 link,
+                number: entry.next,
                 ..field
             },
         );
@@ -401,8 +403,8 @@ impl<'t> Parser<'t, '_> {
         self.space();
         if !matches!(self.rest, [b'?', ..]) {
             let entry = self.entry(list);
-            let mandatory = entry.mandatory.saturating_add(1);
-            self.set(list, Entry { mandatory, ..entry });
+            let number = entry.number.saturating_add(1);
+            self.set(list, Entry { number, ..entry });
         }
         self.types(depth)
     }
@@ -476,12 +478,12 @@ impl<'t> Parser<'t, '_> {
     }
 
     /// Whether an open list has a field of this name.
-    const fn has_field(&self, list: u16, name: &[u8], hash: u16) -> bool {
+    const fn has_field(&self, list: u16, name: &[u8], tag: u16) -> bool {
         let mut left = self.entry(list).next;
         let mut index = list.saturating_add(1);
         while left > 0 {
             let entry = self.entry(index);
-            if entry.link == hash
+            if entry.link == tag
                 && let Ordering::Equal = compare(word_at(self.text, entry.at), name)
             {
                 return true;

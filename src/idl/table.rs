@@ -3,21 +3,21 @@
 
 use core::cmp::Ordering;
 
-use super::text::{skip_line, word_at};
+use super::text::{is_in_word, skip_line, word, word_at};
 
 /// One name, type or list of a definition. A table of them, [`size`] entries long, is the index
 /// of a [`Definition`](super::Definition).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Where it stands in the text. Of a member, that is its keyword.
-    pub(super) at: u32,
+    pub(crate) at: u32,
     /// The entry behind it and everything that belongs to it.
-    pub(super) next: u16,
+    pub(crate) next: u16,
     /// List: how many fields or values it has. Reference: the type it refers to. Field and value:
-    /// a [`hash`] of its name.
+    /// the [`tag`] of its name.
     pub(super) link: u16,
-    /// List: how many of its fields have to be there.
-    pub(super) mandatory: u16,
+    /// List: how many of its fields have to be there. Field and value: its number in the list.
+    pub(super) number: u16,
     pub(super) kind: Kind,
     pub(super) mark: Mark,
 }
@@ -57,6 +57,13 @@ pub(super) enum Kind {
     Order,
 }
 
+impl Kind {
+    /// The bit of this kind in [`Definition::kinds`](super::Definition::kinds).
+    pub(super) const fn bit(self) -> u32 {
+        1 << self as u32
+    }
+}
+
 /// How far the search for types that contain themselves has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mark {
@@ -71,7 +78,7 @@ impl Entry {
         at: 0,
         next: 0,
         link: 0,
-        mandatory: 0,
+        number: 0,
         kind: Kind::Any,
         mark: Mark::New,
     };
@@ -147,32 +154,44 @@ pub(super) const fn parts_mut(table: &mut [Entry], members: u16) -> (&mut [Entry
     }
 }
 
-/// A number that names seldom share: two that differ in it are two names.
-pub(super) const fn hash(mut name: &[u8]) -> u16 {
-    let mut hash = 0_u16;
-    while let [byte, rest @ ..] = name {
-        hash = add_to_hash(hash, *byte);
-        name = rest;
-    }
-    hash
-}
-
-/// The hash of a name with one more byte.
-pub(super) const fn add_to_hash(hash: u16, byte: u8) -> u16 {
-    hash.wrapping_mul(31).wrapping_add(byte as u16)
+/// The length of a name and its [`hash`](crate::bytes::hash) in one number, which names seldom share.
+pub(super) const fn tag(length: usize, hash: u16) -> u16 {
+    (length as u16) << 8 | (hash >> 8 ^ hash) & 0xff
 }
 
 /// The entry of a member, by its name.
 pub(super) const fn find(text: &[u8], mut order: &[Entry], name: &[u8]) -> Option<u16> {
+    // A name that can't be one is not compared with what follows a name in the text.
+    if word(name).len() < name.len() {
+        return None;
+    }
     loop {
         let Some((before, [middle, behind @ ..])) = order.split_at_checked(order.len() / 2) else {
             return None;
         };
-        order = match compare(word_at(text, middle.at), name) {
+        order = match compare_at(text, middle.at, name) {
             Ordering::Equal => return Some(middle.next),
             Ordering::Less => behind,
             Ordering::Greater => before,
         };
+    }
+}
+
+/// Compares the word at a place of a text with a name.
+const fn compare_at(text: &[u8], at: u32, mut name: &[u8]) -> Ordering {
+    let Some((_, mut rest)) = text.split_at_checked(at as usize) else {
+        return Ordering::Less;
+    };
+    loop {
+        match (rest, name) {
+            ([a, behind @ ..], [b, name_behind @ ..]) if *a == *b => {
+                (rest, name) = (behind, name_behind);
+            }
+            (_, []) if is_in_word(rest) => return Ordering::Greater,
+            (_, []) => return Ordering::Equal,
+            ([a, ..], [b, ..]) if is_in_word(rest) && *a > *b => return Ordering::Greater,
+            _ => return Ordering::Less,
+        }
     }
 }
 

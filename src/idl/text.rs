@@ -23,21 +23,27 @@ pub(super) const fn name_at(text: &str, at: u32) -> &str {
 }
 
 /// Letters, digits, and what else can be in a name.
-pub(super) const fn word(text: &[u8]) -> &[u8] {
+pub(crate) const fn word(text: &[u8]) -> &[u8] {
     let mut rest = text;
-    while let [
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'.' | b'-',
-        behind @ ..,
-    ] = rest
+    while is_in_word(rest)
+        && let [_, behind @ ..] = rest
     {
-        if let [b'-', b'>', ..] = rest {
-            break;
-        }
         rest = behind;
     }
     match text.split_at_checked(text.len().saturating_sub(rest.len())) {
         Some((word, _)) => word,
         None => &[],
+    }
+}
+
+/// Whether the first byte can be in a name.
+pub(super) const fn is_in_word(text: &[u8]) -> bool {
+    match text {
+        [b'-', b'>', ..] => false,
+        [byte, ..] => {
+            matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'.' | b'-')
+        }
+        [] => false,
     }
 }
 
@@ -67,7 +73,7 @@ pub(super) const fn skip_line(mut rest: &[u8]) -> &[u8] {
 }
 
 /// Skips white space and comments; says whether there was the end of a line among them.
-pub(super) const fn skip_space(mut rest: &[u8]) -> (&[u8], bool) {
+pub(crate) const fn skip_space(mut rest: &[u8]) -> (&[u8], bool) {
     let mut lines = false;
     loop {
         rest = match rest {
@@ -95,7 +101,7 @@ pub(super) const fn skip_space(mut rest: &[u8]) -> (&[u8], bool) {
 }
 
 /// The characters that end a line, in UAPI.20's grammar.
-pub(super) const LINE_ENDS: [char; 4] = ['\n', '\r', '\u{2028}', '\u{2029}'];
+pub(crate) const LINE_ENDS: [char; 4] = ['\n', '\r', '\u{2028}', '\u{2029}'];
 
 /// Whether a character is white space that ends no line: UAPI.20's is not quite that of Unicode.
 pub(super) fn is_space(c: char) -> bool {
@@ -104,7 +110,7 @@ pub(super) fn is_space(c: char) -> bool {
 }
 
 /// The line and the column of a place, from 1. Columns are characters, not bytes.
-pub(super) const fn position(text: &[u8], offset: usize) -> (usize, usize) {
+pub(crate) const fn position(text: &[u8], offset: usize) -> (usize, usize) {
     let (mut line, mut column) = (1_usize, 1_usize);
     let mut rest = match text.split_at_checked(offset) {
         Some((before, _)) => before,

@@ -2,9 +2,10 @@
 
 use core::fmt;
 
-use super::table::{Entry, Kind as K, find};
+use super::table::{Entry, Kind as K, find, tag};
 use super::text::{LINE_ENDS, first_word, is_space, name_at, name_behind};
 use super::{DEPTH, Definition};
+use crate::json::Text;
 
 impl<'a> Definition<'a> {
     /// What is written about the interface.
@@ -34,7 +35,7 @@ impl<'a> Definition<'a> {
             .filter(|member| member.kind() == MemberKind::Method)
     }
 
-    pub(super) fn entry(&self, index: u16) -> Entry {
+    pub(crate) fn entry(&self, index: u16) -> Entry {
         self.entries
             .get(usize::from(index))
             .copied()
@@ -66,12 +67,6 @@ impl<'a> Definition<'a> {
         }
     }
 
-    /// The member that something is in.
-    pub(super) fn member_of(&self, index: u16) -> Option<Member<'a>> {
-        let mut members = self.members();
-        members.find(|member| index < self.entry(member.index).next)
-    }
-
     /// The fields of a structure, or the values of an enumeration.
     pub(super) fn list(&self, list: u16) -> List<'a> {
         List {
@@ -81,16 +76,40 @@ impl<'a> Definition<'a> {
         }
     }
 
-    /// A field or a value of a list, by its name and the name's hash: its number in the list, and
-    /// its entry.
-    pub(super) fn find_in(
-        &self,
-        list: u16,
-        hash: u16,
-        is_name: impl Fn(&str) -> bool,
-    ) -> Option<(usize, u16)> {
-        let mut list = self.list(list).enumerate();
-        list.find(|(_, index)| self.entry(*index).link == hash && is_name(self.name_of(*index)))
+    /// A field or a value of a list, by its name; its entry. The search begins with the entry that is
+    /// expected to have it, and goes on to those after it: fields are left out more often than
+    /// they are in another order.
+    pub(super) fn find_in(&self, list: u16, expected: u16, name: &Text<'_>) -> Option<u16> {
+        let entry = self.entry(expected);
+        let expects = expected < self.entry(list).next;
+        let length = name.0.len();
+        let at = entry.at as usize;
+        if expects
+            && usize::from(entry.link >> 8) == length
+            && self.text.as_bytes().get(at..at.saturating_add(length)) == Some(name.0)
+        {
+            return Some(expected);
+        }
+        self.search(list, expects.then_some(expected), name)
+    }
+
+    #[inline(never)] // seldom needed
+    fn search(&self, list: u16, expected: Option<u16>, name: &Text<'_>) -> Option<u16> {
+        let all = self.entry(list);
+        let first = list.saturating_add(1);
+        let tag = tag(name.unescaped().count(), name.hash());
+        let mut index = expected.unwrap_or(first);
+        for _ in 0..all.link {
+            let entry = self.entries.get(usize::from(index))?;
+            if entry.link == tag && name.is(self.name_of(index)) {
+                return Some(index);
+            }
+            index = entry.next;
+            if index >= all.next {
+                index = first;
+            }
+        }
+        None
     }
 }
 
@@ -218,7 +237,7 @@ impl fmt::Debug for Member<'_> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Type<'a> {
     pub(super) definition: Definition<'a>,
-    pub(super) index: u16,
+    pub(crate) index: u16,
 }
 
 /// What a [`Type`] is: UAPI.20, "Types".
@@ -388,7 +407,7 @@ impl<'a> Iterator for Fields<'a> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Field<'a> {
     definition: Definition<'a>,
-    index: u16,
+    pub(crate) index: u16,
 }
 
 impl<'a> Field<'a> {
@@ -438,7 +457,7 @@ impl<'a> Iterator for Values<'a> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Value<'a> {
     definition: Definition<'a>,
-    index: u16,
+    pub(crate) index: u16,
 }
 
 impl<'a> Value<'a> {

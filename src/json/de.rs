@@ -1,9 +1,9 @@
 //! The reader: serde over a scanned message, decoding strings in their own place.
 //!
-//! It takes its text as `&'de mut [u8]`, from front to back, and splits off what it has read; so
-//! every string can be unescaped where it stands and be borrowed for `'de`. What it reads has been
-//! [scanned](super::scan::scan): malformed text is an error here too, but not one that says more
-//! than that.
+//! It holds its text as `&'de mut [u8]` and steps over it with a [`Cursor`]. From time to time it
+//! splits off what it has read: so every string can be unescaped in place and be borrowed for `'de`.
+//! The text has been [scanned](super::cursor::scan): malformed text is an error here too, but one
+//! without details.
 
 use core::mem;
 use core::str;
@@ -15,9 +15,9 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
+use super::cursor::{Cursor, scan};
 use super::number::Integer;
 use super::raw::Raw;
-use super::scan::{Scanner, scan};
 use super::text;
 use crate::bytes::count_plain;
 use crate::error::{DecodeError, Field, Mismatch};
@@ -61,13 +61,16 @@ pub(crate) enum Stop {
     Because(Mismatch),
 }
 
-/// A position in a scanned text, and the steps forward from it.
+/// A position in a scanned text.
 #[derive(Debug)]
 pub(crate) struct Reader<'de> {
-    rest: &'de mut [u8],
-    /// Where `rest` begins in the message.
-    offset: usize,
-    /// Where the last value begins that was looked at.
+    /// What has not been split off.
+    text: &'de mut [u8],
+    /// The position in `text`.
+    at: usize,
+    /// Where `text` begins in the message.
+    start: usize,
+    /// Where the last value begins that was looked at, in the message.
     value: usize,
     /// The top-level field that the position is in.
     field: Option<Key<'de>>,
@@ -83,13 +86,14 @@ pub(crate) struct Key<'de> {
 }
 
 impl<'de> Reader<'de> {
-    /// Over a text that begins at `offset` of its message, in `field`. An empty text stands for
+    /// Over a text that begins at `start` of its message, in `field`. An empty text stands for
     /// an empty object: the parameters of a message that has none.
-    pub fn new(text: &'de mut [u8], offset: usize, field: Option<Key<'de>>) -> Self {
+    pub fn new(text: &'de mut [u8], start: usize, field: Option<Key<'de>>) -> Self {
         Reader {
-            rest: text,
-            offset,
-            value: offset,
+            text,
+            at: 0,
+            start,
+            value: start,
             field,
             in_call: false,
         }
@@ -145,175 +149,136 @@ impl<'de> Reader<'de> {
         }
     }
 
-    pub fn text(&self) -> &[u8] {
-        self.rest
+    /// What has not been read.
+    pub fn rest(&self) -> &[u8] {
+        self.text.get(self.at..).unwrap_or_default()
     }
 
+    pub fn into_rest(mut self) -> &'de [u8] {
+        self.split_off(0);
+        self.text
+    }
+
+    /// The position in the message.
     pub fn offset(&self) -> usize {
-        self.offset
+        self.start.saturating_add(self.at)
     }
 
-    pub fn into_text(self) -> &'de [u8] {
-        self.rest
+    /// Goes forward.
+    fn step<T>(&mut self, step: impl FnOnce(&mut Cursor<'_>) -> T) -> T {
+        let mut cursor = Cursor::at(self.text, self.at);
+        let result = step(&mut cursor);
+        self.at = cursor.offset();
+        result
+    }
+
+    /// Splits off the text up to the position and `count` bytes more; returns those.
+    fn split_off(&mut self, count: usize) -> &'de mut [u8] {
+        let end = self.at.saturating_add(count);
+        let Some((before, rest)) = mem::take(&mut self.text).split_at_mut_checked(end) else {
+            return &mut [];
+        };
+        self.text = rest;
+        self.start = self.start.saturating_add(end);
+        let at = mem::take(&mut self.at);
+        before.get_mut(at..).unwrap_or_default()
+    }
+
+    /// Like `into_rest`, to be changed in place.
+    pub fn into_rest_mut(mut self) -> &'de mut [u8] {
+        self.split_off(0);
+        self.text
     }
 
     /// The next value as a text of its own, for later, in `field` unless this is in one already.
-    pub fn split(&mut self, field: Option<Key<'de>>) -> Option<Reader<'de>> {
-        self.peek();
-        let (offset, field) = (self.offset, self.field.or(field));
-        let text = self.value().ok()?;
-        let in_call = self.in_call;
-        Some(Reader {
-            in_call,
-            ..Reader::new(text, offset, field)
+    pub fn split(&mut self, field: Option<Key<'de>>) -> Result<Reader<'de>, Stop> {
+        let (text, start) = self.value()?;
+        Ok(Reader {
+            in_call: self.in_call,
+            ..Reader::new(text, start, self.field.or(field))
         })
     }
 
-    /// The first byte of the next value, and all white space before it gone.
+    /// The next byte that is not white space.
     pub fn peek(&mut self) -> Option<u8> {
-        while let [b' ' | b'\t' | b'\n' | b'\r', ..] = self.rest {
-            self.take(1);
-        }
-        self.rest.first().copied()
-    }
-
-    pub fn eat(&mut self, byte: u8) -> bool {
-        let found = self.peek() == Some(byte);
-        if found {
-            self.take(1);
-        }
-        found
+        self.step(|cursor| cursor.peek())
     }
 
     /// The first byte of a value that is read now.
     fn begin(&mut self) -> Option<u8> {
         let first = self.peek();
-        self.value = self.offset;
+        self.value = self.offset();
         first
     }
 
-    /// The text of the next value.
-    pub fn value(&mut self) -> Result<&'de mut [u8], Stop> {
+    /// The text of the next value, and where it begins in the message.
+    fn value(&mut self) -> Result<(&'de mut [u8], usize), Stop> {
         self.begin();
-        match Scanner::new(self.rest).value(0) {
-            Ok((_, range)) => Ok(self.take(range.end)),
-            Err(_) => Err(SYNTAX),
-        }
+        let length = Cursor::at(self.text, self.at).value(0).map(<[u8]>::len);
+        Ok((self.split_off(length.ok_or(SYNTAX)?), self.value))
     }
 
-    pub fn string(&mut self) -> Result<&'de str, Stop> {
+    fn string(&mut self) -> Result<&'de str, Stop> {
         if self.begin() != Some(b'"') {
             return Err(TYPE);
         }
-        self.take(1);
-        let mut rest = &*self.rest;
-        let mut escaped = false;
-        loop {
-            match rest.get(count_plain(rest)..) {
-                Some([b'"', behind @ ..]) => {
-                    rest = behind;
-                    break;
-                }
-                Some([b'\\', _, behind @ ..]) => {
-                    escaped = true;
-                    rest = behind;
-                }
-                _ => return Err(SYNTAX),
-            }
-        }
-        let quote = rest.len().saturating_add(1);
-        let text = self.take(self.rest.len().saturating_sub(quote));
-        self.take(1);
-        let text = match escaped {
-            true => text::unescape(text).map_err(|_| SYNTAX)?,
-            false => text,
+        self.at = self.at.saturating_add(1);
+        let inside = self.text.get_mut(self.at..).unwrap_or_default();
+        let plain = count_plain(inside);
+        let (length, read) = match inside.get(plain) {
+            Some(b'"') => (plain, plain),
+            _ => text::unescape_to_quote(inside, plain).map_err(|_| SYNTAX)?,
         };
+        let text = self.split_off(length);
+        // What is left of its place, and the quote.
+        self.at = read.saturating_sub(length).saturating_add(1);
         str::from_utf8(text).map_err(|_| SYNTAX)
     }
 
-    /// The text of a number.
-    fn number(&mut self) -> Result<&'de [u8], Stop> {
+    /// A number; returns what is made of its text.
+    fn number<T>(&mut self, parse: impl FnOnce(&[u8]) -> Option<T>) -> Result<T, Stop> {
         if !matches!(self.begin(), Some(b'-' | b'0'..=b'9')) {
             return Err(TYPE);
         }
-        let length = self
-            .rest
-            .iter()
-            .take_while(|byte| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9'))
-            .count();
-        Ok(self.take(length))
-    }
-
-    fn literal(&mut self, literal: &[u8]) -> bool {
-        self.begin();
-        let found = self.rest.starts_with(literal);
-        if found {
-            self.take(literal.len());
-        }
-        found
+        let number = self.step(|cursor| cursor.number().map(parse));
+        number.ok_or(SYNTAX)?.ok_or(RANGE)
     }
 
     fn integer<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Stop> {
-        match Integer::parse(self.number()?) {
-            Some(Integer::Positive(value)) => visitor.visit_u64(value),
-            Some(Integer::Negative(value)) => visitor.visit_i64(value),
-            None => Err(RANGE),
+        match self.number(Integer::parse)? {
+            Integer::Positive(value) => visitor.visit_u64(value),
+            Integer::Negative(value) => visitor.visit_i64(value),
         }
     }
 
-    /// `{`; or nothing at all, which stands for an empty object.
-    pub fn open_object(&mut self) -> Result<(), Stop> {
-        if self.begin().is_none() || self.eat(b'{') {
-            Ok(())
-        } else {
-            Err(TYPE)
+    /// The bracket that begins a list, or an object. Nothing at all stands for an empty object.
+    pub fn open(&mut self, bracket: u8) -> Result<(), Stop> {
+        match self.begin() {
+            Some(first) if first == bracket => self.at = self.at.saturating_add(1),
+            None if bracket == b'{' => {}
+            _ => return Err(TYPE),
         }
+        Ok(())
     }
 
-    pub fn open_array(&mut self) -> Result<(), Stop> {
-        self.begin();
-        if self.eat(b'[') { Ok(()) } else { Err(TYPE) }
+    /// Whether a list or an object has another element or member, with the position before it.
+    /// False at the end, which is the byte `close`.
+    pub fn more(&mut self, close: u8, first: bool) -> Result<bool, Stop> {
+        if self.peek().is_none() {
+            return Ok(false);
+        }
+        self.step(|cursor| cursor.more(close, first)).ok_or(SYNTAX)
     }
 
-    /// The key of the next member, with the reader at its value; None at the end of the object.
-    pub fn key(&mut self, first: bool) -> Result<Option<Key<'de>>, Stop> {
-        if self.peek().is_none() || self.eat(b'}') {
-            return Ok(None);
-        }
-        if !first && !self.eat(b',') {
-            return Err(SYNTAX);
-        }
-        self.peek();
+    /// A key and its colon.
+    pub fn key(&mut self) -> Result<Key<'de>, Stop> {
         // The text of the key, whatever was escaped in it, begins behind its quote.
-        let offset = self.offset.saturating_add(1);
+        let offset = self.offset().saturating_add(1);
         let name = self.string()?;
-        if !self.eat(b':') {
-            return Err(SYNTAX);
-        }
-        Ok(Some(Key { name, offset }))
-    }
-
-    /// Whether the array has another element, with the reader at it.
-    pub fn element(&mut self, first: bool) -> Result<bool, Stop> {
-        if self.eat(b']') {
-            Ok(false)
-        } else if first || self.eat(b',') {
-            Ok(true)
+        if self.step(|cursor| cursor.eat(b':')) {
+            Ok(Key { name, offset })
         } else {
             Err(SYNTAX)
-        }
-    }
-
-    fn take(&mut self, count: usize) -> &'de mut [u8] {
-        let rest = mem::take(&mut self.rest);
-        let count = count.min(rest.len());
-        self.offset = self.offset.saturating_add(count);
-        match rest.split_at_mut_checked(count) {
-            Some((taken, rest)) => {
-                self.rest = rest;
-                taken
-            }
-            None => &mut [],
         }
     }
 }
@@ -322,6 +287,19 @@ const TYPE: Stop = Stop::Because(Mismatch::Type);
 const RANGE: Stop = Stop::Because(Mismatch::Range);
 const LENGTH: Stop = Stop::Because(Mismatch::Length);
 const SYNTAX: Stop = Stop::Because(Mismatch::Syntax);
+
+/// Types that are read as others are.
+macro_rules! forward {
+    ($($method:ident($($argument:ty),*) to $other:ident,)*) => {
+        $(fn $method<V: Visitor<'de>>(
+            self,
+            $(_: $argument,)*
+            visitor: V,
+        ) -> Result<V::Value, Self::Error> {
+            self.$other(visitor)
+        })*
+    };
+}
 
 impl<'de> Deserializer<'de> for &mut Reader<'de> {
     type Error = Stop;
@@ -334,14 +312,8 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
             Some(b't' | b'f') => self.deserialize_bool(visitor),
             Some(b'n') => self.deserialize_option(visitor),
             Some(_) => {
-                let digits = self
-                    .rest
-                    .iter()
-                    .take_while(|byte| !b",]} \t\n\r".contains(byte));
-                if digits
-                    .clone()
-                    .any(|byte| matches!(byte, b'.' | b'e' | b'E'))
-                {
+                let number = Cursor::at(self.text, self.at).number().ok_or(SYNTAX)?;
+                if number.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E')) {
                     self.deserialize_f64(visitor)
                 } else {
                     self.integer(visitor)
@@ -351,73 +323,51 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        if self.literal(b"true") {
-            visitor.visit_bool(true)
-        } else if self.literal(b"false") {
-            visitor.visit_bool(false)
-        } else {
-            Err(TYPE)
+        let value = self.begin() == Some(b't');
+        let literal: &[u8] = if value { b"true" } else { b"false" };
+        match self.step(|cursor| cursor.literal(literal)) {
+            Some(()) => visitor.visit_bool(value),
+            None => Err(TYPE),
         }
     }
 
-    fn deserialize_i8<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        self.integer(visitor)
-    }
-
-    fn deserialize_i16<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        self.integer(visitor)
-    }
-
-    fn deserialize_i32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        self.integer(visitor)
-    }
-
-    fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        self.integer(visitor)
-    }
-
-    fn deserialize_u8<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        self.integer(visitor)
-    }
-
-    fn deserialize_u16<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        self.integer(visitor)
-    }
-
-    fn deserialize_u32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        self.integer(visitor)
-    }
-
-    fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        self.integer(visitor)
+    forward! {
+        deserialize_i8() to integer,
+        deserialize_i16() to integer,
+        deserialize_i32() to integer,
+        deserialize_i64() to integer,
+        deserialize_u8() to integer,
+        deserialize_u16() to integer,
+        deserialize_u32() to integer,
+        deserialize_u64() to integer,
+        deserialize_char() to deserialize_str,
+        deserialize_string() to deserialize_str,
+        deserialize_identifier() to deserialize_str,
+        deserialize_byte_buf() to deserialize_bytes,
+        deserialize_unit_struct(&'static str) to deserialize_unit,
+        deserialize_tuple(usize) to deserialize_seq,
+        deserialize_tuple_struct(&'static str, usize) to deserialize_seq,
+        deserialize_struct(&'static str, &'static [&'static str]) to deserialize_map,
     }
 
     fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        let text = self.number()?;
-        match serde_json_core::from_slice::<f32>(text) {
-            Ok((value, _)) if value.is_finite() => visitor.visit_f32(value),
+        let value = self.number(|text| serde_json_core::from_slice::<f32>(text).ok())?;
+        match value {
+            (value, _) if value.is_finite() => visitor.visit_f32(value),
             _ => Err(RANGE),
         }
     }
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        let text = self.number()?;
-        match serde_json_core::from_slice::<f64>(text) {
-            Ok((value, _)) if value.is_finite() => visitor.visit_f64(value),
+        let value = self.number(|text| serde_json_core::from_slice::<f64>(text).ok())?;
+        match value {
+            (value, _) if value.is_finite() => visitor.visit_f64(value),
             _ => Err(RANGE),
         }
     }
 
-    fn deserialize_char<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        self.deserialize_str(visitor)
-    }
-
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
         visitor.visit_borrowed_str(self.string()?)
-    }
-
-    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        self.deserialize_str(visitor)
     }
 
     // Varlink has no type for bytes.
@@ -425,12 +375,9 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         Err(TYPE)
     }
 
-    fn deserialize_byte_buf<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
-        Err(TYPE)
-    }
-
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        if self.literal(b"null") {
+        if self.begin() == Some(b'n') {
+            self.step(|cursor| cursor.literal(b"null")).ok_or(SYNTAX)?;
             visitor.visit_none()
         } else {
             visitor.visit_some(self)
@@ -447,14 +394,6 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         visitor.visit_unit()
     }
 
-    fn deserialize_unit_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Self::Error> {
-        self.deserialize_unit(visitor)
-    }
-
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
         name: &'static str,
@@ -467,68 +406,22 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
             None => visitor.visit_borrowed_str(Raw::EMPTY_OBJECT.as_str()),
             Some(b'n') => Err(TYPE),
             Some(_) => {
-                let text = self.value()?;
+                let (text, _) = self.value()?;
                 visitor.visit_borrowed_str(str::from_utf8(text).map_err(|_| SYNTAX)?)
             }
         }
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        self.open_array()?;
-        let mut elements = Elements {
-            reader: self,
-            first: true,
-            ended: false,
-        };
-        let value = visitor.visit_seq(&mut elements)?;
-        if elements.ended || self.eat(b']') {
-            Ok(value)
-        } else {
-            Err(LENGTH)
-        }
-    }
-
-    fn deserialize_tuple<V: Visitor<'de>>(
-        self,
-        _: usize,
-        visitor: V,
-    ) -> Result<V::Value, Self::Error> {
-        self.deserialize_seq(visitor)
-    }
-
-    fn deserialize_tuple_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: usize,
-        visitor: V,
-    ) -> Result<V::Value, Self::Error> {
-        self.deserialize_seq(visitor)
+        let mut items = Items::open(self, b'[', b']')?;
+        let value = visitor.visit_seq(&mut items)?;
+        items.close().map(|()| value)
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        self.open_object()?;
-        let mut members = Members {
-            // The outermost object's keys are the top-level fields.
-            outermost: self.field.is_none(),
-            reader: self,
-            first: true,
-            ended: false,
-        };
-        let value = visitor.visit_map(&mut members)?;
-        if members.ended || self.eat(b'}') {
-            Ok(value)
-        } else {
-            Err(LENGTH)
-        }
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Self::Error> {
-        self.deserialize_map(visitor)
+        let mut items = Items::open(self, b'{', b'}')?;
+        let value = visitor.visit_map(&mut items)?;
+        items.close().map(|()| value)
     }
 
     // An enumeration's value is a string. Varlink has no type for variants with content.
@@ -541,10 +434,6 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         visitor.visit_enum(BorrowedStrDeserializer::new(self.string()?))
     }
 
-    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        self.deserialize_str(visitor)
-    }
-
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
         if self.peek().is_some() {
             self.value()?;
@@ -553,52 +442,74 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 }
 
-struct Elements<'a, 'de> {
+/// A list or an object that is being read.
+struct Items<'a, 'de> {
     reader: &'a mut Reader<'de>,
+    close: u8,
+    /// Nothing has been read of it.
     first: bool,
+    /// All has been read of it.
     ended: bool,
+    /// It is the outermost object: its keys are the top-level fields.
+    outermost: bool,
 }
 
-impl<'de> SeqAccess<'de> for Elements<'_, 'de> {
+impl<'a, 'de> Items<'a, 'de> {
+    fn open(reader: &'a mut Reader<'de>, open: u8, close: u8) -> Result<Self, Stop> {
+        reader.open(open)?;
+        Ok(Items {
+            outermost: open == b'{' && reader.field.is_none(),
+            reader,
+            close,
+            first: true,
+            ended: false,
+        })
+    }
+
+    fn more(&mut self) -> Result<bool, Stop> {
+        if !self.ended {
+            let first = mem::take(&mut self.first);
+            self.ended = !self.reader.more(self.close, first)?;
+        }
+        Ok(!self.ended)
+    }
+
+    #[inline(never)] // the same for every type
+    fn key(&mut self) -> Result<Option<&'de str>, Stop> {
+        if !self.more()? {
+            return Ok(None);
+        }
+        let key = self.reader.key()?;
+        if self.outermost {
+            self.reader.field = Some(key);
+        }
+        Ok(Some(key.name))
+    }
+
+    /// Nothing is left of it.
+    fn close(mut self) -> Result<(), Stop> {
+        match self.more() {
+            Ok(false) => Ok(()),
+            _ => Err(LENGTH),
+        }
+    }
+}
+
+impl<'de> SeqAccess<'de> for Items<'_, 'de> {
     type Error = Stop;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, Self::Error> {
-        if self.ended || !self.reader.element(mem::take(&mut self.first))? {
-            self.ended = true;
+        if !self.more()? {
             return Ok(None);
         }
         seed.deserialize(&mut *self.reader).map(Some)
     }
 }
 
-struct Members<'a, 'de> {
-    reader: &'a mut Reader<'de>,
-    outermost: bool,
-    first: bool,
-    ended: bool,
-}
-
-impl<'de> Members<'_, 'de> {
-    #[inline(never)] // the same for every type
-    fn key(&mut self) -> Result<Option<&'de str>, Stop> {
-        if self.ended {
-            return Ok(None);
-        }
-        let Some(key) = self.reader.key(mem::take(&mut self.first))? else {
-            self.ended = true;
-            return Ok(None);
-        };
-        if self.outermost {
-            self.reader.field = Some(key);
-        }
-        Ok(Some(key.name))
-    }
-}
-
-impl<'de> MapAccess<'de> for Members<'_, 'de> {
+impl<'de> MapAccess<'de> for Items<'_, 'de> {
     type Error = Stop;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(
@@ -616,7 +527,7 @@ impl<'de> MapAccess<'de> for Members<'_, 'de> {
         seed: V,
     ) -> Result<V::Value, Self::Error> {
         let value = seed.deserialize(&mut *self.reader)?;
-        // (If it is none, the reader stays in the field, to say so.)
+        // If the value is not read, the reader stays in the field, to say so.
         if self.outermost {
             self.reader.field = None;
         }

@@ -6,22 +6,22 @@
 //!   at all.
 //! - [`encode`] writes a value; [`List`] and [`Map`] write what an iterator yields.
 
+mod cursor;
 mod de;
 mod number;
 mod raw;
-mod scan;
 mod ser;
 mod text;
 mod value;
 
+pub use cursor::{DEPTH, scan};
 pub use de::decode;
 pub use raw::Raw;
-pub use scan::{DEPTH, scan};
 pub use ser::{List, Map, encode};
-pub use value::{Decode, Elements, Items, Members, Value};
+pub use value::{Decode, Items, Value};
 
+pub(crate) use cursor::{Cursor, Kind};
 pub(crate) use de::{Member, Reader, Stop};
 pub(crate) use number::{is_finite, is_integer};
-pub(crate) use scan::{Kind, Scanner};
 pub(crate) use ser::Writer;
-pub(crate) use text::{count_whole, equals, has_dot, same, unescape, unescaped};
+pub(crate) use text::{Text, unescape};

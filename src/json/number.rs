@@ -12,8 +12,14 @@ impl Integer {
             [b'-', digits @ ..] => (true, digits),
             digits => (false, digits),
         };
+        // So many digits fit into 64 bits, whatever they are.
+        let (few, more) = digits.split_at_checked(19).unwrap_or((digits, &[]));
         let mut value = 0_u64;
-        for byte in digits {
+        for byte in few {
+            let digit = char::from(*byte).to_digit(10)?;
+            value = value.wrapping_mul(10).wrapping_add(digit.into());
+        }
+        for byte in more {
             let digit = char::from(*byte).to_digit(10)?;
             value = value.checked_mul(10)?.checked_add(digit.into())?;
         }

@@ -1,13 +1,12 @@
 //! A JSON value as it is written: what `object` and `any` are in Rust.
 
-use core::{fmt, iter, mem};
+use core::fmt;
 
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::de::decode;
-use super::scan::{Scanner, scan};
-use crate::error::{DecodeError, Mismatch, SyntaxError};
+use super::cursor::scan;
+use crate::error::SyntaxError;
 
 /// The text of one JSON value, kept and written back byte for byte: the type of a field that is
 /// declared `object` or `any` (UAPI.20, "Types").
@@ -64,81 +63,6 @@ impl<'a> Raw<'a> {
     /// Whether the value is an object, as a field that is declared `object` has to be.
     pub fn is_object(&self) -> bool {
         self.0.trim_ascii_start().starts_with('{')
-    }
-
-    /// The elements of a list, one after another; None if the value is not a list.
-    ///
-    /// ```
-    /// let raw = nullink::json::Raw::new(r#"["sda", ["sdb", "sdc"]]"#)?;
-    /// let elements = raw.elements().expect("a list");
-    /// assert!(elements.map(|element| element.as_str()).eq([r#""sda""#, r#"["sdb", "sdc"]"#]));
-    /// # Ok::<(), nullink::SyntaxError>(())
-    /// ```
-    pub fn elements(&self) -> Option<impl Iterator<Item = Raw<'a>> + Clone + use<'a>> {
-        let text = self.0;
-        let mut scanner = Scanner::new(text.as_bytes());
-        scanner.open_array().ok()?;
-        let mut first = true;
-        Some(iter::from_fn(move || {
-            // (A text that has been scanned has no errors.)
-            if !scanner.element(mem::take(&mut first)).ok()? {
-                return None;
-            }
-            let (_, range) = scanner.value(0).ok()?;
-            text.get(range).map(Raw)
-        }))
-    }
-
-    /// The members of an object, one after another: the name, which is a string in JSON as well,
-    /// and the value. None if the value is not an object.
-    ///
-    /// ```
-    /// let raw = nullink::json::Raw::new(r#"{"sda": 1, "sdb": null}"#)?;
-    /// let members = raw.members().expect("an object");
-    /// assert!(members.map(|(name, _)| name.as_str()).eq([r#""sda""#, r#""sdb""#]));
-    /// # Ok::<(), nullink::SyntaxError>(())
-    /// ```
-    pub fn members(&self) -> Option<impl Iterator<Item = (Raw<'a>, Raw<'a>)> + Clone + use<'a>> {
-        let text = self.0;
-        let mut scanner = Scanner::new(text.as_bytes());
-        scanner.open_object().ok()?;
-        let mut first = true;
-        Some(iter::from_fn(move || {
-            let name = scanner.key(mem::take(&mut first)).ok()??;
-            let quotes = name.start.saturating_sub(1)..name.end.saturating_add(1);
-            let (_, range) = scanner.value(0).ok()?;
-            Some((Raw(text.get(quotes)?), Raw(text.get(range)?)))
-        }))
-    }
-
-    /// Reads the value as a `T`, in a copy: reading changes the text that it reads.
-    ///
-    /// # Errors
-    ///
-    /// If it is not a `T`, or if `scratch` is shorter than the text
-    /// ([`Mismatch::Length`](crate::Mismatch::Length)).
-    ///
-    /// ```
-    /// let raw = nullink::json::Raw::new(r#"["a\tb"]"#)?;
-    /// let mut scratch = [0; 100];
-    /// let [text] = raw.decode_in::<[&str; 1]>(&mut scratch)?;
-    /// assert_eq!(text, "a\tb");
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn decode_in<'s, T: Deserialize<'s>>(
-        &self,
-        scratch: &'s mut [u8],
-    ) -> Result<T, DecodeError> {
-        let Some(copy) = scratch.get_mut(..self.0.len()) else {
-            return Err(DecodeError {
-                mismatch: Mismatch::Length,
-                field: None,
-                offset: 0,
-                in_call: false,
-            });
-        };
-        copy.copy_from_slice(self.0.as_bytes());
-        decode(copy)
     }
 }
 

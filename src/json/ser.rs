@@ -14,7 +14,7 @@ use serde::{Serialize, Serializer, ser};
 
 use super::raw::Raw;
 use super::text;
-use crate::bytes::count_plain;
+use crate::bytes::copy_plain;
 use crate::error::EncodeError;
 use crate::name;
 
@@ -129,10 +129,9 @@ struct MemberOf<'b> {
 #[derive(Clone, Copy)]
 pub(crate) struct Mark {
     length: usize,
-    failed: Option<EncodeError>,
+    /// Something has failed before.
+    failed: bool,
 }
-
-const NO_ENUM: EncodeError = EncodeError::NoVarlinkType("an error that is not an enum");
 
 /// There is no point in going on. The writer knows why.
 #[derive(Debug)]
@@ -171,15 +170,15 @@ impl<'b> Writer<'b> {
     fn mark(&self) -> Mark {
         Mark {
             length: self.length,
-            failed: self.failed,
+            failed: self.failed.is_some(),
         }
     }
 
     /// Goes back. That there was no room for what is undone is no failure any more.
     fn undo(&mut self, mark: Mark) {
         self.length = mark.length;
-        if self.failed == Some(EncodeError::Full) {
-            self.failed = mark.failed;
+        if !mark.failed && self.failed == Some(EncodeError::Full) {
+            self.failed = None;
         }
     }
 
@@ -217,22 +216,22 @@ impl<'b> Writer<'b> {
         });
         variant(self);
         if self.member.is_some() {
-            self.fail(NO_ENUM);
+            self.fail(EncodeError::NotAnEnum);
         }
     }
 
     /// The full name of a member, and the separator; returns the place before the separator.
     fn member_name(&mut self, name: &str) -> Mark {
         match self.member.take() {
-            None => self.fail(EncodeError::NoVarlinkType("an enum variant with content")),
-            Some(member) if member.at != self.length => self.fail(NO_ENUM),
+            None => self.fail(EncodeError::VariantWithContent),
+            Some(member) if member.at != self.length => self.fail(EncodeError::NotAnEnum),
             Some(_) if !name::is_member(name) => self.fail(EncodeError::Name),
             Some(member) => {
-                self.bytes(b"\"");
+                self.byte(b'"');
                 self.escaped(member.interface);
-                self.bytes(b".");
+                self.byte(b'.');
                 self.escaped(name);
-                self.bytes(b"\"");
+                self.byte(b'"');
                 let mark = self.mark();
                 self.bytes(member.separator);
                 return mark;
@@ -265,25 +264,29 @@ impl<'b> Writer<'b> {
         }
     }
 
-    /// A string, with its quotes.
-    pub fn string(&mut self, text: &str) {
-        self.bytes(b"\"");
-        self.escaped(text);
-        self.bytes(b"\"");
+    fn byte(&mut self, byte: u8) {
+        self.last = Last::Other;
+        match self.buffer.get_mut(self.length) {
+            Some(place) if self.failed.is_none() => {
+                *place = byte;
+                self.length = self.length.saturating_add(1);
+            }
+            _ => self.fail(EncodeError::Full),
+        }
     }
 
-    /// The inside of a string. What needs no escape is copied in one run.
+    /// A string, with its quotes.
+    pub fn string(&mut self, text: &str) {
+        self.byte(b'"');
+        self.escaped(text);
+        self.byte(b'"');
+    }
+
+    /// The inside of a string.
     fn escaped(&mut self, text: &str) {
-        let mut rest = text.as_bytes();
-        loop {
-            let (run, behind) = rest.split_at_checked(count_plain(rest)).unwrap_or_default();
-            self.bytes(run);
-            let [byte, behind @ ..] = behind else {
-                return;
-            };
-            let (escape, length) = text::escaped(*byte);
-            self.bytes(escape.get(..length).unwrap_or(&escape));
-            rest = behind;
+        self.last = Last::Other;
+        if !self.part(text.as_bytes()).is_empty() {
+            self.fail(EncodeError::Full);
         }
     }
 
@@ -296,21 +299,28 @@ impl<'b> Writer<'b> {
     pub fn part<'t>(&mut self, text: &'t [u8]) -> &'t [u8] {
         let mut rest = text;
         loop {
-            let run = count_plain(rest).min(self.room());
-            let (run, behind) = rest.split_at_checked(run).unwrap_or_default();
-            self.bytes(run);
-            rest = behind;
+            let room = self.buffer.get_mut(self.length..).unwrap_or_default();
+            let count = copy_plain(rest, room);
+            self.length = self.length.saturating_add(count);
+            rest = rest.get(count..).unwrap_or_default();
             let [byte, behind @ ..] = rest else {
                 return rest;
             };
-            if count_plain(rest) > 0 {
-                return rest;
-            }
-            let (escape, length) = text::escaped(*byte);
-            if length > self.room() {
-                return rest;
-            }
-            self.bytes(escape.get(..length).unwrap_or(&escape));
+            let room = self.buffer.get_mut(self.length..).unwrap_or_default();
+            let length = match (text::letter(*byte), room) {
+                (Some(b'u'), [a, b, c, d, e, f, ..]) => {
+                    (*a, *b) = (b'\\', b'u');
+                    [*c, *d, *e, *f] = text::digits(*byte);
+                    6
+                }
+                (Some(b'u') | None, _) => return rest,
+                (Some(letter), [a, b, ..]) => {
+                    (*a, *b) = (b'\\', letter);
+                    2
+                }
+                _ => return rest,
+            };
+            self.length = self.length.saturating_add(length);
             rest = behind;
         }
     }
@@ -327,7 +337,7 @@ impl<'b> Writer<'b> {
             }
         }
         if negative {
-            self.bytes(b"-");
+            self.byte(b'-');
         }
         let begin = digits.len().saturating_sub(length);
         self.bytes(digits.get(begin..).unwrap_or_default());
@@ -345,9 +355,9 @@ impl<'b> Writer<'b> {
         }
     }
 
-    /// A type that Varlink does not have.
-    fn no_type<T>(&mut self, name: &'static str) -> Result<T, Failed> {
-        self.fail(EncodeError::NoVarlinkType(name));
+    /// Gives up a value that Varlink has no type for.
+    fn refuse<T>(&mut self, why: EncodeError) -> Result<T, Failed> {
+        self.fail(why);
         Err(Failed)
     }
 
@@ -373,6 +383,24 @@ impl fmt::Display for Failed {
 
 impl core::error::Error for Failed {}
 
+macro_rules! signed {
+    ($($method:ident($type:ty))*) => {
+        $(fn $method(self, value: $type) -> Result<(), Failed> {
+            self.integer(value < 0, value.unsigned_abs().into());
+            Ok(())
+        })*
+    };
+}
+
+macro_rules! unsigned {
+    ($($method:ident($type:ty))*) => {
+        $(fn $method(self, value: $type) -> Result<(), Failed> {
+            self.integer(false, value.into());
+            Ok(())
+        })*
+    };
+}
+
 impl<'a, 'b> Serializer for &'a mut Writer<'b> {
     type Ok = ();
     type Error = Failed;
@@ -389,46 +417,16 @@ impl<'a, 'b> Serializer for &'a mut Writer<'b> {
         Ok(())
     }
 
-    fn serialize_i8(self, value: i8) -> Result<(), Failed> {
-        self.serialize_i64(value.into())
-    }
+    signed! { serialize_i8(i8) serialize_i16(i16) serialize_i32(i32) serialize_i64(i64) }
 
-    fn serialize_i16(self, value: i16) -> Result<(), Failed> {
-        self.serialize_i64(value.into())
-    }
-
-    fn serialize_i32(self, value: i32) -> Result<(), Failed> {
-        self.serialize_i64(value.into())
-    }
-
-    fn serialize_i64(self, value: i64) -> Result<(), Failed> {
-        self.integer(value < 0, value.unsigned_abs());
-        Ok(())
-    }
+    unsigned! { serialize_u8(u8) serialize_u16(u16) serialize_u32(u32) serialize_u64(u64) }
 
     fn serialize_i128(self, _: i128) -> Result<(), Failed> {
-        self.no_type("i128")
-    }
-
-    fn serialize_u8(self, value: u8) -> Result<(), Failed> {
-        self.serialize_u64(value.into())
-    }
-
-    fn serialize_u16(self, value: u16) -> Result<(), Failed> {
-        self.serialize_u64(value.into())
-    }
-
-    fn serialize_u32(self, value: u32) -> Result<(), Failed> {
-        self.serialize_u64(value.into())
-    }
-
-    fn serialize_u64(self, value: u64) -> Result<(), Failed> {
-        self.integer(false, value);
-        Ok(())
+        self.refuse(EncodeError::Integer128)
     }
 
     fn serialize_u128(self, _: u128) -> Result<(), Failed> {
-        self.no_type("u128")
+        self.refuse(EncodeError::Integer128)
     }
 
     fn serialize_f32(self, value: f32) -> Result<(), Failed> {
@@ -459,7 +457,7 @@ impl<'a, 'b> Serializer for &'a mut Writer<'b> {
     }
 
     fn serialize_bytes(self, _: &[u8]) -> Result<(), Failed> {
-        self.no_type("bytes")
+        self.refuse(EncodeError::Bytes)
     }
 
     fn serialize_none(self) -> Result<(), Failed> {
@@ -524,11 +522,11 @@ impl<'a, 'b> Serializer for &'a mut Writer<'b> {
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Self::SerializeSeq, Failed> {
-        Ok(Compound::open(self, b"[", b"]"))
+        Ok(Compound::open(self, b'[', b']'))
     }
 
     fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, Failed> {
-        Ok(Compound::open(self, b"[", b"]"))
+        Ok(Compound::open(self, b'[', b']'))
     }
 
     fn serialize_tuple_struct(
@@ -536,7 +534,7 @@ impl<'a, 'b> Serializer for &'a mut Writer<'b> {
         _: &'static str,
         _: usize,
     ) -> Result<Self::SerializeTupleStruct, Failed> {
-        Ok(Compound::open(self, b"[", b"]"))
+        Ok(Compound::open(self, b'[', b']'))
     }
 
     fn serialize_tuple_variant(
@@ -546,15 +544,15 @@ impl<'a, 'b> Serializer for &'a mut Writer<'b> {
         _: &'static str,
         _: usize,
     ) -> Result<Self::SerializeTupleVariant, Failed> {
-        self.no_type("a tuple variant")
+        self.refuse(EncodeError::VariantWithContent)
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Self::SerializeMap, Failed> {
-        Ok(Compound::open(self, b"{", b"}"))
+        Ok(Compound::open(self, b'{', b'}'))
     }
 
     fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeStruct, Failed> {
-        Ok(Compound::open(self, b"{", b"}"))
+        Ok(Compound::open(self, b'{', b'}'))
     }
 
     fn serialize_struct_variant(
@@ -567,14 +565,14 @@ impl<'a, 'b> Serializer for &'a mut Writer<'b> {
         let mark = self.member_name(variant);
         Ok(Compound {
             mark,
-            ..Compound::open(self, b"{", b"}")
+            ..Compound::open(self, b'{', b'}')
         })
     }
 
     fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result<(), Failed> {
-        self.bytes(b"\"");
+        self.byte(b'"');
         let formatted = write!(Escaping(self), "{value}");
-        self.bytes(b"\"");
+        self.byte(b'"');
         formatted.map_err(|_| Failed)
     }
 }
@@ -595,13 +593,13 @@ pub(crate) struct Compound<'a, 'b> {
     /// Where it begins.
     mark: Mark,
     first: bool,
-    close: &'static [u8; 1],
+    close: u8,
 }
 
 impl<'a, 'b> Compound<'a, 'b> {
-    fn open(writer: &'a mut Writer<'b>, open: &[u8; 1], close: &'static [u8; 1]) -> Self {
+    fn open(writer: &'a mut Writer<'b>, open: u8, close: u8) -> Self {
         let mark = writer.mark();
-        writer.bytes(open);
+        writer.byte(open);
         Compound {
             writer,
             mark,
@@ -612,7 +610,7 @@ impl<'a, 'b> Compound<'a, 'b> {
 
     fn comma(&mut self) {
         if !self.first {
-            self.writer.bytes(b",");
+            self.writer.byte(b',');
         }
         self.first = false;
     }
@@ -640,60 +638,40 @@ impl<'a, 'b> Compound<'a, 'b> {
     fn key(&mut self, key: &str) {
         self.comma();
         self.writer.string(key);
-        self.writer.bytes(b":");
+        self.writer.byte(b':');
     }
 
     fn close(self) {
-        self.writer.bytes(self.close);
-        if self.first && self.close == b"}" {
+        self.writer.byte(self.close);
+        if self.first && self.close == b'}' {
             self.writer.last = Last::Empty;
         }
     }
 }
 
-impl SerializeSeq for Compound<'_, '_> {
-    type Ok = ();
-    type Error = Failed;
+macro_rules! lists {
+    ($($trait:ident($method:ident))*) => {
+        $(impl $trait for Compound<'_, '_> {
+            type Ok = ();
+            type Error = Failed;
 
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failed> {
-        self.comma();
-        self.element(value)
-    }
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failed> {
+                self.comma();
+                self.element(value)
+            }
 
-    fn end(self) -> Result<(), Failed> {
-        self.close();
-        Ok(())
-    }
+            fn end(self) -> Result<(), Failed> {
+                self.close();
+                Ok(())
+            }
+        })*
+    };
 }
 
-impl SerializeTuple for Compound<'_, '_> {
-    type Ok = ();
-    type Error = Failed;
-
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failed> {
-        self.comma();
-        self.element(value)
-    }
-
-    fn end(self) -> Result<(), Failed> {
-        self.close();
-        Ok(())
-    }
-}
-
-impl SerializeTupleStruct for Compound<'_, '_> {
-    type Ok = ();
-    type Error = Failed;
-
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failed> {
-        self.comma();
-        self.element(value)
-    }
-
-    fn end(self) -> Result<(), Failed> {
-        self.close();
-        Ok(())
-    }
+lists! {
+    SerializeSeq(serialize_element)
+    SerializeTuple(serialize_element)
+    SerializeTupleStruct(serialize_field)
 }
 
 impl SerializeMap for Compound<'_, '_> {
@@ -705,9 +683,9 @@ impl SerializeMap for Compound<'_, '_> {
         let begin = self.writer.length;
         self.writer.value(key);
         if !self.writer.since(begin).starts_with(b"\"") {
-            return self.writer.no_type("a map whose keys are not strings");
+            return self.writer.refuse(EncodeError::KeyNotAString);
         }
-        self.writer.bytes(b":");
+        self.writer.byte(b':');
         Ok(())
     }
 

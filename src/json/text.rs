@@ -1,27 +1,93 @@
 //! The inside of JSON's strings: escapes, and what they stand for (RFC 8259, section 7).
 
-use core::{iter, str};
+use core::iter;
 
-use crate::bytes::count_plain;
+use crate::bytes::{add_to_hash, count_plain, hash, move_plain};
 use crate::error::Syntax;
+
+/// What is between the quotes of a string, as it is written. It has been scanned.
+#[derive(Clone, Copy)]
+pub(crate) struct Text<'a>(pub &'a [u8]);
+
+impl<'a> Text<'a> {
+    /// Whether it stands for `name`, which has nothing to escape.
+    pub fn is(&self, name: &str) -> bool {
+        self.same(&Text(name.as_bytes()))
+    }
+
+    /// Whether both stand for the same.
+    pub fn same(&self, other: &Text<'_>) -> bool {
+        self.0 == other.0
+            || (self.has_escapes() || other.has_escapes()) && self.unescaped().eq(other.unescaped())
+    }
+
+    /// Whether it does not stand for itself.
+    pub fn has_escapes(&self) -> bool {
+        self.0.contains(&b'\\')
+    }
+
+    /// A hash of what it stands for.
+    pub fn hash(&self) -> u16 {
+        if self.has_escapes() {
+            self.unescaped().fold(0, add_to_hash)
+        } else {
+            hash(self.0)
+        }
+    }
+
+    /// Whether what it stands for has a dot in it.
+    pub fn has_dot(&self) -> bool {
+        self.unescaped().any(|byte| byte == b'.')
+    }
+
+    /// The bytes that it stands for, one after another.
+    pub fn unescaped(&self) -> impl Iterator<Item = u8> + use<'a> {
+        let mut text = self.0;
+        let (mut utf8, mut waiting) = ([0; 4], 0..0_usize);
+        iter::from_fn(move || {
+            if waiting.is_empty() {
+                let (length, rest) = match text {
+                    [] => return None,
+                    [b'\\', rest @ ..] => {
+                        let (char, rest) = escape(rest).ok()?;
+                        (char.encode_utf8(&mut utf8).len(), rest)
+                    }
+                    [byte, rest @ ..] => {
+                        utf8 = [*byte; 4];
+                        (1, rest)
+                    }
+                };
+                (waiting, text) = (0..length, rest);
+            }
+            utf8.get(waiting.next()?).copied()
+        })
+    }
+}
+
+/// The byte that a backslash and a letter stand for; None for `u`, and for what is no escape.
+fn short(letter: u8) -> Option<u8> {
+    match letter {
+        b'"' | b'\\' | b'/' => Some(letter),
+        b'b' => Some(0x8),
+        b'f' => Some(0xc),
+        b'n' => Some(b'\n'),
+        b'r' => Some(b'\r'),
+        b't' => Some(b'\t'),
+        _ => None,
+    }
+}
 
 /// The character that an escape stands for, and what is behind it. `text` begins behind the
 /// backslash. The two halves of a surrogate pair are one escape.
 pub(crate) fn escape(text: &[u8]) -> Result<(char, &[u8]), Syntax> {
-    let [letter, rest @ ..] = text else {
-        return Err(Syntax::Incomplete);
-    };
-    let char = match letter {
-        b'"' | b'\\' | b'/' => char::from(*letter),
-        b'b' => '\u{8}',
-        b'f' => '\u{c}',
-        b'n' => '\n',
-        b'r' => '\r',
-        b't' => '\t',
-        b'u' => return unicode(rest),
-        _ => return Err(Syntax::Escape),
-    };
-    Ok((char, rest))
+    match text {
+        [b'u', rest @ ..] => unicode(rest),
+        [letter, rest @ ..] => match short(*letter) {
+            Some(byte) => Ok((char::from(byte), rest)),
+            None => Err(Syntax::Escape),
+        },
+        [] => Err(Syntax::Incomplete),
+    }
 }
 
 fn unicode(text: &[u8]) -> Result<(char, &[u8]), Syntax> {
@@ -52,127 +118,95 @@ fn code_unit(text: &[u8]) -> Result<(u32, &[u8]), Syntax> {
     Ok((unit, rest))
 }
 
-/// Replaces the escapes of a string's text by what they stand for, in its own place: that is
-/// never longer.
-pub(crate) fn unescape(text: &mut [u8]) -> Result<&[u8], Syntax> {
-    // Most strings have no escape.
-    let Some(first) = text.iter().position(|byte| *byte == b'\\') else {
-        return Ok(text);
-    };
-    let (mut from, mut to) = (first, first);
-    while let Some(rest) = text.get(from..) {
-        let mut utf8 = [0; 4];
-        let (bytes, behind): (&[u8], usize) = match rest {
-            [] => break,
-            [b'\\', rest @ ..] => {
-                let (char, behind) = escape(rest)?;
-                (char.encode_utf8(&mut utf8).as_bytes(), behind.len())
-            }
-            [byte, behind @ ..] => {
-                utf8 = [*byte, 0, 0, 0];
-                (utf8.split_at(1).0, behind.len())
-            }
-        };
-        from = text.len().saturating_sub(behind);
-        let place = text.get_mut(to..).unwrap_or_default();
-        place
-            .iter_mut()
-            .zip(bytes)
-            .for_each(|(to, from)| *to = *from);
-        to = to.saturating_add(bytes.len());
-    }
-    Ok(text.get(..to).unwrap_or_default())
-}
-
-/// Whether the text of a string stands for `name`, which has nothing to escape.
-pub(crate) fn equals(text: &[u8], name: &str) -> bool {
-    text == name.as_bytes() || unescaped(text).eq(name.bytes())
-}
-
-/// Whether the texts of two strings stand for the same.
-pub(crate) fn same(one: &[u8], two: &[u8]) -> bool {
-    match one.contains(&b'\\') || two.contains(&b'\\') {
-        true => unescaped(one).eq(unescaped(two)),
-        false => one == two,
+/// How long the inside of a string is, up to its quote, or to what is wrong. Both are returned in
+/// registers: this is where most of a message is read.
+pub(crate) fn inside(bytes: &[u8]) -> (usize, Option<Syntax>) {
+    let plain = count_plain(bytes);
+    match bytes.get(plain) {
+        Some(b'"') => (plain, None),
+        _ => inside_escaped(bytes, plain),
     }
 }
 
-/// The bytes that the text of a string stands for, one after another.
-pub(crate) fn unescaped(mut text: &[u8]) -> impl Iterator<Item = u8> {
-    let (mut utf8, mut waiting) = ([0; 4], 0..0_usize);
-    iter::from_fn(move || {
-        if waiting.is_empty() {
-            let (length, rest) = match text {
-                [] => return None,
-                [b'\\', rest @ ..] => {
-                    let (char, rest) = escape(rest).ok()?;
-                    (char.encode_utf8(&mut utf8).len(), rest)
-                }
-                [byte, rest @ ..] => {
-                    utf8 = [*byte; 4];
-                    (1, rest)
-                }
-            };
-            (waiting, text) = (0..length, rest);
-        }
-        utf8.get(waiting.next()?).copied()
-    })
-}
-
-/// Whether what the text of a string stands for has a dot in it.
-pub(crate) fn has_dot(text: &[u8]) -> bool {
-    unescaped(text).any(|byte| byte == b'.')
-}
-
-/// How many bytes of a string's text, which may be cut off, are characters and escapes that are
-/// whole; up to its quote.
-pub(crate) fn count_whole(text: &[u8]) -> usize {
-    let mut rest = text;
-    loop {
-        let plain = count_plain(rest);
-        let (run, behind) = rest.split_at_checked(plain).unwrap_or_default();
-        rest = behind;
+#[inline(never)] // most strings have no escape
+fn inside_escaped(bytes: &[u8], plain: usize) -> (usize, Option<Syntax>) {
+    let mut rest = bytes.get(plain..).unwrap_or_default();
+    let wrong = loop {
         match rest {
-            [] => {
-                // The last character may be cut off.
-                let cut = run.utf8_chunks().last().map_or(0, |chunk| {
-                    let cut = chunk.invalid();
-                    match str::from_utf8(cut) {
-                        Err(error) if error.error_len().is_none() => cut.len(),
-                        _ => 0,
-                    }
-                });
-                return text.len().saturating_sub(cut);
-            }
-            [b'\\', escaped @ ..] => match escape(escaped) {
+            [b'"', ..] => break None,
+            [b'\\', letter, behind @ ..] if short(*letter).is_some() => rest = behind,
+            [b'\\', behind @ ..] => match escape(behind) {
                 Ok((_, behind)) => rest = behind,
-                Err(_) => return text.len().saturating_sub(rest.len()),
+                Err(kind) => break Some(kind),
             },
-            _ => return text.len().saturating_sub(rest.len()),
+            [0..=0x1f, ..] => break Some(Syntax::Control),
+            [_, ..] => rest = rest.get(count_plain(rest)..).unwrap_or_default(),
+            [] => break Some(Syntax::Incomplete),
+        }
+    };
+    (bytes.len().saturating_sub(rest.len()), wrong)
+}
+
+/// Replaces the escapes of a string's inside by what they stand for, in its own place, up to its
+/// quote or the end of the bytes; returns how long it is now, and how long it was. The first bytes,
+/// so many of them, are known to stand for themselves.
+pub(crate) fn unescape_to_quote(bytes: &mut [u8], plain: usize) -> Result<(usize, usize), Syntax> {
+    let (mut from, mut to) = (plain, plain);
+    loop {
+        match bytes.get(from..).unwrap_or_default() {
+            [] | [b'"', ..] => return Ok((to, from)),
+            [b'\\', rest @ ..] => {
+                // Most escapes stand for one byte.
+                if let Some(byte) = rest.first().copied().and_then(short) {
+                    put(bytes, &mut to, byte);
+                    from = from.saturating_add(2);
+                    continue;
+                }
+                let (char, rest) = escape(rest)?;
+                from = bytes.len().saturating_sub(rest.len());
+                for byte in char.encode_utf8(&mut [0; 4]).bytes() {
+                    put(bytes, &mut to, byte);
+                }
+            }
+            [0..=0x1f, ..] => return Err(Syntax::Control),
+            _ => (from, to) = move_plain(bytes, from, to),
         }
     }
 }
 
-/// How a byte is written that does not stand for itself: an escape, and its length.
-pub(crate) fn escaped(byte: u8) -> ([u8; 6], usize) {
-    let short = |letter| ([b'\\', letter, 0, 0, 0, 0], 2);
+fn put(bytes: &mut [u8], to: &mut usize, byte: u8) {
+    if let Some(place) = bytes.get_mut(*to) {
+        *place = byte;
+    }
+    *to = to.saturating_add(1);
+}
+
+/// Replaces the escapes of a string's inside by what they stand for, in its own place.
+pub(crate) fn unescape(bytes: &mut [u8]) -> Result<&[u8], Syntax> {
+    let (length, _) = unescape_to_quote(bytes, count_plain(bytes))?;
+    Ok(bytes.get(..length).unwrap_or_default())
+}
+
+/// How a byte is written that does not stand for itself: the letter of its escape, which is `u` if
+/// four digits follow.
+pub(crate) fn letter(byte: u8) -> Option<u8> {
     match byte {
-        0x8 => short(b'b'),
-        0xc => short(b'f'),
-        b'\n' => short(b'n'),
-        b'\r' => short(b'r'),
-        b'\t' => short(b't'),
-        0..=0x1f => (
-            [b'\\', b'u', b'0', b'0', hex(byte >> 4), hex(byte & 0xf)],
-            6,
-        ),
-        quote_or_backslash => short(quote_or_backslash),
+        0x8 => Some(b'b'),
+        0xc => Some(b'f'),
+        b'\n' => Some(b'n'),
+        b'\r' => Some(b'r'),
+        b'\t' => Some(b't'),
+        0..=0x1f => Some(b'u'),
+        b'"' | b'\\' => Some(byte),
+        _ => None,
     }
 }
 
-fn hex(digit: u8) -> u8 {
-    match digit {
-        0..=9 => digit.wrapping_add(b'0'),
-        _ => digit.wrapping_add(b'a'.wrapping_sub(10)),
-    }
+/// The four hexadecimal digits of a control character.
+pub(crate) fn digits(byte: u8) -> [u8; 4] {
+    let low = match byte & 0xf {
+        digit @ 0..=9 => digit.wrapping_add(b'0'),
+        digit => digit.wrapping_add(b'a'.wrapping_sub(10)),
+    };
+    [b'0', b'0', (byte >> 4).wrapping_add(b'0'), low]
 }

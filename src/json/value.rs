@@ -1,14 +1,13 @@
 //! Values that are read piece by piece: lists and maps of unknown length need no table.
 
-use core::marker::PhantomData;
 use core::mem;
 use core::str;
 
 use serde::{Deserialize, Deserializer};
 
-use super::de::{Reader, Stop};
+use super::de::{Key, Reader, Stop};
 use super::raw::Raw;
-use crate::error::DecodeError;
+use crate::error::{DecodeError, Mismatch};
 
 /// A value of a received message that has not been read yet.
 ///
@@ -21,8 +20,7 @@ use crate::error::DecodeError;
 /// struct Account<'a> { name: &'a str, uid: u32 }
 ///
 /// let mut text = *br#"{"accounts": [{"name": "root", "uid": 0}, {"name": "bin", "uid": 1}]}"#;
-/// let value = Value::scan(&mut text)?;
-/// let mut accounts = value.items::<Account>("accounts")?;
+/// let mut accounts = Value::scan(&mut text)?.member("accounts")?.items()?.map(Value::decode);
 /// assert_eq!(accounts.next(), Some(Ok(Account { name: "root", uid: 0 })));
 /// assert_eq!(accounts.next(), Some(Ok(Account { name: "bin", uid: 1 })));
 /// assert_eq!(accounts.next(), None);
@@ -30,6 +28,7 @@ use crate::error::DecodeError;
 /// ```
 pub struct Value<'de> {
     reader: Reader<'de>,
+    key: Option<&'de str>,
 }
 
 impl<'de> Value<'de> {
@@ -47,6 +46,7 @@ impl<'de> Value<'de> {
     pub(crate) fn scanned(text: &'de mut [u8], offset: usize) -> Self {
         Value {
             reader: Reader::new(text, offset, None),
+            key: None,
         }
     }
 
@@ -54,20 +54,23 @@ impl<'de> Value<'de> {
     pub(crate) fn of_call(self) -> Self {
         Value {
             reader: self.reader.of_call(),
+            ..self
         }
     }
 
     /// The text, and where it begins in its message.
     pub(crate) fn text(&self) -> (&[u8], usize) {
-        (self.reader.text(), self.reader.offset())
+        (self.reader.rest(), self.reader.offset())
+    }
+
+    /// Like `text`, to be changed in place.
+    pub(crate) fn into_text_mut(self) -> (&'de mut [u8], usize) {
+        let offset = self.reader.offset();
+        (self.reader.into_rest_mut(), offset)
     }
 
     pub(crate) fn reader(&mut self) -> &mut Reader<'de> {
         &mut self.reader
-    }
-
-    pub(crate) fn from_reader(reader: Reader<'de>) -> Self {
-        Value { reader }
     }
 
     /// Reads the value as a `T`.
@@ -88,70 +91,62 @@ impl<'de> Value<'de> {
     /// # Ok::<(), nullink::SyntaxError>(())
     /// ```
     pub fn raw(&self) -> Raw<'_> {
-        raw(self.reader.text())
+        raw(self.reader.rest())
     }
 
-    /// The same, for as long as the message lives.
+    /// Like [`raw`](Self::raw), for as long as the message lives.
     pub fn into_raw(self) -> Raw<'de> {
-        raw(self.reader.into_text())
+        raw(self.reader.into_rest())
     }
 
-    /// The elements of a list, one after another.
+    /// The elements of a list, or the members of an object: those of a map, or the fields of a
+    /// structure. A member knows its [`key`](Self::key).
     ///
     /// # Errors
     ///
-    /// If the value is not a list.
-    pub fn elements(mut self) -> Result<Elements<'de>, DecodeError> {
-        match self.reader.open_array() {
-            Ok(()) => Ok(Elements {
-                reader: self.reader,
-                first: true,
-            }),
-            Err(stop) => Err(self.reader.error(stop)),
-        }
-    }
-
-    /// The members of an object, one after another: those of a map, or the fields of a structure.
-    ///
-    /// # Errors
-    ///
-    /// If the value is not an object.
+    /// If the value is neither.
     ///
     /// ```
     /// let mut text = *br#"{"one": 1, "two": 2}"#;
     /// let mut sum = 0;
-    /// for (_, value) in nullink::json::Value::scan(&mut text)?.members()? {
-    ///     sum += value.decode::<i64>()?;
+    /// for item in nullink::json::Value::scan(&mut text)?.items()? {
+    ///     assert!(["one", "two"].contains(&item.key()));
+    ///     sum += item.decode::<i64>()?;
     /// }
     /// assert_eq!(sum, 3);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn members(mut self) -> Result<Members<'de>, DecodeError> {
-        match self.reader.open_object() {
-            Ok(()) => Ok(Members {
+    pub fn items(mut self) -> Result<Items<'de>, DecodeError> {
+        let (open, close) = match self.reader.peek() {
+            Some(b'[') => (b'[', b']'),
+            _ => (b'{', b'}'),
+        };
+        match self.reader.open(open) {
+            Ok(()) => Ok(Items {
                 reader: self.reader,
+                close,
                 first: true,
             }),
             Err(stop) => Err(self.reader.error(stop)),
         }
     }
 
-    /// The elements of the list that is the object's member `name`, each read as a `T`.
+    /// The name that a member of an object has there; empty for every other value.
+    pub fn key(&self) -> &'de str {
+        self.key.unwrap_or_default()
+    }
+
+    /// The member of an object that has a name.
     ///
     /// # Errors
     ///
-    /// If the value is not an object, has no such member, or the member is not a list.
-    pub fn items<T: Deserialize<'de>>(
-        self,
-        name: &'static str,
-    ) -> Result<Items<'de, T>, DecodeError> {
-        let mut members = self.members()?;
-        match members.find(|(key, _)| *key == name) {
-            Some((_, list)) => Ok(Items {
-                elements: list.elements()?,
-                of: PhantomData,
-            }),
-            None => Err(members.reader.error(Stop::Missing(name))),
+    /// If the value is not an object, or has no such member.
+    pub fn member(self, name: &'static str) -> Result<Value<'de>, DecodeError> {
+        let mut items = self.items()?;
+        match items.find(|item| item.key == Some(name)) {
+            Some(member) => Ok(member),
+            None if items.close == b']' => Err(items.reader.error(Stop::Because(Mismatch::Type))),
+            None => Err(items.reader.error(Stop::Missing(name))),
         }
     }
 }
@@ -170,54 +165,36 @@ fn raw(text: &[u8]) -> Raw<'_> {
     }
 }
 
-/// The elements of a list: see [`Value::elements`].
+/// The elements of a list or the members of an object: see [`Value::items`].
 #[derive(Debug)]
-pub struct Elements<'de> {
+pub struct Items<'de> {
     reader: Reader<'de>,
+    close: u8,
     first: bool,
 }
 
-impl<'de> Iterator for Elements<'de> {
+impl<'de> Items<'de> {
+    /// The next one. A text that has been scanned has no errors.
+    fn step(&mut self) -> Result<Option<Value<'de>>, Stop> {
+        if !self.reader.more(self.close, mem::take(&mut self.first))? {
+            return Ok(None);
+        }
+        let key: Option<Key<'de>> = match self.close {
+            b'}' => Some(self.reader.key()?),
+            _ => None,
+        };
+        Ok(Some(Value {
+            reader: self.reader.split(key)?,
+            key: key.map(|key| key.name),
+        }))
+    }
+}
+
+impl<'de> Iterator for Items<'de> {
     type Item = Value<'de>;
 
     fn next(&mut self) -> Option<Value<'de>> {
-        // A scanned list has no errors; one that had would end here.
-        if self.reader.element(mem::take(&mut self.first)) != Ok(true) {
-            return None;
-        }
-        self.reader.split(None).map(Value::from_reader)
-    }
-}
-
-/// The members of an object: see [`Value::members`].
-#[derive(Debug)]
-pub struct Members<'de> {
-    reader: Reader<'de>,
-    first: bool,
-}
-
-impl<'de> Iterator for Members<'de> {
-    type Item = (&'de str, Value<'de>);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let key = self.reader.key(mem::take(&mut self.first)).ok()??;
-        let value = self.reader.split(Some(key))?;
-        Some((key.name, Value::from_reader(value)))
-    }
-}
-
-/// The elements of a list, each read as a `T`: see [`Value::items`].
-#[derive(Debug)]
-pub struct Items<'de, T> {
-    elements: Elements<'de>,
-    of: PhantomData<fn() -> T>,
-}
-
-impl<'de, T: Deserialize<'de>> Iterator for Items<'de, T> {
-    type Item = Result<T, DecodeError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.elements.next().map(Value::decode)
+        self.step().ok().flatten()
     }
 }
 
@@ -231,8 +208,8 @@ pub trait Decode<'de>: Sized {
     /// If it is not a value of this type.
     fn decode(value: &mut Value<'de>) -> Result<Self, DecodeError>;
 
-    /// Reads a value from somewhere else, and forgets it: [`contract()`](crate::contract()) has
-    /// types tell so what they are.
+    /// Reads a value from somewhere else, and forgets it: so `tools::contract` has types tell what
+    /// they are.
     #[doc(hidden)]
     fn try_with<D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error>;
 }
@@ -255,5 +232,41 @@ impl<'de> Decode<'de> for Value<'de> {
     // It can be anything.
     fn try_with<D: Deserializer<'de>>(_: D) -> Result<(), D::Error> {
         Ok(())
+    }
+}
+
+impl Raw<'_> {
+    /// Reads the value as a `T`, in a copy: reading changes the text that it reads. As a
+    /// [`Value`], it is read piece by piece.
+    ///
+    /// # Errors
+    ///
+    /// If it is not a `T`, or if `scratch` is shorter than the text
+    /// ([`Mismatch::Length`](crate::Mismatch::Length)).
+    ///
+    /// ```
+    /// use nullink::json::{Raw, Value};
+    ///
+    /// let raw = Raw::new(r#"["a\tb"]"#)?;
+    /// let mut scratch = [0; 100];
+    /// let [text] = raw.decode_in::<[&str; 1]>(&mut scratch)?;
+    /// assert_eq!(text, "a\tb");
+    ///
+    /// let items = raw.decode_in::<Value>(&mut scratch)?.items()?;
+    /// assert_eq!(items.count(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn decode_in<'s, T: Decode<'s>>(&self, scratch: &'s mut [u8]) -> Result<T, DecodeError> {
+        let Some(copy) = scratch.get_mut(..self.as_str().len()) else {
+            return Err(DecodeError {
+                mismatch: Mismatch::Length,
+                field: None,
+                offset: 0,
+                in_call: false,
+            });
+        };
+        copy.copy_from_slice(self.as_str().as_bytes());
+        let mut value = Value::scanned(copy, 0);
+        T::decode(&mut value)
     }
 }

@@ -2,57 +2,181 @@
 
 use core::mem;
 
+use rustix::event::epoll::EventFlags;
 use rustix::fd::AsFd;
 use rustix::io::Errno;
 
-use super::slot::{Role, Slot};
-use super::{BACK_OFF_POLLS, Connection, LISTENERS, NoPlace, Server};
+use super::places::to_usize;
+use super::poller::Token;
+use super::slot::{Endpoint, Role};
+use super::{Connection, LISTENERS, Server};
+use crate::line::Breaks;
 use crate::peer::Peer;
-use crate::unix::{self, Stream};
+use crate::unix::{self, Listener, Stream};
+
+/// How many times the server waits until accepting is tried again, when the system has no
+/// descriptors or memory left. It waits at most [`BACK_OFF`](super::wait::BACK_OFF) each time.
+pub(super) const BACK_OFF_WAITS: u8 = 64;
+
+/// Where connections come from.
+#[derive(Debug)]
+pub(super) struct Source<'b> {
+    pub listener: Listener,
+    /// A client may be waiting.
+    pub is_ready: bool,
+    /// The poller looks for clients.
+    is_polled: bool,
+    /// None, unless it is a device.
+    device: Option<Device<'b>>,
+}
+
+/// A serial device, of which there is one connection while it is there.
+#[derive(Debug)]
+pub(super) struct Device<'b> {
+    pub breaks: Breaks<'b>,
+    pub is_open: bool,
+}
+
+impl<'b> Source<'b> {
+    fn device(&mut self) -> Option<&mut Device<'b>> {
+        // So that a program without devices has none of the code for them.
+        if cfg!(feature = "device") {
+            self.device.as_mut()
+        } else {
+            None
+        }
+    }
+
+    /// True for a device that is to be opened.
+    fn is_idle_device(&self) -> bool {
+        let device = self.device.as_ref();
+        cfg!(feature = "device") && device.is_some_and(|device| !device.is_open)
+    }
+}
+
+/// The device that a connection is to, if it is to one.
+pub(super) fn device_of<'s, 'b>(
+    endpoint: &Endpoint,
+    listeners: &'s mut [Source<'b>],
+) -> Option<&'s mut Device<'b>> {
+    listeners.get_mut(to_usize(endpoint.listener?))?.device()
+}
 
 impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     Server<'b, C, CONNECTIONS, DESCRIPTORS>
 {
-    /// Takes a connection, if one has come and there is a place for it.
+    /// Accepts connections from a listener.
+    pub(super) fn add_source(&mut self, listener: Listener) -> Result<(), unix::Error> {
+        if self.listeners.is_full() {
+            return Err(unix::Error::NoPlace);
+        }
+        let mut source = Source {
+            is_ready: false,
+            is_polled: true,
+            device: None,
+            listener,
+        };
+        if let Some(fd) = source.listener.pollable() {
+            let index = u32::try_from(self.listeners.len()).unwrap_or(u32::MAX);
+            self.poller
+                .add(fd, Token::Listener(index), EventFlags::IN)?;
+        } else {
+            let length = self.buffers.receive_length();
+            let ahead = mem::take(&mut self.ahead).split_at_mut_checked(length);
+            let (ahead, rest) = ahead.unwrap_or_default();
+            self.ahead = rest;
+            source.device = Some(Device {
+                breaks: Breaks::new(ahead),
+                is_open: false,
+            });
+        }
+        let pushed = self.listeners.push(source);
+        pushed.map_err(|_| unix::Error::NoPlace)
+    }
+
+    /// True if there is a place for a connection; if need be, that of one that only lingers.
+    pub(super) fn has_place(&self) -> bool {
+        self.places.free().is_some() || self.lingering > 0
+    }
+
+    /// True if there is a device to be opened, and a place for it.
+    pub(super) fn has_idle_device(&self) -> bool {
+        let mut listeners = self.listeners.iter();
+        self.backing_off == 0 && self.has_place() && listeners.any(Source::is_idle_device)
+    }
+
+    /// Has the poller look for clients on all listeners, or not.
+    pub(super) fn look_for_clients(&mut self, look: bool) -> Result<(), unix::Error> {
+        for (index, source) in (0_u32..).zip(&mut self.listeners) {
+            let Some(fd) = source
+                .listener
+                .pollable()
+                .filter(|_| source.is_polled != look)
+            else {
+                continue;
+            };
+            let flags = if look {
+                EventFlags::IN
+            } else {
+                EventFlags::empty()
+            };
+            self.poller.modify(fd, Token::Listener(index), flags)?;
+            source.is_polled = look;
+        }
+        Ok(())
+    }
+
+    /// Accepts a connection, if a client is waiting and there is a place for it.
     pub(super) fn accept(&mut self) -> Result<Option<Connection>, unix::Error> {
         for index in 0..LISTENERS {
+            let has_place = self.has_place() && self.backing_off == 0;
             let Some(source) = self.listeners.get_mut(index) else {
                 break;
             };
-            if !mem::take(&mut source.ready) || !self.slots.iter().any(Slot::is_free) {
+            let is_device = source.is_idle_device();
+            let is_ready = mem::take(&mut source.is_ready);
+            if !is_ready && (!is_device || !has_place) {
+                continue;
+            }
+            if !has_place {
+                // It would be ready at once again.
+                self.look_for_clients(false)?;
                 continue;
             }
             match source.listener.accept_now() {
                 Ok(Some(stream)) => {
                     let peer = stream.peer().ok().flatten();
-                    if !self.may_connect(peer) {
+                    if !self.may_connect(&stream, peer) {
                         continue;
                     }
-                    if let Ok(connection) = self.open(stream, peer, Some(index)) {
-                        return Ok(Some(connection));
+                    match self.open(stream, peer, u32::try_from(index).ok()) {
+                        Ok(connection) => return Ok(Some(connection)),
+                        // The kernel has no memory for one more: the client was closed.
+                        Err(_) => self.backing_off = BACK_OFF_WAITS,
                     }
                 }
-                // Somebody else has taken it; or it is a device that can't be opened now.
-                Ok(None) if source.listener.pollable().is_some() => {}
-                Ok(None) => self.backing_off = BACK_OFF_POLLS,
-                // (A device may be another one soon.)
-                Err(error) if is_broken(&error) && source.listener.pollable().is_some() => {
-                    return Err(error);
-                }
-                Err(_) => self.backing_off = BACK_OFF_POLLS,
+                // The device is not there.
+                Ok(None) if is_device => self.backing_off = BACK_OFF_WAITS,
+                // Somebody else has accepted it.
+                Ok(None) => {}
+                // A device may be another one soon.
+                Err(error) if is_broken(&error) && !is_device => return Err(error),
+                Err(_) => self.backing_off = BACK_OFF_WAITS,
             }
         }
         Ok(None)
     }
 
-    /// Whether a user may have one more connection.
-    fn may_connect(&self, peer: Option<Peer>) -> bool {
-        let (Some(limit), Some(peer)) = (self.limits.per_user, peer) else {
+    /// True if a user may have one more connection. Users that are unknown count as one.
+    fn may_connect(&mut self, stream: &Stream, peer: Option<Peer>) -> bool {
+        let (Some(limit), true) = (self.limits.per_user, stream.carries_descriptors()) else {
             return true;
         };
-        let same =
-            |slot: &&Slot<'b, C, DESCRIPTORS>| slot.peer.is_some_and(|other| other.uid == peer.uid);
-        self.slots.iter().filter(same).count() < limit
+        let uid = peer.map(|peer| peer.uid);
+        let same = self.places.endpoints().filter(|endpoint| {
+            endpoint.stream.carries_descriptors() && endpoint.peer.map(|peer| peer.uid) == uid
+        });
+        same.count() < limit
     }
 
     /// Gives a connection a place.
@@ -60,26 +184,45 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         &mut self,
         stream: Stream,
         peer: Option<Peer>,
-        source: Option<usize>,
-    ) -> Result<Connection, NoPlace> {
-        let now = self.time();
-        let slots = self.slots.iter_mut().enumerate();
-        let free = slots.filter(|(_, slot)| slot.is_free());
-        // (One that only lingers is the last choice.)
-        let free = free.min_by_key(|(_, slot)| slot.role != Role::Free);
-        let (index, slot) = free.ok_or(NoPlace)?;
-        slot.free(&mut self.spare);
-        slot.pidfd = self.hooks.peer_pidfd.and_then(|ask| ask(stream.as_fd()));
-        slot.open(stream, peer, now);
-        slot.source = source;
-        Ok(Connection {
-            slot: index,
-            generation: slot.generation,
-        })
+        listener: Option<u32>,
+    ) -> Result<Connection, unix::Error> {
+        if self.places.free().is_none() {
+            self.end_lingering();
+        }
+        let index = self.places.free().ok_or(unix::Error::NoPlace)?;
+        let connection = self.places.connection(index);
+        let token = Token::Connection(connection);
+        self.poller.add(stream.as_fd(), token, Endpoint::INTEREST)?;
+        let mut endpoint = Endpoint::new(stream, peer, self.time());
+        endpoint.listener = listener;
+        if let Some(device) = device_of(&endpoint, &mut self.listeners) {
+            device.is_open = true;
+        }
+        if let Some(ask) = self.hooks.peer_pidfd {
+            endpoint.pidfd = ask(endpoint.stream.as_fd());
+        }
+        if let Some(deadline) = endpoint.deadline(&self.limits) {
+            self.earliest = self.earliest.min(deadline);
+        }
+        self.places.occupy(endpoint);
+        self.connections = self.connections.saturating_add(1);
+        Ok(connection)
+    }
+
+    /// Closes one of the connections that only linger.
+    fn end_lingering(&mut self) {
+        let mut indices = self.places.indices();
+        let is_lingering = |index: &u32| {
+            let endpoint = self.places.get(*index);
+            endpoint.is_some_and(|(endpoint, _)| matches!(endpoint.role, Role::Lingering(_)))
+        };
+        if let Some(index) = indices.find(is_lingering) {
+            drop(self.vacate(index));
+        }
     }
 }
 
-/// Whether a listener will never give a connection.
+/// True if a listener will never give a connection.
 fn is_broken(error: &unix::Error) -> bool {
     match error {
         unix::Error::System(errno) => matches!(

@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::responder::{Outcome, Refusal, Responder};
-use super::{Info, Service};
+use super::{Answer, Info, Responder, Service};
 use crate::idl::Interface;
 use crate::json::List;
 use crate::message::Call;
@@ -24,32 +23,32 @@ struct InfoReply<'a, L> {
     interfaces: L,
 }
 
-/// The interfaces of a service, this one first.
-fn interfaces<S: Service>() -> impl Iterator<Item = &'static Interface> + Clone {
+/// The interfaces of a service, `org.varlink.service` first.
+fn interfaces<S: Service<C>, C: Copy>() -> impl Iterator<Item = &'static Interface> + Clone {
     let own = S::INTERFACES.iter();
     [&SERVICE]
         .into_iter()
         .chain(own.filter(|interface| !is(interface)))
 }
 
-/// The interface of this name, if the service has it.
-pub(super) fn find<S: Service>(name: &str) -> Option<&'static Interface> {
-    interfaces::<S>().find(|interface| interface.name() == name)
+/// Finds an interface of the service by its name.
+pub(super) fn find<S: Service<C>, C: Copy>(name: &str) -> Option<&'static Interface> {
+    interfaces::<S, C>().find(|interface| interface.name() == name)
 }
 
-/// Whether an interface is this one.
+/// True for `org.varlink.service`.
 pub(super) fn is(interface: &Interface) -> bool {
     interface.name() == SERVICE.name()
 }
 
 /// Answers a call of this interface.
 #[inline(never)] // smaller: its variables make no frame of a caller larger
-pub(super) fn call<'c, S: Service>(
+pub(super) fn call<'c, S: Service<C>, C: Copy>(
     service: &S,
     call: Call<'c>,
-    reply: Responder<'c, S::Cursor>,
-) -> Result<Outcome<'c, S::Cursor>, Refusal> {
-    Ok(match call.decode()? {
+    reply: Responder<'c, C>,
+) -> Answer<'c, C> {
+    match call.decode()? {
         Methods::GetInfo => {
             let Info {
                 vendor,
@@ -62,12 +61,12 @@ pub(super) fn call<'c, S: Service>(
                 product,
                 version,
                 url,
-                interfaces: List(interfaces::<S>().map(Interface::name)),
-            })?
+                interfaces: List(interfaces::<S, C>().map(Interface::name)),
+            })
         }
-        Methods::GetInterfaceDescription { interface } => match find::<S>(interface) {
-            Some(found) => reply.describe(found.text())?,
-            None => reply.error(&ServiceError::InterfaceNotFound { interface })?,
+        Methods::GetInterfaceDescription { interface } => match find::<S, C>(interface) {
+            Some(found) => reply.describe(found.text()),
+            None => reply.error(&ServiceError::InterfaceNotFound { interface }),
         },
-    })
+    }
 }

@@ -6,22 +6,28 @@
 //! bytes out; [`serve`](crate::serve) moves its bytes over a stream.
 
 mod builtin;
-mod lent;
-mod publish;
+mod check;
+mod context;
 mod responder;
 mod session;
+mod state;
 
-use crate::error::{EncodeError, Error};
+use core::convert::Infallible;
+
+use crate::error::Error;
 use crate::idl::Interface;
 use crate::message::Call;
 
-pub(crate) use lent::{Descriptors, Lent};
-pub use publish::Lagging;
-pub(crate) use publish::{Item, Published, next_item};
-pub use responder::{Outcome, Parameter, Refusal, ReplyStream, Responder, Unsent, Upgrade};
-pub use session::{Session, Step};
+pub(crate) use context::Context;
+#[cfg(all(feature = "unix", target_os = "linux"))]
+pub(crate) use context::Descriptors;
+pub use responder::{Answer, Outcome, ReplyStream, Responder, Sent, Unsent, Upgrade};
+pub use session::Session;
+pub use state::{Owed, State};
 
-pub use crate::varlink_service::{Description, GetInfo, GetInterfaceDescription, ServiceError};
+pub use crate::varlink_service::{
+    Description, GetInfo, GetInterfaceDescription, Parameter, Refusal, ServiceError,
+};
 
 /// Who a service is: what `org.varlink.service.GetInfo` says, beside the interfaces.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,7 +45,7 @@ pub struct Info<'a> {
 /// A service: its interfaces, and their methods.
 ///
 /// ```
-/// use nullink::service::{Info, Outcome, Refusal, Responder, Service};
+/// use nullink::service::{Answer, Info, Responder, Service};
 /// use nullink::{Call, Interface, interface};
 /// use serde::{Deserialize, Serialize};
 ///
@@ -63,61 +69,58 @@ pub struct Info<'a> {
 /// struct Ping { pings: u32 }
 ///
 /// impl Service for Ping {
-///     type Cursor = ();
 ///     const INTERFACES: &'static [Interface] = &[PING];
 ///
 ///     fn info(&self) -> Info<'_> {
 ///         Info { vendor: "Example", product: "Ping", version: "1", url: "https://example.org" }
 ///     }
 ///
-///     fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
+///     fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c>) -> Answer<'c> {
 ///         let Method::Ping { ping } = call.decode()?;
 ///         self.pings += 1;
-///         Ok(match self.pings {
-///             0..=9 => reply.send(&Pong { pong: ping })?,
-///             _ => reply.error(&Error::Tired { after: 9 })?,
-///         })
+///         match self.pings {
+///             0..=9 => reply.send(&Pong { pong: ping }),
+///             _ => reply.error(&Error::Tired { after: 9 }),
+///         }
 ///     }
 /// }
 /// ```
 ///
 /// A service with several interfaces has one more enum around those of its methods:
 /// [`Call::decode`].
-pub trait Service {
-    /// What a stream of replies, or an upgraded connection, is known by, an index or an id for
-    /// example: see [`resume`](Self::resume) and [`Upgrade::send`]. `()` for a service that has
-    /// neither; with [`Infallible`](core::convert::Infallible), of which there is no value, the
-    /// compiler knows that, and a small program is smaller.
-    type Cursor: Copy;
-
-    /// The interfaces. `org.varlink.service` is always there and is not among these.
+///
+/// `C` is the type of the service's cursors. A method with more than one reply, an answer that
+/// comes later, or an upgrade leaves a cursor when its handler returns, an index for example, and
+/// [`resume`](Self::resume) is given it back. A service that has no such methods names no `C`. The
+/// default, [`Infallible`], has no value, so the compiler leaves the code for cursors out.
+pub trait Service<C: Copy = Infallible> {
+    /// The interfaces. `org.varlink.service` is always served and is not among these.
     const INTERFACES: &'static [Interface];
 
-    /// Whether some method upgrades its connection.
+    /// True if some method upgrades its connection.
     ///
-    /// On Unix sockets [`Server`](crate::server::Server) reads nothing beyond the end of a call that
-    /// may upgrade then, at the price of one more system call for each read, so that the bare
-    /// descriptor can be handed on afterwards: UAPI.20, "`upgrade`". With [`serve`](crate::serve) that
-    /// is for the caller to ask for:
-    /// [`Stream::stop_at_upgrades`](crate::unix::Stream::stop_at_upgrades).
+    /// On Unix sockets [`Server`](crate::server::Server) then reads exactly to the end of each
+    /// message, so that the bare descriptor can be handed on after an upgrade: UAPI.20,
+    /// "`upgrade`". That costs one more system call for each message. With
+    /// [`serve`](crate::serve()), the caller sets it:
+    /// [`Stream::set_reading`](crate::unix::Stream::set_reading).
     const UPGRADES: bool = false;
 
-    /// Whether calls are checked against the definition before they get to the service: what is
-    /// unknown, missing, twice there or ill-typed is refused then, whatever the types that it is
-    /// decoded into would take, and so are methods that the definition does not have. A service
-    /// that wants its own leniency says `false`. (A method that is declared, but that the service
-    /// does not have, is not implemented; its parameters are looked at first.)
+    /// True if calls are checked against the definition before they get to the service.
     ///
-    /// In debug builds, what the service answers is checked, too. An answer that is not as defined
-    /// is not sent: [`EncodeError::NotAsDefined`].
+    /// A method that the definition does not have is refused then, and so is a parameter that is
+    /// unknown, missing, ill-typed or there twice, whatever the type that it is decoded into would
+    /// take.
+    ///
+    /// In debug builds answers are checked, too. One that is not as defined is not sent, and ends
+    /// the connection: [`Error::NotAsDefined`].
     const CHECKED: bool = true;
 
-    /// Who the service is.
+    /// Who the service is, for `org.varlink.service.GetInfo`.
     fn info(&self) -> Info<'_>;
 
-    /// Whether the client may make this call, before its parameters are looked at:
-    /// [`Refusal::PermissionDenied`] is the answer if it may not. Everybody may ask for what
-    /// `org.varlink.service` says.
+    /// Decides whether the client may make this call, before its parameters are checked. Everybody
+    /// may call `org.varlink.service`.
     ///
     /// ```
     /// # use nullink::Call;
@@ -135,13 +138,13 @@ pub trait Service {
     /// # }
     /// ```
     ///
-    /// Where it depends on a parameter, `call.parameters().decode_in(&mut [0; 64])?` reads a copy of
-    /// them, and refuses those that are longer. (They are not checked yet.) Or [`call`](Self::call)
-    /// decides: it keeps [`Call::peer`] before it decodes.
+    /// Where it depends on a parameter, `call.parameters().decode_in(&mut [0; 64])?` reads a copy
+    /// of the parameters, and refuses longer ones. Or [`call`](Self::call) decides: it keeps
+    /// [`Call::peer`] before it decodes.
     ///
     /// # Errors
     ///
-    /// As [`call`](Self::call).
+    /// As [`call`](Self::call); [`Refusal::PermissionDenied`] is made for this.
     fn permit(&mut self, call: &Call<'_>) -> Result<(), Refusal> {
         let _ = call;
         Ok(())
@@ -151,62 +154,53 @@ pub trait Service {
     ///
     /// # Errors
     ///
-    /// A [`Refusal`] is answered with one of the standard errors. What was written before is
-    /// undone.
-    fn call<'c>(
-        &mut self,
-        call: Call<'c>,
-        reply: Responder<'c, Self::Cursor>,
-    ) -> Result<Outcome<'c, Self::Cursor>, Refusal>;
+    /// A [`Refusal`] is answered with a standard error. What was written before is undone.
+    fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c, C>) -> Answer<'c, C>;
 
-    /// Sends the next reply of a stream, where the `cursor` says that it is:
-    /// [`ReplyStream::continues`].
+    /// Answers a call whose handler has left a cursor: with the next reply of a stream
+    /// ([`Sent::then`]), or after a wake ([`Responder::park`]).
     ///
-    /// The call is not there any more; what has to be known of it is in the cursor.
+    /// The call is gone; the cursor has to hold what is needed of it. The responder has the mode
+    /// of the call, as it had in [`call`](Self::call).
     ///
-    /// It is called as soon as the reply before is on its way, and should have the next one at hand:
-    /// while it waits for something, nothing else is served, and nobody notices that the client has
-    /// gone away.
+    /// A wake only says that something may have happened. A handler that finds nothing for this
+    /// client parks it again.
     ///
     /// # Errors
     ///
-    /// A [`Refusal`] ends the stream with one of the standard errors; or, if it is one that names
-    /// the method, which is not known any more, it ends the connection.
-    fn resume<'c>(
-        &mut self,
-        cursor: Self::Cursor,
-        reply: ReplyStream<'c, Self::Cursor>,
-    ) -> Result<Outcome<'c, Self::Cursor>, Refusal> {
+    /// As [`call`](Self::call). A refusal that names the method ends the connection, because the
+    /// name is gone.
+    fn resume<'c>(&mut self, cursor: C, reply: Responder<'c, C>) -> Answer<'c, C> {
         let (_, _) = (cursor, reply);
-        Err(Refusal::Unsent(EncodeError::Custom))
+        Err(Refusal::MethodNotImplemented)
     }
 
-    /// A connection ends because of an error: of the client's, or because an answer could not be
-    /// written. There is nothing to be done about it, but it may be worth a line in a log.
+    /// A topic to wake. [`Server`](crate::server::Server) asks after every handler, until there is
+    /// none, and wakes the calls that are parked under each. So the handler of one client reaches
+    /// the parked calls of others.
+    ///
+    /// ```
+    /// # struct Meter { changed: bool }
+    /// # const LEVEL: u32 = 1;
+    /// # impl Meter {
+    /// fn woken(&mut self) -> Option<u32> {
+    ///     std::mem::take(&mut self.changed).then_some(LEVEL)
+    /// }
+    /// # }
+    /// ```
+    fn woken(&mut self) -> Option<u32> {
+        None
+    }
+
+    /// A connection ends because of an error: the client's, or an answer that could not be
+    /// written. Nothing can be done about it, but it may be worth a line in a log.
     fn failed(&mut self, error: Error) {
         let _ = error;
     }
 
-    /// A client that [skips](Lagging::Skip) has missed `count` items that it waited for, and has now
-    /// read what it was sent: says so to the client, in a reply of the interface's own design, and
-    /// waits again ([`ReplyStream::subscribe_with`]); or ends the stream.
-    ///
-    /// # Errors
-    ///
-    /// As [`resume`](Self::resume).
-    fn missed<'c>(
-        &mut self,
-        cursor: Self::Cursor,
-        count: u32,
-        reply: ReplyStream<'c, Self::Cursor>,
-    ) -> Result<Outcome<'c, Self::Cursor>, Refusal> {
-        let (_, _, _) = (cursor, count, reply);
-        Err(Refusal::Unsent(EncodeError::Custom))
-    }
-
-    /// A stream has ended before its final reply, or an upgrade before its reply was sent, or a call
-    /// that waits before anything was published: the client has gone away, or can't be answered.
-    fn abandoned(&mut self, cursor: Self::Cursor) {
+    /// The client of a call that has left this cursor is gone, or cannot be answered: no reply is
+    /// owed any more.
+    fn abandoned(&mut self, cursor: C) {
         let _ = cursor;
     }
 }

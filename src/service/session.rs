@@ -1,611 +1,305 @@
 //! One connection, seen from the service: bytes in, bytes out.
+//!
+//! `state.rs` has the table of its states.
 
-use super::builtin;
-use super::publish::Item;
-use super::responder::{
-    Method, Outcome, Parameter, Parking, Refusal, ReplyStream, Responder, Then, describe,
-};
-use super::{Lagging, Lent, Service};
+use core::convert::Infallible;
+use core::marker::PhantomData;
+
+use super::check::Callee;
+use super::responder::{Outcome, Responder, describe};
+use super::state::{Owed, Request, State};
+use super::{Context, Service, builtin};
+use crate::channel::{Channel, SendBuffer};
 use crate::error::{EncodeError, Error, TooLong, Violation};
-use crate::frame::{Drain, Frames, Outbox, Room};
-use crate::message::{Call, Envelope, Mode, is_call};
-use crate::name;
-use crate::varlink_service::{SERVICE, ServiceError};
+use crate::idl::Kinds;
+use crate::message::{Call, Envelope, Mode};
+use crate::varlink_service::{Refusal, SERVICE, ServiceError};
 
-/// The state of one connection to a service. It reads and writes nothing: a driver gives it what
-/// was received, makes it [`step`](Self::step), and sends what it has written.
+/// The state of one connection to a service. It reads and writes nothing: a driver moves bytes
+/// between its [`channel`](Self::channel) and a stream, and calls [`step`](Self::step).
 ///
 /// ```
-/// # use nullink::service::{Info, Outcome, Refusal, Responder, Service};
+/// # use nullink::service::{Answer, Info, Refusal, Responder, Service};
 /// # use nullink::{Call, Interface};
 /// # struct Nothing;
 /// # impl Service for Nothing {
-/// #     type Cursor = ();
 /// #     const INTERFACES: &'static [Interface] = &[];
 /// #     fn info(&self) -> Info<'_> { Info { vendor: "Example", ..Info::default() } }
-/// #     fn call<'c>(&mut self, _: Call<'c>, _: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
+/// #     fn call<'c>(&mut self, _: Call<'c>, _: Responder<'c>) -> Answer<'c> {
 /// #         Err(Refusal::MethodNotFound)
 /// #     }
 /// # }
 /// # let mut service = Nothing;
-/// use nullink::service::{Session, Step};
+/// use nullink::service::{Session, State};
 ///
-/// let (mut receive, mut send) = ([0; 256], [0; 256]);
+/// let (mut receive, mut send) = ([0; 256], [0; 512]);
 /// let mut session = Session::new(&mut receive, &mut send);
 ///
 /// let call = b"{\"method\":\"org.varlink.service.GetInfo\"}\0";
-/// session.spare()[..call.len()].copy_from_slice(call);
-/// session.received(call.len());
+/// session.channel().spare()[..call.len()].copy_from_slice(call);
+/// session.channel().received(call.len());
 ///
-/// assert!(matches!(session.step(&mut service, None), Step::Called));
-/// assert!(session.pending().starts_with(br#"{"parameters":{"vendor":"Example","#));
+/// while session.step(&mut service) {}
+/// assert!(matches!(session.state(), State::Open));
+/// assert!(session.channel().pending().starts_with(br#"{"parameters":{"vendor":"Example","#));
 /// ```
 #[derive(Debug)]
-pub struct Session<'b, C> {
-    rx: Frames<'b>,
-    tx: Outbox<'b>,
+pub struct Session<'b, C = Infallible> {
+    channel: Channel<'b>,
     state: State<C>,
-    /// The client sends nothing more.
-    end_of_input: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum State<C> {
-    /// Waits for calls.
-    Open,
-    /// Owes the next reply of a stream.
-    Streaming { cursor: C, method: Method },
-    /// Owes the rest of a description.
-    Describing(&'static [u8]),
-    /// Waits for what is published.
-    Parked(Parked<C>),
-    /// Can't be given what was published: the service has to be told.
-    Dropped { cursor: C, error: Error },
-    /// Belongs to another protocol, when everything is sent.
-    Upgraded(C),
-    /// Ends, when everything is sent.
-    Ended(Result<(), Error>),
-}
-
-/// A call that waits for what is published.
-#[derive(Clone, Copy, Debug)]
-struct Parked<C> {
-    parking: Parking<C>,
-    method: Method,
-    /// How many items the client has missed.
-    missed: u32,
-}
-
-/// What a [`Session`] has done, or needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step<C> {
-    /// A call was handled.
-    Called,
-    /// A reply was written that others follow, or a part of one. The rest follows with the next
-    /// steps: this is the time to send what is [`pending`](Session::pending), if it is not to wait
-    /// for that.
-    Streamed,
-    /// Nothing can be done until what is pending is sent.
-    Write,
-    /// Nothing can be done until more is received. Everything is sent.
-    Read,
-    /// Nothing can be done until something is published that the call waits for. Everything is
-    /// sent.
-    Parked,
-    /// The connection belongs to another protocol. Everything is sent; what was received of that
-    /// protocol is [`unread`](Session::unread).
-    Upgraded(C),
-    /// The connection is over. Everything is sent.
-    ///
-    /// An error is the client's doing, or that of a buffer's size, or that of an answer that could
-    /// not be written: [`Service::failed`] has been told. The service is as well as before.
-    Ended(Result<(), Error>),
 }
 
 impl<'b, C: Copy> Session<'b, C> {
-    /// A new connection.
+    /// Makes the session of a new connection.
     ///
-    /// `receive` has to hold the longest call and its NUL, `send` the longest reply and its NUL.
+    /// `receive` has to hold the longest call and its NUL. `send` has to be twice as long as the
+    /// longest reply and its NUL, and twice 100 bytes longer than the longest name: one half is
+    /// always the room for the next reply.
     pub fn new(receive: &'b mut [u8], send: &'b mut [u8]) -> Self {
-        Session {
-            rx: Frames::new(receive),
-            tx: Outbox::new(send),
-            state: State::Open,
-            end_of_input: false,
-        }
+        Session::from_parts(Channel::new(receive, send), State::Open)
     }
 
-    /// Where to put what is received; then tell [`received`](Self::received). It is empty while
-    /// the buffer is full of calls that wait to be handled.
-    pub fn spare(&mut self) -> &mut [u8] {
-        self.rx.spare()
+    /// Makes a session from its parts: see [`into_parts`](Self::into_parts).
+    pub fn from_parts(channel: Channel<'b>, state: State<C>) -> Self {
+        Session { channel, state }
     }
 
-    /// `count` bytes were received into [`spare`](Self::spare). 0 is the end: the client sends nothing more.
-    pub fn received(&mut self, count: usize) {
-        // (A read into nothing is no end.)
-        self.end_of_input |= count == 0 && !self.rx.spare().is_empty();
-        self.rx.commit(count);
+    /// The channel and the state, to be kept apart between two turns.
+    pub fn into_parts(self) -> (Channel<'b>, State<C>) {
+        (self.channel, self.state)
     }
 
-    /// What is to be sent; then tell [`sent`](Self::sent).
-    pub fn pending(&self) -> &[u8] {
-        self.tx.pending()
+    /// The buffers, for a driver.
+    pub fn channel(&mut self) -> &mut Channel<'b> {
+        &mut self.channel
     }
 
-    /// `count` bytes of what is [`pending`](Self::pending) were sent.
-    pub fn sent(&mut self, count: usize) {
-        self.tx.sent(count);
+    /// What is owed.
+    pub fn state(&self) -> State<C> {
+        self.state.possible()
     }
 
-    /// What was received and belongs to no call that was handled.
-    pub fn unread(&self) -> &[u8] {
-        self.rx.unread()
-    }
-
-    /// The same, for as long as the receive buffer lives.
-    pub fn into_unread(self) -> &'b [u8] {
-        self.rx.into_unread()
-    }
-
-    /// The client is gone: what the service still owes is dropped, and the handler of a stream is
-    /// told.
-    pub fn abandon<S: Service<Cursor = C>>(&mut self, service: &mut S) {
-        match self.state {
-            State::Streaming { cursor, .. }
-            | State::Upgraded(cursor)
-            | State::Dropped { cursor, .. } => service.abandoned(cursor),
-            State::Parked(parked) => service.abandoned(parked.parking.cursor),
-            State::Open | State::Describing(_) | State::Ended(_) => {}
-        }
-        self.state = State::Ended(Ok(()));
-        self.tx.clear();
-    }
-
-    /// A new connection with the same buffers.
-    pub(crate) fn restart(&mut self) {
-        self.rx.reset();
-        self.tx.clear();
-        self.state = State::Open;
-        self.end_of_input = false;
-    }
-
-    /// Whether, on a device, a new client has begun, with an empty message: it and what comes
-    /// before it are gone then, but for calls that nothing keeps from being handled.
+    /// Handles at most one call, or writes one reply that is owed. Returns false if there is
+    /// nothing to do before something is received, sent or woken.
     ///
-    /// Its NUL can have ended what the client before has left half-sent. So what comes while something
-    /// is owed, and is no call, says the same.
-    pub(crate) fn begins_anew(&mut self, owed: bool) -> bool {
-        // (The rest of what is skipped is no call.)
-        let has_skipped = self.rx.has_skipped();
-        if self.rx.cut_before_empty(owed) || (owed && has_skipped) {
-            return true;
-        }
-        if !owed {
-            return false;
-        }
-        match self.rx.search() {
-            Ok(true) if !is_call(self.rx.found()) => self.rx.take().is_some(),
-            Ok(_) => false,
-            Err(TooLong) => true,
-        }
-    }
-
-    /// On a device, what has come is thrown away, up to the next NUL: no part of it is a call.
-    pub(crate) fn skip(&mut self) {
-        self.rx.skip();
-    }
-
-    /// The connection is that of nobody yet: after an upgrade, or on a device. What was received
-    /// stays.
-    pub(crate) fn detach(&mut self) {
-        self.state = State::Open;
-    }
-
-    /// On a device there is a new client: what the one before was owed is dropped. If a message of it
-    /// was `cut` off while it was sent, that is none of the new one's.
-    pub(crate) fn begin_anew<S: Service<Cursor = C>>(&mut self, service: &mut S, cut: bool) {
-        self.abandon(service);
-        self.detach();
-        if cut {
-            self.put(&[0]);
-        }
-    }
-
-    /// Bytes that were received, and belong to another protocol, are dealt with.
-    pub(crate) fn consume(&mut self, count: usize) {
-        self.rx.consume(count);
-    }
-
-    /// Puts bytes of another protocol behind those that wait, as many as have room.
-    pub(crate) fn put(&mut self, bytes: &[u8]) -> usize {
-        self.tx.put(bytes)
-    }
-
-    /// Whether the client sends nothing more.
-    pub(crate) fn is_at_end(&self) -> bool {
-        self.end_of_input
-    }
-
-    /// Whether a message has begun that is not complete.
-    pub(crate) fn inside_message(&self) -> bool {
-        self.rx.inside_message()
-    }
-
-    /// Whether calls are taken: nothing is owed to the one before.
-    pub(crate) fn is_open(&self) -> bool {
-        matches!(self.state, State::Open)
-    }
-
-    /// Whether what comes belongs to another protocol, when all is sent.
-    pub(crate) fn is_upgraded(&self) -> bool {
-        matches!(self.state, State::Upgraded(_))
-    }
-
-    /// Whether what waits to be sent takes more than half of its buffer.
-    pub(crate) fn is_half_full(&self) -> bool {
-        self.tx.is_half_full()
-    }
-
-    /// Whether descriptors go with a message that waits, and whether with the first byte that is
-    /// [`pending`](Self::pending).
-    pub(crate) fn marked(&self) -> Option<bool> {
-        self.tx.marked()
-    }
-
-    /// What the call is known by that waits for items of a topic.
-    pub(crate) fn awaits(&self, topic: u32) -> Option<C> {
-        match &self.state {
-            State::Parked(parked) if parked.parking.topic == topic => Some(parked.parking.cursor),
-            _ => None,
-        }
-    }
-
-    /// Whether there is no room for an item behind what waits to be sent, and it is to have one.
-    pub(crate) fn is_full_for(&self, item: &Item<'_>) -> bool {
-        let State::Parked(Parked { missed: 0, .. }) = &self.state else {
-            return false;
+    /// Replies to pipelined calls collect in the send buffer while half of it is free.
+    pub fn step<S: Service<C>>(&mut self, service: &mut S) -> bool {
+        let context = Context {
+            can_park: true,
+            ..Context::default()
         };
-        !self.tx.has_room(item.longest())
+        self.step_in(service, context)
     }
 
-    /// Whether the call could not be given what was published: nothing more will be sent.
-    pub(crate) fn is_dropped(&self) -> bool {
-        matches!(self.state, State::Dropped { .. })
-    }
-
-    /// Gives an item to the call, which waits for it.
-    pub(crate) fn deliver(&mut self, item: &Item<'_>) {
-        let State::Parked(parked) = &mut self.state else {
-            return;
-        };
-        let Parking {
-            lagging,
-            continues,
-            cursor,
-            ..
-        } = parked.parking;
-        let continues = continues && !item.last;
-        let drain = &mut None;
-        let mut room = self.tx.room(drain);
-        let written = match parked.missed {
-            0 => room.write(&|room| item.write(room, continues)),
-            // Not before the client knows what it has missed.
-            _ => Err(EncodeError::Full),
-        };
-        let written = written.and_then(|length| match cfg!(debug_assertions) {
-            true => parked.method.defines(room.written(length)).map(|()| length),
-            false => Ok(length),
-        });
-        match written {
-            Ok(length) => self.tx.commit(length),
-            // (The last item is for everyone.)
-            Err(EncodeError::Full) if lagging == Lagging::Skip && !item.last => {
-                parked.missed = parked.missed.saturating_add(1);
-            }
-            Err(error) => {
-                let error = match error {
-                    EncodeError::Full => {
-                        // It does not read, and would hold its place for ever.
-                        self.tx.clear();
-                        EncodeError::Lagging.into()
-                    }
-                    error => error.into(),
-                };
-                self.state = State::Dropped { cursor, error };
-                return;
-            }
-        }
-        if !continues {
-            self.state = State::Open;
-        }
-    }
-
-    /// Handles at most one call, or one turn of a stream.
-    ///
-    /// Replies to pipelined calls collect in the send buffer. If one does not fit behind the
-    /// others, `drain` is asked to send those. Without it, each reply waits until the one before
-    /// is sent.
-    ///
-    /// ```
-    /// # use nullink::service::{Info, Outcome, Refusal, Responder, Service};
-    /// # use nullink::{Call, Interface};
-    /// # struct Nothing;
-    /// # impl Service for Nothing {
-    /// #     type Cursor = ();
-    /// #     const INTERFACES: &'static [Interface] = &[];
-    /// #     fn info(&self) -> Info<'_> { Info { vendor: "Example", ..Info::default() } }
-    /// #     fn call<'c>(&mut self, _: Call<'c>, _: Responder<'c>) -> Result<Outcome<'c>, Refusal> {
-    /// #         Err(Refusal::MethodNotFound)
-    /// #     }
-    /// # }
-    /// # let mut service = Nothing;
-    /// # use nullink::service::{Session, Step};
-    /// let (mut receive, mut send) = ([0; 256], [0; 256]);
-    /// let mut session = Session::new(&mut receive, &mut send);
-    /// let calls = b"{\"method\":\"org.varlink.service.GetInfo\"}\0".repeat(3);
-    /// session.spare()[..calls.len()].copy_from_slice(&calls);
-    /// session.received(calls.len());
-    ///
-    /// let mut sent = Vec::new();
-    /// let mut drain = |bytes: &[u8]| {
-    ///     sent.extend_from_slice(bytes);
-    ///     true
-    /// };
-    /// while session.step(&mut service, Some(&mut drain)) == Step::Called {}
-    /// sent.extend_from_slice(session.pending());
-    /// assert_eq!(sent.iter().filter(|byte| **byte == 0).count(), 3);
-    /// ```
-    pub fn step<S: Service<Cursor = C>>(
-        &mut self,
-        service: &mut S,
-        drain: Option<Drain<'_>>,
-    ) -> Step<C> {
-        self.step_with(service, drain, Lent::default())
-    }
-
-    /// The same, with what a driver has to lend.
+    /// Like `step`, with what the driver knows of the connection.
     #[inline(never)] // so that tests/freestanding/stack.sh finds it
-    pub(crate) fn step_with<S: Service<Cursor = C>>(
-        &mut self,
-        service: &mut S,
-        drain: Option<Drain<'_>>,
-        lent: Lent<'_>,
-    ) -> Step<C> {
-        let is_sent = self.pending().is_empty();
-        // (Nothing is drained past descriptors.)
-        let must_wait = !is_sent && (drain.is_none() || self.tx.marked().is_some());
-        let result = match self.state {
-            State::Upgraded(cursor) if is_sent => return Step::Upgraded(cursor),
-            State::Ended(result) if is_sent => return Step::Ended(result),
-            State::Parked(parked) if is_sent && parked.missed == 0 => return Step::Parked,
-            State::Upgraded(_) | State::Ended(_) => return Step::Write,
-            State::Parked(_) if !is_sent => return Step::Write,
-            State::Streaming { .. } | State::Describing(_) if must_wait => return Step::Write,
-            State::Streaming { cursor, method } => {
-                self.resume(service, drain, lent, method, cursor, None)
-            }
-            State::Parked(Parked {
-                parking,
-                method,
-                missed,
-                ..
-            }) => {
-                let Parking { cursor, .. } = parking;
-                self.resume(service, drain, lent, method, cursor, Some(missed))
-            }
-            State::Describing(rest) => self.describe(drain, rest),
-            State::Dropped { cursor, error } => {
-                service.abandoned(cursor);
-                Err(error)
-            }
-            State::Open => match self.rx.search() {
-                Ok(true) if must_wait => return Step::Write,
-                Ok(true) => self.dispatch(service, drain, lent),
-                Ok(false) if self.end_of_input && self.rx.inside_message() => {
-                    Err(Violation::Truncated.into())
-                }
-                Ok(false) if self.end_of_input => Ok(State::Ended(Ok(()))),
-                Ok(false) if is_sent => return Step::Read,
-                Ok(false) => return Step::Write,
+    pub(crate) fn step_in<S: Service<C>>(&mut self, service: &mut S, context: Context<'_>) -> bool {
+        let has_room = self.channel.send.has_reply_room();
+        let result = match self.state.possible() {
+            State::Parked(..) | State::Upgraded(_) | State::Ended(_) => return false,
+            State::Due(_) | State::Describing(_) if !has_room => return false,
+            State::Due(owed) => self.resume(service, context, owed),
+            State::Describing(rest) => self.describe(rest),
+            State::Open => match self.channel.receive.search() {
+                Ok(true) if has_room => self.dispatch(service, context),
+                Ok(true) => return false,
+                Ok(false) if !self.channel.is_at_end() => return false,
+                Ok(false) if self.channel.receive.mid_message() => Err(Violation::Truncated.into()),
+                Ok(false) => Ok(State::Ended(Ok(()))),
                 Err(TooLong) => Err(TooLong.into()),
             },
         };
         self.state = result.unwrap_or_else(|error| {
-            // That a client goes away is not a failure.
-            if error != Error::Encode(EncodeError::Disconnected) {
-                service.failed(error);
-            }
+            service.failed(error);
             State::Ended(Err(error))
         });
+        true
+    }
+
+    /// Wakes the call if it is parked under this topic: the next step resumes it. Returns true if
+    /// it was.
+    pub fn wake(&mut self, topic: u32) -> bool {
         match self.state {
-            State::Streaming { .. } | State::Describing(_) => Step::Streamed,
-            State::Ended(result) if self.pending().is_empty() => Step::Ended(result),
-            State::Ended(_) => Step::Write,
-            _ => Step::Called,
+            State::Parked(parked, owed) if parked == topic => {
+                self.state = State::Due(owed);
+                true
+            }
+            _ => false,
         }
     }
 
-    /// Handles the call that has been found.
+    /// Ends the session, because the client is gone: drops everything that is owed or pending. The
+    /// service is told of a call whose cursor it has left.
+    pub fn abandon<S: Service<C>>(&mut self, service: &mut S) {
+        self.state.abandon(service);
+        self.channel.send.clear();
+    }
+
+    /// Handles the call that was found.
     #[inline(never)] // smaller: its variables make no frame of a caller larger
-    fn dispatch<S: Service<Cursor = C>>(
+    fn dispatch<S: Service<C>>(
         &mut self,
         service: &mut S,
-        mut drain: Option<Drain<'_>>,
-        mut lent: Lent<'_>,
+        mut context: Context<'_>,
     ) -> Result<State<C>, Error> {
-        let Some(message) = self.rx.take() else {
+        let Channel { receive, send, .. } = &mut self.channel;
+        let (Some(message), Some(room)) = (receive.take(), send.reply_room()) else {
             return Ok(State::Open);
         };
-        let call = Call::parse(message)?.of(lent.peer);
-        let (name, mode) = (call.method(), call.mode());
-        let error = match find::<S>(&call) {
-            Err(error) => error,
-            Ok((method, declared)) => {
-                let is_own = !builtin::is(method.interface);
-                let permitted = match is_own {
-                    true => service.permit(&call),
-                    false => Ok(()),
-                };
-                match method.fault_in(&call) {
-                    Some(fault) if permitted.is_ok() => {
-                        let parameter = Parameter::of(fault, message);
-                        let parameter = parameter.name_in(message);
-                        ServiceError::InvalidParameter { parameter }
-                    }
-                    _ => {
-                        let room = self.tx.room(&mut drain);
-                        let mut again = lent.again();
-                        let reply = Responder::new(room, &mut again, mode, method);
-                        let answer = permitted.and_then(|()| answer(service, call, reply));
-                        let answer = answer.map(Outcome::into_parts);
-                        lent.close_received();
-                        match answer {
-                            Ok((length, then)) => {
-                                self.commit(length, &mut lent);
-                                return Ok(State::after(then, method, mode, service));
-                            }
-                            Err(Refusal::InvalidParameter(parameter)) => {
-                                let parameter = parameter.name_in(message);
-                                ServiceError::InvalidParameter { parameter }
-                            }
-                            Err(Refusal::MethodNotFound) if declared => {
-                                ServiceError::MethodNotImplemented { method: name }
-                            }
-                            Err(refusal) => refusal.error(name)?,
-                        }
-                    }
+        let (call, place) = Call::parse_with_place(message)?;
+        let mode = call.mode();
+        let name = place.start..place.start.saturating_add(call.method().len());
+        let mut lent = context.reborrow();
+        let called = Callee::find::<S, C>(call.method()).and_then(|callee| {
+            let request = Request { callee, mode };
+            let call = call.with_peer(lent.peer);
+            if !builtin::is(callee.interface) {
+                service.permit(&call)?;
+            }
+            let call = callee.check_call::<Defined<S, C>>(call)?;
+            Ok((answer(service, call, room, &mut lent, request)?, request))
+        });
+        context.close_received();
+        match called {
+            Ok((answer, request)) => self.finish(service, context, request, answer),
+            Err(refusal) => {
+                context.close_attached();
+                let error = refusal.error(message, Some(name))?;
+                if mode == Mode::Oneway {
+                    return Ok(State::Open);
+                }
+                match write_error(send, &error) {
+                    // It is the name that the caller has sent that has no room.
+                    Err(EncodeError::Full) => Err(Error::TooLong),
+                    written => Ok(written.map(|()| State::Open)?),
                 }
             }
-        };
-        lent.close_received();
-        lent.close_attached();
-        if mode != Mode::Oneway {
-            let mut written = write_error(self.tx.room(&mut drain), &error);
-            if let (Err(EncodeError::Full), ServiceError::InvalidParameter { .. }) =
-                (written, error)
-            {
-                // The parameter's name is the caller's, and has no room.
-                let parameter = "parameters";
-                let error = ServiceError::InvalidParameter { parameter };
-                written = write_error(self.tx.room(&mut drain), &error);
-            }
-            self.tx.commit(written?);
-        }
-        Ok(State::Open)
-    }
-
-    /// A message of this length was written: it waits, with the descriptors that go with it.
-    fn commit(&mut self, length: usize, lent: &mut Lent<'_>) {
-        self.tx.commit(length);
-        match length {
-            0 => lent.close_attached(),
-            _ if lent.has_attached() => self.tx.mark(length),
-            _ => {}
         }
     }
 
-    /// Writes the next piece of a description that is longer than the send buffer.
-    fn describe(
-        &mut self,
-        mut drain: Option<Drain<'_>>,
-        rest: &'static [u8],
-    ) -> Result<State<C>, Error> {
-        let (length, rest) = describe(&mut self.tx.room(&mut drain), &[], rest)?;
-        self.tx.commit(length);
-        Ok(rest.map_or(State::Open, State::Describing))
-    }
-
-    /// Asks for the next reply of a stream, whose client may have missed some.
-    fn resume<S: Service<Cursor = C>>(
+    /// Asks for a reply that is owed.
+    #[inline(never)] // its variables are not on the stack while a call is handled
+    fn resume<S: Service<C>>(
         &mut self,
         service: &mut S,
-        mut drain: Option<Drain<'_>>,
-        mut lent: Lent<'_>,
-        method: Method,
-        cursor: C,
-        missed: Option<u32>,
+        mut context: Context<'_>,
+        owed: Owed<C>,
     ) -> Result<State<C>, Error> {
-        let mut again = lent.again();
-        let reply = ReplyStream::new(self.tx.room(&mut drain), &mut again, method);
-        let answer = match missed {
-            None => service.resume(cursor, reply),
-            Some(count) => service.missed(cursor, count, reply),
+        let Owed { cursor, request } = owed;
+        let Some(room) = self.channel.send.reply_room() else {
+            return Ok(State::Due(owed));
         };
-        let answer = answer.map(Outcome::into_parts);
-        let written = answer.or_else(|refusal| {
-            lent.close_attached();
-            let error = match refusal {
-                // The call is gone, and its name with it.
-                Refusal::MethodNotFound | Refusal::MethodNotImplemented => {
-                    return Err(EncodeError::Custom);
+        let mut lent = context.reborrow();
+        let reply = Responder::new(room, &mut lent, request);
+        match service.resume(cursor, reply).map(Outcome::into_parts) {
+            Ok(answer) => self.finish(service, context, request, answer),
+            Err(refusal) => {
+                context.close_attached();
+                // The call is gone, and with it every name that it has sent.
+                let error = refusal.error(&[], None);
+                let written = error.and_then(|error| write_error(&mut self.channel.send, &error));
+                match written {
+                    Ok(()) => Ok(State::Open),
+                    Err(error) => {
+                        service.abandoned(cursor);
+                        Err(error.into())
+                    }
                 }
-                refusal => refusal.error("")?,
-            };
-            let length = write_error(self.tx.room(&mut drain), &error)?;
-            Ok((length, Then::Done))
-        });
-        let (length, then) = written.inspect_err(|_| service.abandoned(cursor))?;
-        self.commit(length, &mut lent);
-        Ok(State::after(then, method, Mode::More, service))
-    }
-}
-
-/// Has the call answered, by the service or for it.
-#[inline(never)] // nothing else is on the stack below the handler
-fn answer<'c, S: Service>(
-    service: &mut S,
-    call: Call<'c>,
-    reply: Responder<'c, S::Cursor>,
-) -> Result<Outcome<'c, S::Cursor>, Refusal> {
-    match builtin::is(reply.interface()) {
-        true => builtin::call(service, call, reply),
-        false => service.call(call, reply),
-    }
-}
-
-/// The method that is called, and whether its interface declares it.
-fn find<'c, S: Service>(call: &Call<'c>) -> Result<(Method, bool), ServiceError<'c>> {
-    let method = call.method();
-    let (name, member) = name::split(method).ok_or(ServiceError::MethodNotFound { method })?;
-    let interface = builtin::find::<S>(name);
-    let interface = interface.ok_or(ServiceError::InterfaceNotFound { interface: name })?;
-    let declared = interface.method(member).map(|method| method.index());
-    let defined = match S::CHECKED || builtin::is(interface) {
-        true => Some(declared.ok_or(ServiceError::MethodNotFound { method })?),
-        false => None,
-    };
-    Ok((Method { interface, defined }, declared.is_some()))
-}
-
-impl<C: Copy> State<C> {
-    fn after<S>(then: Then<C>, method: Method, mode: Mode, service: &mut S) -> Self
-    where
-        S: Service<Cursor = C>,
-    {
-        match then {
-            Then::Done => State::Open,
-            Then::Continue(cursor) => State::Streaming { cursor, method },
-            Then::Upgrade(cursor) => State::Upgraded(cursor),
-            Then::Park(Parking { cursor, .. }) if mode == Mode::Oneway => {
-                // Nobody waits.
-                service.abandoned(cursor);
-                State::Open
             }
-            Then::Park(parking) => State::Parked(Parked {
-                parking,
-                method,
-                missed: 0,
-            }),
-            Then::Describe(rest) => State::Describing(rest),
         }
     }
+
+    /// Carries out what a handler has answered: the length of its message, and the next state.
+    fn finish<S: Service<C>>(
+        &mut self,
+        service: &mut S,
+        mut context: Context<'_>,
+        request: Request,
+        (length, state): (usize, State<C>),
+    ) -> Result<State<C>, Error> {
+        let send = &mut self.channel.send;
+        if length == 0 {
+            context.close_attached();
+        } else {
+            // A piece of a definition is not a whole message.
+            if cfg!(debug_assertions) && !matches!(state, State::Describing(_)) {
+                let room = send.reply_room().unwrap_or_default();
+                let message = room.get(..length.saturating_sub(1)).unwrap_or_default();
+                if let Err(error) = request.callee.check_answer(message) {
+                    context.close_attached();
+                    if let Some(cursor) = state.cursor() {
+                        service.abandoned(cursor);
+                    }
+                    return Err(error);
+                }
+            }
+            if context.has_attached() {
+                send.commit_marked(length);
+            } else {
+                send.commit(length);
+            }
+        }
+        Ok(match state.possible() {
+            State::Parked(_, owed) if request.mode == Mode::Oneway => {
+                service.abandoned(owed.cursor);
+                State::Open
+            }
+            state => state,
+        })
+    }
+
+    /// Writes the next piece of a definition that is longer than the room for a reply.
+    fn describe(&mut self, rest: &'static [u8]) -> Result<State<C>, Error> {
+        let room = self.channel.send.reply_room().unwrap_or_default();
+        let (length, state) = describe(room, &[], rest)?;
+        self.channel.send.commit(length);
+        Ok(state)
+    }
 }
 
-/// Writes a standard error.
+/// Answers a call with a standard error.
 #[inline(never)] // smaller: its variables make no frame of a caller larger
-fn write_error(mut room: Room<'_>, error: &ServiceError<'_>) -> Result<usize, EncodeError> {
+fn write_error(send: &mut SendBuffer<'_>, error: &ServiceError<'_>) -> Result<(), EncodeError> {
     let interface = SERVICE.name();
-    let envelope = Envelope::Error { interface };
-    room.write(&|room| envelope.write(room, &|writer| _ = writer.value(error)))
+    let room = send.reply_room().unwrap_or_default();
+    let length = Envelope::Error { interface }.write(room, &|writer| _ = writer.value(error))?;
+    send.commit(length);
+    Ok(())
+}
+
+/// Has the call answered: the length of the message, and the next state.
+#[inline(never)] // the handler's variables are not on the stack while the call is checked
+fn answer<'c, S: Service<C>, C: Copy>(
+    service: &mut S,
+    call: Call<'c>,
+    room: &'c mut [u8],
+    context: &'c mut Context<'c>,
+    request: Request,
+) -> Result<(usize, State<C>), Refusal> {
+    let callee = request.callee;
+    let reply = Responder::new(room, context, request);
+    let outcome = if builtin::is(callee.interface) {
+        builtin::call(service, call, reply)
+    } else {
+        service.call(call, reply)
+    };
+    match outcome {
+        // Only a service that has no handler for a declared method says so.
+        Err(Refusal::MethodNotFound) if callee.is_declared() => Err(Refusal::MethodNotImplemented),
+        outcome => outcome.map(Outcome::into_parts),
+    }
+}
+
+/// The kinds of types that the definitions of a service have.
+struct Defined<S, C>(PhantomData<(S, C)>);
+
+impl<S: Service<C>, C: Copy> Kinds for Defined<S, C> {
+    const KINDS: u32 = {
+        let (mut kinds, mut rest) = (SERVICE.kinds(), S::INTERFACES);
+        while let [interface, behind @ ..] = rest {
+            kinds |= interface.kinds();
+            rest = behind;
+        }
+        kinds
+    };
 }

@@ -2,33 +2,27 @@
 
 use rustix::fd::BorrowedFd;
 
-use super::DESCRIPTORS_MAX;
 use super::error::Error;
 use super::receive::{Reading, Take};
-use super::socket::Kind;
 use super::stream::Stream;
 use crate::client::{CallError, CallResult, Client, read_reply};
 use crate::error;
-use crate::message::Mode;
-use crate::method::{Method, full_name};
+use crate::message::{Mode, Reply};
+use crate::method::Method;
 use crate::peer::Descriptor;
 
 impl Client<'_, Stream> {
     /// Calls a method with file descriptors, and takes those that come with the reply.
     ///
-    /// Parameters refer to them by their index: the first of `send` is 0 for the service, the
-    /// first of the reply's is `received[0]`. The reply may bring as many as `received` has room
-    /// for; those that it does not bring are None. It is for the caller to look whether they are
-    /// as many as the reply says.
-    ///
-    /// No other call takes descriptors. Where they come uninvited, the connection is over.
+    /// Parameters refer to descriptors by their index: the first of `send` is 0 for the service, the
+    /// first of the reply is `received[0]`. The reply may bring as many as `received` has room for;
+    /// the rest of it is None. The caller checks that they are as many as the reply says.
     ///
     /// # Errors
     ///
-    /// As [`call`](Self::call). Nothing is sent if earlier calls have replies outstanding, or if
-    /// the descriptors can't be: [`Error::TooManyDescriptors`], [`Error::NotAUnixSocket`].
-    /// [`Error::Descriptors`], if the reply brings more of them than there is room for, or not with
-    /// its first byte: all are closed, and the connection is over.
+    /// As [`call`](Self::call), [`send_with`](Self::send_with) and
+    /// [`receive_with`](Self::receive_with). Nothing is sent while earlier calls have replies
+    /// outstanding.
     ///
     /// ```no_run
     /// use nullink::client::{Method, NoError};
@@ -62,49 +56,114 @@ impl Client<'_, Stream> {
         received: &mut [Option<Descriptor>],
     ) -> CallResult<'_, M, Stream> {
         received.fill_with(|| None);
-        let (stream, session) = self.parts();
-        // Before anything is written, because nothing can be taken back.
-        if !send.is_empty() && stream.kind() != Kind::Unix {
-            return Err(error::Error::Transport(Error::NotAUnixSocket).into());
+        if self
+            .parts()
+            .1
+            .next_mode()
+            .map_err(error::Error::Misuse)?
+            .is_some()
+        {
+            let outstanding = error::Misuse::RepliesOutstanding;
+            return Err(error::Error::Misuse(outstanding).into());
         }
-        if send.len() > DESCRIPTORS_MAX {
-            return Err(error::Error::Transport(Error::TooManyDescriptors).into());
+        match self.send_with(method, Mode::Simple, send) {
+            // What the service has sent before may say why.
+            Err(error::Error::Transport(Error::Closed)) => {}
+            sent => sent?,
         }
-        if session.next_mode().map_err(error::Error::Misuse)?.is_none() {
-            // Calls that nobody replies to may be waiting to be sent. Descriptors go with the
-            // first byte of what is sent.
-            self.flush()?;
-        }
-        self.begin(full_name::<M>(), Mode::Simple, method)?;
-        let done = self.exchange(send, received);
-        done.inspect_err(|_| received.fill_with(|| None))?;
-        let reply = self.parts().1.receive().map_err(error::Error::over);
-        let reply = reply.inspect_err(|_| received.fill_with(|| None))?;
-        read_reply::<M>(reply).map_err(CallError::over)
+        self.receive_with::<M>(received)
     }
 
-    /// Sends the call that is written, and waits for its reply.
-    fn exchange(
+    /// Sends a call of any mode with file descriptors, after all that is queued.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooManyDescriptors`] and [`Error::NotAUnixSocket`], when nothing is sent. As
+    /// [`queue`](Self::queue), and if the stream fails.
+    pub fn send_with<M: Method>(
         &mut self,
+        method: &M,
+        mode: Mode,
         send: &[BorrowedFd<'_>],
-        received: &mut [Option<Descriptor>],
     ) -> Result<(), error::Error<Error>> {
+        // Before anything is written, because nothing can be taken back.
+        let attachable = self.parts().0.can_attach(send);
+        attachable.map_err(error::Error::Transport)?;
+        // Descriptors go with the first byte of what is sent.
+        self.flush()?;
+        self.queue(method, mode)?;
         let (stream, session) = self.parts();
-        match stream.write_with(session.pending(), send) {
-            Ok(count) => session.sent(count),
-            // What has come from the service before may say why.
-            Err(Error::Closed) => session.fail_to_send(),
+        match stream.write_with(session.channel().pending(), send) {
+            Ok(count) => session.channel().sent(count),
             Err(error) => {
-                session.fail();
+                if error == Error::Closed {
+                    session.fail_to_send();
+                } else {
+                    session.fail();
+                }
                 return Err(error::Error::Transport(error));
             }
+        }
+        self.flush()
+    }
+
+    /// Waits for the reply to the queued call that is next, and takes the descriptors that come with
+    /// it.
+    ///
+    /// Over a Unix socket the reply to an [upgrade](Self::upgrade) is not read byte by byte here.
+    ///
+    /// # Errors
+    ///
+    /// As [`receive`](Self::receive) and [`receive_raw_with`](Self::receive_raw_with).
+    pub fn receive_with<M: Method>(
+        &mut self,
+        received: &mut [Option<Descriptor>],
+    ) -> CallResult<'_, M, Stream> {
+        if self.parts().1.next_mode().map_err(error::Error::Misuse)? == Some(Mode::More) {
+            return Err(error::Error::Misuse(error::Misuse::OtherMode).into());
+        }
+        read_reply::<M>(self.receive_raw_with(received)?).map_err(CallError::over)
+    }
+
+    /// Waits for the next reply, and takes the descriptors that come with it: to a call that asked
+    /// for `more`, others follow while [`Reply::continues`].
+    ///
+    /// A reply can be read in advance only if it brings no descriptors. So where several replies can
+    /// be under way, [`Reading::Message`] is set before the first is received.
+    ///
+    /// # Errors
+    ///
+    /// As [`receive_raw`](Self::receive_raw). [`Error::Descriptors`], if the reply brings more than
+    /// there is room for, or not with its first byte: all are closed, and the connection is over.
+    pub fn receive_raw_with(
+        &mut self,
+        received: &mut [Option<Descriptor>],
+    ) -> Result<Reply<'_>, error::Error<Error>> {
+        received.fill_with(|| None);
+        if !self.parts().0.carries_descriptors() {
+            return self.receive_raw();
         }
         match self.flush() {
             Err(error::Error::Transport(Error::Closed)) => {}
             sent => sent?,
         }
+        let before = self.parts().0.reading();
+        self.parts().0.set_reading(Reading::Message);
+        let done = self.fill_with(received);
+        self.parts().0.set_reading(before);
+        let reply = done.and_then(|()| self.parts().1.receive().map_err(error::Error::over));
+        reply.inspect_err(|_| received.fill_with(|| None))
+    }
+
+    /// Reads until the next reply is there.
+    fn fill_with(
+        &mut self,
+        received: &mut [Option<Descriptor>],
+    ) -> Result<(), error::Error<Error>> {
         let (stream, session) = self.parts();
-        let before = stream.set_reading(Reading::ToEachMessage);
+        if session.next_mode()?.is_none() {
+            return Err(error::Misuse::NothingOutstanding.into());
+        }
         let mut slots = received.iter_mut();
         let mut take = |descriptor| match slots.next() {
             Some(slot) => {
@@ -113,24 +172,20 @@ impl Client<'_, Stream> {
             }
             None => false,
         };
-        let done = loop {
-            match session.ready() {
-                Ok(true) => break Ok(()),
-                Ok(false) => {}
-                Err(error) => break Err(error.over()),
+        loop {
+            if session.ready().map_err(error::Error::over)? {
+                return Ok(());
             }
-            if session.spare().is_empty() {
-                break Err(error::Error::TooLong);
+            if session.channel().spare().is_empty() {
+                return Err(error::Error::TooLong);
             }
-            match stream.read_with(session.spare(), Some(&mut take as Take<'_>)) {
-                Ok(count) => session.received(count),
+            match stream.read_with(session.channel().spare(), Some(&mut take as Take<'_>)) {
+                Ok(count) => session.channel().received(count),
                 Err(error) => {
                     session.fail();
-                    break Err(error::Error::Transport(error));
+                    return Err(error::Error::Transport(error));
                 }
             }
-        };
-        stream.set_reading(before);
-        done
+        }
     }
 }

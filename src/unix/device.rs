@@ -7,21 +7,39 @@ use rustix::termios::{OptionalActions, QueueSelector, Termios, tcflush, tcgetatt
 
 use super::error::Error;
 
+/// A program that has devices. Without the feature `device` there is no such value, and the compiler
+/// removes all that would need one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Device {
+    #[cfg(feature = "device")]
+    Supported,
+}
+
+impl Device {
+    pub fn supported() -> Result<Self, Error> {
+        #[cfg(feature = "device")]
+        return Ok(Device::Supported);
+        #[cfg(not(feature = "device"))]
+        return Err(Error::NoDevices);
+    }
+}
+
 /// Opens a device, for this connection alone.
 ///
 /// What is under way in it is thrown away. If it is a terminal, it carries bytes as they are from
 /// now on.
-pub(super) fn open(path: &str) -> Result<(OwnedFd, Option<Terminal>), Error> {
+pub(super) fn open(path: &str) -> Result<(OwnedFd, Device, Option<Terminal>), Error> {
+    let device = Device::supported()?;
     // Opening something else could have effects of its own.
     check(path)?;
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let device = retry_on_intr(|| open_file(path, flags, Mode::empty())).map_err(reason)?;
+    let file = retry_on_intr(|| open_file(path, flags, Mode::empty())).map_err(reason)?;
     // Two connections over one line would read each other's bytes.
-    if flock(&device, FlockOperation::NonBlockingLockExclusive) == Err(Errno::AGAIN) {
+    if flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::AGAIN) {
         return Err(Error::InUse);
     }
-    let terminal = Terminal::new(&device)?;
-    Ok((device, terminal))
+    let terminal = Terminal::new(device, &file)?;
+    Ok((file, device, terminal))
 }
 
 /// Whether there is a device at a path.
@@ -55,25 +73,28 @@ fn reason(errno: Errno) -> Error {
 /// A terminal as it was before. Dropping it makes it so again.
 #[derive(Debug)]
 pub(super) struct Terminal {
+    /// Without devices there are no terminals.
+    _device: Device,
     /// A descriptor of its own, because the connection's may be handed over.
-    device: OwnedFd,
+    descriptor: OwnedFd,
     before: Option<Termios>,
 }
 
 impl Terminal {
     /// None, if the device is no terminal.
-    fn new(device: &OwnedFd) -> Result<Option<Self>, Error> {
-        let Ok(before) = tcgetattr(device) else {
+    fn new(device: Device, file: &OwnedFd) -> Result<Option<Self>, Error> {
+        let Ok(before) = tcgetattr(file) else {
             return Ok(None);
         };
         let mut raw = before.clone();
         raw.make_raw();
         let terminal = Terminal {
-            device: fcntl_dupfd_cloexec(device, 0)?,
+            _device: device,
+            descriptor: fcntl_dupfd_cloexec(file, 0)?,
             before: Some(before),
         };
-        tcsetattr(device, OptionalActions::Now, &raw)?;
-        tcflush(device, QueueSelector::IOFlush)?;
+        retry_on_intr(|| tcsetattr(file, OptionalActions::Now, &raw))?;
+        tcflush(file, QueueSelector::IOFlush)?;
         Ok(Some(terminal))
     }
 
@@ -86,8 +107,8 @@ impl Terminal {
 impl Drop for Terminal {
     fn drop(&mut self) {
         if let Some(before) = &self.before {
-            // (It may be gone.)
-            let _ = tcsetattr(&self.device, OptionalActions::Now, before);
+            // The device may be gone.
+            let _ = retry_on_intr(|| tcsetattr(&self.descriptor, OptionalActions::Now, before));
         }
     }
 }

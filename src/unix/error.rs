@@ -1,4 +1,4 @@
-//! What can go wrong with a connection.
+//! The errors of connections and listeners.
 
 use core::fmt;
 
@@ -7,54 +7,57 @@ use rustix::io::Errno;
 
 use crate::address::AddressError;
 
-/// Why something could not be done with a connection, or a listener.
+/// Why a system call for a connection or a listener has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// What is neither a path nor an address.
+    /// Neither a path nor an address.
     Address(AddressError),
-    /// An address with `exec:`. A program has to start the other one itself, and to give one end of
-    /// a [`Stream::pair`](super::Stream::pair) to it: that needs `unsafe` code.
+    /// An address with `exec:`. The program has to start the service itself, with one end of a
+    /// [`Stream::pair`](super::Stream::pair), which needs `unsafe` code.
     Exec,
+    /// An address with `device:`, in a program that was built without the feature `device`.
+    NoDevices,
     /// The path, or the abstract name, is longer than [`PATH_MAX`](super::PATH_MAX).
     PathTooLong,
-    /// There is nothing at the path, or nobody who listens at the abstract name or at the port: is
-    /// the service running?
+    /// Nothing exists at the path, or no service listens at the abstract name or the port: is it
+    /// running?
     NotFound,
-    /// The directory in which the socket shall be does not exist.
+    /// The directory for the socket does not exist.
     NoDirectory,
-    /// There is something at the path, but it is not a socket. It is left alone.
+    /// The file at the path is not a socket. It is left alone.
     NotASocket,
-    /// There is a socket at the path, but not a stream socket.
+    /// The socket at the path is not a stream socket.
     NotAStream,
-    /// What is at the path is not a character device.
+    /// The file at the path is not a character device.
     NotADevice,
-    /// There is a socket at the path, but nobody listens: its service has ended.
+    /// No service listens on the socket at the path any more.
     Stale,
-    /// Somebody else listens there, or uses the device.
+    /// Another process listens there, or uses the device.
     InUse,
-    /// The time set with [`Timeouts`](super::Timeouts) is over.
+    /// All places of a [`Server`](crate::server::Server), its listeners or its timers are taken.
+    NoPlace,
+    /// A time set with [`Timeouts`](super::Timeouts) has passed.
     TimedOut,
-    /// The peer has closed the connection.
+    /// The peer has closed the connection, or is gone.
     Closed,
-    /// The peer has sent descriptors that nobody wants, more than there is room for, or not with
+    /// The peer has sent descriptors that were not asked for, more than there is room for, or not with
     /// the first byte of a message: UAPI.20, "Passing File Descriptors". They are closed, and the
     /// connection is over.
     Descriptors,
     /// More than [`DESCRIPTORS_MAX`](super::DESCRIPTORS_MAX) descriptors for one message. Nothing
     /// was sent.
     TooManyDescriptors,
-    /// Descriptors for a peer that is not at a Unix socket's other end. Nothing was sent.
+    /// Descriptors over something else than a Unix socket. Nothing was sent.
     NotAUnixSocket,
-    /// The process at the other end has no number that is known here: it runs outside of this one's
-    /// PID namespace, pid_namespaces(7).
+    /// The peer runs outside of this PID namespace, so its number is unknown: pid_namespaces(7).
     UnknownPeer,
-    /// Any other reason that the system has, by its number: errno(3).
+    /// Any other error of the system, by its number: errno(3).
     System(i32),
 }
 
 impl Error {
-    /// Whether the system has no descriptors or no memory left: later it may.
+    /// Whether the system has run out of descriptors or memory, which may pass.
     pub fn is_exhausted(&self) -> bool {
         match self {
             Error::System(errno) => matches!(
@@ -70,11 +73,33 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Address(error) => error.fmt(f),
+            Error::Exec => f.write_str("exec: has to be started by the program itself"),
+            Error::NoDevices => f.write_str("device: needs the feature `device`"),
             Error::PathTooLong => write!(
                 f,
                 "the path is longer than {} bytes: use a shorter one",
                 super::PATH_MAX
             ),
+            Error::NotFound => f.write_str("nobody is there: is the service running?"),
+            Error::NoDirectory => f.write_str("the directory for the socket does not exist"),
+            Error::NotASocket => f.write_str("the file at this path is not a socket"),
+            Error::NotAStream => f.write_str("the socket at this path is not a stream socket"),
+            Error::NoPlace => {
+                f.write_str("all places of the server are taken: give it more, or share them")
+            }
+            Error::NotADevice => f.write_str("the file at this path is not a character device"),
+            Error::Stale => f.write_str("no service listens on the socket at this path any more"),
+            Error::InUse => f.write_str("another process listens there, or uses the device"),
+            Error::TimedOut => f.write_str("timed out"),
+            Error::Closed => f.write_str("the peer has closed the connection"),
+            Error::Descriptors => {
+                f.write_str("the peer has sent descriptors that were not asked for")
+            }
+            Error::TooManyDescriptors => {
+                f.write_str("a message can't carry more than 253 descriptors: use several")
+            }
+            Error::NotAUnixSocket => f.write_str("only Unix sockets carry descriptors"),
+            Error::UnknownPeer => f.write_str("the peer runs outside of this PID namespace"),
             Error::System(errno) => match Errno::from_raw_os_error(*errno) {
                 Errno::ACCESS | Errno::PERM => f.write_str("permission denied"),
                 Errno::MFILE | Errno::NFILE => f.write_str("too many open files"),
@@ -84,24 +109,6 @@ impl fmt::Display for Error {
                 Errno::ADDRNOTAVAIL => f.write_str("this machine does not have that IP address"),
                 _ => write!(f, "system error {errno}: see errno(3)"),
             },
-            other => f.write_str(match other {
-                Error::Exec => "exec: has to be started by the program itself",
-                Error::NotFound => "nobody is there: is the service running?",
-                Error::NoDirectory => "the directory for the socket does not exist",
-                Error::NotASocket => "what is at this path is not a socket",
-                Error::NotAStream => "the socket at this path is not a stream socket",
-                Error::NotADevice => "what is at this path is not a character device",
-                Error::Stale => "nobody listens on the socket at this path: its service has ended",
-                Error::InUse => "somebody else listens there, or uses the device",
-                Error::Closed => "the peer has closed the connection",
-                Error::Descriptors => "the peer has sent descriptors where it may not",
-                Error::TooManyDescriptors => {
-                    "a message can't carry more than 253 descriptors: use several"
-                }
-                Error::UnknownPeer => "the peer runs outside of this PID namespace",
-                Error::NotAUnixSocket => "only Unix sockets carry descriptors",
-                _ => "timed out",
-            }),
         }
     }
 }
@@ -117,12 +124,15 @@ impl embedded_io::Error for Error {
             | Error::NotAStream
             | Error::NotADevice
             | Error::TooManyDescriptors => ErrorKind::InvalidInput,
-            Error::Exec | Error::NotAUnixSocket | Error::UnknownPeer => ErrorKind::Unsupported,
+            Error::Exec | Error::NoDevices | Error::NotAUnixSocket | Error::UnknownPeer => {
+                ErrorKind::Unsupported
+            }
             Error::Descriptors => ErrorKind::InvalidData,
             Error::NotFound | Error::NoDirectory => ErrorKind::NotFound,
             Error::Stale => ErrorKind::ConnectionRefused,
             Error::InUse => ErrorKind::AddrInUse,
             Error::TimedOut => ErrorKind::TimedOut,
+            Error::NoPlace => ErrorKind::OutOfMemory,
             Error::Closed => ErrorKind::BrokenPipe,
             Error::System(errno) => match Errno::from_raw_os_error(*errno) {
                 Errno::ACCESS | Errno::PERM => ErrorKind::PermissionDenied,
@@ -137,8 +147,30 @@ impl embedded_io::Error for Error {
 impl From<Errno> for Error {
     fn from(errno: Errno) -> Self {
         match errno {
-            Errno::PIPE | Errno::CONNRESET => Error::Closed,
+            // The last is what keepalive finds.
+            Errno::PIPE | Errno::CONNRESET | Errno::TIMEDOUT => Error::Closed,
             errno => Error::System(errno.raw_os_error()),
+        }
+    }
+}
+
+/// None if a system call would have to wait.
+pub(super) fn unless_again<T>(result: Result<T, Errno>) -> Result<Option<T>, Error> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(Errno::AGAIN) => Ok(None),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r5_a_peer_that_is_gone_is_one_error() {
+        for errno in [Errno::PIPE, Errno::CONNRESET, Errno::TIMEDOUT] {
+            assert_eq!(Error::from(errno), Error::Closed);
         }
     }
 }

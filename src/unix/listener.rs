@@ -1,25 +1,27 @@
-//! Where connections come from.
+//! Listening sockets and devices.
 
 use core::ffi::CStr;
 
 use rustix::event::PollFlags;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{
-    FileType, FlockOperation, Mode, OFlags, chmod, fchmod, flock, lstat, open, unlink,
+    AtFlags, FileType, FlockOperation, Mode, OFlags, chmod, chmodat, fchmod, flock, fstat, lstat,
+    open, unlink,
 };
-use rustix::io::{Errno, ioctl_fionbio};
+use rustix::io::{Errno, ioctl_fionbio, retry_on_intr};
 use rustix::net::sockopt::set_socket_reuseaddr;
 use rustix::net::{SocketFlags, accept_with, bind, getsockname, listen};
+use rustix::path::DecInt;
 
 use super::PATH_MAX;
-use super::device;
+use super::device::{self, Device};
 use super::error::Error;
 use super::socket::{self, Kind, Path, Role};
 use super::stream::Stream;
 use super::time::{BACK_OFF, pause, wait};
 use crate::address::Address;
 
-/// A socket that services listen on, or a device that clients are at the other end of.
+/// A listening socket, or a device with clients at its other end.
 ///
 /// The file of a Unix socket stays when it is dropped: the next one to bind the path replaces it.
 #[derive(Debug)]
@@ -32,15 +34,13 @@ enum Source {
     Socket {
         socket: OwnedFd,
         kind: Kind,
-        /// The system takes the tags of Unix sockets.
+        /// It was handed over, and its options are unknown.
+        adopted: bool,
+        /// The system takes tags.
         tags: bool,
     },
-    /// It is opened anew for each connection. (Through a pointer, so that programs that bind no
-    /// device have none of the code for it.)
-    Device(
-        heapless::String<PATH_MAX>,
-        fn(&str) -> Result<Stream, Error>,
-    ),
+    /// It is opened anew for each connection.
+    Device(heapless::String<PATH_MAX>, Device),
 }
 
 impl Listener {
@@ -54,8 +54,8 @@ impl Listener {
     /// Listens at a path, or at an address (`unix:@name`, `tcp:[::1]:12345`, `device:/dev/ttyS1`),
     /// for the [`OWNER`](Self::OWNER) alone.
     ///
-    /// All kinds of addresses are read for that. A program that counts its bytes, and listens at a
-    /// path, says so: `Listener::bind_to(Address::Unix(path), Listener::OWNER)`.
+    /// That links the code for all kinds of addresses. A small program that listens at a path calls
+    /// `Listener::bind_to(Address::Unix(path), Listener::OWNER)`.
     ///
     /// # Errors
     ///
@@ -68,31 +68,31 @@ impl Listener {
     /// Listens at an address.
     ///
     /// A Unix socket at a path gets the mode, whatever the umask is; to connect one needs write
-    /// access. As with every socket, nobody else should be able to write to its directory. A socket
-    /// in the abstract namespace has no mode, and neither has a TCP port: everybody may connect.
+    /// access. No other user should be able to write to its directory. A socket in the abstract
+    /// namespace and a TCP port have no mode: everybody may connect.
     ///
-    /// A stale socket at the path, one on which nobody listens, is replaced. Anything else that is
-    /// there is left alone.
+    /// A stale socket at the path, on which no service listens, is replaced. Anything else is left
+    /// alone.
     ///
     /// A device is opened when its connection is accepted, and may be missing until then.
     ///
     /// # Errors
     ///
-    /// [`Error::InUse`] if somebody else listens there, [`Error::NotASocket`] or
-    /// [`Error::NotADevice`] if something else is at the path, [`Error::NoDirectory`],
+    /// [`Error::InUse`] if another process listens there, [`Error::NotASocket`] or
+    /// [`Error::NotADevice`] if another kind of file is at the path, [`Error::NoDirectory`],
     /// [`Error::PathTooLong`], or what the system says.
     pub fn bind_to(address: Address<'_>, mode: u32) -> Result<Self, Error> {
         if let Address::Exec(_) = address {
             return Err(Error::Exec);
         }
         if let Address::Device(path) = address {
-            return match device::check(path) {
-                Ok(()) | Err(Error::NotFound) => match path.try_into() {
-                    Ok(path) => Ok(Listener::on(Source::Device(path, Stream::open))),
-                    Err(_) => Err(Error::PathTooLong),
-                },
-                Err(error) => Err(error),
-            };
+            let device = Device::supported()?;
+            match device::check(path) {
+                Ok(()) | Err(Error::NotFound) => {}
+                Err(error) => return Err(error),
+            }
+            let path = path.try_into().map_err(|_| Error::PathTooLong)?;
+            return Ok(Listener::on(Source::Device(path, device)));
         }
         let (socket, kind) = socket::new(address)?;
         match address {
@@ -109,7 +109,7 @@ impl Listener {
                 listen(&socket, BACKLOG)?;
             }
         }
-        Ok(Listener::on(Source::listening(socket, kind)))
+        Ok(Listener::on(Source::listening(socket, kind, false)))
     }
 
     fn on(source: Source) -> Self {
@@ -151,16 +151,21 @@ impl Listener {
         }
     }
 
-    /// The next connection, without waiting for it; None if there is none.
+    /// Accepts the next connection without waiting; None if there is none.
     ///
     /// # Errors
     ///
     /// As [`accept`](Self::accept).
     pub(crate) fn accept_now(&self) -> Result<Option<Stream>, Error> {
-        let (socket, kind, tags) = match &self.source {
-            Source::Socket { socket, kind, tags } => (socket, *kind, *tags),
-            Source::Device(path, open) => {
-                return match open(path) {
+        let (socket, kind, adopted, tags) = match &self.source {
+            Source::Socket {
+                socket,
+                kind,
+                adopted,
+                tags,
+            } => (socket, *kind, *adopted, *tags),
+            Source::Device(path, _) => {
+                return match Stream::open(path) {
                     Ok(stream) => Ok(Some(stream)),
                     Err(error) if device::is_absent(&error) => Ok(None),
                     Err(error) => Err(error),
@@ -170,11 +175,15 @@ impl Listener {
         loop {
             match accept_with(socket, SocketFlags::CLOEXEC) {
                 Ok(socket) => {
-                    socket::set_tcp(&socket, kind);
                     if tags {
                         socket::tag(&socket, kind, Role::Server);
                     }
-                    return Ok(Some(Stream::new(socket, kind)));
+                    return Ok(Some(if adopted {
+                        Stream::adopted(socket, kind)
+                    } else {
+                        socket::set_tcp(&socket, kind);
+                        Stream::new(socket, kind)
+                    }));
                 }
                 // The client is gone already, or a signal came.
                 Err(Errno::CONNABORTED | Errno::INTR) => {}
@@ -186,10 +195,12 @@ impl Listener {
         }
     }
 
-    /// What to wait for, until there is a connection: a device has nothing of the kind.
+    /// The descriptor that is readable while a connection waits; None for a device.
     ///
-    /// It is the place to set options that rustix does not know. Where nothing takes descriptors,
+    /// It is the place to set options that rustix does not know. Where no descriptors are taken,
     /// `SO_PASSRIGHTS` should be off, so that none are queued: UAPI.20, "Passing File Descriptors".
+    /// Where some are, `SO_PASSPIDFD` has to be off, which systemd's `PassPIDFD=` turns on: the room for
+    /// them would be room for a pidfd, which nothing here could close.
     pub fn pollable(&self) -> Option<BorrowedFd<'_>> {
         match &self.source {
             Source::Socket { socket, .. } => Some(socket.as_fd()),
@@ -200,11 +211,16 @@ impl Listener {
 
 impl Source {
     /// A socket that listens.
-    fn listening(socket: OwnedFd, kind: Kind) -> Self {
-        // (If that fails, it is no socket, and accept(2) will say so.)
+    fn listening(socket: OwnedFd, kind: Kind, adopted: bool) -> Self {
+        // If that fails, it is not a socket, and accept(2) will say so.
         let _ = ioctl_fionbio(&socket, true);
         let tags = socket::tag(&socket, kind, Role::Listen);
-        Source::Socket { socket, kind, tags }
+        Source::Socket {
+            socket,
+            kind,
+            adopted,
+            tags,
+        }
     }
 }
 
@@ -212,7 +228,7 @@ impl From<OwnedFd> for Listener {
     /// Takes a socket that listens already. It becomes a non-blocking one.
     fn from(socket: OwnedFd) -> Self {
         let kind = Kind::of(&socket);
-        Listener::on(Source::listening(socket, kind))
+        Listener::on(Source::listening(socket, kind, true))
     }
 }
 
@@ -221,8 +237,7 @@ fn bind_to_path(socket: &OwnedFd, path: &str, mode: Mode) -> Result<(), Error> {
     let to = socket::unix_address(Address::Unix(path))?;
     let name = Path::new(path)?;
     let name = name.as_c_str();
-    // The file's mode is the socket's, but for the umask: it never allows more than it shall, and
-    // soon all of it.
+    // The file gets the mode of the socket, less the umask: it never allows too much.
     fchmod(socket, mode)?;
     let _lock = lock_directory(path);
     bind(socket, &to).or_else(|errno| {
@@ -243,10 +258,9 @@ fn bind_to_path(socket: &OwnedFd, path: &str, mode: Mode) -> Result<(), Error> {
 /// How many clients may wait. The kernel has a limit of its own: listen(2).
 const BACKLOG: i32 = 128;
 
-/// How often the lock of a directory is tried for.
+/// How often the lock of a directory is tried, and how long after another service was seen to start
+/// it is looked at again, in milliseconds.
 const LOCK_TRIES: usize = 20;
-
-/// How long between two looks at what another service may be about to do, in milliseconds.
 const PAUSE: i64 = 10;
 
 /// Why bind(2) has failed.
@@ -258,18 +272,27 @@ fn bind_error(errno: Errno) -> Error {
     }
 }
 
-/// Sees to it that the socket at a path has a mode, if the umask has taken something from it.
+/// Gives the socket at a path what the umask has taken from its mode.
+///
+/// chmod(2) follows links, and another process may put one in place of the socket where the directory
+/// allows it. So the socket is opened, and found by its descriptor: proc_pid_fd(5).
 fn set_mode(path: &CStr, mode: Mode) -> Result<(), Errno> {
-    let stat = lstat(path)?;
-    let is_socket = FileType::from_raw_mode(stat.st_mode) == FileType::Socket;
-    // (chmod(2) follows links, and has to be given none.)
-    match is_socket && Mode::from_raw_mode(stat.st_mode) != mode {
-        true => chmod(path, mode),
-        false => Ok(()),
+    let socket = open(path, LOOK | OFlags::NOFOLLOW, Mode::empty())?;
+    let found = fstat(&socket)?.st_mode;
+    if FileType::from_raw_mode(found) != FileType::Socket || Mode::from_raw_mode(found) == mode {
+        return Ok(());
+    }
+    match open(c"/proc/self/fd", LOOK | OFlags::DIRECTORY, Mode::empty()) {
+        Ok(all) => chmodat(all, DecInt::from_fd(&socket), mode, AtFlags::empty()),
+        // Where /proc is not mounted yet, there are no other users.
+        Err(_) => chmod(path, mode),
     }
 }
 
-/// Removes the socket at a path, if nobody listens there.
+/// What is opened so is not read.
+const LOOK: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
+
+/// Removes the socket at a path, if no service listens there.
 fn remove_stale(path: &str, name: &CStr) -> Result<(), Error> {
     let stat = match lstat(name) {
         Ok(stat) => stat,
@@ -297,11 +320,11 @@ fn remove_stale(path: &str, name: &CStr) -> Result<(), Error> {
     }
 }
 
-/// Sees to it that of several services that start at once, none takes the socket of another for
-/// stale that is bound, but does not listen yet.
+/// Locks the directory, so that of several services that start at once none takes the socket of
+/// another, which is bound and does not listen yet, for a stale one.
 ///
-/// Anybody who can read the directory could hold the lock for ever, so it is not waited for long:
-/// without it everything works, but for that.
+/// Every process that can read the directory can hold the lock, so it is not waited for long, and
+/// done without.
 fn lock_directory(path: &str) -> Option<OwnedFd> {
     let directory = match path.bytes().rposition(|byte| byte == b'/') {
         None => ".",
@@ -310,7 +333,7 @@ fn lock_directory(path: &str) -> Option<OwnedFd> {
     };
     let directory = Path::new(directory).ok()?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let directory = open(directory.as_c_str(), flags, Mode::empty()).ok()?;
+    let directory = retry_on_intr(|| open(directory.as_c_str(), flags, Mode::empty())).ok()?;
     for _ in 0..LOCK_TRIES {
         match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => return Some(directory),

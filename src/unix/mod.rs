@@ -23,7 +23,7 @@ mod time;
 
 pub use error::Error;
 pub use listener::Listener;
-pub(crate) use receive::Reading;
+pub use receive::Reading;
 pub use relay::relay;
 pub use stream::Stream;
 pub use time::{Timeouts, monotonic};

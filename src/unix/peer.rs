@@ -1,4 +1,4 @@
-//! Who is at the other end of a Unix socket: UAPI.20, "Peer Authentication".
+//! The peer of a Unix socket: UAPI.20, "Peer Authentication".
 
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
@@ -31,7 +31,7 @@ impl Stream {
         if self.kind() != Kind::Unix {
             return Ok(None);
         }
-        // (What rustix 1.1 makes of a process without a number is an error with the user's.)
+        // rustix 1.1 takes a process without a number for an error.
         let peer = socket_peercred(self).map_err(|_| Error::UnknownPeer)?;
         Ok(Some(Peer {
             uid: peer.uid.as_raw(),
@@ -51,7 +51,7 @@ impl Peer {
     ///
     /// # Errors
     ///
-    /// If there is no such process (any more), or the system has no descriptors left.
+    /// If there is no such process any more, or the system has no descriptors left.
     pub fn pidfd_racy(&self) -> Result<OwnedFd, Error> {
         let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
         Ok(pidfd_open(pid.ok_or(Errno::SRCH)?, PidfdFlags::empty())?)

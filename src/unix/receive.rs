@@ -1,178 +1,214 @@
-//! How far a read goes, and whose the descriptors are that come with it.
+//! How far a read goes, and which descriptors come with it.
 //!
 //! Descriptors belong to the message with whose first byte they come: UAPI.20, "Passing File
-//! Descriptors". What the kernel tells about a read is less: that descriptors came with something
-//! of what was read. It puts what was sent without descriptors and what was sent with some into one
-//! read, in that order: `unix_stream_read_generic()`. So where they are welcome they are looked
-//! for at the one place where they may be, the first byte of a message, and are a mistake everywhere
-//! else.
+//! Descriptors". The kernel says only that descriptors came with some byte of what was read: it puts
+//! what was sent without descriptors and what was sent with some into one read, in that order. So
+//! they are looked for at the first byte of a message, and are an error everywhere else.
 
 use core::mem::{ManuallyDrop, MaybeUninit};
 
 use rustix::fd::OwnedFd;
-use rustix::io::{Errno, IoSliceMut, retry_on_intr};
+use rustix::io::{IoSliceMut, retry_on_intr};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
 
 use super::DESCRIPTORS_MAX;
-use super::error::Error;
+use super::error::{Error, unless_again};
 use crate::bytes::find_nul;
 use crate::peer::Descriptor;
 
-/// How far a read goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reading {
-    /// As far as there is something: one system call.
-    Freely,
-    /// On Unix sockets not beyond the end of a message that may upgrade the connection, so that
-    /// whoever reads from the descriptor next finds the first byte of the other protocol: UAPI.20,
-    /// "`upgrade`". One more system call, to look at what is there.
-    ToUpgrades,
-    /// On Unix sockets not beyond the end of the message, because descriptors are welcome that come
-    /// with the first byte of the next. As many system calls; and one more if some do come.
-    ToEachMessage,
+/// How far a read from a Unix socket goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reading {
+    /// All there is: one system call.
+    #[default]
+    All,
+    /// Up to the end of a message and no further: two system calls for a message.
+    ///
+    /// After an upgrade the next byte in the socket is the first of the other protocol, so the bare
+    /// descriptor can be handed on: UAPI.20, "`upgrade`". Descriptors can be received this way only.
+    Message,
 }
-
-impl Reading {
-    /// How much of what is there may be read. `inside` is whether the last read has ended inside
-    /// of a message.
-    fn limit(self, inside: bool, seen: &[u8]) -> usize {
-        match self {
-            Reading::Freely => seen.len(),
-            Reading::ToUpgrades => to_upgrade(inside, seen),
-            Reading::ToEachMessage => {
-                find_nul(seen).map_or(seen.len(), |nul| nul.saturating_add(1))
-            }
-        }
-    }
-}
-
-/// Up to the end of the first message that may upgrade the connection.
-///
-/// That is one with the word in it, or with an escape, which may hide the word; or one whose
-/// beginning is not here.
-fn to_upgrade(inside: bool, seen: &[u8]) -> usize {
-    let mut limit = 0_usize;
-    for message in seen.split_inclusive(|byte| *byte == 0) {
-        let begun = inside && limit == 0;
-        limit = limit.saturating_add(message.len());
-        let word = || message.windows(WORD.len()).any(|word| word == WORD);
-        if begun || message.contains(&b'\\') || word() {
-            break;
-        }
-    }
-    limit
-}
-
-const WORD: &[u8] = b"upgrade";
 
 /// Takes a descriptor, and says whether there was room for it.
 pub(super) type Take<'a> = &'a mut dyn FnMut(Descriptor) -> bool;
 
-/// Receives from a Unix socket what the setting allows; None if nothing is there now.
+/// What is known about the input of a Unix socket.
+#[derive(Debug)]
+pub(super) struct Input {
+    /// The last read ended inside a message.
+    pub mid_message: bool,
+    truncation: Truncation,
+}
+
+/// Why a read was truncated (`MSG_CTRUNC`) that had no room for ancillary data.
 ///
-/// `inside` is whether the last read has ended inside of a message. Without `take` no descriptors
-/// are welcome.
-pub(super) fn receive(
-    socket: &OwnedFd,
-    buffer: &mut [u8],
-    (reading, inside): (Reading, bool),
-    take: Option<Take<'_>>,
-    flags: RecvFlags,
-) -> Result<Option<usize>, Error> {
-    if reading == Reading::Freely {
-        let limit = reading.limit(inside, buffer);
-        return uninvited(socket, up_to(buffer, 0, limit), flags);
-    }
-    // Descriptors are welcome here and nowhere else.
-    let take = take.filter(|_| reading == Reading::ToEachMessage && !inside);
-    let (limit, attached) = match raw(socket, buffer, flags | RecvFlags::PEEK)? {
-        Some((0, _)) => return Ok(Some(0)),
-        Some((count, attached)) => {
-            let seen = buffer.get(..count).unwrap_or_default();
-            (reading.limit(inside, seen), attached)
-        }
-        // What is there may be out-of-band, which a look leaves there, for poll(2) to find it again
-        // and again. A read removes it.
-        None => (1, true),
+/// Descriptors are not the only reason: a socket that was handed over may be set to receive a security
+/// label (`SO_PASSSEC`) or a pidfd (`SO_PASSPIDFD`) with every read. Room would tell them apart, but
+/// room for a descriptor is room for a pidfd, which rustix does not know and nothing here could close:
+/// `scm_recv_unix()` installs credentials, label, descriptors and pidfd, in that order, as long as there
+/// is room. What does differ is that descriptors come with the first byte of what was sent, and all
+/// else with every byte. So the first byte is read alone, and the next read tells.
+#[derive(Clone, Copy, Debug)]
+enum Truncation {
+    /// Descriptors were sent: nothing else can be the reason.
+    Descriptors,
+    /// Nothing has been read yet from a socket that was handed over.
+    Unknown,
+    /// The first byte was truncated.
+    Suspected,
+    /// Something else comes with every read. Descriptors can't be told from it.
+    Always,
+}
+
+impl Input {
+    /// The input of a socket that was made here.
+    pub const OWN: Self = Input {
+        mid_message: false,
+        truncation: Truncation::Descriptors,
     };
-    let mut count = 0_usize;
-    if let (true, Some(take)) = (attached, take) {
-        match with_descriptors(socket, up_to(buffer, 0, 1), take, flags)? {
-            Some(1) => count = 1,
-            other => return Ok(other),
-        }
-    }
-    if count < limit {
-        match uninvited(socket, up_to(buffer, count, limit), flags)? {
-            None if count == 0 => return Ok(None),
-            more => count = count.saturating_add(more.unwrap_or_default()),
-        }
-    }
-    Ok(Some(count))
+
+    /// The input of a socket that was handed over, whatever its options are.
+    pub const ADOPTED: Self = Input {
+        mid_message: false,
+        truncation: Truncation::Unknown,
+    };
 }
 
-/// recvmsg(2), and whether something that came with the bytes was thrown away: `MSG_CTRUNC`.
-pub(super) fn raw(
-    socket: &OwnedFd,
-    buffer: &mut [u8],
-    flags: RecvFlags,
-) -> Result<Option<(usize, bool)>, Error> {
-    // (There is no room in it for anything that would have to be dropped.)
-    let mut control = ManuallyDrop::new(RecvAncillaryBuffer::default());
-    message(socket, buffer, &mut control, flags)
+/// A read from a Unix socket.
+pub(super) struct Receive<'a> {
+    pub socket: &'a OwnedFd,
+    pub input: &'a mut Input,
+    pub flags: RecvFlags,
 }
 
-/// The same, where no descriptors are welcome. The kernel has closed those that were there.
-fn uninvited(
-    socket: &OwnedFd,
-    buffer: &mut [u8],
-    flags: RecvFlags,
-) -> Result<Option<usize>, Error> {
-    match raw(socket, buffer, flags)? {
-        Some((_, true)) => Err(Error::Descriptors),
-        received => Ok(received.map(|(count, _)| count)),
-    }
-}
-
-/// The same, where they are.
-#[inline(never)] // not every read needs room for so many on its stack
-fn with_descriptors(
-    socket: &OwnedFd,
-    buffer: &mut [u8],
-    take: Take<'_>,
-    flags: RecvFlags,
-) -> Result<Option<usize>, Error> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
-    let mut control = RecvAncillaryBuffer::new(&mut space);
-    let received = message(socket, buffer, &mut control, flags)?;
-    let mut all = !matches!(received, Some((_, true)));
-    for message in control.drain() {
-        if let RecvAncillaryMessage::ScmRights(descriptors) = message {
-            for descriptor in descriptors {
-                all &= take(descriptor);
+impl Receive<'_> {
+    /// Receives up to the end of a message; None if there is nothing now.
+    ///
+    /// No descriptors are accepted without `take`.
+    pub fn message(
+        &mut self,
+        buffer: &mut [u8],
+        take: Option<Take<'_>>,
+    ) -> Result<Option<usize>, Error> {
+        let (limit, truncated) = match self.without_room(buffer, RecvFlags::PEEK)? {
+            Some((0, _)) => return Ok(Some(0)),
+            Some((count, truncated)) => {
+                let seen = buffer.get(..count).unwrap_or_default();
+                let limit = find_nul(seen).map_or(count, |nul| nul.saturating_add(1));
+                (limit, Some(truncated))
+            }
+            // Out-of-band data is removed by a read only, and poll(2) finds it until then.
+            None => (1, None),
+        };
+        let mut count = 0;
+        if let Some(take) = take
+            && truncated != Some(false)
+            && !self.input.mid_message
+            && !matches!(self.input.truncation, Truncation::Always)
+        {
+            let mut came = false;
+            let take: Take<'_> = &mut |descriptor| {
+                came = true;
+                take(descriptor)
+            };
+            count = match self.with_room(up_to(buffer, 0, 1), take)? {
+                Some(1) => 1,
+                other => return Ok(other),
+            };
+            // Room that something else has filled is not made again.
+            if !came
+                && truncated == Some(true)
+                && matches!(self.input.truncation, Truncation::Unknown)
+            {
+                self.input.truncation = Truncation::Always;
             }
         }
-    }
-    match all {
-        true => Ok(received.map(|(count, _)| count)),
-        false => Err(Error::Descriptors),
-    }
-}
-
-fn message(
-    socket: &OwnedFd,
-    buffer: &mut [u8],
-    control: &mut RecvAncillaryBuffer<'_>,
-    flags: RecvFlags,
-) -> Result<Option<(usize, bool)>, Error> {
-    let flags = flags | RecvFlags::CMSG_CLOEXEC;
-    match retry_on_intr(|| recvmsg(socket, &mut [IoSliceMut::new(buffer)], control, flags)) {
-        Ok(message) => {
-            let truncated = message.flags.contains(ReturnFlags::CTRUNC);
-            Ok(Some((message.bytes, truncated)))
+        if count == limit {
+            return Ok(Some(count));
         }
-        Err(Errno::AGAIN) => Ok(None),
-        Err(errno) => Err(errno.into()),
+        let rest = self.bytes(up_to(buffer, count, limit))?;
+        Ok(match (count, rest) {
+            (0, rest) => rest,
+            (count, rest) => Some(count.saturating_add(rest.unwrap_or(0))),
+        })
+    }
+
+    /// Receives all there is, where descriptors are an error: the kernel closes them. None if there is
+    /// nothing now.
+    pub fn bytes(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, Error> {
+        if !matches!(self.input.truncation, Truncation::Unknown) {
+            return self.piece(buffer);
+        }
+        let first = self.piece(up_to(buffer, 0, 1))?;
+        if first != Some(1) || buffer.len() == 1 {
+            return Ok(first);
+        }
+        self.flags |= RecvFlags::DONTWAIT;
+        let rest = self.piece(up_to(buffer, 1, usize::MAX))?;
+        Ok(Some(rest.unwrap_or(0).saturating_add(1)))
+    }
+
+    fn piece(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, Error> {
+        let received = self.without_room(buffer, RecvFlags::empty())?;
+        let Some((count @ 1.., truncated)) = received else {
+            return Ok(received.map(|(count, _)| count));
+        };
+        self.input.truncation = match (self.input.truncation, truncated) {
+            (Truncation::Descriptors, true) | (Truncation::Suspected, false) => {
+                return Err(Error::Descriptors);
+            }
+            (Truncation::Descriptors | Truncation::Unknown, false) => Truncation::Descriptors,
+            (Truncation::Unknown, true) => Truncation::Suspected,
+            (Truncation::Suspected, true) | (Truncation::Always, _) => Truncation::Always,
+        };
+        Ok(Some(count))
+    }
+
+    /// Receives without room for ancillary data, and says whether there was some.
+    fn without_room(
+        &self,
+        buffer: &mut [u8],
+        flags: RecvFlags,
+    ) -> Result<Option<(usize, bool)>, Error> {
+        // There is nothing in it to be dropped.
+        let mut control = ManuallyDrop::new(RecvAncillaryBuffer::default());
+        self.receive(buffer, &mut control, flags)
+    }
+
+    #[inline(never)] // only reads that need it have that room on their stack
+    fn with_room(&self, buffer: &mut [u8], take: Take<'_>) -> Result<Option<usize>, Error> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let received = self.receive(buffer, &mut control, RecvFlags::empty())?;
+        let mut all = !matches!(received, Some((_, true)));
+        for message in control.drain() {
+            if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+                for descriptor in descriptors {
+                    all &= take(descriptor);
+                }
+            }
+        }
+        if !all {
+            return Err(Error::Descriptors);
+        }
+        Ok(received.map(|(count, _)| count))
+    }
+
+    /// recvmsg(2), and whether ancillary data was truncated.
+    fn receive(
+        &self,
+        buffer: &mut [u8],
+        control: &mut RecvAncillaryBuffer<'_>,
+        flags: RecvFlags,
+    ) -> Result<Option<(usize, bool)>, Error> {
+        let flags = self.flags | flags | RecvFlags::CMSG_CLOEXEC;
+        let mut buffers = [IoSliceMut::new(buffer)];
+        let received = retry_on_intr(|| recvmsg(self.socket, &mut buffers, control, flags));
+        let received = unless_again(received)?;
+        Ok(received.map(|received| {
+            let truncated = received.flags.contains(ReturnFlags::CTRUNC);
+            (received.bytes, truncated)
+        }))
     }
 }
 
@@ -220,7 +256,7 @@ mod tests {
         held: &mut VecView<Option<Descriptor>>,
     ) -> Result<Option<String>, Error> {
         let mut buffer = vec![b'?'; size];
-        let count = stream.receive_now(&mut buffer, held)?;
+        let count = stream.receive_now(stream.reading(), &mut buffer, held)?;
         Ok(count.map(|count| String::from_utf8(buffer[..count].to_vec()).unwrap()))
     }
 
@@ -310,7 +346,7 @@ mod tests {
                 .iter()
                 .map(|(a, n)| (String::from(*a), *n))
                 .collect();
-            assert_eq!(always(Reading::ToEachMessage, pieces), Ok(expected));
+            assert_eq!(always(Reading::Message, pieces), Ok(expected));
         }
     }
 
@@ -328,36 +364,29 @@ mod tests {
             &[("a", 0), ("\0b\0", 1)],
         ] {
             let refused = Err(Error::Descriptors);
-            assert_eq!(
-                always(Reading::ToEachMessage, pieces),
-                refused,
-                "{pieces:?}"
-            );
+            assert_eq!(always(Reading::Message, pieces), refused, "{pieces:?}");
         }
     }
 
     #[test]
     fn x1_descriptors_that_nobody_has_asked_for_are_refused() {
-        for reading in [Reading::Freely, Reading::ToUpgrades] {
-            for pieces in [
-                &[("a\0", 1)][..],
-                &[("a\0", 0), ("b\0", 1)],
-                &[("a", 0), ("b\0", 1)],
-                &[("upgrade\0", DESCRIPTORS_MAX)],
-            ] {
-                assert_eq!(always(reading, pieces), Err(Error::Descriptors));
-            }
+        for pieces in [
+            &[("a\0", 1)][..],
+            &[("a\0", 0), ("b\0", 1)],
+            &[("a", 0), ("b\0", 1)],
+            &[("a\0", DESCRIPTORS_MAX)],
+        ] {
+            assert_eq!(always(Reading::All, pieces), Err(Error::Descriptors));
         }
         // Those of the other protocol are left to it.
         let (mut sender, mut receiver) = Stream::pair().unwrap();
         let tracked = Tracked::new();
-        receiver.set_reading(Reading::ToUpgrades);
+        receiver.set_reading(Reading::Message);
         sender.send_now(b"upgrade\0", &[]).unwrap();
         sender.send_now(b"x", &[tracked.end.as_fd()]).unwrap();
         let none = &mut heapless::Vec::<_, 0>::new();
         let call = now(&mut receiver, 99, none);
         assert_eq!(call, Ok(Some(String::from("upgrade\0"))));
-        receiver.set_reading(Reading::ToEachMessage);
         let mut held = heapless::Vec::<_, 1>::new();
         let other = now(&mut receiver, 99, &mut held);
         assert_eq!((other, held.len()), (Ok(Some(String::from("x"))), 1));
@@ -371,7 +400,7 @@ mod tests {
             let tracked = Tracked::new();
             let own = Tracked::new();
             let (mut sender, mut receiver) = Stream::pair().unwrap();
-            receiver.set_reading(Reading::ToEachMessage);
+            receiver.set_reading(Reading::Message);
             let descriptors = vec![tracked.end.as_fd(); sent];
             sender.send_now(b"a\0", &descriptors).unwrap();
             let mut room = heapless::Vec::<_, 3>::new();
@@ -406,7 +435,7 @@ mod tests {
     #[test]
     fn x3_descriptors_that_are_received_are_close_on_exec() {
         let (mut sender, mut receiver) = Stream::pair().unwrap();
-        receiver.set_reading(Reading::ToEachMessage);
+        receiver.set_reading(Reading::Message);
         let other = Tracked::new();
         sender.send_now(b"a\0", &[other.end.as_fd()]).unwrap();
         let mut held = heapless::Vec::<_, 1>::new();
@@ -417,7 +446,7 @@ mod tests {
 
     #[test]
     fn f5_nothing_and_the_end_are_two_things() {
-        for reading in [Reading::Freely, Reading::ToUpgrades, Reading::ToEachMessage] {
+        for reading in [Reading::All, Reading::Message] {
             let (mut sender, mut receiver) = Stream::pair().unwrap();
             receiver.set_reading(reading);
             let held = &mut heapless::Vec::<_, 1>::new();
@@ -432,7 +461,7 @@ mod tests {
 
     #[test]
     fn l1_out_of_band_data_does_not_keep_anybody_busy() {
-        for reading in [Reading::Freely, Reading::ToUpgrades, Reading::ToEachMessage] {
+        for reading in [Reading::All, Reading::Message] {
             let (sender, mut receiver) = Stream::pair().unwrap();
             receiver.set_reading(reading);
             let held = &mut heapless::Vec::<_, 1>::new();

@@ -5,6 +5,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::{Errno, retry_on_intr};
 
 use super::error::Error;
+use super::receive::Reading;
 use super::stream::Stream;
 use crate::relay::{Failure, Policy, Relay, Side, Step};
 
@@ -119,7 +120,8 @@ impl End {
         if spare.is_empty() {
             return Ok(());
         }
-        match self.stream.receive_now(spare, &mut Vec::<_, 0>::new()) {
+        let nowhere = &mut Vec::<_, 0>::new();
+        match self.stream.receive_now(Reading::All, spare, nowhere) {
             Ok(Some(count)) => relay.received(self.side, count),
             Ok(None) => {}
             Err(Error::Closed) => {

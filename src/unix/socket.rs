@@ -1,4 +1,4 @@
-//! Sockets, before they are anything else.
+//! Socket system calls.
 
 use core::ffi::CStr;
 use core::time::Duration;
@@ -7,12 +7,13 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, XattrFlags, fsetxattr, lsetxattr, stat};
 use rustix::io::{Errno, ioctl_fionbio, retry_on_intr};
 use rustix::net::sockopt::{
-    Timeout, set_socket_keepalive, set_socket_passcred, set_socket_timeout, set_tcp_nodelay,
-    socket_domain,
+    Timeout, set_socket_keepalive, set_socket_timeout, set_tcp_keepcnt, set_tcp_keepidle,
+    set_tcp_keepintvl, set_tcp_nodelay, socket_domain,
 };
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
 
 use super::PATH_MAX;
+use super::device::Device;
 use super::error::Error;
 use crate::address::Address;
 use crate::bytes::find_nul;
@@ -24,21 +25,17 @@ pub(super) enum Kind {
     Unix,
     /// A TCP socket, or another one that was handed over.
     Tcp,
-    /// Something else that can be read and written, and does not block.
-    Device,
+    /// A character device, or something else that can be read and written, and does not block.
+    Device(Device),
 }
 
 impl Kind {
-    /// What a descriptor is that somebody hands over.
+    /// The kind of a descriptor that was handed over.
     pub fn of(descriptor: &OwnedFd) -> Self {
         match socket_domain(descriptor) {
-            Ok(AddressFamily::UNIX) => {
-                // Credentials that nobody takes would look like descriptors that nobody takes.
-                let _ = set_socket_passcred(descriptor, false);
-                Kind::Unix
-            }
+            Ok(AddressFamily::UNIX) => Kind::Unix,
             Ok(_) => Kind::Tcp,
-            Err(_) => Kind::Device,
+            Err(_) => Device::supported().map_or(Kind::Tcp, Kind::Device),
         }
     }
 }
@@ -54,8 +51,8 @@ pub(super) fn new(address: Address<'_>) -> Result<(OwnedFd, Kind), Error> {
     Ok((socket, kind))
 }
 
-/// A path as the kernel wants it, with a NUL. (Made once: rustix makes one of each `&str`, with code
-/// of its own for each system call.)
+/// A path with its NUL. It is made once, because rustix would make one for each system call, with code
+/// of its own for each.
 pub(super) struct Path([u8; PATH_MAX + 1]);
 
 impl Path {
@@ -115,7 +112,7 @@ pub(super) fn connect(socket: &OwnedFd, address: Address<'_>) -> Result<(), Erro
     }
 }
 
-/// The same, for so long.
+/// Like [`connect`], with a timeout.
 pub(super) fn connect_within(
     socket: &OwnedFd,
     address: Address<'_>,
@@ -131,21 +128,30 @@ pub(super) fn connect_within(
     Ok(set_socket_timeout(socket, Timeout::Send, None)?)
 }
 
-/// Whether there is one for somebody to connect to, without waiting for it.
+/// Connects to the socket at a path without waiting, to see whether a service listens there.
 pub(super) fn probe(path: &str) -> Result<(), Error> {
     let address = Address::Unix(path);
     let (socket, _) = new(address)?;
-    // (A full queue is somebody's too.)
+    // A full queue is one of a service, too.
     ioctl_fionbio(&socket, true)?;
     connect(&socket, address)
 }
 
-/// Sets what TCP needs: messages are written as a whole, so there is nothing to wait for before they
-/// are sent; and a peer that is not there any more, and can't say so, is noticed some day.
+/// How long nothing may be heard of a peer before it is asked whether it is there, how often it is
+/// asked, and how long it has for each answer.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+const KEEPALIVE_PROBES: u32 = 3;
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Sets the options of a TCP connection: messages are sent as soon as they are written, and a peer
+/// that is gone without a word is found, tcp(7).
 pub(super) fn set_tcp(socket: &OwnedFd, kind: Kind) {
     if kind == Kind::Tcp {
         // (Not every socket that is handed over is one of TCP.)
         let _ = set_tcp_nodelay(socket, true);
+        let _ = set_tcp_keepidle(socket, KEEPALIVE_IDLE);
+        let _ = set_tcp_keepcnt(socket, KEEPALIVE_PROBES);
+        let _ = set_tcp_keepintvl(socket, KEEPALIVE_INTERVAL);
         let _ = set_socket_keepalive(socket, true);
     }
 }
@@ -164,7 +170,7 @@ pub(super) enum Role {
     Client,
 }
 
-/// Says that a socket is one of Varlink, and whether that could be said: Linux has it since 7.0.
+/// Tags a socket as one of Varlink, and returns whether the system takes the tag: Linux 7.0 does.
 pub(super) fn tag(socket: &OwnedFd, kind: Kind, role: Role) -> bool {
     let role: &[u8] = match role {
         Role::Listen => b"listen",
@@ -174,7 +180,7 @@ pub(super) fn tag(socket: &OwnedFd, kind: Kind, role: Role) -> bool {
     kind == Kind::Unix && fsetxattr(socket, TAG, role, XattrFlags::empty()).is_ok()
 }
 
-/// The same of what clients see in the file system.
+/// Like [`tag`], for the file that clients connect to.
 pub(super) fn tag_path(path: &CStr) {
     let _ = lsetxattr(path, TAG, b"entrypoint", XattrFlags::empty());
 }

@@ -3,24 +3,24 @@
 use core::mem::MaybeUninit;
 use core::time::Duration;
 
-use embedded_io::{ErrorType, Read, Write};
+use embedded_io::{ErrorType, Read, ReadReady, Write};
 use heapless::VecView;
 use rustix::event::PollFlags;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::{Errno, IoSlice, retry_on_intr};
+use rustix::net::sockopt::set_socket_passcred;
 use rustix::net::{
     AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown,
-    SocketFlags, SocketType, send, sendmsg,
+    SocketFlags, SocketType, recv, send, sendmsg,
 };
 
 use super::DESCRIPTORS_MAX;
 use super::device::{self, Terminal};
-use super::error::Error;
-use super::receive::{self, Reading, Take};
+use super::error::{Error, unless_again};
+use super::receive::{Input, Reading, Receive, Take};
 use super::socket::{self, Kind, Role};
-use super::time::{Deadline, Timeouts, wait};
+use super::time::{Deadline, Timeouts, is_readable, wait};
 use crate::address::Address;
-use crate::frame::move_to_front;
 use crate::peer::Descriptor;
 
 /// A connection: over a Unix socket, over TCP, or over a character device.
@@ -44,10 +44,7 @@ pub struct Stream {
     kind: Kind,
     terminal: Option<Terminal>,
     reading: Reading,
-    /// The last read has ended inside of a message.
-    inside: bool,
-    /// Messages that are empty are none: on a device, while there are messages.
-    skips_empty: bool,
+    input: Input,
     send: Option<Duration>,
     reply: Option<Deadline>,
 }
@@ -66,10 +63,10 @@ impl Stream {
 
     /// Connects to an address.
     ///
-    /// On a device, nobody notices when a client goes and another comes. So what an earlier client
-    /// may have left half-sent is cut off with a NUL, another one says that there is a new client, and
-    /// what has come for the one before is thrown away. Of what is still under way to it,
-    /// [`Client::begin_anew`](crate::Client::begin_anew) gets rid.
+    /// A device does not say when a client goes and another comes. So one NUL ends what an earlier
+    /// client may have left half-sent, another announces the new client, and what has come for the
+    /// earlier one is thrown away. [`Client::begin_anew`](crate::Client::begin_anew) gets rid of what
+    /// is still under way to it.
     ///
     /// # Errors
     ///
@@ -88,7 +85,7 @@ impl Stream {
             }
         };
         stream.set_timeouts(timeouts)?;
-        if stream.kind == Kind::Device {
+        if stream.is_device() {
             stream.write(&[0, 0])?;
         }
         Ok(stream)
@@ -114,27 +111,39 @@ impl Stream {
             descriptor,
             kind,
             terminal: None,
-            reading: Reading::Freely,
-            inside: false,
-            skips_empty: kind == Kind::Device,
+            reading: Reading::All,
+            input: Input::OWN,
             send: None,
             reply: None,
         }
     }
 
+    /// A connection that was handed over: another process may have set its options.
+    pub(super) fn adopted(descriptor: OwnedFd, kind: Kind) -> Self {
+        if kind == Kind::Unix {
+            let _ = set_socket_passcred(&descriptor, false);
+        }
+        socket::set_tcp(&descriptor, kind);
+        Stream {
+            input: Input::ADOPTED,
+            ..Stream::new(descriptor, kind)
+        }
+    }
+
     /// Opens a device.
     pub(super) fn open(path: &str) -> Result<Self, Error> {
-        let (device, terminal) = device::open(path)?;
-        let mut stream = Stream::new(device, Kind::Device);
-        stream.terminal = terminal;
-        Ok(stream)
+        let (descriptor, device, terminal) = device::open(path)?;
+        Ok(Stream {
+            terminal,
+            ..Stream::new(descriptor, Kind::Device(device))
+        })
     }
 
     pub(super) fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// Sets how long to wait from now on. (`connect` is of no use any more.)
+    /// Sets how long to wait from now on. `connect` has no effect.
     ///
     /// # Errors
     ///
@@ -148,59 +157,38 @@ impl Stream {
         Ok(())
     }
 
-    /// Whether a read goes no further than to the end of a call that may upgrade the connection,
-    /// so that whoever reads from the descriptor next finds the first byte of the other protocol:
-    /// UAPI.20, "`upgrade`". It costs one more system call for each read.
+    /// Sets how far a read goes.
     ///
-    /// It is so on Unix sockets only. On other streams what was read too far is handed over.
-    ///
-    /// [`Server`](crate::server::Server) sees to it, for a service that
-    /// [upgrades](crate::Service::UPGRADES).
-    pub fn stop_at_upgrades(&mut self, stop: bool) {
-        self.reading = match stop {
-            true => Reading::ToUpgrades,
-            false => Reading::Freely,
-        };
+    /// It matters on Unix sockets only. [`Server`](crate::server::Server) sets it by itself, for a
+    /// service that [upgrades](crate::Service::UPGRADES) or takes descriptors.
+    pub fn set_reading(&mut self, reading: Reading) {
+        self.reading = reading;
     }
 
-    /// Sets how far a read goes, and returns what was set before.
-    pub(crate) fn set_reading(&mut self, reading: Reading) -> Reading {
-        core::mem::replace(&mut self.reading, reading)
+    /// How far a read goes.
+    pub(super) fn reading(&self) -> Reading {
+        self.reading
     }
 
-    /// Reads what is there, without waiting. None if nothing is; 0 is the end.
+    /// Reads without waiting, as far as `reading` says. None if there is nothing; 0 is the end.
     ///
-    /// The descriptors that come with the first byte of a message are put into `held`, behind
-    /// those that are there. They are the message's that begins with this read.
+    /// Descriptors that come with the first byte of a message are put into `held`, after those that
+    /// are there. They belong to the message that begins with this read.
     ///
     /// # Errors
     ///
-    /// [`Error::Descriptors`], if descriptors come where none may, and what the system says. The
-    /// connection has to be closed then.
+    /// [`Error::Descriptors`], if descriptors come that are not accepted, and what the system says.
+    /// The connection has to be closed then.
     pub(crate) fn receive_now(
-        &mut self,
-        buffer: &mut [u8],
-        held: &mut VecView<Option<Descriptor>>,
-    ) -> Result<Option<usize>, Error> {
-        self.receive_up_to(self.reading, buffer, held)
-    }
-
-    /// The same, as far as is said here. (Where that is always the same, the rest is left out of the
-    /// program.)
-    ///
-    /// # Errors
-    ///
-    /// As [`receive_now`](Self::receive_now).
-    pub(crate) fn receive_up_to(
         &mut self,
         reading: Reading,
         buffer: &mut [u8],
         held: &mut VecView<Option<Descriptor>>,
     ) -> Result<Option<usize>, Error> {
         let before = held.len();
-        let welcome = held.capacity() > 0;
+        let accepted = held.capacity() > 0;
         let mut take = |descriptor| held.push(Some(descriptor)).is_ok();
-        let take = welcome.then_some(&mut take as Take<'_>);
+        let take = accepted.then_some(&mut take as Take<'_>);
         let received = self.receive(reading, buffer, take, RecvFlags::DONTWAIT);
         if received.is_err() {
             held.truncate(before);
@@ -223,19 +211,25 @@ impl Stream {
         self.transmit(bytes, attached, SendFlags::DONTWAIT)
     }
 
-    /// Whether this is a device, which nobody can close for its peer.
+    /// Whether this is a device, which can't be closed for its peer.
     pub(crate) fn is_device(&self) -> bool {
-        self.kind == Kind::Device
-    }
-
-    /// What comes from now on are no messages.
-    pub(crate) fn leave_messages(&mut self) {
-        self.skips_empty = false;
+        matches!(self.kind, Kind::Device(_))
     }
 
     /// Whether descriptors can be sent, and can come.
     pub(crate) fn carries_descriptors(&self) -> bool {
         self.kind == Kind::Unix
+    }
+
+    /// Whether a message can be sent with these descriptors.
+    pub(super) fn can_attach(&self, descriptors: &[BorrowedFd<'_>]) -> Result<(), Error> {
+        if !descriptors.is_empty() && !self.carries_descriptors() {
+            Err(Error::NotAUnixSocket)
+        } else if descriptors.len() > DESCRIPTORS_MAX {
+            Err(Error::TooManyDescriptors)
+        } else {
+            Ok(())
+        }
     }
 
     /// Whether closing takes time, so that what was sent arrives.
@@ -245,28 +239,27 @@ impl Stream {
 
     /// Says that nothing more will be sent. What the peer sends can still be read.
     pub(crate) fn finish_sending(&self) {
-        if self.kind != Kind::Device {
-            // (It may be closed already.)
+        if !self.is_device() {
+            // It may be closed already.
             let _ = rustix::net::shutdown(&self.descriptor, Shutdown::Write);
         }
     }
 
-    /// Closes the connection so that its end is an end for the peer, and no error: what the peer
-    /// has sent and nobody has read would make one of it (`ECONNRESET`), so it is read into
-    /// `scratch`, and forgotten.
+    /// Closes the connection so that the peer reads an end of file, and not the error `ECONNRESET`,
+    /// which unread input would cause: it is read into `scratch`, and dropped.
     ///
-    /// Over TCP, what was sent is under way still, and the same error would take it away from the
-    /// peer. So the peer has some time to read it and to close its end: two seconds, or a megabyte
-    /// of what it goes on to send.
+    /// Over TCP that error would also discard what is still under way to the peer. So the peer has
+    /// two seconds to read it and to close its end, while it sends no more than a megabyte.
     pub fn close(self, scratch: &mut [u8]) {
-        // (Into nothing nothing can be read.)
+        // Nothing can be read into an empty buffer.
         let mut nowhere = [0; 64];
-        let scratch = match scratch {
-            [] => &mut nowhere,
-            scratch => scratch,
+        let scratch = if scratch.is_empty() {
+            &mut nowhere
+        } else {
+            scratch
         };
         match self.kind {
-            Kind::Unix | Kind::Device => self.close_now(scratch),
+            Kind::Unix | Kind::Device(_) => self.close_now(scratch),
             Kind::Tcp => {
                 self.finish_sending();
                 let mut left = LINGER_BYTES;
@@ -283,7 +276,7 @@ impl Stream {
         }
     }
 
-    /// The same, for what does not [linger](Self::lingers).
+    /// Closes a connection that does not [linger](Self::lingers), without waiting.
     pub(crate) fn close_now(self, scratch: &mut [u8]) {
         if self.kind == Kind::Unix
             && rustix::net::shutdown(&self.descriptor, Shutdown::Both).is_ok()
@@ -293,12 +286,10 @@ impl Stream {
         }
     }
 
-    /// Reads from a socket what is there, whatever it is; 0 if there is nothing or no more.
+    /// Reads what there is from a socket; 0 if there is nothing or no more. Descriptors are closed.
     fn discard(&self, scratch: &mut [u8]) -> usize {
-        match receive::raw(&self.descriptor, scratch, RecvFlags::DONTWAIT) {
-            Ok(Some((count, _))) => count,
-            _ => 0,
-        }
+        let received = retry_on_intr(|| recv(self, &mut *scratch, RecvFlags::DONTWAIT));
+        received.map_or(0, |(count, _)| count)
     }
 
     /// What the next read reads; None if there is nothing now.
@@ -312,29 +303,35 @@ impl Stream {
         if buffer.is_empty() {
             return Ok(None);
         }
-        let how = match self.kind {
-            Kind::Unix => reading,
-            Kind::Tcp | Kind::Device => Reading::Freely,
-        };
         let received = match self.kind {
-            Kind::Device => self.receive_from_device(buffer)?,
-            _ => receive::receive(&self.descriptor, buffer, (how, self.inside), take, flags)?,
+            Kind::Unix => {
+                let mut receive = Receive {
+                    socket: &self.descriptor,
+                    input: &mut self.input,
+                    flags,
+                };
+                match reading {
+                    Reading::All => receive.bytes(buffer)?,
+                    Reading::Message => receive.message(buffer, take)?,
+                }
+            }
+            Kind::Tcp => {
+                let received = retry_on_intr(|| recv(&self.descriptor, &mut *buffer, flags));
+                unless_again(received.map(|(count, _)| count))?
+            }
+            Kind::Device(_) => {
+                match retry_on_intr(|| rustix::io::read(&self.descriptor, &mut *buffer)) {
+                    // The terminal was hung up.
+                    Err(Errno::IO) => Some(0),
+                    received => unless_again(received)?,
+                }
+            }
         };
         if let Some(count @ 1..) = received {
             let read = buffer.get(..count).unwrap_or_default();
-            self.inside = !read.ends_with(&[0]);
+            self.input.mid_message = !read.ends_with(&[0]);
         }
         Ok(received)
-    }
-
-    fn receive_from_device(&self, buffer: &mut [u8]) -> Result<Option<usize>, Error> {
-        match retry_on_intr(|| rustix::io::read(&self.descriptor, &mut *buffer)) {
-            Ok(count) => Ok(Some(count)),
-            Err(Errno::AGAIN) => Ok(None),
-            // Nobody is at the other end any more.
-            Err(Errno::IO) => Ok(Some(0)),
-            Err(errno) => Err(errno.into()),
-        }
     }
 
     /// Sends what can be sent; None if nothing can be now.
@@ -347,28 +344,21 @@ impl Stream {
         if bytes.is_empty() {
             return Ok(Some(0));
         }
-        if !attached.is_empty() && self.kind != Kind::Unix {
-            return Err(Error::NotAUnixSocket);
-        }
-        if attached.len() > DESCRIPTORS_MAX {
-            return Err(Error::TooManyDescriptors);
-        }
+        self.can_attach(attached)?;
         let flags = flags | SendFlags::NOSIGNAL;
         let descriptor = &self.descriptor;
         let sent = retry_on_intr(|| match self.kind {
-            Kind::Device => rustix::io::write(descriptor, bytes),
+            Kind::Device(_) => rustix::io::write(descriptor, bytes),
             _ if attached.is_empty() => send(descriptor, bytes, flags),
             _ => send_with(descriptor, bytes, attached, flags),
         });
         match sent {
-            Ok(count) => Ok(Some(count)),
-            Err(Errno::AGAIN) => Ok(None),
-            Err(Errno::IO) if self.kind == Kind::Device => Err(Error::Closed),
-            Err(errno) => Err(errno.into()),
+            Err(Errno::IO) if self.is_device() => Err(Error::Closed),
+            sent => unless_again(sent),
         }
     }
 
-    /// [`Read::read`], with descriptors where they are welcome.
+    /// [`Read::read`], with descriptors if there is `take`.
     pub(super) fn read_with(
         &mut self,
         buffer: &mut [u8],
@@ -387,29 +377,16 @@ impl Stream {
                 deadline.wait(&self.descriptor)?;
             }
             let take = take.as_mut().map(|take| &mut **take as Take<'_>);
-            let inside = self.inside;
-            let received = self.receive(self.reading, buffer, take, flags)?;
-            let received = match received {
-                // On a device, a client begins with a message that is empty; and a service ends so
-                // what it could not send to the one before.
-                Some(count @ 1..) if self.skips_empty && !inside => {
-                    match skip_empty(buffer, count) {
-                        0 => continue,
-                        count => Some(count),
-                    }
+            let Some(count) = self.receive(self.reading, buffer, take, flags)? else {
+                if self.reply.is_none() {
+                    wait(&self.descriptor, PollFlags::IN, None)?;
                 }
-                received => received,
+                continue;
             };
-            match (received, &mut self.reply) {
-                (Some(count), reply) => {
-                    if let Some(deadline) = reply {
-                        deadline.received(buffer.get(..count).unwrap_or_default());
-                    }
-                    return Ok(count);
-                }
-                (None, Some(_)) => {}
-                (None, None) => wait(&self.descriptor, PollFlags::IN, None)?,
+            if let Some(deadline) = &mut self.reply {
+                deadline.received(buffer.get(..count).unwrap_or_default());
             }
+            return Ok(count);
         }
     }
 
@@ -440,7 +417,7 @@ const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 1 << 20;
 
 /// sendmsg(2), with descriptors.
-#[inline(never)] // not every write needs room for so many on its stack
+#[inline(never)] // only writes that need it have that room on their stack
 fn send_with(
     socket: &OwnedFd,
     bytes: &[u8],
@@ -456,14 +433,11 @@ fn send_with(
 }
 
 impl From<OwnedFd> for Stream {
-    /// Takes a connected socket, or something else that can be read and written.
-    ///
-    /// It may be a non-blocking one: it is waited for. If it is no socket, it has to be for a
-    /// server.
+    /// Takes a connected socket, blocking or not, or an open device. A device has to be non-blocking if
+    /// it is for a server. Pipes raise `SIGPIPE`, so they are not for this.
     fn from(descriptor: OwnedFd) -> Self {
         let kind = Kind::of(&descriptor);
-        socket::set_tcp(&descriptor, kind);
-        Stream::new(descriptor, kind)
+        Stream::adopted(descriptor, kind)
     }
 }
 
@@ -493,6 +467,12 @@ impl Read for Stream {
     }
 }
 
+impl ReadReady for Stream {
+    fn read_ready(&mut self) -> Result<bool, Error> {
+        is_readable(&self.descriptor)
+    }
+}
+
 impl Write for Stream {
     fn write(&mut self, bytes: &[u8]) -> Result<usize, Error> {
         self.write_with(bytes, &[])
@@ -503,14 +483,6 @@ impl Write for Stream {
     }
 }
 
-/// Removes NULs from the beginning of what was received, and returns how much is left.
-fn skip_empty(buffer: &mut [u8], count: usize) -> usize {
-    let received = buffer.get(..count).unwrap_or_default();
-    let empty = received.iter().take_while(|byte| **byte == 0).count();
-    move_to_front(buffer, empty, count);
-    count.saturating_sub(empty)
-}
-
 #[cfg(test)]
 mod tests {
     use std::{vec, vec::Vec};
@@ -518,13 +490,17 @@ mod tests {
     use super::*;
 
     fn receive(stream: &mut Stream) -> Result<Option<usize>, Error> {
-        stream.receive_now(&mut [0; 4096], &mut heapless::Vec::<_, 9>::new())
+        stream.receive_now(
+            stream.reading,
+            &mut [0; 4096],
+            &mut heapless::Vec::<_, 9>::new(),
+        )
     }
 
     #[test]
     fn what_can_not_be_sent_now_is_not_waited_for() {
         let (mut a, mut b) = Stream::pair().unwrap();
-        b.set_reading(Reading::ToEachMessage);
+        b.set_reading(Reading::Message);
         let (tracked, mut other) = Stream::pair().unwrap();
         let message = [&[b'x'; 4095][..], b"\0"].concat();
         while a.send_now(&message, &[]).unwrap().is_some() {}

@@ -1,4 +1,4 @@
-//! How long to wait.
+//! Clocks, timeouts and poll(2).
 
 use core::time::Duration;
 
@@ -13,7 +13,7 @@ use rustix::time::{
 use super::error::Error;
 use crate::bytes::find_nul;
 
-/// How long a client waits. None, which is the default, is for ever.
+/// How long a client waits. None, the default, is no limit.
 ///
 /// After [`Error::TimedOut`] a [`Client`](crate::Client) can't be used any more: an answer that
 /// comes late would be taken for that of the next call.
@@ -51,22 +51,28 @@ pub fn monotonic() -> u64 {
     seconds.saturating_mul(1000).saturating_add(part)
 }
 
-/// Waits until something can be done with a descriptor.
+/// Whether a read of a descriptor would not wait.
+pub(super) fn is_readable(descriptor: &OwnedFd) -> Result<bool, Error> {
+    let mut fds = [PollFd::new(descriptor, PollFlags::IN)];
+    Ok(retry_on_intr(|| poll(&mut fds, Some(&Timespec::default())))? > 0)
+}
+
+/// Waits until a descriptor is ready.
 pub(super) fn wait(
     descriptor: &OwnedFd,
     flags: PollFlags,
     limit: Option<Duration>,
 ) -> Result<(), Error> {
-    // (What does not fit is more than a lifetime.)
+    // A limit that does not fit is none.
     let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
     let mut fds = [PollFd::new(descriptor, flags)];
-    match retry_on_intr(|| poll(&mut fds, limit.as_ref()))? {
-        0 => Err(Error::TimedOut),
-        _ => Ok(()),
+    if retry_on_intr(|| poll(&mut fds, limit.as_ref()))? == 0 {
+        return Err(Error::TimedOut);
     }
+    Ok(())
 }
 
-/// Waits, for nothing but that time goes by.
+/// Sleeps.
 pub(super) fn pause(milliseconds: i64) -> Result<(), Error> {
     let time = Timespec {
         tv_sec: 0,
@@ -119,10 +125,10 @@ impl Deadline {
         retry_on_intr(|| poll(&mut fds, None))?;
         // Whatever else there is to be read, the time is over.
         let [_, timer] = fds;
-        match timer.revents().is_empty() {
-            true => Ok(()),
-            false => Err(Error::TimedOut),
+        if !timer.revents().is_empty() {
+            return Err(Error::TimedOut);
         }
+        Ok(())
     }
 
     /// A call was made since the last reply: its own reply has all of the time.

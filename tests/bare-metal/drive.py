@@ -168,8 +168,11 @@ def hostile(line):
     ]:
         before = line.begin()
         line.write(bad + b"\0")
-        # The next good call is answered, and nothing else is.
-        line.write(line.call("GetState"))
+        if bad != b"\0\0\0":
+            # It is over for this client, whatever else it sends.
+            line.write(line.call("Show", {"text": "discarded"}))
+        # The next client is answered, and nothing else is.
+        line.write(b"\0\0" + line.call("GetState"))
         state = line.message()["parameters"]["state"]
         assert state["text"] == before["text"], (bad, state)
         refused = state["refused"] - before["refused"]

@@ -58,16 +58,23 @@ class Line:
         return self.receive()
 
     def begin(self):
-        """As a client on a line begins: nothing of what was before is there after that."""
+        """Begins as a client on a line does: with a break, and a call of its own that nobody else makes."""
+        self.skip()
+        return self
+
+    def skip(self):
+        """Returns the messages from before that, which belong to the client before."""
         marker = f"org.varlink.service.Marker{random.randrange(1 << 30)}"
         self.socket.sendall(b"\0\0")
         self.send(marker)
+        skipped = []
         while True:
             try:
-                if self.receive().get("parameters") == {"method": marker}:
-                    return self
+                skipped.append(self.receive())
+                if skipped[-1].get("parameters") == {"method": marker}:
+                    return skipped[:-1]
             except ValueError:
-                pass  # the rest of a message to somebody else
+                pass  # the rest of a message
 
 
 class Listener(subprocess.Popen):
@@ -239,10 +246,17 @@ def hostile_bytes(machine):
     for path in [machine.hvc, machine.tty]:
         for part in hostile:
             with Line(path) as line:
-                # (What is answered is not read.)
+                # Replies are not read.
                 line.socket.sendall(part[:20_000] if path == machine.tty else part)
             with Line(path) as line:
                 assert line.begin().call("org.varlink.service.GetInfo")["parameters"]["product"] == "Init"
+    # After an error nothing is answered before the next break: no call of a client that has lost track.
+    for path in [machine.hvc, machine.tty]:
+        with Line(path) as line:
+            line.begin().socket.sendall(b"nonsense\0")
+            line.send("org.varlink.service.GetInfo")
+            skipped = line.skip()
+            assert skipped == [], skipped
     # A client that goes away in the middle of its message, and one while it is being answered.
     for cut in [b'{"method":"org.va', b'{"method":"org.example.boot.GetState","more":true}\0{"meth']:
         with Line(machine.hvc) as line:

@@ -10,14 +10,14 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use nullink::server::{Event, Server, Slots};
+use nullink::server::{Event, Interest, Server, Slots};
 use nullink::unix::{Listener, Stream};
 
 use crate::room::Room;
 
 pub const CONNECTIONS: usize = 64;
 pub const RX: usize = 4096;
-pub const TX: usize = 4096;
+pub const TX: usize = 8192;
 
 pub const PING: &str = r#"{"method":"org.example.room.Ping","parameters":{"ping":"x"}}"#;
 pub const PONG: &str = r#"{"parameters":{"pong":"x"}}"#;
@@ -43,11 +43,10 @@ pub fn serve(path: &str) {
     let mut slots = SLOTS.lock().expect("the first to serve");
     let listener = Listener::bind(path).expect("a socket");
     let control = Stream::connect(&control(path)).expect("a control socket");
-    let mut server = Server::new(listener, &mut slots);
-    let readable = rustix::event::PollFlags::IN;
+    let mut server = Server::new(listener, &mut slots).expect("a server");
     server
-        .watch(control.into(), readable, STOP)
-        .expect("a place");
+        .watch(&control, Interest::Readable, STOP)
+        .expect("a watch");
     let (sender, told) = mpsc::channel();
     let mut room = Room::new(sender);
     loop {
@@ -334,7 +333,7 @@ fn die(path: &str, stage: usize) {
     let calls = [
         PING.to_owned(),
         more("Count", r#"{"n":4000000000,"letters":900}"#),
-        more("Listen", r#"{"skip":false}"#),
+        more("Listen", "{}"),
         more("Enter", "{}"),
         method("Wait", "{}"),
         method("Say", r#"{"item":"a"}"#),
@@ -371,6 +370,6 @@ pub fn be_killed(path: &str) {
         let _ = caller.send(&format!("{PING}\0{PING}\0{count}"));
         (0..52).for_each(|_| _ = caller.receive());
         let _ = caller.call(&method("Letters", r#"{"n":3000}"#));
-        let _ = caller.send(&more("Listen", r#"{"skip":true}"#));
+        let _ = caller.send(&more("Listen", "{}"));
     }
 }

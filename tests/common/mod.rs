@@ -139,7 +139,7 @@ pub fn split(bytes: &[u8]) -> Vec<String> {
 }
 
 /// Serves `input`, and returns what comes of it.
-pub fn answer<S: Service>(
+pub fn answer<S: Service<C>, C: Copy>(
     service: &mut S,
     input: &[u8],
     arrival: Arrival,
@@ -195,7 +195,7 @@ impl Talk {
         });
     }
 
-    pub fn check_with<S: Service>(self, service: &mut S) {
+    pub fn check_with<S: Service<C>, C: Copy>(self, service: &mut S) {
         let mut input = Vec::new();
         for (call, _) in &self.turns {
             input.extend_from_slice(call);
@@ -212,7 +212,7 @@ impl Talk {
         }
     }
 
-    fn check_once<S: Service>(
+    fn check_once<S: Service<C>, C: Copy>(
         &self,
         service: &mut S,
         input: &[u8],

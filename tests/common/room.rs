@@ -1,9 +1,10 @@
 //! A service with every way to answer: at once, with streams of any length, later, for ever, or with
 //! another protocol.
 
+use std::collections::VecDeque;
 use std::sync::mpsc::Sender;
 
-use nullink::service::{Info, Lagging, Outcome, Refusal, ReplyStream, Responder, Service};
+use nullink::service::{Answer, Info, Refusal, Responder, Service};
 use nullink::{Call, Interface, interface};
 use serde::{Deserialize, Serialize};
 
@@ -21,14 +22,11 @@ method Letters(n: int) -> (letters: string)
 # Counts from 0, so many replies with as many letters each
 method Count(n: int, letters: int) -> (i: int, letters: string)
 
-# Everything that is said from now on; how many items were lost in between, if `skip`
-method Listen(skip: bool) -> (item: ?string, lost: ?int)
+# Everything that is said from now on, and how many items were lost in between
+method Listen() -> (item: ?string, lost: ?int)
 
 # The same, and first a word of welcome
 method Enter() -> (item: ?string, lost: ?int)
-
-# The same, but who does not read is disconnected
-method Meet() -> (item: ?string, lost: ?int)
 
 # The next item
 method Wait() -> (item: ?string, lost: ?int)
@@ -50,16 +48,22 @@ method Pipe() -> ()
 "
 );
 
+/// Calls that wait for the next item are parked under this topic.
 pub const TOPIC: u32 = 7;
+
+/// How many items are kept for those who are slow.
+pub const KEPT: usize = 64;
+
+/// How long an item can be, so that it fits into half of a send buffer of 2048 bytes.
+pub const LONGEST: usize = 960;
 
 #[derive(Deserialize)]
 pub enum Method<'a> {
     Ping { ping: &'a str },
     Letters { n: usize },
     Count { n: u32, letters: u32 },
-    Listen { skip: bool },
+    Listen,
     Enter,
-    Meet,
     Wait,
     Say { item: &'a str },
     Finish { item: &'a str },
@@ -85,11 +89,11 @@ struct Counted<'a> {
 }
 
 #[derive(Serialize, Default)]
-pub struct Item<'a> {
+struct Item<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub item: Option<&'a str>,
+    item: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub lost: Option<u32>,
+    lost: Option<u64>,
 }
 
 const WELCOME: Item<'_> = Item {
@@ -113,9 +117,26 @@ pub enum Told {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cursor {
-    Count { i: u32, n: u32, letters: u32 },
-    Listening,
+    Count {
+        i: u32,
+        n: u32,
+        letters: u32,
+    },
+    /// A stream, and the number of the item that is its next.
+    Listening {
+        next: u64,
+    },
+    /// A plain call, and the number of the item that answers it.
+    Waiting {
+        next: u64,
+    },
     Piped,
+}
+
+/// What was said.
+struct Said {
+    item: String,
+    is_last: bool,
 }
 
 pub struct Room {
@@ -123,6 +144,11 @@ pub struct Room {
     pub letters: String,
     /// Whether root may do everything.
     pub trusts_root: bool,
+    /// The last items, the first of which has the number `oldest`.
+    items: VecDeque<Said>,
+    oldest: u64,
+    /// Something was said, and nobody was woken.
+    changed: bool,
 }
 
 impl Room {
@@ -131,12 +157,51 @@ impl Room {
             told,
             letters: "x".repeat(1 << 16),
             trusts_root: true,
+            items: VecDeque::new(),
+            oldest: 0,
+            changed: false,
+        }
+    }
+
+    /// Keeps an item. Who waits for it has to be woken.
+    pub fn keep(&mut self, item: &str, is_last: bool) {
+        if self.items.len() == KEPT {
+            self.items.pop_front();
+            self.oldest += 1;
+        }
+        let item = item.to_owned();
+        self.items.push_back(Said { item, is_last });
+    }
+
+    fn say<'c>(
+        &mut self,
+        item: &str,
+        is_last: bool,
+        reply: Responder<'c, Cursor>,
+    ) -> Answer<'c, Cursor> {
+        if item.len() > LONGEST {
+            return Err(Refusal::invalid_parameter("item"));
+        }
+        self.keep(item, is_last);
+        self.changed = true;
+        reply.send(&())
+    }
+
+    /// The number of the item that is said next.
+    fn next(&self) -> u64 {
+        self.oldest + self.items.len() as u64
+    }
+
+    /// An item by its number, or how many are lost from there on; None if it was not said yet.
+    fn find(&self, next: u64) -> Option<Result<&Said, u64>> {
+        match next.checked_sub(self.oldest) {
+            None => Some(Err(self.oldest - next)),
+            Some(index) => self.items.get(index as usize).map(Ok),
         }
     }
 }
 
-impl Service for Room {
-    type Cursor = Cursor;
+impl Service<Cursor> for Room {
     const INTERFACES: &'static [Interface] = &[ROOM];
 
     fn info(&self) -> Info<'_> {
@@ -151,98 +216,96 @@ impl Service for Room {
         }
     }
 
-    fn call<'c>(
-        &mut self,
-        call: Call<'c>,
-        mut reply: Responder<'c, Cursor>,
-    ) -> Result<Outcome<'c, Cursor>, Refusal> {
+    fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c, Cursor>) -> Answer<'c, Cursor> {
         let peer = call.peer();
-        Ok(match call.decode()? {
-            Method::Ping { ping } => reply.send(&Pong { pong: ping })?,
+        let next = self.next();
+        match call.decode()? {
+            Method::Ping { ping } => reply.send(&Pong { pong: ping }),
             Method::Letters { n } => {
                 let letters = self.letters.get(..n);
                 let letters = letters.ok_or(Refusal::invalid_parameter("n"))?;
-                reply.send(&Letters { letters })?
+                reply.send(&Letters { letters })
             }
-            Method::Count { n, letters } => {
-                return self.resume(Cursor::Count { i: 0, n, letters }, reply.stream()?);
-            }
-            Method::Listen { skip } => {
-                let lagging = if skip { Lagging::Skip } else { Lagging::Drop };
-                reply
-                    .stream()?
-                    .subscribe(TOPIC, lagging, Cursor::Listening)?
-            }
+            Method::Count { n, letters } => self.resume(Cursor::Count { i: 0, n, letters }, reply),
+            Method::Listen => reply.more()?.park(TOPIC, Cursor::Listening { next }),
             Method::Enter => {
-                let reply = reply.stream()?;
-                reply.subscribe_with(&WELCOME, TOPIC, Lagging::Skip, Cursor::Listening)?
+                let reply = reply.more()?.next(&WELCOME)?;
+                reply.park(TOPIC, Cursor::Listening { next })
             }
-            Method::Meet => {
-                let reply = reply.stream()?;
-                reply.subscribe_with(&WELCOME, TOPIC, Lagging::Drop, Cursor::Listening)?
-            }
-            Method::Wait => reply.park(TOPIC, Cursor::Listening)?,
-            Method::Say { item } => {
-                let item = Item {
-                    item: Some(item),
-                    lost: None,
-                };
-                let published = reply.publish(TOPIC, &item);
-                published.map_err(|_| Refusal::invalid_parameter("item"))?;
-                reply.send(&())?
-            }
-            Method::Finish { item } => {
-                let item = Item {
-                    item: Some(item),
-                    lost: None,
-                };
-                let published = reply.publish_last(TOPIC, &item);
-                published.map_err(|_| Refusal::invalid_parameter("item"))?;
-                reply.send(&())?
-            }
+            Method::Wait => reply.park(TOPIC, Cursor::Waiting { next }),
+            Method::Say { item } => self.say(item, false, reply),
+            Method::Finish { item } => self.say(item, true, reply),
             Method::Who => {
                 let peer = peer.ok_or(Refusal::PermissionDenied)?;
                 reply.send(&Who {
                     uid: peer.uid,
                     gid: peer.gid,
                     pid: peer.pid,
-                })?
+                })
             }
-            Method::Secret => reply.send(&())?,
-            Method::Pipe => reply.upgrade()?.send(&(), Cursor::Piped)?,
-        })
+            Method::Secret => reply.send(&()),
+            Method::Pipe => reply.upgrade()?.send(&(), Cursor::Piped),
+        }
     }
 
-    fn resume<'c>(
-        &mut self,
-        cursor: Cursor,
-        reply: ReplyStream<'c, Cursor>,
-    ) -> Result<Outcome<'c, Cursor>, Refusal> {
-        let Cursor::Count { i, n, letters } = cursor else {
-            return Err(Refusal::PermissionDenied);
-        };
-        let counted = Counted {
-            i,
-            letters: self.letters.get(..letters as usize).unwrap_or_default(),
-        };
-        let i = i + 1;
-        Ok(match i < n {
-            true => reply.continues(&counted, Cursor::Count { i, n, letters })?,
-            false => reply.send(&counted)?,
-        })
+    fn resume<'c>(&mut self, cursor: Cursor, reply: Responder<'c, Cursor>) -> Answer<'c, Cursor> {
+        match cursor {
+            Cursor::Count { i, n, letters } => {
+                let reply = reply.more()?;
+                let counted = Counted {
+                    i,
+                    letters: self.letters.get(..letters as usize).unwrap_or_default(),
+                };
+                let i = i + 1;
+                if i < n {
+                    reply.next(&counted)?.then(Cursor::Count { i, n, letters })
+                } else {
+                    reply.send(&counted)
+                }
+            }
+            Cursor::Listening { next } => {
+                let reply = reply.more()?;
+                match self.find(next) {
+                    None => reply.park(TOPIC, cursor),
+                    Some(Ok(said)) => {
+                        let item = Item {
+                            item: Some(&said.item),
+                            lost: None,
+                        };
+                        if said.is_last {
+                            reply.send(&item)
+                        } else {
+                            let next = next + 1;
+                            reply.next(&item)?.then(Cursor::Listening { next })
+                        }
+                    }
+                    Some(Err(lost)) => {
+                        let item = Item {
+                            item: None,
+                            lost: Some(lost),
+                        };
+                        let next = next + lost;
+                        reply.next(&item)?.then(Cursor::Listening { next })
+                    }
+                }
+            }
+            Cursor::Waiting { next } => match self.find(next) {
+                None => reply.park(TOPIC, cursor),
+                Some(Ok(said)) => reply.send(&Item {
+                    item: Some(&said.item),
+                    lost: None,
+                }),
+                Some(Err(lost)) => reply.send(&Item {
+                    item: None,
+                    lost: Some(lost),
+                }),
+            },
+            Cursor::Piped => Err(Refusal::PermissionDenied),
+        }
     }
 
-    fn missed<'c>(
-        &mut self,
-        cursor: Cursor,
-        count: u32,
-        reply: ReplyStream<'c, Cursor>,
-    ) -> Result<Outcome<'c, Cursor>, Refusal> {
-        let lost = Item {
-            item: None,
-            lost: Some(count),
-        };
-        reply.subscribe_with(&lost, TOPIC, Lagging::Skip, cursor)
+    fn woken(&mut self) -> Option<u32> {
+        std::mem::take(&mut self.changed).then_some(TOPIC)
     }
 
     fn failed(&mut self, error: nullink::Error) {

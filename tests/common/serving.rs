@@ -17,8 +17,8 @@ pub fn serve(listener: Listener, upgraded: fn(Stream, Vec<u8>)) {
 /// The same, with so many descriptors at once.
 pub fn serve_with<const DESCRIPTORS: usize>(listener: Listener, upgraded: fn(Stream, Vec<u8>)) {
     thread::spawn(move || {
-        let mut slots = Box::new(Slots::<8, 4096, 4096, DESCRIPTORS>::new());
-        let mut server = Server::new(listener, &mut slots);
+        let mut slots = Box::new(Slots::<8, 4096, 8192, DESCRIPTORS>::new());
+        let mut server = Server::new(listener, &mut slots).unwrap();
         let mut scratch = [0; 4096];
         let mut service = T {
             scratch: &mut scratch,

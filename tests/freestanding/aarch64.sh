@@ -24,7 +24,7 @@ python3 accounts.py "$out/accounts" >/dev/null || fail "accounts does not serve"
 size=$(stat -c %s "$out/accounts")
 echo "freestanding: aarch64: accounts takes $size bytes"
 # As on x86_64, it shall not get worse.
-[ "$size" -le 59000 ] || fail "accounts takes more than 59000 bytes"
+[ "$size" -le 55500 ] || fail "accounts takes more than 55500 bytes"
 mistakes_do_not_link
 
 # The tests of the example init, with this one.

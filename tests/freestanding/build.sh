@@ -9,13 +9,14 @@
 set -eu
 out=$(mkdir -p "$1" && cd "$1" && pwd)
 cd "$(dirname "$0")"
-# (What is copied is what was built here.)
+# The programs are copied from the directory that this script knows.
 unset CARGO_TARGET_DIR
 level=${2:-z}
 more=${3-}
 shift "$(($# < 3 ? $# : 3))"
 
-common="-Crelocation-model=static -Cforce-unwind-tables=no"
+# The last one orders basic blocks where the size counts, too: fewer jumps, 1.5 % of accounts.
+common="-Crelocation-model=static -Cforce-unwind-tables=no -Cllvm-args=-apply-ext-tsp-for-size"
 cargo=cargo
 built=target
 case "${ARCH:-x86_64}" in
@@ -37,7 +38,7 @@ aarch64)
         -Clink-arg=--build-id=none -Clink-arg=--no-eh-frame-hdr -Clink-arg=-znorelro
         -Clink-arg=-T$PWD/link.x"
     if ! [ -d "$(rustc --print target-libdir --target "$target")" ]; then
-        # (Apart from what the other compiler has built, for it would be built again every time.)
+        # In a directory of its own, or each compiler would build all of it again.
         built=target/debian
         export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$built
         cargo="/usr/bin/cargo -Zbuild-std=core,alloc"
@@ -52,8 +53,13 @@ name=$(echo "$target" | tr a-z- A-Z_)
 export CARGO_PROFILE_RELEASE_OPT_LEVEL="$level" "CARGO_TARGET_${name}_RUSTFLAGS=$common $more"
 programs="freestanding accounts monitor init report memory"
 (cd "$built/$target/release" 2>/dev/null && rm -f $programs) || true
-$cargo build --quiet --locked --release --target "$target" "$@"
-# (With --bin it is only that one.)
+build() { $cargo build --quiet --locked --release --target "$target" "$@"; }
+build "$@"
+# With --bin only that program is built.
+case " $* " in
+*" --bin "*) ;;
+*) build --features device --bin monitor --bin init --bin report "$@" ;;
+esac
 for program in $programs; do
     [ ! -e "$built/$target/release/$program" ] || cp "$built/$target/release/$program" "$out/"
 done

@@ -42,7 +42,7 @@ panics() {
 answers_are_right() {
     answers=$(calls | "$@" | tr '\0' '\n')
     [ "$answers" = "$expected" ] || fail "it answers: $answers"
-    # A message that is none ends it, behind the replies that are due.
+    # A malformed message ends it, after the replies that are due.
     answers=$({ call Pipe; printf 'nonsense\0'; call Pipe; } | "$@" | tr '\0' '\n') || true
     [ "$answers" = '{"error":"org.varlink.service.ExpectedUpgrade"}' ] || fail "it answers: $answers"
 }

@@ -14,23 +14,17 @@ import sys
 
 PROGRAM, FUNCTION, LIMIT = sys.argv[1], sys.argv[2], int(sys.argv[3])
 
-# A message, written into the room that there is for it; and what sends those that wait before it.
-MESSAGES = [
-    "Responder.*::write::{closure",
-    "responder::describe::{closure",
+# The content of a message: the value that is sent.
+CONTENTS = [
+    r"(Responder|ReplyStream|Upgrade)\b.*::(try_send|send|error|next)\b.*{closure",
     "session::write_error::{closure",
-    "Session.*::deliver::{closure",
-    r"connection::advance\b.*{closure",
-    r"Slot.*::step\b.*{closure",
 ]
-# The content of a message: a value, so there is no message in it.
-CONTENTS = [r"(Responder|ReplyStream|Upgrade)\b.*::(send|error|continues)\b.*{closure"]
-# Who calls through a pointer, and whom.
+# Functions that call through a pointer, and the functions that they call so.
 POINTERS = [
-    ("frame::Room>::write$", MESSAGES),
     ("message::Envelope>::write$", CONTENTS),
     ("json::ser::Writer>::object$", CONTENTS),
-    # In the example accounts: which of them is meant; the clock.
+    ("bytes::count_unmarked$", ["bytes::find_nul::{closure", "bytes::(is_)?special$"]),
+    # In the example accounts: the account that is looked for; the clock.
     ("Accounts>::find$", ["Accounts>::add::{closure", "Accounts as .*Service>::call::{closure"]),
     ("nullink::server::|::main$", ["start::monotonic$"]),
 ]

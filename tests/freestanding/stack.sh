@@ -19,7 +19,7 @@ if ! command -v python3 >/dev/null || ! command -v objdump >/dev/null; then
     exit 0
 fi
 
-graph() { python3 stack.py "$1" 'service::session::Session<.*>>::step_with::' "$limit"; }
+graph() { python3 stack.py "$1" 'service::session::Session(<.*>)?>::step_in::' "$limit"; }
 paint() { python3 paint.py "$1" "$limit"; }
 
 named="-Cstrip=none -Csymbol-mangling-version=v0"

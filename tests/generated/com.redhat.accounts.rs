@@ -1,23 +1,23 @@
 // Generated from the interface com.redhat.accounts by nullink's example `generate`.
 // This is to be generated again, not to be edited:
 //
-//     cargo run --example generate ../../examples/shared/com.redhat.accounts.varlink > accounts.rs
+//     cargo run --features tools --example generate ../../examples/shared/com.redhat.accounts.varlink > accounts.rs
 
 //! The interface `com.redhat.accounts`.
 //!
 //! Who has an account on this system
 
-#![allow(dead_code, missing_docs, clippy::all, rustdoc::all)]
+#![cfg_attr(rustfmt, rustfmt_skip)]
+#![allow(dead_code, unused_imports, missing_docs, clippy::all, rustdoc::all)]
 
-use nullink::client::Method;
+use nullink::client::{Method, NoError};
 use nullink::json::Raw;
 use serde::{Deserialize, Serialize};
 
 /// The definition.
-pub const INTERFACE: nullink::Interface =
-    nullink::interface!("../../examples/shared/com.redhat.accounts.varlink");
+pub const INTERFACE: nullink::Interface = nullink::interface!("../../examples/shared/com.redhat.accounts.varlink");
 
-/// The methods, as they are called: what a service dispatches to.
+/// The methods, as they are called: a service dispatches to them.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 pub enum Methods<'a> {
     GetAll,
@@ -34,7 +34,9 @@ pub enum Error<'a> {
     /// No account is like that
     NotFound,
     /// The account can't be added because of this field
-    CreationFailed { field: &'a str },
+    CreationFailed {
+        field: &'a str,
+    },
 }
 
 /// What the system knows about an account
@@ -58,7 +60,7 @@ impl Method for GetAll {
     type Error<'r> = Error<'r>;
 }
 
-/// What `GetAll` returns.
+/// The reply of `GetAll`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GetAllReply<A> {
     /// `[]Account`
@@ -77,7 +79,7 @@ impl Method for GetByUid {
     type Error<'r> = Error<'r>;
 }
 
-/// What `GetByUid` returns.
+/// The reply of `GetByUid`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GetByUidReply<'a> {
     #[serde(borrow)]
@@ -96,7 +98,7 @@ impl Method for GetByName<'_> {
     type Error<'r> = Error<'r>;
 }
 
-/// What `GetByName` returns.
+/// The reply of `GetByName`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GetByNameReply<'a> {
     #[serde(borrow)]
@@ -116,7 +118,7 @@ impl Method for Add<'_> {
     type Error<'r> = Error<'r>;
 }
 
-/// What `Add` returns.
+/// The reply of `Add`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AddReply<'a> {
     #[serde(borrow)]

@@ -1,22 +1,23 @@
 // Generated from the interface org.example.ping by nullink's example `generate`.
 // This is to be generated again, not to be edited:
 //
-//     cargo run --example generate ../../examples/org.example.ping.varlink > ping.rs
+//     cargo run --features tools --example generate ../../examples/org.example.ping.varlink > ping.rs
 
 //! The interface `org.example.ping`.
 //!
 //! Says what it hears.
 
-#![allow(dead_code, missing_docs, clippy::all, rustdoc::all)]
+#![cfg_attr(rustfmt, rustfmt_skip)]
+#![allow(dead_code, unused_imports, missing_docs, clippy::all, rustdoc::all)]
 
-use nullink::client::Method;
+use nullink::client::{Method, NoError};
+use nullink::json::Raw;
 use serde::{Deserialize, Serialize};
 
 /// The definition.
-pub const INTERFACE: nullink::Interface =
-    nullink::interface!("../../examples/org.example.ping.varlink");
+pub const INTERFACE: nullink::Interface = nullink::interface!("../../examples/org.example.ping.varlink");
 
-/// The methods, as they are called: what a service dispatches to.
+/// The methods, as they are called: a service dispatches to them.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 pub enum Methods<'a> {
     #[serde(borrow)]
@@ -42,7 +43,7 @@ impl Method for Ping<'_> {
     type Error<'r> = Error;
 }
 
-/// What `Ping` returns.
+/// The reply of `Ping`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PingReply<'a> {
     pub pong: &'a str,

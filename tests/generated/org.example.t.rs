@@ -1,23 +1,23 @@
 // Generated from the interface org.example.t by nullink's example `generate`.
 // This is to be generated again, not to be edited:
 //
-//     cargo run --example generate ../../examples/shared/org.example.t.varlink > t.rs
+//     cargo run --features tools --example generate ../../examples/shared/org.example.t.varlink > t.rs
 
 //! The interface `org.example.t`.
 //!
 //! All types and all ways to call, for whoever wants to check a service byte by byte
 
-#![allow(dead_code, missing_docs, clippy::all, rustdoc::all)]
+#![cfg_attr(rustfmt, rustfmt_skip)]
+#![allow(dead_code, unused_imports, missing_docs, clippy::all, rustdoc::all)]
 
-use nullink::client::Method;
+use nullink::client::{Method, NoError};
 use nullink::json::Raw;
 use serde::{Deserialize, Serialize};
 
 /// The definition.
-pub const INTERFACE: nullink::Interface =
-    nullink::interface!("../../examples/shared/org.example.t.varlink");
+pub const INTERFACE: nullink::Interface = nullink::interface!("../../examples/shared/org.example.t.varlink");
 
-/// The methods, as they are called: what a service dispatches to.
+/// The methods, as they are called: a service dispatches to them.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 pub enum Methods<'a> {
     #[serde(borrow)]
@@ -36,14 +36,17 @@ pub enum Methods<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Error<'a> {
     /// What Fail fails with
-    Oops { why: &'a str },
+    Oops {
+        why: &'a str,
+    },
 }
 
 /// A value of an enumeration
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum Color {
+    #[serde(rename = "red")]
     Red,
+    #[serde(rename = "green")]
     Green,
 }
 
@@ -71,7 +74,7 @@ impl<A: Serialize, B: Serialize> Method for Echo<'_, A, B> {
     type Error<'r> = Error<'r>;
 }
 
-/// What `Echo` returns.
+/// The reply of `Echo`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EchoReply<'a> {
     #[serde(borrow)]
@@ -90,7 +93,7 @@ impl Method for Need<'_> {
     type Error<'r> = Error<'r>;
 }
 
-/// What `Need` returns.
+/// The reply of `Need`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NeedReply<'a> {
     pub s: &'a str,
@@ -119,7 +122,7 @@ impl Method for Count {
     type Error<'r> = Error<'r>;
 }
 
-/// What `Count` returns.
+/// The reply of `Count`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CountReply {
     pub i: i64,
@@ -155,7 +158,7 @@ impl Method for Fds {
     type Error<'r> = Error<'r>;
 }
 
-/// What `Fds` returns.
+/// The reply of `Fds`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FdsReply {
     pub n: i64,

@@ -1,7 +1,7 @@
 // Generated from the interface org.example.torture by nullink's example `generate`.
 // This is to be generated again, not to be edited:
 //
-//     cargo run --example generate org.example.torture.varlink > torture.rs
+//     cargo run --features tools --example generate org.example.torture.varlink > torture.rs
 
 //! The interface `org.example.torture`.
 //!
@@ -14,16 +14,17 @@
 //! fenced.like_an_example();
 //! \```
 
-#![allow(dead_code, missing_docs, clippy::all, rustdoc::all)]
+#![cfg_attr(rustfmt, rustfmt_skip)]
+#![allow(dead_code, unused_imports, missing_docs, clippy::all, rustdoc::all)]
 
-use nullink::client::Method;
+use nullink::client::{Method, NoError};
 use nullink::json::Raw;
 use serde::{Deserialize, Serialize};
 
 /// The definition.
 pub const INTERFACE: nullink::Interface = nullink::interface!("org.example.torture.varlink");
 
-/// The methods, as they are called: what a service dispatches to.
+/// The methods, as they are called: a service dispatches to them.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 pub enum Methods<'a> {
     Get,
@@ -37,21 +38,17 @@ pub enum Methods<'a> {
     #[serde(borrow)]
     List(List<Tree<'a>, Knot<Raw<'a>>, Raw<'a>>),
     #[serde(borrow)]
-    PutEverything(
-        PutEverything<Raw<'a>, Raw<'a>, Raw<'a>, Raw<'a>, Raw<'a>, Raw<'a>, Raw<'a>, Raw<'a>>,
-    ),
+    PutEverything(PutEverything<Raw<'a>, Raw<'a>, Raw<'a>, Raw<'a>, Raw<'a>, Raw<'a>, Raw<'a>, Raw<'a>>),
     #[serde(borrow)]
-    ThisIsAnExtraordinarilyLongNameOfAMethodThatDoesNextToNothingAndThenItReturns(
-        ThisIsAnExtraordinarilyLongNameOfAMethodThatDoesNextToNothingAndThenItReturns<'a>,
-    ),
+    ThisIsAnExtraordinarilyLongNameOfAMethodThatDoesNextToNothingAndThenItReturns(ThisIsAnExtraordinarilyLongNameOfAMethodThatDoesNextToNothingAndThenItReturns<'a>),
 }
 
 /// The errors.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Error<'a> {
     Oops,
-    #[serde(rename_all = "camelCase")]
     TwoFields {
+        #[serde(rename = "userName")]
         user_name: &'a str,
         uid: i64,
     },
@@ -89,9 +86,10 @@ pub struct Keywords<'a> {
 
 /// camelCase, and one that is not
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Camels<'a> {
+    #[serde(rename = "userName")]
     pub user_name: &'a str,
+    #[serde(rename = "timeoutUSec")]
     pub timeout_u_sec: Option<i64>,
     pub x: i64,
     #[serde(rename = "machineID")]
@@ -100,9 +98,10 @@ pub struct Camels<'a> {
 
 /// PascalCase
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
 pub struct Pascals<'a> {
+    #[serde(rename = "Hostname")]
     pub hostname: &'a str,
+    #[serde(rename = "StaticHostname")]
     pub static_hostname: Option<&'a str>,
     #[serde(borrow, rename = "MachineID")]
     pub machine_id: Option<Raw<'a>>,
@@ -121,9 +120,10 @@ pub struct Same {
 
 /// Values of all styles, some of which have the same name in Rust
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum Values {
+    #[serde(rename = "plain")]
     Plain,
+    #[serde(rename = "two_words")]
     TwoWords,
     #[serde(rename = "twoWords")]
     TwoWords_,
@@ -135,7 +135,9 @@ pub enum Values {
     Self_,
     #[serde(rename = "self")]
     Self__,
+    #[serde(rename = "type")]
     Type,
+    #[serde(rename = "a1")]
     A1,
     #[serde(rename = "a_1")]
     A1_,
@@ -145,11 +147,13 @@ pub enum Values {
 
 /// Values that serde's snake_case knows
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum Snakes {
     /// Only one
+    #[serde(rename = "one")]
     One,
+    #[serde(rename = "two_words")]
     TwoWords,
+    #[serde(rename = "three_more_words")]
     ThreeMoreWords,
 }
 
@@ -238,8 +242,8 @@ pub struct Ok {}
 pub struct Err {}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum None {
+    #[serde(rename = "none")]
     None,
 }
 
@@ -410,9 +414,10 @@ pub struct NestedABCDeepDeeperDeepest<'a> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum NestedABC__ {
+    #[serde(rename = "one")]
     One,
+    #[serde(rename = "two")]
     Two,
 }
 
@@ -443,9 +448,10 @@ pub struct NestedListOf<D> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum NestedListOfThings {
+    #[serde(rename = "in")]
     In,
+    #[serde(rename = "out")]
     Out,
 }
 
@@ -485,7 +491,7 @@ impl Method for GetReply<'_> {
     type Error<'r> = Error<'r>;
 }
 
-/// What `GetReply` returns.
+/// The reply of `GetReply`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GetReplyReply<'a> {
     pub reply: &'a str,
@@ -503,7 +509,7 @@ impl Method for Self_ {
     type Error<'r> = Error<'r>;
 }
 
-/// What `Self` returns.
+/// The reply of `Self`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SelfReply {
     #[serde(rename = "self")]
@@ -519,7 +525,7 @@ impl Method for Some {
     type Error<'r> = Error<'r>;
 }
 
-/// What `Some` returns.
+/// The reply of `Some`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SomeReply<'a> {
     pub some: Option<Snakes>,
@@ -544,7 +550,7 @@ impl Method for Default<'_> {
     type Error<'r> = Error<'r>;
 }
 
-/// What `Default` returns.
+/// The reply of `Default`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DefaultReply<'a> {
     #[serde(borrow)]
@@ -563,15 +569,11 @@ pub struct List<D, E, F> {
 
 impl<D: Serialize, E: Serialize, F: Serialize> Method for List<D, E, F> {
     const NAME: &'static str = "org.example.torture.List";
-    type Output<'r> = ListReply<
-        Raw<'r>,
-        Ring<Raw<'r>>,
-        ListReplyRest<ListReplyRestOnly<ListReplyRestOnlyLists<Raw<'r>, Raw<'r>>>>,
-    >;
+    type Output<'r> = ListReply<Raw<'r>, Ring<Raw<'r>>, ListReplyRest<ListReplyRestOnly<ListReplyRestOnlyLists<Raw<'r>, Raw<'r>>>>>;
     type Error<'r> = Error<'r>;
 }
 
-/// What `List` returns.
+/// The reply of `List`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ListReply<D, E, F> {
     /// `[]Tree`
@@ -630,68 +632,45 @@ pub struct PutEverythingSeven {
     pub a: i64,
 }
 
-impl<
-    D: Serialize,
-    E: Serialize,
-    F: Serialize,
-    G: Serialize,
-    H: Serialize,
-    I: Serialize,
-    J: Serialize,
-    K: Serialize,
-> Method for PutEverything<D, E, F, G, H, I, J, K>
-{
+impl<D: Serialize, E: Serialize, F: Serialize, G: Serialize, H: Serialize, I: Serialize, J: Serialize, K: Serialize> Method for PutEverything<D, E, F, G, H, I, J, K> {
     const NAME: &'static str = "org.example.torture.PutEverything";
     type Output<'r> = PutEverythingReply;
     type Error<'r> = Error<'r>;
 }
 
-/// What `PutEverything` returns.
+/// The reply of `PutEverything`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PutEverythingReply {
     pub count: i64,
 }
 
 /// The parameters are too many for a line, and the names are too long: this is what is far too long
-#[rustfmt::skip]
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ThisIsAnExtraordinarilyLongNameOfAMethodThatDoesNextToNothingAndThenItReturns<'a> {
     /// Longer than a line can be with what is around it
-    #[serde(
-        borrow,
-        rename = "andThisIsAnEvenLongerNameOfAFieldThatHoldsAValueOfWhichNobodyKnowsWhatItMayBe"
-    )]
-    pub and_this_is_an_even_longer_name_of_a_field_that_holds_a_value_of_which_nobody_knows_what_it_may_be:
-        Option<Raw<'a>>,
+    #[serde(borrow, rename = "andThisIsAnEvenLongerNameOfAFieldThatHoldsAValueOfWhichNobodyKnowsWhatItMayBe")]
+    pub and_this_is_an_even_longer_name_of_a_field_that_holds_a_value_of_which_nobody_knows_what_it_may_be: Option<Raw<'a>>,
     #[serde(borrow)]
-    pub and_this_is_another_long_name_of_a_field_that_holds_a_value_of_which_nobody_knows:
-        Option<Camels<'a>>,
+    pub and_this_is_another_long_name_of_a_field_that_holds_a_value_of_which_nobody_knows: Option<Camels<'a>>,
 }
 
-#[rustfmt::skip]
 impl Method for ThisIsAnExtraordinarilyLongNameOfAMethodThatDoesNextToNothingAndThenItReturns<'_> {
     const NAME: &'static str = "org.example.torture.ThisIsAnExtraordinarilyLongNameOfAMethodThatDoesNextToNothingAndThenItReturns";
-    type Output<'r> = ThisIsAnExtraordinarilyLongNameOfAMethodThatDoesNextToNothingAndThenItReturnsReply<
-        Raw<'r>,
-        Raw<'r>,
-        Raw<'r>,
-    >;
+    type Output<'r> = ThisIsAnExtraordinarilyLongNameOfAMethodThatDoesNextToNothingAndThenItReturnsReply<Raw<'r>, Raw<'r>, Raw<'r>>;
     type Error<'r> = Error<'r>;
 }
 
-/// What `ThisIsAnExtraordinarilyLongNameOfAMethodThatDoesNextToNothingAndThenItReturns` returns.
+/// The reply of `ThisIsAnExtraordinarilyLongNameOfAMethodThatDoesNextToNothingAndThenItReturns`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ThisIsAnExtraordinarilyLongNameOfAMethodThatDoesNextToNothingAndThenItReturnsReply<
-    D,
-    E,
-    F,
-> {
+pub struct ThisIsAnExtraordinarilyLongNameOfAMethodThatDoesNextToNothingAndThenItReturnsReply<D, E, F> {
     /// `[]string`
+    #[serde(rename = "theListOfAllThatThereIs")]
     pub the_list_of_all_that_there_is: D,
     /// `[]string`
+    #[serde(rename = "theListOfAllThatThereWas")]
     pub the_list_of_all_that_there_was: E,
     /// `[]string`
+    #[serde(rename = "theListOfAllThatThereWillBe")]
     pub the_list_of_all_that_there_will_be: F,
 }
 

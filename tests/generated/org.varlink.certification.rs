@@ -1,24 +1,24 @@
 // Generated from the interface org.varlink.certification by nullink's example `generate`.
 // This is to be generated again, not to be edited:
 //
-//     cargo run --example generate ../../examples/shared/org.varlink.certification.varlink > certification.rs
+//     cargo run --features tools --example generate ../../examples/shared/org.varlink.certification.varlink > certification.rs
 
 //! The interface `org.varlink.certification`.
 //!
 //! A client and a service certify one another: the client calls Start, then Test01 to Test11 in
 //! order, then End. What it is given by one call it passes to the next, under the same names.
 
-#![allow(dead_code, missing_docs, clippy::all, rustdoc::all)]
+#![cfg_attr(rustfmt, rustfmt_skip)]
+#![allow(dead_code, unused_imports, missing_docs, clippy::all, rustdoc::all)]
 
-use nullink::client::Method;
+use nullink::client::{Method, NoError};
 use nullink::json::Raw;
 use serde::{Deserialize, Serialize};
 
 /// The definition.
-pub const INTERFACE: nullink::Interface =
-    nullink::interface!("../../examples/shared/org.varlink.certification.varlink");
+pub const INTERFACE: nullink::Interface = nullink::interface!("../../examples/shared/org.varlink.certification.varlink");
 
-/// The methods, as they are called: what a service dispatches to.
+/// The methods, as they are called: a service dispatches to them.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 pub enum Methods<'a> {
     Start,
@@ -71,10 +71,12 @@ pub struct Interface<A> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum InterfaceFoo {
+    #[serde(rename = "foo")]
     Foo,
+    #[serde(rename = "bar")]
     Bar,
+    #[serde(rename = "baz")]
     Baz,
 }
 
@@ -106,10 +108,12 @@ pub struct MyType<'a, A = Raw<'a>, B = Raw<'a>, C = Raw<'a>, D = Raw<'a>, E = In
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum MyTypeEnum {
+    #[serde(rename = "one")]
     One,
+    #[serde(rename = "two")]
     Two,
+    #[serde(rename = "three")]
     Three,
 }
 
@@ -135,7 +139,7 @@ impl Method for Start {
     type Error<'r> = Error<'r>;
 }
 
-/// What `Start` returns.
+/// The reply of `Start`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StartReply<'a> {
     pub client_id: &'a str,
@@ -152,7 +156,7 @@ impl Method for Test01<'_> {
     type Error<'r> = Error<'r>;
 }
 
-/// What `Test01` returns.
+/// The reply of `Test01`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Test01Reply {
     pub bool: bool,
@@ -170,7 +174,7 @@ impl Method for Test02<'_> {
     type Error<'r> = Error<'r>;
 }
 
-/// What `Test02` returns.
+/// The reply of `Test02`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Test02Reply {
     pub int: i64,
@@ -188,7 +192,7 @@ impl Method for Test03<'_> {
     type Error<'r> = Error<'r>;
 }
 
-/// What `Test03` returns.
+/// The reply of `Test03`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Test03Reply {
     pub float: f64,
@@ -206,7 +210,7 @@ impl Method for Test04<'_> {
     type Error<'r> = Error<'r>;
 }
 
-/// What `Test04` returns.
+/// The reply of `Test04`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Test04Reply<'a> {
     pub string: &'a str,
@@ -224,7 +228,7 @@ impl Method for Test05<'_> {
     type Error<'r> = Error<'r>;
 }
 
-/// What `Test05` returns.
+/// The reply of `Test05`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Test05Reply<'a> {
     pub bool: bool,
@@ -248,7 +252,7 @@ impl Method for Test06<'_> {
     type Error<'r> = Error<'r>;
 }
 
-/// What `Test06` returns.
+/// The reply of `Test06`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Test06Reply<'a> {
     #[serde(borrow)]
@@ -284,7 +288,7 @@ impl Method for Test07<'_> {
     type Error<'r> = Error<'r>;
 }
 
-/// What `Test07` returns.
+/// The reply of `Test07`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Test07Reply<A> {
     /// `[string]string`
@@ -304,7 +308,7 @@ impl<A: Serialize> Method for Test08<'_, A> {
     type Error<'r> = Error<'r>;
 }
 
-/// What `Test08` returns.
+/// The reply of `Test08`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Test08Reply<A> {
     /// `[string]()`
@@ -324,7 +328,7 @@ impl<A: Serialize> Method for Test09<'_, A> {
     type Error<'r> = Error<'r>;
 }
 
-/// What `Test09` returns.
+/// The reply of `Test09`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Test09Reply<A> {
     /// `MyType`
@@ -345,7 +349,7 @@ impl<A: Serialize> Method for Test10<'_, A> {
     type Error<'r> = Error<'r>;
 }
 
-/// What `Test10` returns.
+/// The reply of `Test10`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Test10Reply<'a> {
     pub string: &'a str,
@@ -377,7 +381,7 @@ impl Method for End<'_> {
     type Error<'r> = Error<'r>;
 }
 
-/// What `End` returns.
+/// The reply of `End`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EndReply {
     pub all_ok: bool,

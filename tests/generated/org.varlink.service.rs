@@ -1,24 +1,24 @@
 // Generated from the interface org.varlink.service by nullink's example `generate`.
 // This is to be generated again, not to be edited:
 //
-//     cargo run --example generate ../../src/org.varlink.service.varlink > service.rs
+//     cargo run --features tools --example generate ../../src/org.varlink.service.varlink > service.rs
 
 //! The interface `org.varlink.service`.
 //!
 //! What every Varlink service offers: who it is, which interfaces it has, and how they are defined.
 //! Its errors may come from any method of any interface.
 
-#![allow(dead_code, missing_docs, clippy::all, rustdoc::all)]
+#![cfg_attr(rustfmt, rustfmt_skip)]
+#![allow(dead_code, unused_imports, missing_docs, clippy::all, rustdoc::all)]
 
-use nullink::client::Method;
+use nullink::client::{Method, NoError};
 use nullink::json::Raw;
 use serde::{Deserialize, Serialize};
 
 /// The definition.
-pub const INTERFACE: nullink::Interface =
-    nullink::interface!("../../src/org.varlink.service.varlink");
+pub const INTERFACE: nullink::Interface = nullink::interface!("../../src/org.varlink.service.varlink");
 
-/// The methods, as they are called: what a service dispatches to.
+/// The methods, as they are called: a service dispatches to them.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 pub enum Methods<'a> {
     GetInfo,
@@ -30,13 +30,21 @@ pub enum Methods<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Error<'a> {
     /// The service does not have this interface
-    InterfaceNotFound { interface: &'a str },
+    InterfaceNotFound {
+        interface: &'a str,
+    },
     /// The interface does not define this method
-    MethodNotFound { method: &'a str },
+    MethodNotFound {
+        method: &'a str,
+    },
     /// The interface defines this method, but the service does not have it
-    MethodNotImplemented { method: &'a str },
+    MethodNotImplemented {
+        method: &'a str,
+    },
     /// A parameter is missing, is unknown, has another type or can't have this value
-    InvalidParameter { parameter: &'a str },
+    InvalidParameter {
+        parameter: &'a str,
+    },
     /// The caller is not allowed to do that
     PermissionDenied,
     /// The method has to be called with more
@@ -55,7 +63,7 @@ impl Method for GetInfo {
     type Error<'r> = Error<'r>;
 }
 
-/// What `GetInfo` returns.
+/// The reply of `GetInfo`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GetInfoReply<'a, A = Raw<'a>> {
     pub vendor: &'a str,
@@ -78,7 +86,7 @@ impl Method for GetInterfaceDescription<'_> {
     type Error<'r> = Error<'r>;
 }
 
-/// What `GetInterfaceDescription` returns.
+/// The reply of `GetInterfaceDescription`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GetInterfaceDescriptionReply<'a> {
     pub description: &'a str,

@@ -10,7 +10,7 @@ set -eu
 out=$(mkdir -p "$1" && cd "$1" && pwd)
 shift
 cd "$(dirname "$0")/../.."
-# (What is copied is what was built here.)
+# The programs are copied from the directory that this script knows.
 unset CARGO_TARGET_DIR
 [ $# -gt 0 ] || set -- accounts monitor init
 
@@ -18,7 +18,7 @@ target=x86_64-unknown-linux-musl
 cargo=cargo
 built=target
 if ! [ -d "$(rustc --print target-libdir --target "$target")" ]; then
-    # (Apart from what the other compiler has built, for it would be built again every time.)
+    # In a directory of its own, or each compiler would build all of it again.
     built=target/debian
     mkdir -p "$built"
     # The functions that std finds callers with, and would unwind with: gcc has them, in a library of
@@ -28,7 +28,7 @@ if ! [ -d "$(rustc --print target-libdir --target "$target")" ]; then
     cp "$(gcc -print-file-name=libgcc_eh.a)" "$built/libunwind.a"
     ar r "$built/libunwind.a" "$built/found.o"
     export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$built"
-    # (Not at any address, as rustup's target: for that musl-gcc makes a program which is to be loaded.)
+    # At a fixed address, unlike rustup's target: for others musl-gcc makes a dynamic program.
     export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_LINKER=musl-gcc
     export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS="
         -Clink-self-contained=no -Crelocation-model=static -Lnative=$PWD/$built"

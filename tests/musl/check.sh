@@ -34,11 +34,11 @@ for program in "$out"/*; do
 done
 
 memory=$(python3 tests/freestanding/accounts.py "$out/accounts") || fail "accounts does not serve"
-echo "musl: accounts has $memory KiB of memory for 8 connections"
+echo "musl: accounts has $memory KiB of memory for 8 connections, in turn and at once"
 
 export NULLINK_EXAMPLES="$out"
 for tests in "examples accounts_serves" "activation a_program_serves" "monitor the_example" resolver init; do
-    # (A file of tests, and those of which the names begin so.)
+    # A file of tests, and the beginning of the names of the tests to run.
     cargo test --quiet --locked --test $tests >"$out.log" 2>&1 || fail "$tests: $(cat "$out.log")"
     grep -q '^test result: ok. [1-9]' "$out.log" || fail "there are no tests $tests"
 done

@@ -21,7 +21,7 @@ use board::{Board, Hardware, Lamp};
 use cortex_m_rt::entry;
 use machine::Register;
 use nullink::embedded_io::{ErrorType, Read, ReadReady, Write};
-use nullink::serve_line;
+use nullink::line::{self, Line};
 
 // SAFETY: the chip's data sheet, "System Control", "General-Purpose Input/Outputs" and "Universal
 // Asynchronous Receivers/Transmitters".
@@ -159,7 +159,8 @@ impl Hardware for Lm3s6965evb {
 fn main() -> ! {
     // (cortex-m-rt lends them to main, once.)
     static mut RECEIVE: [u8; 512] = [0; 512];
-    static mut SEND: [u8; 512] = [0; 512];
+    static mut SEND: [u8; 1024] = [0; 1024];
+    static mut AHEAD: [u8; 512] = [0; 512];
 
     // What check.sh puts in to see that it is found out.
     #[cfg(feature = "could_panic")]
@@ -169,6 +170,7 @@ fn main() -> ! {
 
     let mut board = Board::new(Lm3s6965evb::new());
     // It is over when the board is to stop: this line does not fail, and nothing upgrades.
-    let _ = serve_line(&mut board, Uart::new(), RECEIVE, SEND);
+    let mut line = Line::new(Uart::new(), AHEAD);
+    let _ = line::serve(&mut board, &mut line, RECEIVE, SEND);
     machine::exit()
 }

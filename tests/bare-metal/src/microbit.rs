@@ -20,7 +20,7 @@ use board::{Board, Hardware, Lamp};
 use cortex_m_rt::entry;
 use machine::Register;
 use nullink::embedded_io::{ErrorType, Read, ReadReady, Write};
-use nullink::serve_line;
+use nullink::line::{self, Line};
 
 // SAFETY: the nRF51 Series Reference Manual, "GPIO" and "UART".
 const GPIO_OUT: Register = unsafe { Register::at(0x5000_0504) };
@@ -155,7 +155,8 @@ impl Hardware for Microbit {
 fn main() -> ! {
     // (cortex-m-rt lends them to main, once.)
     static mut RECEIVE: [u8; 512] = [0; 512];
-    static mut SEND: [u8; 512] = [0; 512];
+    static mut SEND: [u8; 1024] = [0; 1024];
+    static mut AHEAD: [u8; 512] = [0; 512];
 
     // What check.sh puts in to see that it is found out.
     #[cfg(feature = "could_panic")]
@@ -165,6 +166,7 @@ fn main() -> ! {
 
     let mut board = Board::new(Microbit::new());
     // It is over when the board is to stop: this line does not fail, and nothing upgrades.
-    let _ = serve_line(&mut board, Uart::new(), RECEIVE, SEND);
+    let mut line = Line::new(Uart::new(), AHEAD);
+    let _ = line::serve(&mut board, &mut line, RECEIVE, SEND);
     machine::exit()
 }

@@ -3,8 +3,8 @@
 //! The example accounts without libc and without an allocator: the same service, served in the same
 //! way to 8 clients, at the path of a Unix socket or where it is activated.
 //!
-//! What else the example can do would cost: TCP 6 KB, most of it the parser of IP addresses, and the
-//! reasons of errors as texts even more. This one says what it could not do.
+//! The rest of the example would cost: TCP 6 KB, most of it the parser of IP addresses, and the texts
+//! of errors even more. This one says only which of its steps has failed.
 
 #[path = "../../../examples/shared/accounts.rs"]
 #[allow(dead_code)] // the clients' part
@@ -28,7 +28,7 @@ use serving::{Source, serve};
 use start::{Memory, Process};
 
 /// Room for 8 clients. The reply to GetAll has to fit: some thirty accounts do.
-static SLOTS: Memory<Slots<8, 4096, 4096>> = Memory::new(Slots::new());
+static SLOTS: Memory<Slots<8, 4096, 8192>> = Memory::new(Slots::new());
 
 /// Room for the text of both files.
 static TEXT: Memory<[u8; 64 * 1024]> = Memory::new([0; 64 * 1024]);
@@ -59,7 +59,7 @@ fn run(mut process: Process) -> Result<(), &'static str> {
     serve(source, &mut service, start::monotonic, slots).map_err(|_| "can't go on")
 }
 
-/// What is in a file, if there is room for it; which then is what is left of that.
+/// Loads a file into the beginning of `room`, which is the rest then. None, if it does not fit.
 fn load<'m>(path: &CStr, room: &mut &'m mut [u8]) -> Option<&'m [u8]> {
     let file = open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
     let mut length = 0_usize;

@@ -21,12 +21,12 @@ use core::str;
 use boot::System;
 use init::Room;
 use nullink::Address;
-use nullink::server::Slots;
 use rustix::io::Errno;
 use rustix::process::getpid;
 use start::{Memory, Process};
 
-static ROOM: Memory<Room> = Memory::new(Slots::new());
+/// The memory of the program. No page of it is there before it is used.
+static ROOM: Memory<Room> = Memory::new(Room::new());
 
 const SYSTEM: System = System {
     clock: start::monotonic,

@@ -19,8 +19,7 @@ use core::convert::Infallible;
 use core::panic::PanicInfo;
 
 use nullink::json::{List, Raw};
-use nullink::service::{Info, Outcome, Refusal, ReplyStream, Responder, Service};
-use nullink::{Call, End, Interface, serve};
+use nullink::{Answer, Call, End, Info, Interface, Refusal, Responder, Service, serve};
 use serde::{Deserialize, Serialize};
 
 const INTERFACE: Interface = nullink::interface!("org.example.freestanding.varlink");
@@ -90,8 +89,10 @@ enum Error<'a> {
 
 struct Freestanding;
 
-impl Service for Freestanding {
-    type Cursor = (u32, u32);
+/// How far a stream is, and how long it is.
+type Cursor = (u32, u32);
+
+impl Service<Cursor> for Freestanding {
     const INTERFACES: &'static [Interface] = &[INTERFACE];
     const UPGRADES: bool = true;
 
@@ -104,16 +105,12 @@ impl Service for Freestanding {
         }
     }
 
-    fn call<'c>(
-        &mut self,
-        call: Call<'c>,
-        reply: Responder<'c, Self::Cursor>,
-    ) -> Result<Outcome<'c, Self::Cursor>, Refusal> {
-        Ok(match call.decode()? {
+    fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c, Cursor>) -> Answer<'c, Cursor> {
+        match call.decode()? {
             Method::Ping { ping } => {
                 #[cfg(feature = "could_be_deep")]
                 core::hint::black_box(&mut [0_u8; 4096]);
-                reply.send(&Pong { pong: ping })?
+                reply.send(&Pong { pong: ping })
             }
             Method::Sum { numbers, negate } => {
                 let sum = numbers
@@ -127,32 +124,27 @@ impl Service for Freestanding {
                         sum
                     },
                     numbers: List(numbers.iter().filter(|number| **number != 0)),
-                })?
+                })
             }
-            Method::Keep(keep) => reply.send(&keep)?,
-            Method::Walk { tree } => reply.send(&Walked { tree })?,
-            Method::Count { n } => self.resume((0, n), reply.stream()?)?,
-            Method::Pipe => reply.upgrade()?.send(&(), (0, 0))?,
-            Method::Fail => match reply.send(&Pong { pong: TEXT }) {
-                Ok(outcome) => outcome,
-                Err(unsent) => unsent.reply.error(&Error::Failed { why: "too long" })?,
+            Method::Keep(keep) => reply.send(&keep),
+            Method::Walk { tree } => reply.send(&Walked { tree }),
+            Method::Count { n: 0 } => Err(Refusal::invalid_parameter("n")),
+            Method::Count { n } => self.resume((0, n), reply),
+            Method::Pipe => reply.upgrade()?.send(&(), (0, 0)),
+            Method::Fail => match reply.try_send(&Pong { pong: TEXT }) {
+                Ok(outcome) => Ok(outcome),
+                Err(unsent) => unsent.reply.error(&Error::Failed { why: "too long" }),
             },
-        })
+        }
     }
 
-    fn resume<'c>(
-        &mut self,
-        (i, n): Self::Cursor,
-        reply: ReplyStream<'c, Self::Cursor>,
-    ) -> Result<Outcome<'c, Self::Cursor>, Refusal> {
-        let next = i.saturating_add(1);
-        Ok(if n == 0 {
-            return Err(Refusal::invalid_parameter("n"));
-        } else if next < n {
-            reply.continues(&Number { i }, (next, n))?
+    fn resume<'c>(&mut self, (i, n): Cursor, reply: Responder<'c, Cursor>) -> Answer<'c, Cursor> {
+        let (reply, next) = (reply.more()?, i.saturating_add(1));
+        if next < n {
+            reply.next(&Number { i })?.then((next, n))
         } else {
-            reply.send(&Number { i })?
-        })
+            reply.send(&Number { i })
+        }
     }
 }
 
@@ -187,7 +179,7 @@ fn panic(_: &PanicInfo<'_>) -> ! {
 }
 
 fn main(_: start::Process) -> u8 {
-    // What check.sh puts in to see that it is found out.
+    // Mistakes that check.sh turns on, to see that they are found.
     #[cfg(feature = "could_panic")]
     start::write_all(2, &TEXT.as_bytes()[start::read(3, &mut [0])..]);
     #[cfg(feature = "could_allocate")]

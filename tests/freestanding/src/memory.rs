@@ -1,6 +1,6 @@
 #![no_std]
 #![no_main]
-//! Whether the functions for memory in start.rs do what their manual pages say, at every distance and
+//! Tests that the functions for memory in start.rs do what their manual pages say, at every distance and
 //! length: slices are copied, filled and compared with them. It ends with 0, or says what is wrong.
 
 #[allow(dead_code)] // what services need
@@ -40,7 +40,7 @@ fn main(_: start::Process) -> u8 {
             expect(&bytes, "memset", |i| {
                 (from..end).contains(&i).then_some(200)
             });
-            // A byte that is larger: at the end, where it counts, and behind it.
+            // A byte that is larger: at the end, where it counts, and after it.
             let mut bytes = original;
             bytes[end] = 200;
             let (bytes, original) = (black_box(&bytes), black_box(&original));

@@ -1,7 +1,7 @@
 #![no_std]
 #![no_main]
-//! The example monitor without libc and without an allocator: the kernel's uevents for everyone who
-//! wants to know, at the path of a Unix socket, on a device, or where it is activated.
+//! The example monitor without libc and without an allocator: the kernel's uevents for every client
+//! that asks, at the path of a Unix socket, on a device, or on the socket that it was started with.
 
 #[path = "../../../examples/shared/monitor.rs"]
 #[allow(dead_code)] // the clients' part
@@ -13,14 +13,13 @@ use core::panic::PanicInfo;
 use core::str;
 use core::time::Duration;
 
-use monitor::{CLIENTS, REPLY};
+use monitor::Room;
 use nullink::Address;
-use nullink::server::Slots;
 use nullink::unix::Listener;
 use start::{Memory, Process};
 
-/// The memory of the server, which is none before it is used.
-static SLOTS: Memory<Slots<CLIENTS, 1024, REPLY>> = Memory::new(Slots::new());
+/// The memory of the program. No page of it is there before it is used.
+static ROOM: Memory<Room> = Memory::new(Room::new());
 
 fn main(process: Process) -> u8 {
     start::status("monitor", run(process))
@@ -30,7 +29,7 @@ fn run(mut process: Process) -> Result<(), &'static str> {
     let activated = process.activated().map_err(|_| "can't use its socket")?;
     let address = process.arguments().nth(1).map(str::from_utf8);
     let (source, exit) = match (activated, address) {
-        // Whoever has started it will do so again, and nobody who listens misses anything.
+        // Its socket starts it again, and no client misses anything.
         (Some(activated), _) => (activated, Some(Duration::from_secs(1))),
         (None, Some(Ok(address))) => {
             let address = match (
@@ -46,8 +45,8 @@ fn run(mut process: Process) -> Result<(), &'static str> {
         }
         _ => return Err("usage: monitor unix:/path, or monitor device:/path"),
     };
-    let slots = SLOTS.take().ok_or("is there already")?;
-    monitor::serve(source, exit, start::monotonic, slots).map_err(|_| "can't go on")
+    let room = ROOM.take().ok_or("is there already")?;
+    monitor::serve(source, exit, start::monotonic, room).map_err(|_| "can't go on")
 }
 
 /// The library does not panic. rustix looks at what it is given, and at what the kernel says, with

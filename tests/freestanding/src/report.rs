@@ -58,7 +58,7 @@ fn later(program: &[u8], status: &[u8]) -> Result<(), &'static str> {
     started.map(drop).map_err(|_| "can't start")
 }
 
-/// The same text, with a NUL at its end.
+/// Copies a text, and adds a NUL.
 fn string<'b>(text: &[u8], buffer: &'b mut [u8; 256]) -> Option<&'b CStr> {
     for (to, from) in buffer.iter_mut().zip(text) {
         *to = *from;

@@ -1,4 +1,4 @@
-//! What a program needs that has no libc: an entry, its arguments and its environment, a few system
+//! What a program without libc needs: an entry, its arguments and its environment, a few system
 //! calls, memory, and the functions for it that the compiler calls. All unsafe code of these programs
 //! is here, and what depends on the processor is at the end: x86_64 and aarch64.
 
@@ -108,6 +108,7 @@ const ARGUMENTS: usize = 32;
 
 // The same on all processors that this knows.
 const CLOCK_MONOTONIC: usize = 1;
+const EINTR: i32 = 4;
 const E2BIG: i32 = 7;
 const EINVAL: i32 = 22;
 const O_CLOEXEC: usize = 0o2_000_000;
@@ -131,22 +132,34 @@ unsafe fn syscall<const COUNT: usize>(number: usize, arguments: [usize; COUNT]) 
     unsafe { arch::syscall(number, [a, b, c, d, e, f]) }
 }
 
+/// Like `syscall`, again and again while signals interrupt it: signal(7).
+///
+/// # Safety
+///
+/// As the call's manual page says.
+unsafe fn uninterrupted(number: usize, arguments: [usize; 4]) -> isize {
+    loop {
+        // SAFETY: the caller's.
+        let result = unsafe { syscall(number, arguments) };
+        if errno(result) != EINTR {
+            return result;
+        }
+    }
+}
+
 /// read(2); an error is an end.
 pub fn read(fd: usize, buffer: &mut [u8]) -> usize {
+    let place = buffer.as_mut_ptr() as usize;
     // SAFETY: the kernel writes into the buffer, and not beyond it.
-    let count = unsafe {
-        syscall(
-            number::READ,
-            [fd, buffer.as_mut_ptr() as usize, buffer.len()],
-        )
-    };
+    let count = unsafe { uninterrupted(number::READ, [fd, place, buffer.len(), 0]) };
     usize::try_from(count).unwrap_or(0)
 }
 
 /// write(2); an error is 0.
 pub fn write(fd: usize, bytes: &[u8]) -> usize {
+    let place = bytes.as_ptr() as usize;
     // SAFETY: the kernel reads the bytes, and not beyond them.
-    let count = unsafe { syscall(number::WRITE, [fd, bytes.as_ptr() as usize, bytes.len()]) };
+    let count = unsafe { uninterrupted(number::WRITE, [fd, place, bytes.len(), 0]) };
     usize::try_from(count).unwrap_or(0)
 }
 
@@ -160,7 +173,7 @@ pub fn write_all(fd: usize, mut bytes: &[u8]) {
     }
 }
 
-/// What a program ends with: 0, or 1 when it has said why on standard error.
+/// The status that a program ends with: 0, or 1 after an error message.
 pub fn status(program: &str, done: Result<(), &str>) -> u8 {
     let Err(why) = done else {
         return 0;
@@ -191,7 +204,7 @@ pub fn monotonic() -> u64 {
 #[inline(always)]
 pub fn paint() -> usize {
     let top = arch::stack_pointer();
-    // (What is right below may belong to this.)
+    // The bytes right below the pointer may belong to this function: the red zone.
     for address in top.saturating_sub(PAINTED)..top.saturating_sub(128) {
         // SAFETY: the stack grows downwards, and nothing is there yet.
         unsafe { (address as *mut u8).write_volatile(PAINT) };
@@ -246,7 +259,7 @@ pub fn execute<'a>(strings: impl Iterator<Item = &'a CStr>) -> i32 {
     // A program begins without signals that wait.
     let before = mask(SIG_SETMASK, 0);
     let result = unsafe {
-        // SAFETY: the kernel reads a string, and two lists of strings with a null behind them.
+        // SAFETY: the kernel reads a string, and two lists of strings with a null after them.
         let lists = [pointers.as_ptr() as usize, nothing.as_ptr() as usize];
         syscall(number::EXECVE, [path as usize, lists[0], lists[1]])
     };
@@ -265,10 +278,11 @@ pub fn start_program<'a>(strings: impl Iterator<Item = &'a CStr>) -> Result<i32,
     // only thread.
     match unsafe { syscall(number::CLONE, [SIGCHLD, 0, 0, 0, 0]) } {
         0 => {
-            // SAFETY: nothing is read or written. (What it sends to its group is not for others.)
+            // Signals to its group are not for this program's other children.
+            // SAFETY: nothing is read or written.
             unsafe { syscall(number::SETPGID, [0, 0]) };
             let errno = execute(strings);
-            // (It fits. The pipe ends without a byte when another program is there.)
+            // An errno fits into a byte. Without an error, execve closes the pipe, and it ends empty.
             write(writer.as_raw_fd() as usize, &[errno as u8]);
             exit(127)
         }
@@ -279,7 +293,7 @@ pub fn start_program<'a>(strings: impl Iterator<Item = &'a CStr>) -> Result<i32,
                 return Ok(result as i32);
             }
             // SAFETY: the kernel writes nothing.
-            unsafe { syscall(number::WAIT4, [result as usize, 0, 0, 0]) };
+            unsafe { uninterrupted(number::WAIT4, [result as usize, 0, 0, 0]) };
             Err(failed[0].into())
         }
         result => Err(errno(result)),
@@ -427,7 +441,7 @@ unsafe extern "C" fn bcmp(a: *const u8, b: *const u8, count: usize) -> i32 {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn strlen(text: *const u8) -> usize {
     let mut i = 0;
-    // SAFETY: the caller's: nothing behind the NUL is read.
+    // SAFETY: the caller's: nothing after the NUL is read.
     while unsafe { text.add(i).read_volatile() } != 0 {
         i = i.wrapping_add(1);
     }
@@ -531,7 +545,7 @@ mod arch {
     }
 }
 
-/// The same for 64-bit Arm. The loops go byte by byte: short, and no place has to be aligned.
+/// As above, for 64-bit Arm. The loops go byte by byte, so they are short and nothing has to be aligned.
 #[cfg(target_arch = "aarch64")]
 mod arch {
     use core::arch::{asm, naked_asm};

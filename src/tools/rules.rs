@@ -1,49 +1,69 @@
 //! What a change of a field, a value or a type breaks: UAPI.20, "Interface Evolution" and "Mapping
 //! the Type System to JSON".
 
-use core::mem::discriminant;
+use std::mem::discriminant;
 
-use super::change::{Breaks, Way};
-use super::table::Kind as K;
-use super::{Definition, Kind, Type};
+use crate::idl::{Kind, Type};
 
-/// What it breaks that there is a new field or value.
-pub(super) fn added(definition: Definition<'_>, index: u16, way: Way) -> (Breaks, &'static str) {
-    let value = definition.entry(index).kind == K::Value;
-    let nullable = matches!(definition.type_of(index).kind(), Kind::Nullable(_));
-    match way {
+/// Whom a [`Change`](super::Change) breaks, the worst last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Breaks {
+    /// Nobody.
+    Nothing,
+    /// Clients of the new definition at services of the old one: they get replies that they can't
+    /// read. Calls that an old service refuses do not count, because what is new in a call can be
+    /// left out.
+    Services,
+    /// Clients of the old definition at services of the new one: calls are refused, or replies
+    /// can't be read. Such a change may break services, too.
+    Callers,
+}
+
+/// Which way the values of a type go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Way {
+    /// From a client to a service.
+    Calls,
+    /// From a service to a client, in the parameters of a reply or of an error.
+    Replies,
+}
+
+/// Whom something breaks, and why. The reason is empty if it breaks nobody.
+pub(super) type Effect = (Breaks, &'static str);
+
+/// What a new field breaks, or a new value if it has no type.
+pub(super) fn added(ty: Option<Type<'_>>, way: Way) -> Effect {
+    match (ty.map(|ty| ty.kind()), way) {
         // "New enumeration values may be added to enumerations used in method input parameters;
         // adding values to enumerations that appear in replies is only backwards compatible if
         // clients are prepared to handle unknown values."
-        Way::Calls if value => (Breaks::Nothing, ""),
-        Way::Replies if value => (Breaks::Callers, "old callers don't know it"),
+        (None, Way::Calls) => (Breaks::Nothing, ""),
+        (None, Way::Replies) => (Breaks::Callers, "old callers don't know it"),
         // "New fields SHOULD be added as nullable (`?`) fields, both in structures and in method
-        // input/output parameters." (Old callers ignore what they don't know: it is services that
-        // don't send it yet which new callers have to do with.)
-        _ if nullable => (Breaks::Nothing, ""),
-        Way::Calls => (Breaks::Callers, "old callers don't send it"),
-        Way::Replies => (Breaks::Services, "old services don't send it"),
+        // input/output parameters." Old callers ignore unknown fields in replies: it is new callers
+        // that miss a field which an old service does not send yet.
+        (Some(Kind::Nullable(_)), _) => (Breaks::Nothing, ""),
+        (Some(_), Way::Calls) => (Breaks::Callers, "old callers don't send it"),
+        (Some(_), Way::Replies) => (Breaks::Services, "old services don't send it"),
     }
 }
 
-/// What it breaks that there is no longer a field or value.
-pub(super) fn removed(definition: Definition<'_>, index: u16, way: Way) -> (Breaks, &'static str) {
-    match way {
+/// What the removal of a field breaks, or of a value if it has no type.
+pub(super) fn removed(ty: Option<Type<'_>>, way: Way) -> Effect {
+    match (ty, way) {
         // "Services SHOULD refuse unrecognized fields in method calls", and values that don't
         // match the type.
-        Way::Calls => (Breaks::Callers, "old callers may send it"),
+        (_, Way::Calls) => (Breaks::Callers, "old callers may send it"),
         // Old callers can read what never comes; new ones can't read what still comes.
-        Way::Replies if definition.entry(index).kind == K::Value => {
-            (Breaks::Services, "old services may send it")
-        }
+        (None, Way::Replies) => (Breaks::Services, "old services may send it"),
         // "Removing or incompatibly changing fields [...] is not backwards compatible": even of
         // one that could be null, which old callers can read, but will not see again.
-        Way::Replies => (Breaks::Callers, "old callers may need it"),
+        (Some(_), Way::Replies) => (Breaks::Callers, "old callers may need it"),
     }
 }
 
 /// How an old and a new type fit: what one of them has that the other can't read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Fit {
     /// Only the old one may be null.
     pub(super) old_null: bool,
@@ -56,8 +76,8 @@ pub(super) struct Fit {
 }
 
 impl Fit {
-    /// Compares two types that are not nullable and not lists of the same kind. (No two kinds have
-    /// the same values.)
+    /// Compares two types that are not nullable and not lists of the same kind. No two kinds have
+    /// the same values.
     pub(super) fn kinds(&mut self, old: Type<'_>, new: Type<'_>) {
         let (old, new) = (old.kind(), new.kind());
         self.old_values = !reads(&new, &old);
@@ -65,8 +85,8 @@ impl Fit {
     }
 
     /// What it breaks. In calls, values of the old type go to a new service; in replies, values of
-    /// the new type go to old callers, and values of the old type to callers that are new.
-    pub(super) fn breaks(self, way: Way) -> (Breaks, &'static str) {
+    /// the new type go to old callers, and values of the old type to new callers.
+    pub(super) fn breaks(self, way: Way) -> Effect {
         match way {
             Way::Calls if self.old_values => (Breaks::Callers, "old callers send what it was"),
             Way::Calls if self.old_null => (Breaks::Callers, "old callers may send null"),
@@ -80,7 +100,7 @@ impl Fit {
     }
 }
 
-/// Whether all values of a type can be read as another: UAPI.20, "Mapping the Type System to JSON".
+/// Whether all values of a type can be read as another.
 fn reads(reader: &Kind<'_>, writer: &Kind<'_>) -> bool {
     match (reader, writer) {
         // Any JSON value but null.

@@ -1,63 +1,60 @@
-//! What a driver lends to a session, beside bytes, for the time of one step.
+//! What a driver hands down to a handler, beside bytes.
 
 use heapless::VecView;
 
-use super::publish::Published;
 use crate::peer::{Descriptor, Peer};
 
-/// What a driver lends. A driver that has nothing but bytes lends nothing.
+/// What a driver knows of the connection, for the time of one step. The default is nothing.
 #[derive(Debug, Default)]
-pub(crate) struct Lent<'c> {
-    /// Who calls.
-    pub peer: Option<Peer>,
+pub(crate) struct Context<'c> {
     /// The process that calls.
+    pub peer: Option<Peer>,
+    /// A pidfd of that process.
     pub pidfd: Option<&'c Descriptor>,
-    /// Where descriptors come from and go to, if they are allowed.
+    /// The descriptors of this call, on a connection that carries some.
     pub descriptors: Option<Descriptors<'c>>,
-    /// Where items go that are published. Without it, nobody can wait for any.
-    pub published: Option<Published<'c>>,
+    /// True if the driver serves other connections while a call is parked.
+    pub can_park: bool,
 }
 
-impl Lent<'_> {
-    /// The same, for a shorter time.
-    pub fn again(&mut self) -> Lent<'_> {
-        Lent {
+impl Context<'_> {
+    pub fn reborrow(&mut self) -> Context<'_> {
+        Context {
             peer: self.peer,
             pidfd: self.pidfd,
             descriptors: self.descriptors.as_mut().map(|descriptors| Descriptors {
                 received: descriptors.received,
                 attached: descriptors.attached,
             }),
-            published: self.published.as_mut().map(Published::again),
+            can_park: self.can_park,
         }
     }
 
-    /// The descriptors that came with a call are closed, but for those that were taken.
+    /// Closes the descriptors that came with a call, except those that were taken.
     pub fn close_received(&mut self) {
         if let Some(descriptors) = &mut self.descriptors {
             descriptors.received.clear();
         }
     }
 
-    /// The descriptors that were to go with a message are closed.
+    /// Closes the descriptors that were to go with the next message.
     pub fn close_attached(&mut self) {
         if let Some(descriptors) = &mut self.descriptors {
             descriptors.attached.clear();
         }
     }
 
-    /// Whether descriptors are to go with the next message.
     pub fn has_attached(&self) -> bool {
         let attached = self.descriptors.as_ref();
         attached.is_some_and(|descriptors| !descriptors.attached.is_empty())
     }
 }
 
-/// Descriptors, both ways.
+/// The descriptors of one call.
 #[derive(Debug)]
 pub(crate) struct Descriptors<'c> {
-    /// Those that came with the call, without those that were taken.
+    /// Those that came with the call; None in the place of one that was taken.
     pub received: &'c mut VecView<Option<Descriptor>>,
-    /// Those that go with the message that is written next.
+    /// Those that go with the next message.
     pub attached: &'c mut VecView<Descriptor>,
 }

@@ -1,0 +1,383 @@
+//! Tells the clients of a serial line apart, without I/O.
+
+use core::mem;
+
+use crate::channel::{copy, move_to_front};
+
+/// The beginning of a reply that others follow, as `message` writes it.
+const CONTINUES: &[u8] = b"{\"continues\":true";
+
+/// The clients of a line that nobody can close: where one ends and the next begins.
+///
+/// A break is a NUL directly after another NUL. The NULs at the beginning of a client are part of
+/// its break. All that is received goes through the look-ahead buffer, so that what follows a break
+/// is kept for the next client.
+///
+/// A blocking driver is [`Line`](super::Line). A driver that does not block does the same in its own
+/// order:
+///
+/// - It receives into [`spare`](Self::spare), tells [`received`](Self::received), and moves bytes to
+///   the session with [`read`](Self::read) until that returns [`Input::Nothing`] or
+///   [`Input::Break`]. It receives no more bytes than the session has room for, so that the look-ahead
+///   buffer is empty except while a client is owed replies.
+/// - While a call is parked, and where [`looks_ahead`](Self::looks_ahead) says so, it receives without
+///   a `read`. A reply that waits for a slow line is no reason to receive.
+/// - Before it sends, [`is_cut`](Self::is_cut) says whether a NUL comes first. It sends the part that
+///   [`up_to_look`](Self::up_to_look) returns, and tells [`sent`](Self::sent) how much was taken.
+/// - Once [`is_break`](Self::is_break) is true, it receives nothing and sends nothing. At
+///   [`Input::Break`], or as soon as the session has something to send or a call is parked, it abandons
+///   the session, calls [`next_client`](Self::next_client), and starts a new session.
+/// - Where it would close a connection, it abandons the session and calls [`discard`](Self::discard).
+///   From then on a `read` gives nothing until the break.
+#[derive(Debug)]
+pub struct Breaks<'b> {
+    ahead: &'b mut [u8],
+    /// The bytes that have not been read: `start..end`. Those up to `searched` belong to the client
+    /// that is there.
+    start: usize,
+    searched: usize,
+    end: usize,
+    /// What comes before the byte at `searched`.
+    previous: Previous,
+    /// The byte at `searched` is the last of a break.
+    is_break: bool,
+    /// Nothing is read before the next break.
+    discarding: bool,
+    output: Output,
+}
+
+/// What comes before a byte that is received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Previous {
+    Break,
+    Nul,
+    Other,
+}
+
+/// Where in a message the bytes end that were sent last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Output {
+    /// At its end.
+    Between,
+    /// Inside a message to the client that is there.
+    Inside,
+    /// Inside a message to a client that has gone.
+    Cut,
+}
+
+/// The result of [`Breaks::read`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// So many bytes were read.
+    Bytes(usize),
+    /// The client that is there has sent all: another one has begun.
+    Break,
+    /// More has to be received first.
+    Nothing,
+}
+
+impl<'b> Breaks<'b> {
+    /// A line on which nothing was received or sent.
+    ///
+    /// The look-ahead buffer has to be as long as the receive buffer, and must not be empty.
+    pub fn new(ahead: &'b mut [u8]) -> Self {
+        debug_assert!(!ahead.is_empty(), "a look-ahead buffer without room");
+        Breaks {
+            ahead,
+            start: 0,
+            searched: 0,
+            end: 0,
+            previous: Previous::Break,
+            is_break: false,
+            discarding: false,
+            output: Output::Between,
+        }
+    }
+
+    /// The free part of the look-ahead buffer, to receive bytes into.
+    ///
+    /// If it is full, the client has sent more ahead than has room: all that it has sent is thrown
+    /// away, up to the next break. If a break is in it, bytes of the next client may leave no room.
+    pub fn spare(&mut self) -> &mut [u8] {
+        if self.end.saturating_sub(self.start) >= self.ahead.len() {
+            self.discard();
+        }
+        if self.start > 0 {
+            move_to_front(self.ahead, self.start, self.end);
+            self.end = self.end.saturating_sub(self.start);
+            self.searched = self.searched.saturating_sub(self.start);
+            self.start = 0;
+        }
+        self.ahead.get_mut(self.end..).unwrap_or_default()
+    }
+
+    /// `count` bytes were received into [`spare`](Self::spare).
+    pub fn received(&mut self, count: usize) {
+        self.end = self.end.saturating_add(count).min(self.ahead.len());
+        self.search();
+    }
+
+    /// Moves bytes of the client that is there to the beginning of a buffer.
+    pub fn read(&mut self, buffer: &mut [u8]) -> Input {
+        let own = self.ahead.get(self.start..self.searched);
+        let own = own.unwrap_or_default();
+        if own.is_empty() {
+            return if self.is_break {
+                Input::Break
+            } else {
+                Input::Nothing
+            };
+        }
+        let moved = buffer.iter_mut().zip(own).map(|(to, from)| *to = *from);
+        let count = moved.count();
+        self.start = self.start.saturating_add(count);
+        Input::Bytes(count)
+    }
+
+    /// Whether a break has been received: the client that is there has gone.
+    pub fn is_break(&self) -> bool {
+        self.is_break
+    }
+
+    /// The client that is there gets nothing more: all that it has sent, and sends before the next
+    /// break, is thrown away.
+    pub fn discard(&mut self) {
+        self.start = self.searched;
+        self.discarding = !self.is_break;
+    }
+
+    /// The client after the [break](Self::is_break) is the one that is there.
+    pub fn next_client(&mut self) {
+        debug_assert!(self.is_break, "no client begins without a break");
+        self.searched = self.searched.saturating_add(1).min(self.end);
+        self.start = self.searched;
+        self.previous = Previous::Break;
+        self.is_break = false;
+        if self.output == Output::Inside {
+            self.output = Output::Cut;
+        }
+        self.search();
+    }
+
+    /// Whether the driver has to look for a break before it sends these bytes: a reply begins with
+    /// them that others follow, maybe without an end.
+    pub fn looks_ahead(&self, bytes: &[u8]) -> bool {
+        self.output != Output::Inside && bytes.starts_with(CONTINUES)
+    }
+
+    /// Whether a NUL has to be sent before anything else: it ends a message to a client that has gone.
+    pub fn is_cut(&self) -> bool {
+        self.output == Output::Cut
+    }
+
+    /// The bytes up to the next place where the driver has to look for a break, at least one message.
+    pub fn up_to_look<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        let nuls = bytes.iter().enumerate().filter(|(_, byte)| **byte == 0);
+        let mut ends = nuls.map(|(at, _)| bytes.split_at_checked(at.saturating_add(1)));
+        let found = ends.find_map(|parts| parts.filter(|(_, rest)| rest.starts_with(CONTINUES)));
+        found.map_or(bytes, |(before, _)| before)
+    }
+
+    /// The stream has taken the first `count` of these bytes.
+    pub fn sent(&mut self, bytes: &[u8], count: usize) {
+        let taken = bytes.get(..count).unwrap_or(bytes);
+        if let Some(last) = taken.last() {
+            self.output = if *last == 0 {
+                Output::Between
+            } else {
+                Output::Inside
+            };
+        }
+    }
+
+    /// Moves what was received and not read to the beginning of a buffer, breaks and all: after an
+    /// upgrade it belongs to another protocol.
+    pub fn take_unread(&mut self, buffer: &mut [u8]) -> usize {
+        let count = copy(
+            buffer,
+            self.ahead.get(self.start..self.end).unwrap_or_default(),
+        );
+        self.reset();
+        count
+    }
+
+    /// Forgets everything: the line was opened anew.
+    pub fn reset(&mut self) {
+        *self = Breaks::new(mem::take(&mut self.ahead));
+    }
+
+    /// What was received and not read, for as long as the buffer lives.
+    pub fn into_unread(self) -> &'b [u8] {
+        self.ahead.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// Looks for the next break in what was received.
+    fn search(&mut self) {
+        if self.is_break {
+            return;
+        }
+        let new = self.ahead.get(self.searched..self.end);
+        for byte in new.unwrap_or_default() {
+            match (*byte, self.previous) {
+                (0, Previous::Break) if !self.discarding => {
+                    self.start = self.searched.saturating_add(1);
+                }
+                (0, Previous::Break | Previous::Nul) => {
+                    self.is_break = true;
+                    break;
+                }
+                (0, Previous::Other) => self.previous = Previous::Nul,
+                (_, _) => self.previous = Previous::Other,
+            }
+            self.searched = self.searched.saturating_add(1);
+        }
+        if self.discarding {
+            self.discard();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec;
+    use std::vec::Vec;
+
+    use super::*;
+
+    /// What the clients of a line send, if it arrives in pieces of `piece` bytes: what the look-ahead
+    /// buffer holds is read before the next piece. The last client has not gone.
+    fn clients(input: &[u8], piece: usize) -> Vec<Vec<u8>> {
+        let mut ahead = [0xaa; 8];
+        let mut breaks = Breaks::new(&mut ahead);
+        let mut clients = vec![Vec::new()];
+        for piece in input.chunks(piece) {
+            breaks.spare()[..piece.len()].copy_from_slice(piece);
+            breaks.received(piece.len());
+            loop {
+                let mut buffer = [0; 3];
+                match breaks.read(&mut buffer) {
+                    Input::Bytes(count) => {
+                        clients.last_mut().unwrap().extend(&buffer[..count]);
+                    }
+                    Input::Break => {
+                        breaks.next_client();
+                        clients.push(Vec::new());
+                    }
+                    Input::Nothing => break,
+                }
+            }
+        }
+        clients
+    }
+
+    #[test]
+    fn l5_two_nuls_are_a_break_however_they_arrive() {
+        for (input, expected) in [
+            (&b"{}\0[]\0"[..], &[&b"{}\0[]\0"[..]][..]),
+            (b"{}\0\0[]\0", &[b"{}\0", b"[]\0"]),
+            (b"{}\0\0\0\0\0[]", &[b"{}\0", b"[]"]),
+            (b"\0[]\0", &[b"[]\0"]),
+            (b"\0\0\0[]\0", &[b"[]\0"]),
+            (b"a\0\0b\0\0\0c\0d\0\0", &[b"a\0", b"b\0", b"c\0d\0", b""]),
+        ] {
+            for piece in 1..=8 {
+                assert_eq!(clients(input, piece), expected, "{input:?} {piece}");
+            }
+        }
+    }
+
+    #[test]
+    fn c1_what_is_discarded_ends_at_a_break_wherever_it_begins() {
+        let input = b"ab\0c\0\0d\0";
+        // What has come before the client is discarded, and how much is left of it then.
+        for before in 0..input.len() {
+            let mut ahead = [0; 16];
+            let mut breaks = Breaks::new(&mut ahead);
+            breaks.spare()[..before].copy_from_slice(&input[..before]);
+            breaks.received(before);
+            breaks.discard();
+            let after = &input[before..];
+            breaks.spare()[..after.len()].copy_from_slice(after);
+            breaks.received(after.len());
+            let mut buffer = [0; 16];
+            assert!(breaks.is_break(), "{before}");
+            assert_eq!(breaks.read(&mut buffer), Input::Break, "{before}");
+            breaks.next_client();
+            assert_eq!(breaks.read(&mut buffer), Input::Bytes(2), "{before}");
+            assert_eq!(buffer[..2], *b"d\0", "{before}");
+        }
+    }
+
+    #[test]
+    fn l5_a_client_that_sends_too_much_ahead_is_discarded_and_the_next_is_not() {
+        let mut ahead = [0; 4];
+        let mut breaks = Breaks::new(&mut ahead);
+        breaks.spare().copy_from_slice(b"a\0b\0");
+        breaks.received(4);
+        breaks.spare().copy_from_slice(b"c\0\0d");
+        breaks.received(4);
+        assert!(breaks.is_break());
+        assert_eq!(breaks.read(&mut [0; 4]), Input::Break);
+        // A break and bytes after it are kept, even if they fill the buffer.
+        let spare = breaks.spare();
+        assert_eq!(spare.len(), 2);
+        spare.copy_from_slice(b"ef");
+        breaks.received(2);
+        assert_eq!(breaks.spare().len(), 0);
+        breaks.next_client();
+        let mut buffer = [0; 4];
+        assert_eq!(breaks.read(&mut buffer), Input::Bytes(3));
+        assert_eq!(buffer[..3], *b"def");
+    }
+
+    #[test]
+    fn r3_a_message_is_cut_only_if_its_client_has_gone_inside_of_it() {
+        for (bytes, count, is_cut) in [
+            (&b"{}\0"[..], 0, false),
+            (b"{}\0", 1, true),
+            (b"{}\0", 2, true),
+            (b"{}\0", 3, false),
+            (b"{}\0{}\0", 4, true),
+        ] {
+            let mut ahead = [0; 4];
+            let mut breaks = Breaks::new(&mut ahead);
+            breaks.sent(bytes, count);
+            assert!(!breaks.is_cut(), "{count}");
+            for _ in 0..2 {
+                breaks.spare()[..3].copy_from_slice(b"x\0\0");
+                breaks.received(3);
+                breaks.next_client();
+                assert_eq!(breaks.is_cut(), is_cut, "{count}");
+                assert_eq!(breaks.read(&mut [0; 4]), Input::Nothing);
+            }
+            breaks.sent(b"\0", 1);
+            assert!(!breaks.is_cut(), "{count}");
+        }
+    }
+
+    #[test]
+    fn l5_a_driver_looks_ahead_before_each_reply_that_others_follow() {
+        let mut ahead = [0; 4];
+        let mut breaks = Breaks::new(&mut ahead);
+        let one = b"{\"continues\":true,\"parameters\":{}}\0";
+        let last = b"{\"parameters\":{\"continues\":true}}\0";
+        assert!(!breaks.looks_ahead(last));
+        assert!(breaks.looks_ahead(one));
+        let all = [&last[..], last, one, one, last].concat();
+        let mut rest = &all[..];
+        for expected in [
+            [&last[..], last].concat(),
+            one.to_vec(),
+            [&one[..], last].concat(),
+        ] {
+            assert_eq!(breaks.looks_ahead(rest), expected.starts_with(one));
+            let part = breaks.up_to_look(rest);
+            assert_eq!(part, expected);
+            breaks.sent(part, 1);
+            assert!(!breaks.looks_ahead(one), "inside a message");
+            breaks.sent(part, part.len());
+            rest = &rest[part.len()..];
+        }
+        assert_eq!(rest, b"");
+    }
+}

@@ -1,0 +1,110 @@
+//! The pairs of buffers that connections are lent, each with the descriptors of its messages.
+
+use heapless::Vec;
+
+use crate::peer::Descriptor;
+
+/// What belongs to a pair of buffers beside them.
+#[derive(Debug)]
+pub(super) struct Carried<const FDS: usize> {
+    /// The descriptors that came with the message that is being received.
+    pub received: Vec<Option<Descriptor>, FDS>,
+    /// The descriptors that go with the message that the session has marked.
+    pub attached: Vec<Descriptor, FDS>,
+    /// The next free pair, if this one is free.
+    next: Option<u32>,
+}
+
+impl<const FDS: usize> Carried<FDS> {
+    pub const fn new() -> Self {
+        Carried {
+            received: Vec::new(),
+            attached: Vec::new(),
+            next: None,
+        }
+    }
+
+    /// Closes the descriptors.
+    pub fn close(&mut self) {
+        self.received.clear();
+        self.attached.clear();
+    }
+}
+
+/// As many pairs as places for connections. The pair that was returned last is lent first, so
+/// memory that is not needed is never touched.
+#[derive(Debug)]
+pub(super) struct Buffers<'b, const FDS: usize> {
+    receive: &'b mut [u8],
+    send: &'b mut [u8],
+    /// The lengths of one buffer of each kind.
+    rx: usize,
+    tx: usize,
+    carried: &'b mut [Carried<FDS>],
+    /// The first pair of the list of those that were returned.
+    free: Option<u32>,
+    /// How many pairs have ever been lent.
+    touched: u32,
+}
+
+impl<'b, const FDS: usize> Buffers<'b, FDS> {
+    pub fn new<const RX: usize, const TX: usize>(
+        receive: &'b mut [[u8; RX]],
+        send: &'b mut [[u8; TX]],
+        carried: &'b mut [Carried<FDS>],
+    ) -> Self {
+        Buffers {
+            receive: receive.as_flattened_mut(),
+            send: send.as_flattened_mut(),
+            rx: RX,
+            tx: TX,
+            carried,
+            free: None,
+            touched: 0,
+        }
+    }
+
+    /// The length of a receive buffer.
+    pub fn receive_length(&self) -> usize {
+        self.rx
+    }
+
+    /// Lends a pair.
+    pub fn lend(&mut self) -> u32 {
+        if let Some(pair) = self.free {
+            self.free = self.get(pair).2.and_then(|carried| carried.next);
+            return pair;
+        }
+        let pair = self.touched;
+        self.touched = pair.saturating_add(1);
+        pair
+    }
+
+    /// Takes a pair back.
+    pub fn take_back(&mut self, pair: u32) {
+        let free = self.free.replace(pair);
+        if let Some(carried) = self.get(pair).2 {
+            carried.close();
+            carried.next = free;
+        }
+    }
+
+    /// A pair that is lent: to receive into, to send from, and its descriptors.
+    pub fn get(&mut self, pair: u32) -> (&mut [u8], &mut [u8], Option<&mut Carried<FDS>>) {
+        let pair = usize::try_from(pair).unwrap_or(usize::MAX);
+        (
+            part(self.receive, pair, self.rx),
+            part(self.send, pair, self.tx),
+            self.carried.get_mut(pair),
+        )
+    }
+}
+
+/// The part of a buffer that is the one with this index, if each is `length` long.
+fn part(buffer: &mut [u8], index: usize, length: usize) -> &mut [u8] {
+    let start = index.saturating_mul(length);
+    let part = buffer
+        .get_mut(start..)
+        .and_then(|rest| rest.get_mut(..length));
+    part.unwrap_or_default()
+}

@@ -1,0 +1,96 @@
+//! A serial device as a connection of the server: one client after the other, told apart by
+//! breaks.
+
+use heapless::Vec;
+
+use crate::channel::Channel;
+use crate::line::{Breaks, Input};
+use crate::unix::{self, Reading, Stream};
+
+/// Receives for the client that is there: None if there is nothing, 0 if its input ends at a break.
+///
+/// # Errors
+///
+/// [`unix::Error::Closed`] if the device is gone, and other errors of the stream.
+pub(super) fn receive(
+    stream: &mut Stream,
+    breaks: &mut Breaks<'_>,
+    channel: &mut Channel<'_>,
+) -> Result<Option<usize>, unix::Error> {
+    loop {
+        let count = match breaks.read(channel.spare()) {
+            Input::Bytes(count) => count,
+            Input::Break => 0,
+            Input::Nothing => {
+                // No more than that, so that the look-ahead buffer stays empty.
+                let limit = channel.spare().len();
+                if look_ahead(stream, breaks, limit)? {
+                    continue;
+                }
+                return Ok(None);
+            }
+        };
+        channel.received(count);
+        return Ok(Some(count));
+    }
+}
+
+/// Receives at most `limit` bytes into the look-ahead buffer. Returns false if there are none.
+///
+/// # Errors
+///
+/// As [`receive`].
+pub(super) fn look_ahead(
+    stream: &mut Stream,
+    breaks: &mut Breaks<'_>,
+    limit: usize,
+) -> Result<bool, unix::Error> {
+    let spare = breaks.spare();
+    let limit = limit.min(spare.len());
+    let spare = spare.get_mut(..limit).unwrap_or_default();
+    match stream.receive_now(Reading::All, spare, &mut Vec::<_, 0>::new())? {
+        None => Ok(false),
+        Some(0) => Err(unix::Error::Closed),
+        Some(count) => {
+            breaks.received(count);
+            Ok(true)
+        }
+    }
+}
+
+/// Sends what is pending, as far as that is possible now; returns how many bytes were sent.
+///
+/// # Errors
+///
+/// [`unix::Error::Closed`] if the device is gone, or if the client is: then there is a break.
+pub(super) fn send(
+    stream: &mut Stream,
+    breaks: &mut Breaks<'_>,
+    channel: &mut Channel<'_>,
+) -> Result<usize, unix::Error> {
+    let mut all = 0_usize;
+    while !channel.pending().is_empty() {
+        if !breaks.is_break() && breaks.looks_ahead(channel.pending()) {
+            look_ahead(stream, breaks, usize::MAX)?;
+        }
+        if breaks.is_break() {
+            return Err(unix::Error::Closed);
+        }
+        let part = if breaks.is_cut() {
+            &[0]
+        } else {
+            breaks.up_to_look(channel.pending())
+        };
+        let (ends_cut, length) = (breaks.is_cut(), part.len());
+        let sent = stream.send_now(part, &[])?.unwrap_or(0);
+        breaks.sent(part, sent);
+        if !ends_cut {
+            channel.sent(sent);
+            all = all.saturating_add(sent);
+        }
+        if sent < length {
+            break;
+        }
+    }
+    Ok(all)
+}

@@ -1,0 +1,279 @@
+//! What the server does between two waits: turns of connections, and events.
+
+use core::mem;
+
+use rustix::fd::AsFd;
+
+use super::accept::{BACK_OFF_WAITS, device_of};
+use super::poller::Token;
+use super::slot::{Endpoint, Role, Turn};
+use super::{Event, Server, TURN};
+use crate::channel::Channel;
+use crate::error::Error;
+use crate::service::{Service, Session, State};
+use crate::unix;
+
+impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
+    Server<'_, C, CONNECTIONS, DESCRIPTORS>
+{
+    /// The next thing that has happened since the server has last waited, or is to be done.
+    pub(super) fn next_event<S: Service<C>>(
+        &mut self,
+        service: &mut S,
+    ) -> Result<Option<Event<C>>, unix::Error> {
+        while let Some(index) = self.next_turn() {
+            let connection = self.places.connection(index);
+            match self.turn(index, service) {
+                Turn::Called(woken) => {
+                    self.wake_all(woken, service);
+                    return Ok(Some(Event::Called(connection)));
+                }
+                Turn::Woken(topic) => self.wake_all(Some(topic), service),
+                Turn::Again => {
+                    self.turn = None;
+                    self.places.queue(index);
+                }
+                Turn::Over => self.turn = None,
+                Turn::Upgraded(cursor) => {
+                    self.turn = None;
+                    return Ok(Some(Event::Upgraded(connection, cursor)));
+                }
+                Turn::Ended(result) => {
+                    self.turn = None;
+                    self.drain_wakes(service);
+                    return Ok(Some(Event::Disconnected(connection, result)));
+                }
+            }
+        }
+        if let Some(connection) = self.accept()? {
+            return Ok(Some(Event::Connected(connection)));
+        }
+        if let Some(number) = self.poller.next_watch() {
+            return Ok(Some(Event::Ready(number)));
+        }
+        let late = self.timers.iter().find(|timer| timer.at <= self.now);
+        if let Some(number) = late.map(|timer| timer.number) {
+            self.timers.retain(|timer| timer.number != number);
+            return Ok(Some(Event::Timer(number)));
+        }
+        let is_alone = self.connections == 0 && self.listeners.is_empty();
+        let was_alone = mem::replace(&mut self.is_alone, is_alone);
+        // It comes once; again and again, if nothing else can ever happen.
+        let can_wait = !self.timers.is_empty() || self.poller.has_watches();
+        let is_last = is_alone && !(was_alone && can_wait);
+        if is_last || self.exit().is_some_and(|at| at <= self.now) {
+            self.empty_since = self.now;
+            return Ok(Some(Event::Idle));
+        }
+        Ok(None)
+    }
+
+    /// Whose turn it is. A turn that has begun goes on first.
+    fn next_turn(&mut self) -> Option<u32> {
+        if self.turn.is_none() && self.round > 0 {
+            self.round = self.round.saturating_sub(1);
+            self.turn = self.places.next_ready();
+            self.budget = TURN;
+        }
+        self.turn
+    }
+
+    /// Has a connection do what there is to do, with the buffers that it has or is lent.
+    #[inline(never)] // smaller: its variables make no frame of a caller larger
+    fn turn<S: Service<C>>(&mut self, index: u32, service: &mut S) -> Turn<C> {
+        let Some((endpoint, state)) = self.places.get(index) else {
+            // It was closed while it was waiting for its turn.
+            return Turn::Over;
+        };
+        let pair = *endpoint.pair.get_or_insert_with(|| self.buffers.lend());
+        let (receive, send, Some(carried)) = self.buffers.get(pair) else {
+            debug_assert!(false, "there are as many pairs as places");
+            return Turn::Over;
+        };
+        if let Role::Lingering(_) = endpoint.role {
+            if endpoint.linger(receive) || endpoint.is_late(&self.limits, self.now) {
+                drop(self.vacate(index));
+            } else {
+                self.settle(index);
+            }
+            return Turn::Over;
+        }
+        let channel = mem::take(&mut endpoint.channel).attach(receive, send);
+        let mut session = Session::from_parts(channel, *state);
+        let device = device_of(endpoint, &mut self.listeners);
+        let breaks = device.map(|device| &mut device.breaks);
+        let turn = endpoint.serve(service, &mut session, carried, breaks, &mut self.budget);
+        let (channel, next) = session.into_parts();
+        endpoint.channel = channel.detach();
+        *state = next;
+        match turn {
+            Ok(turn @ (Turn::Called(_) | Turn::Woken(_))) => turn,
+            Ok(Turn::Ended(result)) => {
+                if self.restart_device(index, service) {
+                    return Turn::Again;
+                }
+                self.hang_up(index, result.is_err());
+                Turn::Ended(result)
+            }
+            Ok(turn @ (Turn::Again | Turn::Over | Turn::Upgraded(_))) => {
+                if let Turn::Upgraded(_) = turn {
+                    *state = State::Open;
+                    endpoint.role = Role::Upgraded;
+                    self.poller.remove(endpoint.stream.as_fd());
+                }
+                if !self.settle(index) {
+                    turn
+                } else if self.restart_device(index, service) {
+                    Turn::Again
+                } else {
+                    self.fail(index, service, unix::Error::TimedOut)
+                }
+            }
+            Err(unix::Error::Closed) if self.has_break(index) => {
+                self.restart_device(index, service);
+                Turn::Again
+            }
+            Err(error) => self.fail(index, service, error),
+        }
+    }
+
+    /// Ends a connection that has failed, or has taken too long.
+    fn fail<S: Service<C>>(&mut self, index: u32, service: &mut S, error: unix::Error) -> Turn<C> {
+        self.abandon(index, service);
+        drop(self.vacate(index));
+        Turn::Ended(match error {
+            unix::Error::Closed => Ok(()),
+            error => Err(Error::Transport(error)),
+        })
+    }
+
+    /// Notes what a connection is doing after its turn, tells the poller what it waits for, and
+    /// takes its buffers back if they are empty. Returns true if it has taken too long.
+    fn settle(&mut self, index: u32) -> bool {
+        let token = Token::Connection(self.places.connection(index));
+        let Some((endpoint, state)) = self.places.get(index) else {
+            return false;
+        };
+        endpoint.settle(*state, self.now);
+        if let Some(deadline) = endpoint.deadline(&self.limits) {
+            self.earliest = self.earliest.min(deadline);
+        }
+        if endpoint.role != Role::Upgraded && endpoint.has_to_change_interest() {
+            endpoint.interest = endpoint.wanted;
+            let modified = self
+                .poller
+                .modify(endpoint.stream.as_fd(), token, endpoint.wanted);
+            debug_assert!(modified.is_ok(), "it was added: {modified:?}");
+        }
+        if endpoint.channel.is_empty()
+            && let Some(pair) = endpoint.pair.take()
+        {
+            self.buffers.take_back(pair);
+        }
+        endpoint.is_late(&self.limits, self.now)
+    }
+
+    /// Ends a connection in such a way that what was sent arrives.
+    fn hang_up(&mut self, index: u32, has_failed: bool) {
+        let now = self.now;
+        let Some((endpoint, _)) = self.places.get(index) else {
+            return;
+        };
+        if has_failed && endpoint.begin_to_linger(now) {
+            endpoint.channel = Channel::default();
+            self.has_left();
+            self.lingering = self.lingering.saturating_add(1);
+            self.settle(index);
+        } else if let Some(endpoint) = self.vacate(index)
+            && has_failed
+            && let Some(pair) = endpoint.pair
+        {
+            endpoint.stream.close_now(self.buffers.get(pair).0);
+        }
+    }
+
+    /// True if a connection is a device on which another client has begun.
+    fn has_break(&mut self, index: u32) -> bool {
+        let endpoint = self.places.get(index);
+        let device = endpoint.and_then(|(endpoint, _)| device_of(endpoint, &mut self.listeners));
+        device.is_some_and(|device| device.breaks.is_break())
+    }
+
+    /// Ends the client of a device, which cannot be closed for it: what it sends is thrown away up
+    /// to the next break. Returns false if the connection is not a device.
+    fn restart_device<S: Service<C>>(&mut self, index: u32, service: &mut S) -> bool {
+        let Some((endpoint, state)) = self.places.get(index) else {
+            return false;
+        };
+        let Some(device) = device_of(endpoint, &mut self.listeners) else {
+            return false;
+        };
+        if device.breaks.is_break() {
+            device.breaks.next_client();
+        } else {
+            device.breaks.discard();
+        }
+        endpoint.restart();
+        state.abandon(service);
+        *state = State::Open;
+        self.drain_wakes(service);
+        self.settle(index);
+        true
+    }
+
+    /// Tells the service of a call whose cursor it has left.
+    pub(super) fn abandon<S: Service<C>>(&mut self, index: u32, service: &mut S) {
+        if let Some((_, state)) = self.places.get(index) {
+            state.abandon(service);
+        }
+    }
+
+    /// Frees a place. Its buffers, which nobody else has before the next turn, go back.
+    pub(super) fn vacate(&mut self, index: u32) -> Option<Endpoint> {
+        let endpoint = self.places.vacate(index)?;
+        if endpoint.role != Role::Upgraded {
+            self.poller.remove(endpoint.stream.as_fd());
+        }
+        if let Some(pair) = endpoint.pair {
+            self.buffers.take_back(pair);
+        }
+        if let Some(device) = device_of(&endpoint, &mut self.listeners) {
+            device.is_open = false;
+            device.breaks.reset();
+        }
+        if self.turn == Some(index) {
+            self.turn = None;
+        }
+        if let Role::Lingering(_) = endpoint.role {
+            self.lingering = self.lingering.saturating_sub(1);
+        } else {
+            self.has_left();
+        }
+        if endpoint.listener.is_some() && endpoint.stream.is_device() {
+            // It may end again as soon as it is opened.
+            self.backing_off = BACK_OFF_WAITS;
+        }
+        Some(endpoint)
+    }
+
+    /// Notes that a connection has ended, or is the program's: there is a descriptor again.
+    fn has_left(&mut self) {
+        self.connections = self.connections.saturating_sub(1);
+        self.backing_off = 0;
+        self.empty_since = self.time();
+    }
+
+    /// Wakes a topic, and every other that the service has woken.
+    fn wake_all<S: Service<C>>(&mut self, woken: Option<u32>, service: &mut S) {
+        if let Some(topic) = woken {
+            self.places.wake(topic);
+            self.drain_wakes(service);
+        }
+    }
+
+    pub(super) fn drain_wakes<S: Service<C>>(&mut self, service: &mut S) {
+        while let Some(topic) = service.woken() {
+            self.places.wake(topic);
+        }
+    }
+}

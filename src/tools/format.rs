@@ -1,0 +1,348 @@
+//! The canonical layout of a definition.
+//!
+//! It is made from the text's words, marks and comments alone. Line ends of the text count only
+//! between comments: there, a blank line says what a comment is about.
+
+use std::mem;
+use std::string::String;
+use std::vec::Vec;
+
+use crate::idl::{Definition, LINE_ENDS, skip_space, word};
+
+/// How many columns a line may have, if there is a list in it that can be broken.
+const WIDTH: usize = 80;
+
+/// How many columns a tab has.
+const TAB: usize = 8;
+
+/// How many columns an empty list has. It is never broken.
+const EMPTY: usize = "()".len();
+
+/// How many columns there are between the two lists of a method.
+const ARROW: usize = " -> ".len();
+
+/// Formats a definition canonically, with tabs and parentheses as in systemd's.
+///
+/// The result is the same definition, with the same members in the same order and all comments.
+///
+/// - A list is on one line if that line has at most 80 columns and the list has no comment in
+///   it. Otherwise it is broken: each field is on a line of its own, after a tab. Of the two
+///   lists of a method, the wider one is broken first.
+/// - A comment is on lines of its own: before what it was before, or before the field or the
+///   member that it was in the midst of. One that was after something on the same line has a
+///   blank line after it, so that it does not become the documentation of what follows.
+/// - There is one blank line before each member and its comments, and one between comments, or
+///   after them, where there was any.
+///
+/// ```
+/// use nullink::{Interface, interface, tools};
+///
+/// const FTL: Interface = interface!(text "
+/// interface org.example.ftl
+/// ## Jump to a point in space
+/// method Jump( to : (x: float,y: float) )
+///     -> (
+///     ## How long it took
+///     seconds: int)
+/// ");
+///
+/// assert_eq!(tools::format(&FTL), "\
+/// interface org.example.ftl
+///
+/// ## Jump to a point in space
+/// method Jump(to: (x: float, y: float)) -> (
+/// \t# How long it took
+/// \tseconds: int
+/// )
+/// ");
+/// ```
+pub fn format(definition: &Definition<'_>) -> String {
+    Layout::default().definition(definition.text())
+}
+
+/// Formats a definition like [`format()`], in colours for a terminal.
+///
+/// Comments are what their author wrote, control characters included: look at them first, if
+/// the author is not to be trusted.
+pub fn format_colored(definition: &Definition<'_>) -> String {
+    let layout = Layout {
+        colored: true,
+        ..Layout::default()
+    };
+    layout.definition(definition.text())
+}
+
+/// A word or a mark, and the white space and the comments before it.
+#[derive(Clone, Copy)]
+struct Token<'a> {
+    space: &'a str,
+    text: &'a str,
+}
+
+/// The rest of a text.
+#[derive(Clone)]
+struct Tokens<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Tokens<'a> {
+    /// Takes the next token. At the end of the text, it is empty.
+    fn next(&mut self) -> Token<'a> {
+        let after = skip_space(self.rest.as_bytes()).0;
+        let start = self.rest.len().saturating_sub(after.len());
+        let (space, rest) = self.rest.split_at_checked(start).unwrap_or_default();
+        let length = match after {
+            [b'-', b'>', ..] => "->".len(),
+            _ => word(after).len().max(1),
+        };
+        let (text, rest) = rest.split_at_checked(length).unwrap_or((rest, ""));
+        self.rest = rest;
+        Token { space, text }
+    }
+
+    /// Skips a list. Returns its columns on one line, or `usize::MAX` if it has a comment in it.
+    fn list(&mut self) -> usize {
+        let (mut width, mut depth, mut comment) = (0_usize, 0_usize, false);
+        loop {
+            let token = self.next();
+            comment |= depth > 0 && token.space.contains('#');
+            width = width.saturating_add(token.text.len());
+            match token.text {
+                "(" => depth = depth.saturating_add(1),
+                ")" => depth = depth.saturating_sub(1),
+                ":" | "," => width = width.saturating_add(1),
+                _ => {}
+            }
+            if depth == 0 || token.text.is_empty() {
+                return if comment { usize::MAX } else { width };
+            }
+        }
+    }
+}
+
+/// The comments in white space, without `#`, each with the number of line ends before it; and
+/// the number of those after the last.
+fn comments(mut space: &str) -> (Vec<(usize, &str)>, usize) {
+    let mut comments = Vec::new();
+    while let Some((before, rest)) = space.split_once('#') {
+        let end = rest.find(LINE_ENDS).unwrap_or(rest.len());
+        let (comment, rest) = rest.split_at_checked(end).unwrap_or_default();
+        comments.push((line_ends(before), comment.trim_end()));
+        space = rest;
+    }
+    (comments, line_ends(space))
+}
+
+fn line_ends(space: &str) -> usize {
+    let ends = space.matches(LINE_ENDS).count();
+    ends.saturating_sub(space.matches("\r\n").count())
+}
+
+/// Escapes of ANSI terminals: what each piece of the text looks like.
+mod color {
+    pub(super) const KEYWORD: &str = "\x1b[1;32m";
+    pub(super) const NAME: &str = "\x1b[1m";
+    pub(super) const TYPE: &str = "\x1b[36m";
+    pub(super) const MARK: &str = "\x1b[35m";
+    pub(super) const COMMENT: &str = "\x1b[90m";
+    pub(super) const RESET: &str = "\x1b[0m";
+}
+
+#[derive(Default)]
+struct Layout {
+    /// The lines so far. The last one has no end yet.
+    out: String,
+    colored: bool,
+    /// How many columns the last line has so far.
+    column: usize,
+}
+
+impl Layout {
+    fn plain(&mut self, text: &str) {
+        self.column = self.column.saturating_add(text.len());
+        self.out += text;
+    }
+
+    fn colored(&mut self, color: &str, text: &str) {
+        if self.colored {
+            self.out += color;
+        }
+        self.plain(text);
+        if self.colored {
+            self.out += color::RESET;
+        }
+    }
+
+    /// Begins a line, after a blank one or not.
+    fn line(&mut self, blank: bool, depth: usize) {
+        if !self.out.is_empty() {
+            self.out.push('\n');
+        }
+        if blank {
+            self.out.push('\n');
+        }
+        self.out.extend(std::iter::repeat_n('\t', depth));
+        self.column = depth.saturating_mul(TAB);
+    }
+
+    fn comment(&mut self, blank: bool, depth: usize, comment: &str) {
+        self.line(blank, depth);
+        self.colored(color::COMMENT, &std::format!("#{comment}"));
+    }
+
+    /// Writes the comments before something, the first one after a blank line or not. Returns
+    /// whether there is a blank line after them.
+    fn comments(&mut self, space: &str, mut blank: bool, depth: usize) -> bool {
+        let (comments, lines_after) = comments(space);
+        // Whether there was something else on the line of the comment before.
+        let mut shared = false;
+        for (index, (lines, comment)) in comments.iter().enumerate() {
+            if index > 0 {
+                blank = shared || *lines > 1;
+            }
+            shared = *lines == 0 && !self.out.is_empty();
+            self.comment(blank, depth, comment);
+        }
+        if comments.is_empty() {
+            blank
+        } else {
+            shared || lines_after > 1
+        }
+    }
+
+    /// Writes comments that were in the midst of something before it: after its documentation,
+    /// which they don't cut off from it.
+    fn moved(&mut self, space: &str, blank: &mut bool, depth: usize) {
+        for (_, comment) in comments(space).0 {
+            self.comment(mem::take(blank), depth, comment);
+        }
+    }
+
+    /// Moves the comments in the midst of a field or a member whose first word was read, but for
+    /// those in its lists. Before the `)` after a field, they can stay where they are.
+    fn moved_from(&mut self, mut tokens: Tokens<'_>, blank: &mut bool, depth: usize) {
+        let (mut open, mut closed) = (0_usize, false);
+        loop {
+            let token = tokens.next();
+            let next_member = closed && token.text.starts_with(|c: char| c.is_ascii_alphabetic());
+            match token.text {
+                "" => return,
+                ")" if open == 0 => return,
+                _ if open > 0 => {}
+                _ if next_member => return,
+                _ => self.moved(token.space, blank, depth),
+            }
+            match token.text {
+                "(" => open = open.saturating_add(1),
+                ")" => {
+                    open = open.saturating_sub(1);
+                    closed = true;
+                }
+                "," if open == 0 => return,
+                _ => {}
+            }
+        }
+    }
+
+    fn definition(mut self, text: &str) -> String {
+        let mut tokens = Tokens { rest: text };
+        let (keyword, name) = (tokens.next(), tokens.next());
+        let mut blank = self.comments(keyword.space, false, 0);
+        self.moved(name.space, &mut blank, 0);
+        self.line(blank, 0);
+        self.colored(color::KEYWORD, keyword.text);
+        self.plain(" ");
+        self.colored(color::NAME, name.text);
+        loop {
+            let keyword = tokens.next();
+            if keyword.text.is_empty() {
+                // After the last member, there is no need for a blank line.
+                let before = keyword.space.split('#').next().unwrap_or_default();
+                self.comments(keyword.space, line_ends(before) > 1, 0);
+                self.out.push('\n');
+                return self.out;
+            }
+            let mut blank = self.comments(keyword.space, true, 0);
+            self.moved_from(tokens.clone(), &mut blank, 0);
+            self.line(blank, 0);
+            self.member(keyword.text, &mut tokens);
+        }
+    }
+
+    fn member(&mut self, keyword: &str, tokens: &mut Tokens<'_>) {
+        self.colored(color::KEYWORD, keyword);
+        self.plain(" ");
+        self.colored(color::NAME, tokens.next().text);
+
+        let mut ahead = tokens.clone();
+        let input = ahead.list();
+        let with_input = self.column.saturating_add(input);
+        if keyword != "method" {
+            return self.list(tokens, with_input > WIDTH, 0);
+        }
+        ahead.next();
+        let output = ahead.list();
+        let all = with_input.saturating_add(ARROW).saturating_add(output);
+        // A list and the one parenthesis of the other, broken one that is on its line.
+        let with_input = with_input.saturating_add(ARROW).saturating_add(1);
+        let with_output = output.saturating_add(ARROW).saturating_add(1);
+        let break_input = all > WIDTH && input > EMPTY && (input >= output || with_input > WIDTH);
+        let break_output = all > WIDTH && (!break_input || with_output > WIDTH);
+
+        self.list(tokens, break_input, 0);
+        tokens.next();
+        self.plain(" ");
+        self.colored(color::MARK, "->");
+        self.plain(" ");
+        self.list(tokens, break_output, 0);
+    }
+
+    /// Writes a list with everything in it, broken or on one line, from its `(` on.
+    fn list(&mut self, tokens: &mut Tokens<'_>, broken: bool, depth: usize) {
+        tokens.next();
+        self.plain("(");
+        let inner = depth.saturating_add(1);
+        let mut previous = "(";
+        loop {
+            let mut ahead = tokens.clone();
+            let token = tokens.next();
+            match token.text {
+                "(" => {
+                    *tokens = ahead.clone();
+                    // A list in one that is broken may be on one line nevertheless.
+                    let broken = broken && {
+                        let width = self.column.saturating_add(ahead.list());
+                        let comma = usize::from(ahead.next().text == ",");
+                        width.saturating_add(comma) > WIDTH
+                    };
+                    self.list(tokens, broken, inner);
+                    previous = ")";
+                    continue;
+                }
+                ")" | "" => {
+                    if broken {
+                        self.comments(token.space, false, inner);
+                    }
+                    if broken && (previous != "(" || token.space.contains('#')) {
+                        self.line(false, depth);
+                    }
+                    return self.plain(")");
+                }
+                "," => self.plain(if broken { "," } else { ", " }),
+                ":" => self.plain(": "),
+                "?" | "[" | "]" => self.colored(color::MARK, token.text),
+                word => {
+                    let first = matches!(previous, "(" | ",");
+                    if first && broken {
+                        let mut blank = self.comments(token.space, false, inner);
+                        self.moved_from(tokens.clone(), &mut blank, inner);
+                        self.line(blank, inner);
+                    }
+                    let is_name = first || word.starts_with(|c: char| c.is_ascii_uppercase());
+                    self.colored(if is_name { color::NAME } else { color::TYPE }, word);
+                }
+            }
+            previous = token.text;
+        }
+    }
+}

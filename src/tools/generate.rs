@@ -1,0 +1,331 @@
+//! Rust from a definition: types, methods and errors, as a module to commit.
+
+use std::format;
+use std::ops::Range;
+use std::string::{String, ToString};
+use std::vec::Vec;
+
+use super::names::{Case, Declaration, is_empty, module, spell, variant};
+use super::shapes::{Shape, Shapes};
+use crate::idl::{Definition, Documentation, Kind, Member, MemberKind, Type, Values};
+
+/// What the modules begin with, after their documentation. rustfmt leaves them alone.
+const HEAD: &str = "
+#![cfg_attr(rustfmt, rustfmt_skip)]
+#![allow(dead_code, unused_imports, missing_docs, clippy::all, rustdoc::all)]
+
+use nullink::client::{Method, NoError};
+use nullink::json::Raw;
+use serde::{Deserialize, Serialize};
+";
+
+/// Writes a definition as Rust: a module with the interface's types, methods and errors, for
+/// services and clients.
+///
+/// `path` is the path from the module to the definition's file: `org.example.ftl.varlink` if it
+/// is beside it.
+///
+/// | definition | Rust |
+/// |---|---|
+/// | the interface | `INTERFACE`: an [`Interface`](crate::Interface) |
+/// | a structure, an enumeration | a struct, an enum; those without a name have that of the path to them |
+/// | `bool`, `int`, `float`, `string` | `bool`, `i64`, `f64`, `&str` |
+/// | `object`, `any` | [`Raw`](crate::json::Raw) |
+/// | `?` | `Option` |
+/// | a method | a struct of its parameters, which is a [`Method`](crate::client::Method), and one of its reply: `()`, if that is empty |
+/// | all methods | the enum `Methods`, for [`Call::decode`](crate::Call::decode) |
+/// | all errors | the enum `Error` |
+///
+/// Without an allocator there is no type for **lists and maps**, whose length is unknown. So a
+/// field with one is a type parameter of its struct. What was received has a `Raw` there, to be
+/// read in a copy ([`Raw::decode_in`](crate::json::Raw::decode_in)), element by element as a
+/// [`Value`](crate::json::Value); what is sent has a
+/// [`List`](crate::json::List) or a [`Map`](crate::json::Map) of any iterator, a slice, or whatever
+/// else serde can serialize. The same is done for a type within itself, and for a structure with
+/// such a field. An `Option` of such a parameter that is to be `None` has to say of what:
+/// `None::<Raw>`. The parameters of errors have `Raw` there in any case.
+///
+/// A name that is a keyword, or taken, ends in `_`. Serde is told the names of the definition.
+/// rustfmt leaves the module as it is.
+///
+/// ```
+/// use nullink::{Interface, interface, tools};
+///
+/// const HOSTS: Interface = interface!(text "
+/// interface org.example.hosts
+///
+/// ## A host, and what it is called
+/// type Host (address: string, aliases: []string)
+///
+/// method Find(name: string) -> (host: Host)
+/// ");
+/// let module = tools::generate(&HOSTS, "org.example.hosts.varlink");
+/// assert!(module.contains("
+/// pub struct Host<'a, A = Raw<'a>> {
+///     pub address: &'a str,
+///     /// `[]string`
+///     pub aliases: A,
+/// }
+/// "));
+/// assert!(module.contains("
+/// impl Method for Find<'_> {
+///     const NAME: &'static str = \"org.example.hosts.Find\";
+///     type Output<'r> = FindReply<Host<'r>>;
+///     type Error<'r> = NoError;
+/// }
+/// "));
+/// ```
+pub fn generate(definition: &Definition<'_>, path: &str) -> String {
+    let path = path.escape_debug().to_string();
+    let (name, module) = (definition.name(), module(definition.name()));
+    let shapes = Shapes::new(*definition);
+    let mut module = Module {
+        shapes: &shapes,
+        out: format!(
+            "// Generated from the interface {name} by nullink's example `generate`.\n\
+             // This is to be generated again, not to be edited:\n\
+             //\n\
+             //     cargo run --features tools --example generate {path} > {module}.rs\n\n\
+             //! The interface `{name}`.\n",
+        ),
+    };
+    if definition.documentation().next().is_some() {
+        module.line("//!");
+        module.documentation("//!", definition.documentation());
+    }
+    module.out += HEAD;
+    let interface = format!("nullink::Interface = nullink::interface!(\"{path}\")");
+    module.line("\n/// The definition.");
+    module.line(&format!("pub const INTERFACE: {interface};"));
+    module.methods();
+    module.errors();
+    for member in definition.members() {
+        let end = definition.entry(member.index()).next;
+        let is_method = member.kind() == MemberKind::Method;
+        let reply = if is_method {
+            member.output().index
+        } else {
+            end
+        };
+        let declared = |entries| shapes.declarations.range::<u16, Range<u16>>(entries);
+        declared(member.index()..reply).for_each(|(_, item)| module.declaration(item));
+        if is_method {
+            module.method(member);
+        }
+        declared(reply..end).for_each(|(_, item)| module.declaration(item));
+    }
+    module.out
+}
+
+struct Module<'s, 'a> {
+    shapes: &'s Shapes<'a>,
+    out: String,
+}
+
+impl<'a> Module<'_, 'a> {
+    fn line(&mut self, line: &str) {
+        self.out += line;
+        self.out.push('\n');
+    }
+
+    fn members(&self, kind: MemberKind) -> impl Iterator<Item = Member<'a>> + use<'a> {
+        let members = self.shapes.definition.members();
+        members.filter(move |member| member.kind() == kind)
+    }
+
+    /// Writes comments as documentation of Rust.
+    fn documentation(&mut self, begin: &str, lines: Documentation<'_>) {
+        for line in lines {
+            let text = line.trim_matches(|c: char| c.is_whitespace() || c.is_control());
+            // Lines that are indented by more, or between fences, would be compiled as an example.
+            let indented = line.starts_with(char::is_whitespace);
+            let fenced = text.starts_with("```") || text.starts_with("~~~");
+            let indent = if indented { "  " } else { "" };
+            let fence = if fenced { "\\" } else { "" };
+            // The compiler refuses text that changes its direction, and returns within a line.
+            let turns = |c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+            let text = text
+                .replace(turns, "\u{fffd}")
+                .replace(char::is_control, " ");
+            self.line(format!("{begin} {indent}{fence}{text}").trim_end());
+        }
+    }
+
+    /// Writes an attribute for serde, if it has to be told anything.
+    fn serde(&mut self, indent: &str, borrow: bool, renamed: Option<&str>) {
+        let comma = if borrow && renamed.is_some() {
+            ", "
+        } else {
+            ""
+        };
+        let borrow = if borrow { "borrow" } else { "" };
+        let rename = renamed
+            .map(|name| format!("rename = \"{name}\""))
+            .unwrap_or_default();
+        if !(borrow.is_empty() && rename.is_empty()) {
+            self.line(&format!("{indent}#[serde({borrow}{comma}{rename})]"));
+        }
+    }
+
+    /// Writes a structure or an enumeration.
+    fn declaration(&mut self, item: &Declaration<'a>) {
+        if item.is_error() {
+            return;
+        }
+        self.out.push('\n');
+        if item.is_own() {
+            self.documentation("///", item.member.documentation());
+        } else if item.ty.index == item.member.output().index {
+            self.line(&format!("/// The reply of `{}`.", item.member.name()));
+        }
+        if let Kind::Enum(values) = item.ty.kind() {
+            self.enumeration(&item.name, values);
+        } else {
+            self.structure(item);
+        }
+    }
+
+    fn enumeration(&mut self, name: &str, values: Values<'a>) {
+        let names = spell(values.clone().map(|value| value.name()), Case::Pascal);
+        self.line("#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]");
+        self.line(&format!("pub enum {name} {{"));
+        for (value, (name, renamed)) in values.zip(names) {
+            self.documentation("    ///", value.documentation());
+            self.serde("    ", false, renamed);
+            self.line(&format!("    {name},"));
+        }
+        self.line("}");
+    }
+
+    fn structure(&mut self, item: &Declaration<'a>) {
+        let [declared, ..] = self.shapes.parameters(item.ty);
+        self.line("#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]");
+        self.out = format!("{}pub struct {}{declared}", self.out, item.name);
+        if is_empty(item.ty) {
+            // A call is written as a name.
+            let is_call = item.member.kind() == MemberKind::Method;
+            return self.line(if is_call { ";" } else { " {}" });
+        }
+        self.line(" {");
+        self.fields(item.ty, ("    ", "pub "), true);
+        self.line("}");
+    }
+
+    /// Writes the fields of a structure, whose type parameters are its own or what is received.
+    fn fields(&mut self, list: Type<'a>, (indent, visible): (&str, &str), own: bool) {
+        let names = spell(list.fields().map(|field| field.name()), Case::Snake);
+        let mut parameters = self.shapes.parameter_names();
+        for (field, (name, renamed)) in list.fields().zip(names) {
+            let (nullable, shape) = self.shapes.shape(field);
+            let comment = format!("{indent}///");
+            self.documentation(&comment, field.documentation());
+            let open = self.shapes.is_open(shape);
+            if open {
+                if field.documentation().next().is_some() {
+                    self.line(&comment);
+                }
+                let declared = self.shapes.declared(field.ty());
+                self.line(&format!("{comment} `{declared}`"));
+            }
+            let (borrow, ty) = if own && open {
+                (false, parameters.next().unwrap_or_default())
+            } else {
+                // Serde sees by itself that a string borrows.
+                let seen = matches!(shape, Shape::String);
+                (
+                    !seen && self.shapes.borrows(shape),
+                    self.shapes.received(shape, "'a"),
+                )
+            };
+            self.serde(indent, borrow, renamed);
+            let ty = if nullable {
+                format!("Option<{ty}>")
+            } else {
+                ty
+            };
+            self.line(&format!("{indent}{visible}{name}: {ty},"));
+        }
+    }
+
+    /// Writes the enum of the methods, for a service's dispatch.
+    fn methods(&mut self) {
+        let shapes = self.shapes;
+        let borrows = |method: &Member<'a>| shapes.borrows(Shape::Struct(method.input()));
+        let methods: Vec<_> = self.members(MemberKind::Method).collect();
+        if methods.is_empty() {
+            return;
+        }
+        let lifetime = if methods.iter().any(borrows) {
+            "<'a>"
+        } else {
+            ""
+        };
+        self.line("\n/// The methods, as they are called: a service dispatches to them.");
+        self.line("#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]");
+        self.line(&format!("pub enum Methods{lifetime} {{"));
+        for method in methods {
+            let (name, renamed) = variant(method);
+            self.serde("    ", borrows(&method), renamed);
+            let ty = shapes.received(Shape::Struct(method.input()), "'a");
+            let empty = is_empty(method.input());
+            let content = if empty {
+                String::new()
+            } else {
+                format!("({ty})")
+            };
+            self.line(&format!("    {name}{content},"));
+        }
+        self.line("}");
+    }
+
+    /// Writes the enum of the errors.
+    fn errors(&mut self) {
+        let errors: Vec<_> = self.members(MemberKind::Error).collect();
+        if errors.is_empty() {
+            return;
+        }
+        self.line("\n/// The errors.");
+        self.line("#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]");
+        self.line(&format!("pub enum Error{} {{", self.error_lifetime("<'a>")));
+        for error in errors {
+            let (name, renamed) = variant(error);
+            self.documentation("    ///", error.documentation());
+            self.serde("    ", false, renamed);
+            if is_empty(error.input()) {
+                self.line(&format!("    {name},"));
+            } else {
+                self.line(&format!("    {name} {{"));
+                self.fields(error.input(), ("        ", ""), false);
+                self.line("    },");
+            }
+        }
+        self.line("}");
+    }
+
+    /// The lifetime of the errors' enum, if it has one.
+    fn error_lifetime(&self, lifetime: &'static str) -> &'static str {
+        let errors = self.members(MemberKind::Error);
+        let mut fields = errors.flat_map(|error| error.input().fields());
+        let borrows = fields.any(|field| self.shapes.borrows(self.shapes.shape(field).1));
+        if borrows { lifetime } else { "" }
+    }
+
+    /// Writes the implementation that makes a struct a typed call.
+    fn method(&mut self, method: Member<'a>) {
+        let struct_name = self.shapes.name(method.input());
+        let [_, used, bound] = self.shapes.parameters(method.input());
+        let output = self.shapes.received(Shape::Struct(method.output()), "'r");
+        let error = match self.members(MemberKind::Error).next() {
+            Some(_) => format!("Error{}", self.error_lifetime("<'r>")),
+            None => "NoError".to_string(),
+        };
+        let (interface, name) = (self.shapes.definition.name(), method.name());
+        self.line(&format!("\nimpl{bound} Method for {struct_name}{used} {{"));
+        self.line(&format!(
+            "    const NAME: &'static str = \"{interface}.{name}\";"
+        ));
+        self.line(&format!("    type Output<'r> = {output};"));
+        self.line(&format!("    type Error<'r> = {error};"));
+        self.line("}");
+    }
+}

@@ -1,0 +1,169 @@
+//! The definition's names in Rust, which has other habits and keywords.
+
+use std::collections::BTreeMap;
+use std::format;
+use std::string::{String, ToString};
+
+use crate::idl::{Definition, Kind, Member, MemberKind, Type};
+
+/// The names that the module has apart from the definition's.
+const RESERVED: &str =
+    "Deserialize Error INTERFACE Method Methods NoError Option Raw Self Serialize";
+
+/// Keywords that can be names when they are written `r#`.
+const KEYWORDS: [&str; 48] = [
+    "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "do", "dyn",
+    "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let",
+    "loop", "macro", "match", "mod", "move", "mut", "override", "priv", "pub", "ref", "return",
+    "static", "struct", "trait", "true", "try", "type", "typeof", "unsafe", "unsized", "use",
+    "virtual", "where", "while", "yield",
+];
+
+/// Keywords that can't be names.
+const UNUSABLE: [&str; 4] = ["Self", "crate", "self", "super"];
+
+/// How a name is put together from words.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Case {
+    /// `two_words`
+    Snake,
+    /// `TwoWords`
+    Pascal,
+}
+
+/// The words of a name, joined in another way.
+pub(super) fn cased(name: &str, case: Case) -> String {
+    let mut cased = String::new();
+    let mut before = '_';
+    let mut letters = name.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let lower_follows = letters.peek().is_some_and(char::is_ascii_lowercase);
+        let begins = before == '_'
+            || (letter.is_ascii_uppercase() && (!before.is_ascii_uppercase() || lower_follows));
+        before = letter;
+        match (letter, case) {
+            ('_', _) => {}
+            (_, Case::Pascal) if begins => cased.push(letter.to_ascii_uppercase()),
+            (_, Case::Pascal) => cased.push(letter.to_ascii_lowercase()),
+            (_, Case::Snake) => {
+                cased += if begins && !cased.is_empty() { "_" } else { "" };
+                cased.push(letter.to_ascii_lowercase());
+            }
+        }
+    }
+    cased
+}
+
+/// Spells the names of a list's fields or values: in Rust, and for serde where it has to be told.
+pub(super) fn spell<'a>(
+    names: impl Iterator<Item = &'a str>,
+    case: Case,
+) -> impl Iterator<Item = (String, Option<&'a str>)> {
+    let mut taken = UNUSABLE.map(|word| (word.to_string(), 1)).into();
+    names.map(move |name| {
+        let cased = cased(name, case);
+        let underscores = take(&mut taken, &cased);
+        let renamed = (underscores > 0 || cased != name).then_some(name);
+        let raw = underscores == 0 && KEYWORDS.contains(&cased.as_str());
+        let raw = if raw { "r#" } else { "" };
+        (format!("{raw}{cased}{}", "_".repeat(underscores)), renamed)
+    })
+}
+
+/// How often a name was taken before.
+fn take(taken: &mut BTreeMap<String, usize>, name: &str) -> usize {
+    let count = taken.entry(name.to_string()).or_default();
+    let before = *count;
+    *count = before.saturating_add(1);
+    before
+}
+
+/// The name of a method or an error as a variant of an enum.
+pub(super) fn variant(member: Member<'_>) -> (&str, Option<&str>) {
+    match member.name() {
+        "Self" => ("Self_", Some("Self")),
+        name => (name, None),
+    }
+}
+
+/// The name of the module: that of the interface after its last dot.
+pub(super) fn module(interface: &str) -> String {
+    let name = interface.rsplit('.').next().unwrap_or(interface);
+    cased(&name.replace('-', "_"), Case::Snake)
+}
+
+/// A structure or an enumeration that is a type of the module.
+pub(super) struct Declaration<'a> {
+    pub(super) member: Member<'a>,
+    pub(super) ty: Type<'a>,
+    pub(super) name: String,
+}
+
+impl Declaration<'_> {
+    /// Whether the member stands for it. Other types, and replies, have names that are put
+    /// together.
+    pub(super) fn is_own(&self) -> bool {
+        self.ty.index == self.member.ty().index
+    }
+
+    /// Whether it is the parameters of an error, which are not a type.
+    pub(super) fn is_error(&self) -> bool {
+        self.is_own() && self.member.kind() == MemberKind::Error
+    }
+}
+
+/// The structures and enumerations of a definition, by their entries, with their names.
+pub(super) fn declarations<'a>(definition: Definition<'a>) -> BTreeMap<u16, Declaration<'a>> {
+    let mut found = BTreeMap::new();
+    for member in definition.members() {
+        walk(member, member.ty(), member.name().to_string(), &mut found);
+        if member.kind() == MemberKind::Method {
+            let name = format!("{}Reply", member.name());
+            walk(member, member.output(), name, &mut found);
+        }
+    }
+    let mut taken = RESERVED
+        .split(' ')
+        .map(|name| (name.to_string(), 1))
+        .collect();
+    for own in [true, false] {
+        for item in found.values_mut() {
+            if item.is_own() == own && !item.is_error() {
+                let underscores = take(&mut taken, &item.name);
+                item.name += &"_".repeat(underscores);
+            }
+        }
+    }
+    found
+}
+
+/// Finds the structures and enumerations in a type. One without fields is a type of the module
+/// only where a member stands for it.
+fn walk<'a>(
+    member: Member<'a>,
+    ty: Type<'a>,
+    name: String,
+    found: &mut BTreeMap<u16, Declaration<'a>>,
+) {
+    match ty.kind() {
+        Kind::Nullable(inner) | Kind::Array(inner) | Kind::Map(inner) => {
+            return walk(member, inner, name, found);
+        }
+        Kind::Struct(fields) => {
+            for field in fields {
+                let name = format!("{name}{}", cased(field.name(), Case::Pascal));
+                walk(member, field.ty(), name, found);
+            }
+        }
+        Kind::Enum(_) => {}
+        _ => return,
+    }
+    let item = Declaration { member, ty, name };
+    if item.is_own() || !is_empty(ty) {
+        found.insert(ty.index, item);
+    }
+}
+
+pub(super) fn is_empty(ty: Type<'_>) -> bool {
+    matches!(ty.kind(), Kind::Struct(fields) if fields.clone().next().is_none())
+}

@@ -1,0 +1,234 @@
+//! Which Rust types need lifetimes, and type parameters for lists and maps of unknown length.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::format;
+use std::iter;
+use std::string::{String, ToString};
+use std::vec::Vec;
+
+use super::names::{Declaration, declarations, is_empty};
+use crate::idl::{Definition, Field, Kind, MemberKind, Type};
+
+/// The type of a field, without what is nullable about it.
+#[derive(Clone, Copy)]
+pub(super) enum Shape<'a> {
+    /// A Rust type that borrows nothing.
+    Plain(&'static str),
+    String,
+    /// `object` and `any`.
+    Raw,
+    /// A list, a map, or a type that would contain itself: its length is unknown.
+    Unbounded,
+    Enum(Type<'a>),
+    Struct(Type<'a>),
+}
+
+/// How many structures within one another may be given type arguments in the type of what is
+/// received. Deeper ones are read as `Raw`, because such types can grow exponentially.
+const NESTED: usize = 4;
+
+/// The types of a module. Lists and fields are known by their entries.
+pub(super) struct Shapes<'a> {
+    pub(super) definition: Definition<'a>,
+    pub(super) declarations: BTreeMap<u16, Declaration<'a>>,
+    structs: Vec<Type<'a>>,
+    /// Nullable fields whose type would contain itself.
+    within: BTreeSet<u16>,
+    /// Structures with type parameters.
+    open: BTreeSet<u16>,
+    /// Structures with a lifetime.
+    borrowing: BTreeSet<u16>,
+}
+
+impl<'a> Shapes<'a> {
+    pub(super) fn new(definition: Definition<'a>) -> Self {
+        let declarations = declarations(definition);
+        let structs = declarations.values().map(|item| item.ty);
+        let structs = structs.filter(|ty| matches!(ty.kind(), Kind::Struct(_)));
+        let mut this = Shapes {
+            definition,
+            structs: structs.collect(),
+            declarations,
+            within: BTreeSet::new(),
+            open: BTreeSet::new(),
+            borrowing: BTreeSet::new(),
+        };
+        for outer in this.structs.clone() {
+            for field in outer.fields() {
+                if let (true, Shape::Struct(inner)) = this.shape(field)
+                    && this.contains(inner, outer)
+                {
+                    this.within.insert(field.index);
+                }
+            }
+        }
+        this.grow(|this| &mut this.open, Self::is_open);
+        this.grow(
+            |this| &mut this.borrowing,
+            |this, shape| !this.is_open(shape) && this.borrows(shape),
+        );
+        this
+    }
+
+    /// Adds the structures with such a field to a set, until there is no other that contains one
+    /// of them.
+    fn grow(
+        &mut self,
+        set: fn(&mut Self) -> &mut BTreeSet<u16>,
+        has: fn(&Self, Shape<'a>) -> bool,
+    ) {
+        let mut more = true;
+        while more {
+            more = false;
+            for list in self.structs.clone().into_iter().rev() {
+                if list.fields().any(|field| has(self, self.shape(field).1)) {
+                    more |= set(self).insert(list.index);
+                }
+            }
+        }
+    }
+
+    /// Whether a field is nullable, and its shape.
+    pub(super) fn shape(&self, field: Field<'a>) -> (bool, Shape<'a>) {
+        let (nullable, ty) = match field.ty().kind() {
+            Kind::Nullable(inner) => (true, inner),
+            _ => (false, field.ty()),
+        };
+        let shape = match (ty.kind(), ty.resolved().kind()) {
+            _ if self.within.contains(&field.index) => Shape::Unbounded,
+            (Kind::Struct(_), _) if is_empty(ty) => Shape::Plain("()"),
+            (_, Kind::Bool) => Shape::Plain("bool"),
+            (_, Kind::Int) => Shape::Plain("i64"),
+            (_, Kind::Float) => Shape::Plain("f64"),
+            (_, Kind::String) => Shape::String,
+            (_, Kind::Array(_) | Kind::Map(_)) => Shape::Unbounded,
+            (_, Kind::Enum(_)) => Shape::Enum(ty.resolved()),
+            (_, Kind::Struct(_)) => Shape::Struct(ty.resolved()),
+            (_, Kind::Object | Kind::Any | Kind::Nullable(_) | Kind::Named(_)) => Shape::Raw,
+        };
+        (nullable, shape)
+    }
+
+    /// Whether a value of one structure can have a value of the other in it, other than in lists
+    /// and maps.
+    fn contains(&self, outer: Type<'a>, inner: Type<'a>) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut pending = std::vec![outer];
+        while let Some(list) = pending.pop() {
+            if list.index == inner.index {
+                return true;
+            }
+            for field in list.fields() {
+                if let (_, Shape::Struct(list)) = self.shape(field)
+                    && seen.insert(list.index)
+                {
+                    pending.push(list);
+                }
+            }
+        }
+        false
+    }
+
+    /// Whether a field is a type parameter.
+    pub(super) fn is_open(&self, shape: Shape<'a>) -> bool {
+        match shape {
+            Shape::Unbounded => true,
+            Shape::Struct(list) => self.open.contains(&list.index),
+            Shape::Plain(_) | Shape::String | Shape::Raw | Shape::Enum(_) => false,
+        }
+    }
+
+    /// Whether a received value has a lifetime.
+    pub(super) fn borrows(&self, shape: Shape<'a>) -> bool {
+        match shape {
+            Shape::Plain(_) | Shape::Enum(_) => false,
+            Shape::String | Shape::Raw | Shape::Unbounded => true,
+            Shape::Struct(list) => {
+                self.open.contains(&list.index) || self.borrowing.contains(&list.index)
+            }
+        }
+    }
+
+    /// The name of a type of the module. Structures without fields need none.
+    pub(super) fn name(&self, ty: Type<'a>) -> &str {
+        let declared = self.declarations.get(&ty.index);
+        declared.map_or("()", |item| &item.name)
+    }
+
+    /// The Rust type of what is received, and borrowed for a lifetime.
+    pub(super) fn received(&self, shape: Shape<'a>, lifetime: &str) -> String {
+        self.ty(shape, lifetime, NESTED)
+    }
+
+    fn ty(&self, shape: Shape<'a>, lifetime: &str, nested: usize) -> String {
+        match shape {
+            Shape::Plain(name) => name.to_string(),
+            Shape::String => format!("&{lifetime} str"),
+            Shape::Enum(list) => self.name(list).to_string(),
+            Shape::Struct(list) if self.borrowing.contains(&list.index) => {
+                format!("{}<{lifetime}>", self.name(list))
+            }
+            Shape::Struct(list) if !self.is_open(shape) => self.name(list).to_string(),
+            Shape::Struct(list) if nested > 0 => {
+                let nested = nested.saturating_sub(1);
+                let open = self.open_shapes(list);
+                let arguments = open.map(|shape| self.ty(shape, lifetime, nested));
+                format!("{}{}", self.name(list), angles(arguments.collect()))
+            }
+            Shape::Raw | Shape::Unbounded | Shape::Struct(_) => format!("Raw<{lifetime}>"),
+        }
+    }
+
+    fn open_shapes(&self, list: Type<'a>) -> impl Iterator<Item = Shape<'a>> {
+        let shapes = list.fields().map(|field| self.shape(field).1);
+        shapes.filter(|shape| self.is_open(*shape))
+    }
+
+    /// The names of a struct's type parameters: letters that are not the names of types.
+    pub(super) fn parameter_names(&self) -> impl Iterator<Item = String> {
+        let suffixes = iter::once(String::new()).chain((1..).map(|round: u32| round.to_string()));
+        let names =
+            suffixes.flat_map(|suffix| ('A'..='Z').map(move |letter| format!("{letter}{suffix}")));
+        names.filter(|name| match self.definition.find(name) {
+            Some(member) => member.kind() == MemberKind::Error,
+            None => true,
+        })
+    }
+
+    /// The parameters of a structure, as they are declared, used, and bound where it is sent:
+    /// `<'a, A = Raw<'a>>`, `<'_, A>`, `<A: Serialize>`. Each is empty if it has none.
+    pub(super) fn parameters(&self, list: Type<'a>) -> [String; 3] {
+        let borrowing = self.borrowing.contains(&list.index);
+        let (mut declared, mut used, mut bound) = (Vec::new(), Vec::new(), Vec::new());
+        if borrowing {
+            declared.push("'a".to_string());
+            used.push("'_".to_string());
+        }
+        for (shape, name) in self.open_shapes(list).zip(self.parameter_names()) {
+            let default = borrowing.then(|| format!(" = {}", self.received(shape, "'a")));
+            declared.push(name.clone() + &default.unwrap_or_default());
+            bound.push(format!("{name}: Serialize"));
+            used.push(name);
+        }
+        [declared, used, bound].map(angles)
+    }
+
+    /// A type as the definition has it, with the Rust names of structures and enumerations.
+    pub(super) fn declared(&self, ty: Type<'a>) -> String {
+        match ty.kind() {
+            Kind::Nullable(inner) => format!("?{}", self.declared(inner)),
+            Kind::Array(inner) => format!("[]{}", self.declared(inner)),
+            Kind::Map(inner) => format!("[string]{}", self.declared(inner)),
+            Kind::Named(_) | Kind::Struct(_) | Kind::Enum(_) => self.name(ty.resolved()).into(),
+            _ => ty.to_string(),
+        }
+    }
+}
+
+fn angles(parameters: Vec<String>) -> String {
+    if parameters.is_empty() {
+        String::new()
+    } else {
+        format!("<{}>", parameters.join(", "))
+    }
+}
