@@ -23,7 +23,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Whether it runs as root.
+    /// True if it runs as root.
     pub const fn is_root(&self) -> bool {
         self.uid == 0
     }

@@ -15,10 +15,10 @@ use core::{fmt, str};
 
 use heapless::Deque;
 
-use crate::channel::{Channel, ReceiveBuffer};
+use crate::channel::{Channel, ReceiveBuffer, copy};
 use crate::client::CALLS;
 use crate::error::{EncodeError, Error, Violation};
-use crate::json::{Raw, Writer};
+use crate::json::Raw;
 use crate::message::{Call, Envelope, Mode, Reply};
 use crate::name;
 use crate::varlink_service::{Refusal, SERVICE};
@@ -27,17 +27,17 @@ use crate::varlink_service::{Refusal, SERVICE};
 /// Calls are sent together while there is so much room left.
 pub const GROWTH: usize = 256;
 
-/// The two connections of a relay, by who is at their other ends.
+/// One of the two connections of a relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// Who calls.
+    /// The client's connection.
     Client,
-    /// Who is called.
+    /// The service's connection.
     Service,
 }
 
 impl Side {
-    /// Both, the client's first.
+    /// Both sides, the client's first.
     pub const BOTH: [Side; 2] = [Side::Client, Side::Service];
 }
 
@@ -58,9 +58,10 @@ impl Side {
 /// impl Policy for LookOnly {
 ///     fn call<'c>(&'c mut self, call: Call<'c>, _: Raw<'_>) -> Verdict<'c> {
 ///         self.calls += 1;
-///         match call.member().starts_with("Get") {
-///             true => Verdict::Pass,
-///             false => Verdict::Refuse(Refusal::PermissionDenied),
+///         if call.member().starts_with("Get") {
+///             Verdict::Pass
+///         } else {
+///             Verdict::Refuse(Refusal::PermissionDenied)
 ///         }
 ///     }
 ///
@@ -70,30 +71,29 @@ impl Side {
 /// }
 /// ```
 pub trait Policy {
-    /// What becomes of a call that asks for no upgrade.
+    /// Decides about a call that asks for no upgrade.
     fn call<'c>(&'c mut self, call: Call<'c>, message: Raw<'_>) -> Verdict<'c> {
         let (_, _) = (call, message);
         Verdict::Pass
     }
 
-    /// What becomes of a call that asks for an upgrade.
+    /// Decides about a call that asks for an upgrade. By default it is refused.
     ///
     /// If the service accepts it, nothing that follows is looked at. That need not be another
     /// protocol: many services give a plain answer to any call with `upgrade`, and go on with
-    /// Varlink. So who passes such a call passes everything behind it, which is why a policy
-    /// refuses them unless it says otherwise.
+    /// Varlink. So passing such a call passes everything after it.
     fn upgrade<'c>(&'c mut self, call: Call<'c>, message: Raw<'_>) -> Verdict<'c> {
         let (_, _) = (call, message);
         Verdict::Refuse(Refusal::PermissionDenied)
     }
 
-    /// The service has replied to the call that is next in order. (What the relay itself answers
-    /// is not shown.)
+    /// Sees a reply of the service to the call that is next in order. The relay's own answers are
+    /// not shown.
     fn reply(&mut self, reply: Reply<'_>, message: Raw<'_>) {
         let (_, _) = (reply, message);
     }
 
-    /// Bytes pass, after an upgrade.
+    /// Sees bytes that pass after an upgrade.
     fn bytes(&mut self, from: Side, bytes: &[u8]) {
         let (_, _) = (from, bytes);
     }
@@ -106,7 +106,7 @@ impl Policy for () {
     }
 }
 
-/// What becomes of a call.
+/// A policy's decision about a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict<'c> {
     /// It goes to the service as it is.
@@ -136,7 +136,7 @@ pub struct Failure<T = Infallible> {
 }
 
 impl Failure {
-    /// The same failure of connections over streams whose errors are `T`.
+    /// This failure, of connections over streams whose errors are `T`.
     pub fn over<T>(self) -> Failure<T> {
         Failure {
             side: self.side,
@@ -157,7 +157,7 @@ impl<T: fmt::Display> fmt::Display for Failure<T> {
 
 impl<T: fmt::Debug + fmt::Display> core::error::Error for Failure<T> {}
 
-/// What a [`Relay`] needs.
+/// What a [`Relay`] waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Nothing can be done until bytes are received, or sent, on one of the sides.
@@ -276,8 +276,8 @@ impl<'b> Relay<'b> {
         half.channel.send.clear();
     }
 
-    /// Whether a side has been sent all that will ever be: this is the time to shut down writing,
-    /// so that it sees the end. (What comes from it is still passed on.)
+    /// True if a side has been sent all that it ever will be: then shut down writing, so that it
+    /// sees the end. What comes from it is still passed on.
     pub fn finished(&self, side: Side) -> bool {
         let from = match side {
             Side::Client => &self.service,
@@ -286,16 +286,15 @@ impl<'b> Relay<'b> {
         from.is_done() && self.pending(side).is_empty()
     }
 
-    /// Passes on what can be passed on.
+    /// Passes on all messages and bytes that can be passed on.
     pub fn step(&mut self, policy: &mut dyn Policy) -> Step {
         // Each turn takes something from a buffer, or fails, which a side does once.
         while !self.over && self.pass(policy) {}
         self.over |= self.is_over();
-        match (self.over, self.failure) {
-            (false, _) => Step::Waiting,
-            (true, None) => Step::Ended(Ok(())),
-            (true, Some(failure)) => Step::Ended(Err(failure)),
+        if !self.over {
+            return Step::Waiting;
         }
+        Step::Ended(self.failure.map_or(Ok(()), Err))
     }
 
     fn half(&self, side: Side) -> &Half<'b> {
@@ -329,16 +328,16 @@ impl<'b> Relay<'b> {
             return pass_bytes(client, service, Side::Client, policy)
                 | pass_bytes(service, client, Side::Service, policy);
         }
-        let (side, error) = match self.pass_reply(policy) {
-            Ok(true) => return true,
-            Ok(false) => match self.pass_call(policy) {
-                Ok(passed) => return passed,
-                Err(error) => (Side::Client, error),
-            },
-            Err(error) => (Side::Service, error),
+        let passed = match self.pass_reply(policy) {
+            Ok(false) => self
+                .pass_call(policy)
+                .map_err(|error| (Side::Client, error)),
+            passed => passed.map_err(|error| (Side::Service, error)),
         };
-        self.fail(Failure { side, error });
-        true
+        passed.unwrap_or_else(|(side, error)| {
+            self.fail(Failure { side, error });
+            true
+        })
     }
 
     /// No more calls are taken. If it is the service that has failed, no more replies come either.
@@ -358,17 +357,16 @@ impl<'b> Relay<'b> {
         let (client, service) = (&mut self.client, &mut self.service);
         let Some(mode) = self.waiting.front().copied() else {
             // It would be taken for the reply to the next call.
-            return match service.channel.unread().is_empty() {
-                true => Ok(false),
-                false => Err(Violation::Unasked.into()),
-            };
+            if service.channel.unread().is_empty() {
+                return Ok(false);
+            }
+            return Err(Violation::Unasked.into());
         };
         let Some(length) = service.find()? else {
-            return if service.channel.is_at_end() {
-                Err(Error::Closed)
-            } else {
-                Ok(false)
-            };
+            if service.channel.is_at_end() {
+                return Err(Error::Closed);
+            }
+            return Ok(false);
         };
         let Some(count) = service.copy(length, client, 0) else {
             return Ok(false);
@@ -391,11 +389,10 @@ impl<'b> Relay<'b> {
 
     /// Passes on one call, or refuses it.
     fn pass_call(&mut self, policy: &mut dyn Policy) -> Result<bool, Error> {
-        if let Some(refused) = &self.refused {
-            let refused = refused.clone();
+        if let Some(refused) = self.refused.clone() {
             return self.refuse(refused);
         }
-        // What is behind an upgrade may be no call.
+        // What follows an upgrade may not be a call.
         if self.waiting.is_full() || self.waiting.back() == Some(&Mode::Upgrade) {
             return Ok(false);
         }
@@ -496,16 +493,10 @@ impl<'b> Half<'b> {
     fn copy(&self, length: usize, to: &mut Self, more: usize) -> Option<usize> {
         let message = self.channel.unread().get(..=length).unwrap_or_default();
         let send = &mut to.channel.send;
-        let needed = if send.is_empty() {
-            0
-        } else {
-            message.len().saturating_add(more)
-        };
+        let more = if send.is_empty() { 0 } else { more };
         let room = send.room();
-        if room.len() < needed {
-            return None;
-        }
-        put(room, message).ok()
+        let fits = room.len() >= message.len().saturating_add(more);
+        fits.then(|| copy(room, message))
     }
 
     /// The message of `count` bytes that was copied here and waits for [`queue`](Self::queue).
@@ -554,13 +545,6 @@ fn pass_bytes(from: &mut Half<'_>, to: &mut Half<'_>, side: Side, policy: &mut d
     count > 0
 }
 
-/// Writes bytes at the beginning of `room`.
-fn put(room: &mut [u8], bytes: &[u8]) -> Result<usize, EncodeError> {
-    let mut writer = Writer::new(room);
-    writer.bytes(bytes);
-    writer.end()
-}
-
 /// Changes the name of the method in a message, which is the first `length` bytes of `room`;
 /// returns its new length.
 fn rename(
@@ -570,27 +554,28 @@ fn rename(
     interface: &str,
     member: &str,
 ) -> Result<usize, EncodeError> {
-    // (So it needs no escapes.)
+    // Such a name needs no escapes.
     if !name::is_interface(interface) || !name::is_member(member) {
         return Err(EncodeError::Name);
     }
     let name = [interface, ".", member].map(str::as_bytes);
-    let name_length = name
-        .iter()
-        .map(|part| part.len())
-        .fold(0, usize::saturating_add);
+    let name_length = interface
+        .len()
+        .saturating_add(1)
+        .saturating_add(member.len());
     if name_length > place.len().saturating_add(GROWTH) {
         return Err(EncodeError::Full);
     }
     let room = Cell::from_mut(room).as_slice_of_cells();
-    let copy = |(to, from): (&Cell<u8>, &Cell<u8>)| to.set(from.get());
+    let move_byte = |(to, from): (&Cell<u8>, &Cell<u8>)| to.set(from.get());
     let behind = room.get(place.end..length).unwrap_or_default();
     let start = place.start.saturating_add(name_length);
     let end = start.saturating_add(behind.len());
     let to = room.get(start..end).ok_or(EncodeError::Full)?;
-    match start < place.end {
-        true => to.iter().zip(behind).for_each(copy),
-        false => to.iter().rev().zip(behind.iter().rev()).for_each(copy),
+    if start < place.end {
+        to.iter().zip(behind).for_each(move_byte);
+    } else {
+        to.iter().rev().zip(behind.iter().rev()).for_each(move_byte);
     }
     let hole = room.get(place.start..start).unwrap_or_default();
     let name = name.iter().copied().flatten();

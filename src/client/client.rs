@@ -6,6 +6,7 @@ use embedded_io::{ErrorType, Read, Write};
 use serde::Serialize;
 
 use super::{CallError, Session, read_reply};
+use crate::channel::Channel;
 use crate::error::{EncodeError, Error, Misuse};
 use crate::io::{fill, is_closed, send_pending, write};
 use crate::json::Raw;
@@ -97,20 +98,14 @@ impl<'b, S: Read + Write> Client<'b, S> {
         begun.inspect_err(|_| self.session.fail())?;
         self.flush()?;
         let mut left = STALE;
-        let answered = loop {
-            match self.session.has_no_interface(nonce) {
-                Ok(false) if left == 0 => break Err(Error::TooLong),
-                Ok(false) => {}
-                Ok(true) => return Ok(()),
-                Err(error) => break Err(error.over()),
+        let mut answered = || {
+            while !self.session.has_no_interface(nonce).map_err(Error::over)? {
+                let count = fill(&mut self.stream, self.session.channel(), left)?;
+                left = left.saturating_sub(count);
             }
-            match fill(&mut self.stream, self.session.channel(), left) {
-                Ok(count) => left = left.saturating_sub(count),
-                Err(error) => break Err(error),
-            }
+            Ok(())
         };
-        self.session.fail();
-        answered
+        answered().inspect_err(|_| self.session.fail())
     }
 
     /// Calls a method and waits for its reply.
@@ -160,15 +155,11 @@ impl<'b, S: Read + Write> Client<'b, S> {
         method: &M,
     ) -> Result<Replies<'_, 'b, S, M>, CallErrorOf<'static, M, S>> {
         self.begin(full_name::<M>(), Mode::More, method)?;
-        match self.flush() {
-            // The service is gone. What it has sent before may say why.
-            Err(error) if is_closed(&error) => {}
-            sent => sent?,
-        }
+        unless_closed(self.flush())?;
         Ok(self.replies()?)
     }
 
-    /// Calls a method and does not want to know what comes of it.
+    /// Sends a call that gets no reply.
     ///
     /// # Errors
     ///
@@ -221,7 +212,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
         self.receive_raw()
     }
 
-    /// Writes a call behind those that are queued, and sends nothing yet:
+    /// Writes a call after those that are queued, and sends nothing yet:
     /// [`flush`](Self::flush), and everything that waits for a reply, sends them all at once.
     ///
     /// All that is queued is sent before anything is received. A service that can't get rid of its
@@ -257,7 +248,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
         queued.map_err(Error::over)
     }
 
-    /// The same for a call by its name, with parameters that are JSON already.
+    /// Like `queue`, by the name of the method, with parameters that are JSON already.
     ///
     /// # Errors
     ///
@@ -278,12 +269,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
     ///
     /// If the stream fails.
     pub fn flush(&mut self) -> Result<(), Error<S::Error>> {
-        self.session.next_mode()?;
-        let sent = send_pending(&mut self.stream, self.session.channel());
-        sent.inspect_err(|error| match is_closed(error) {
-            true => self.session.fail_to_send(),
-            false => self.session.fail(),
-        })
+        self.send_by(send_pending)
     }
 
     /// Waits for the reply to the queued call that is next.
@@ -292,10 +278,8 @@ impl<'b, S: Read + Write> Client<'b, S> {
     ///
     /// As [`call`](Self::call).
     pub fn receive<M: Method>(&mut self) -> CallResult<'_, M, S> {
-        match self.session.next_mode().map_err(Error::Misuse)? {
-            Some(Mode::More) => Err(Error::Misuse(Misuse::OtherMode).into()),
-            _ => read_reply::<M>(self.receive_raw()?).map_err(CallError::over),
-        }
+        self.expect_one_reply()?;
+        read_reply::<M>(self.receive_raw()?).map_err(CallError::over)
     }
 
     /// Waits for the next reply, whatever it is: to a call that asked for `more`, others follow
@@ -310,8 +294,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
             Some(Mode::Upgrade) => 1,
             Some(_) => usize::MAX,
         };
-        self.wait(chunk)?;
-        self.session.receive().map_err(Error::over)
+        self.receive_by(|stream, channel| fill(stream, channel, chunk))
     }
 
     /// The replies to the queued call that is next, which has asked for `more`.
@@ -342,37 +325,59 @@ impl<'b, S: Read + Write> Client<'b, S> {
         (self.stream, self.session.into_unread())
     }
 
-    /// The stream below, and the state of the connection.
-    #[cfg(all(feature = "unix", target_os = "linux"))]
-    pub(crate) fn parts(&mut self) -> (&mut S, &mut Session<'b>) {
-        (&mut self.stream, &mut self.session)
+    /// Sends what is pending with `send`.
+    pub(crate) fn send_by(
+        &mut self,
+        send: impl FnOnce(&mut S, &mut Channel<'b>) -> Result<(), Error<S::Error>>,
+    ) -> Result<(), Error<S::Error>> {
+        self.session.next_mode()?;
+        let sent = send(&mut self.stream, self.session.channel());
+        sent.inspect_err(|error| {
+            if is_closed(error) {
+                self.session.fail_to_send();
+            } else {
+                self.session.fail();
+            }
+        })
     }
 
-    /// Sends what is queued, and waits for the next reply. At most `chunk` bytes are read at a
-    /// time.
-    fn wait(&mut self, chunk: usize) -> Result<(), Error<S::Error>> {
-        match self.flush() {
-            // The service is gone, but its replies to earlier calls may be there still.
-            Err(error) if is_closed(&error) => {}
-            sent => sent?,
-        }
+    /// Sends what is queued, and waits for the next reply, which `fill` receives.
+    pub(crate) fn receive_by(
+        &mut self,
+        mut fill: impl FnMut(&mut S, &mut Channel<'b>) -> Result<usize, Error<S::Error>>,
+    ) -> Result<Reply<'_>, Error<S::Error>> {
+        unless_closed(self.flush())?;
         while !self.session.ready().map_err(Error::over)? {
-            let filled = fill(&mut self.stream, self.session.channel(), chunk);
+            let filled = fill(&mut self.stream, self.session.channel());
             filled.inspect_err(|_| self.session.fail())?;
         }
-        Ok(())
+        self.session.receive().map_err(Error::over)
     }
 
     /// Writes a call while no reply is outstanding.
-    pub(crate) fn begin<P: Serialize>(
+    fn begin<P: Serialize>(
         &mut self,
         method: &str,
         mode: Mode,
         parameters: &P,
     ) -> Result<(), Error<S::Error>> {
+        self.expect_nothing()?;
+        self.write(method, mode, parameters)
+    }
+
+    /// Checks that no reply is outstanding.
+    pub(crate) fn expect_nothing(&self) -> Result<(), Error<S::Error>> {
         match self.session.next_mode()? {
-            None => self.write(method, mode, parameters),
+            None => Ok(()),
             Some(_) => Err(Misuse::RepliesOutstanding.into()),
+        }
+    }
+
+    /// Checks that the next reply is not one of many.
+    pub(crate) fn expect_one_reply(&self) -> Result<(), Error<S::Error>> {
+        match self.session.next_mode()? {
+            Some(Mode::More) => Err(Misuse::OtherMode.into()),
+            _ => Ok(()),
         }
     }
 
@@ -383,15 +388,25 @@ impl<'b, S: Read + Write> Client<'b, S> {
         mode: Mode,
         parameters: &P,
     ) -> Result<(), Error<S::Error>> {
-        let queued = self.session.queue(method, mode, parameters);
-        if queued != Err(Error::Encode(EncodeError::Full))
-            || self.session.channel().pending().is_empty()
+        let mut queued = self.session.queue(method, mode, parameters);
+        if queued == Err(Error::Encode(EncodeError::Full))
+            && !self.session.channel().pending().is_empty()
         {
-            return queued.map_err(Error::over);
+            self.flush()?;
+            queued = self.session.queue(method, mode, parameters);
         }
-        self.flush()?;
-        let queued = self.session.queue(method, mode, parameters);
         queued.map_err(Error::over)
+    }
+}
+
+/// What came of sending, where a service that has closed the connection is no error: the replies
+/// that it has sent before can still be received.
+pub(crate) fn unless_closed<T: embedded_io::Error>(
+    sent: Result<(), Error<T>>,
+) -> Result<(), Error<T>> {
+    match sent {
+        Err(error) if is_closed(&error) => Ok(()),
+        sent => sent,
     }
 }
 

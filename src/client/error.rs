@@ -69,7 +69,7 @@ pub enum CallError<'r, E, T = Infallible> {
 }
 
 impl<'r, E> CallError<'r, E> {
-    /// The same error of a connection over a stream whose errors are `T`.
+    /// This error, of a connection over a stream whose errors are `T`.
     pub fn over<T>(self) -> CallError<'r, E, T> {
         match self {
             CallError::Method(error) => CallError::Method(error),

@@ -8,6 +8,8 @@ mod client;
 mod error;
 mod session;
 
+#[cfg(all(feature = "unix", target_os = "linux"))]
+pub(crate) use client::unless_closed;
 pub use client::{CallErrorOf, CallResult, Client, Replies};
 pub use error::CallError;
 pub use session::{CALLS, Session, read_reply};

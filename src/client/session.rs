@@ -85,10 +85,10 @@ impl<'b> Session<'b> {
     ///
     /// [`Misuse::Unusable`], if the connection has failed, or was upgraded.
     pub fn next_mode(&self) -> Result<Option<Mode>, Misuse> {
-        match self.unusable {
-            true => Err(Misuse::Unusable),
-            false => Ok(self.waiting.front().copied()),
+        if self.unusable {
+            return Err(Misuse::Unusable);
         }
+        Ok(self.waiting.front().copied())
     }
 
     /// The stream has failed: nothing more can be sent or received.
@@ -102,7 +102,7 @@ impl<'b> Session<'b> {
         self.channel.send.clear();
     }
 
-    /// Writes a call behind those that are pending.
+    /// Writes a call after those that are pending.
     ///
     /// # Errors
     ///
@@ -115,12 +115,13 @@ impl<'b> Session<'b> {
         match self.next_mode()? {
             _ if self.end_of_output => return Err(Misuse::Unusable.into()),
             // Nothing may be under way before an upgrade, and nothing can follow it.
-            Some(Mode::Upgrade) => return Err(Misuse::RepliesOutstanding.into()),
-            Some(_) if mode == Mode::Upgrade => return Err(Misuse::RepliesOutstanding.into()),
+            Some(next) if next == Mode::Upgrade || mode == Mode::Upgrade => {
+                return Err(Misuse::RepliesOutstanding.into());
+            }
             Some(_) if mode != Mode::Oneway && self.waiting.is_full() => {
                 return Err(Misuse::TooManyCalls.into());
             }
-            // A reply that nobody has asked for would be taken for the one to this call.
+            // An unasked reply would be taken for the one to this call.
             None if !self.channel.unread().is_empty() => {
                 self.unusable = true;
                 return Err(Violation::Unasked.into());
@@ -139,7 +140,7 @@ impl<'b> Session<'b> {
         Ok(())
     }
 
-    /// Whether the next reply is there, for [`receive`](Self::receive) to return.
+    /// True if the next reply is complete, for [`receive`](Self::receive) to return.
     ///
     /// # Errors
     ///
@@ -163,22 +164,18 @@ impl<'b> Session<'b> {
         Err(error)
     }
 
-    /// Whether the answer to a call for the definition of an interface that there is not has come.
-    /// What has come before it is thrown away, whatever it is.
+    /// True if the answer to a call for the definition of an interface that does not exist has come.
+    /// Everything that came before it is thrown away.
     pub(crate) fn has_no_interface(&mut self, name: &str) -> Result<bool, Error> {
         loop {
             match self.channel.receive.search() {
-                // (Its rest is skipped.)
+                // The rest of it is skipped.
                 Err(TooLong) => {}
                 Ok(false) if self.channel.is_at_end() => return Err(Error::Closed),
                 Ok(false) => return Ok(false),
                 Ok(true) => {
-                    if self
-                        .channel
-                        .receive
-                        .take()
-                        .is_some_and(|message| denies(message, name))
-                    {
+                    let message = self.channel.receive.take();
+                    if message.is_some_and(|message| denies(message, name)) {
                         self.waiting.pop_front();
                         return Ok(true);
                     }
@@ -194,34 +191,22 @@ impl<'b> Session<'b> {
     /// If it is not a reply, or not one to the call that is next.
     pub fn receive(&mut self) -> Result<Reply<'_>, Error> {
         let mode = self.next_mode()?.ok_or(Misuse::NothingOutstanding)?;
-        let message = self
-            .channel
-            .receive
-            .take()
-            .ok_or(Misuse::NothingOutstanding)?;
-        let reply = match Reply::parse(message) {
-            Ok(reply) if reply.continues() && mode != Mode::More => Err(Violation::Continues),
-            reply => reply,
-        };
-        match reply {
-            Ok(reply) => {
-                if !reply.continues() {
-                    self.waiting.pop_front();
-                }
-                if mode == Mode::Upgrade && reply.error().is_none() {
-                    self.unusable = true;
-                }
-                Ok(reply)
-            }
-            Err(violation) => {
-                self.unusable = true;
-                Err(violation.into())
-            }
+        let message = self.channel.receive.take();
+        // Until it is known to be a reply to this call.
+        self.unusable = message.is_some();
+        let reply = Reply::parse(message.ok_or(Misuse::NothingOutstanding)?)?;
+        if reply.continues() && mode != Mode::More {
+            return Err(Violation::Continues.into());
         }
+        if !reply.continues() {
+            self.waiting.pop_front();
+        }
+        self.unusable = mode == Mode::Upgrade && reply.error().is_none();
+        Ok(reply)
     }
 }
 
-/// Whether a message says that there is no interface of this name.
+/// True if a message says that no interface of this name exists.
 fn denies(message: &mut [u8], name: &str) -> bool {
     let denied = CallError::Service(ServiceError::InterfaceNotFound { interface: name });
     match Reply::parse(message) {

@@ -3,9 +3,9 @@
 use rustix::fd::BorrowedFd;
 
 use super::error::Error;
-use super::receive::{Reading, Take};
+use super::receive::Reading;
 use super::stream::Stream;
-use crate::client::{CallError, CallResult, Client, read_reply};
+use crate::client::{CallError, CallResult, Client, read_reply, unless_closed};
 use crate::error;
 use crate::message::{Mode, Reply};
 use crate::method::Method;
@@ -56,21 +56,8 @@ impl Client<'_, Stream> {
         received: &mut [Option<Descriptor>],
     ) -> CallResult<'_, M, Stream> {
         received.fill_with(|| None);
-        if self
-            .parts()
-            .1
-            .next_mode()
-            .map_err(error::Error::Misuse)?
-            .is_some()
-        {
-            let outstanding = error::Misuse::RepliesOutstanding;
-            return Err(error::Error::Misuse(outstanding).into());
-        }
-        match self.send_with(method, Mode::Simple, send) {
-            // What the service has sent before may say why.
-            Err(error::Error::Transport(Error::Closed)) => {}
-            sent => sent?,
-        }
+        self.expect_nothing()?;
+        unless_closed(self.send_with(method, Mode::Simple, send))?;
         self.receive_with::<M>(received)
     }
 
@@ -87,23 +74,16 @@ impl Client<'_, Stream> {
         send: &[BorrowedFd<'_>],
     ) -> Result<(), error::Error<Error>> {
         // Before anything is written, because nothing can be taken back.
-        let attachable = self.parts().0.can_attach(send);
+        let attachable = self.stream().can_attach(send);
         attachable.map_err(error::Error::Transport)?;
         // Descriptors go with the first byte of what is sent.
         self.flush()?;
         self.queue(method, mode)?;
-        let (stream, session) = self.parts();
-        match stream.write_with(session.channel().pending(), send) {
-            Ok(count) => session.channel().sent(count),
-            Err(error) => {
-                if error == Error::Closed {
-                    session.fail_to_send();
-                } else {
-                    session.fail();
-                }
-                return Err(error::Error::Transport(error));
-            }
-        }
+        self.send_by(|stream, channel| {
+            let sent = stream.write_with(channel.pending(), send);
+            channel.sent(sent.map_err(error::Error::Transport)?);
+            Ok(())
+        })?;
         self.flush()
     }
 
@@ -119,9 +99,7 @@ impl Client<'_, Stream> {
         &mut self,
         received: &mut [Option<Descriptor>],
     ) -> CallResult<'_, M, Stream> {
-        if self.parts().1.next_mode().map_err(error::Error::Misuse)? == Some(Mode::More) {
-            return Err(error::Error::Misuse(error::Misuse::OtherMode).into());
-        }
+        self.expect_one_reply()?;
         read_reply::<M>(self.receive_raw_with(received)?).map_err(CallError::over)
     }
 
@@ -140,52 +118,24 @@ impl Client<'_, Stream> {
         received: &mut [Option<Descriptor>],
     ) -> Result<Reply<'_>, error::Error<Error>> {
         received.fill_with(|| None);
-        if !self.parts().0.carries_descriptors() {
+        if !self.stream().carries_descriptors() {
             return self.receive_raw();
         }
-        match self.flush() {
-            Err(error::Error::Transport(Error::Closed)) => {}
-            sent => sent?,
-        }
-        let before = self.parts().0.reading();
-        self.parts().0.set_reading(Reading::Message);
-        let done = self.fill_with(received);
-        self.parts().0.set_reading(before);
-        let reply = done.and_then(|()| self.parts().1.receive().map_err(error::Error::over));
-        reply.inspect_err(|_| received.fill_with(|| None))
-    }
-
-    /// Reads until the next reply is there.
-    fn fill_with(
-        &mut self,
-        received: &mut [Option<Descriptor>],
-    ) -> Result<(), error::Error<Error>> {
-        let (stream, session) = self.parts();
-        if session.next_mode()?.is_none() {
-            return Err(error::Misuse::NothingOutstanding.into());
-        }
-        let mut slots = received.iter_mut();
-        let mut take = |descriptor| match slots.next() {
-            Some(slot) => {
-                *slot = Some(descriptor);
-                true
-            }
-            None => false,
+        let mut places = received.iter_mut();
+        let mut take = |descriptor| {
+            let place = places.next();
+            place.map(|place| *place = Some(descriptor)).is_some()
         };
-        loop {
-            if session.ready().map_err(error::Error::over)? {
-                return Ok(());
-            }
-            if session.channel().spare().is_empty() {
+        let reply = self.receive_by(|stream, channel| {
+            let spare = channel.spare();
+            if spare.is_empty() {
                 return Err(error::Error::TooLong);
             }
-            match stream.read_with(session.channel().spare(), Some(&mut take as Take<'_>)) {
-                Ok(count) => session.channel().received(count),
-                Err(error) => {
-                    session.fail();
-                    return Err(error::Error::Transport(error));
-                }
-            }
-        }
+            let read = stream.read_with(Reading::Message, spare, Some(&mut take));
+            let count = read.map_err(error::Error::Transport)?;
+            channel.received(count);
+            Ok(count)
+        });
+        reply.inspect_err(|_| received.fill_with(|| None))
     }
 }

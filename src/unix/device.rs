@@ -1,11 +1,12 @@
 //! Character devices with a peer at the other end: serial lines, consoles of virtual machines.
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{FileType, FlockOperation, Mode, OFlags, flock, open as open_file, stat};
+use rustix::fs::{FileType, FlockOperation, Mode, OFlags, flock, open as open_file};
 use rustix::io::{Errno, fcntl_dupfd_cloexec, retry_on_intr};
 use rustix::termios::{OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr};
 
 use super::error::Error;
+use super::path::file_type;
 
 /// A program that has devices. Without the feature `device` there is no such value, and the compiler
 /// removes all that would need one.
@@ -33,7 +34,7 @@ pub(super) fn open(path: &str) -> Result<(OwnedFd, Device, Option<Terminal>), Er
     // Opening something else could have effects of its own.
     check(path)?;
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = retry_on_intr(|| open_file(path, flags, Mode::empty())).map_err(reason)?;
+    let file = retry_on_intr(|| open_file(path, flags, Mode::empty()))?;
     // Two connections over one line would read each other's bytes.
     if flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::AGAIN) {
         return Err(Error::InUse);
@@ -42,16 +43,15 @@ pub(super) fn open(path: &str) -> Result<(OwnedFd, Device, Option<Terminal>), Er
     Ok((file, device, terminal))
 }
 
-/// Whether there is a device at a path.
+/// Checks that there is a device at a path.
 pub(super) fn check(path: &str) -> Result<(), Error> {
-    let found = stat(path).map_err(reason)?;
-    match FileType::from_raw_mode(found.st_mode) {
+    match file_type(path)? {
         FileType::CharacterDevice => Ok(()),
         _ => Err(Error::NotADevice),
     }
 }
 
-/// Whether a device that could not be opened may be there later.
+/// True if a device that could not be opened may be there later.
 pub(super) fn is_absent(error: &Error) -> bool {
     match error {
         Error::NotFound | Error::InUse => true,
@@ -60,13 +60,6 @@ pub(super) fn is_absent(error: &Error) -> bool {
             Errno::NXIO | Errno::NODEV | Errno::IO | Errno::BUSY
         ),
         _ => false,
-    }
-}
-
-fn reason(errno: Errno) -> Error {
-    match errno {
-        Errno::NOENT => Error::NotFound,
-        errno => errno.into(),
     }
 }
 

@@ -57,7 +57,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the system has run out of descriptors or memory, which may pass.
+    /// True if the system has run out of descriptors or memory, which may pass.
     pub fn is_exhausted(&self) -> bool {
         match self {
             Error::System(errno) => matches!(
@@ -71,45 +71,37 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Error::Address(error) => error.fmt(f),
-            Error::Exec => f.write_str("exec: has to be started by the program itself"),
-            Error::NoDevices => f.write_str("device: needs the feature `device`"),
-            Error::PathTooLong => write!(
-                f,
-                "the path is longer than {} bytes: use a shorter one",
-                super::PATH_MAX
-            ),
-            Error::NotFound => f.write_str("nobody is there: is the service running?"),
-            Error::NoDirectory => f.write_str("the directory for the socket does not exist"),
-            Error::NotASocket => f.write_str("the file at this path is not a socket"),
-            Error::NotAStream => f.write_str("the socket at this path is not a stream socket"),
-            Error::NoPlace => {
-                f.write_str("all places of the server are taken: give it more, or share them")
-            }
-            Error::NotADevice => f.write_str("the file at this path is not a character device"),
-            Error::Stale => f.write_str("no service listens on the socket at this path any more"),
-            Error::InUse => f.write_str("another process listens there, or uses the device"),
-            Error::TimedOut => f.write_str("timed out"),
-            Error::Closed => f.write_str("the peer has closed the connection"),
-            Error::Descriptors => {
-                f.write_str("the peer has sent descriptors that were not asked for")
-            }
+        f.write_str(match self {
+            Error::Address(error) => return error.fmt(f),
+            Error::Exec => "exec: has to be started by the program itself",
+            Error::NoDevices => "device: needs the feature `device`",
+            Error::PathTooLong => "the path is longer than 107 bytes: use a shorter one",
+            Error::NotFound => "nobody is there: is the service running?",
+            Error::NoDirectory => "the directory for the socket does not exist",
+            Error::NotASocket => "the file at this path is not a socket",
+            Error::NotAStream => "the socket at this path is not a stream socket",
+            Error::NotADevice => "the file at this path is not a character device",
+            Error::Stale => "no service listens on the socket at this path any more",
+            Error::InUse => "another process listens there, or uses the device",
+            Error::NoPlace => "all places of the server are taken: give it more, or share them",
+            Error::TimedOut => "timed out",
+            Error::Closed => "the peer has closed the connection",
+            Error::Descriptors => "the peer has sent descriptors that were not asked for",
             Error::TooManyDescriptors => {
-                f.write_str("a message can't carry more than 253 descriptors: use several")
+                "a message can't carry more than 253 descriptors: use several"
             }
-            Error::NotAUnixSocket => f.write_str("only Unix sockets carry descriptors"),
-            Error::UnknownPeer => f.write_str("the peer runs outside of this PID namespace"),
+            Error::NotAUnixSocket => "only Unix sockets carry descriptors",
+            Error::UnknownPeer => "the peer runs outside of this PID namespace",
             Error::System(errno) => match Errno::from_raw_os_error(*errno) {
-                Errno::ACCESS | Errno::PERM => f.write_str("permission denied"),
-                Errno::MFILE | Errno::NFILE => f.write_str("too many open files"),
-                Errno::NOTDIR => f.write_str("a part of the path is not a directory"),
-                Errno::ROFS => f.write_str("the file system is read-only"),
-                Errno::HOSTUNREACH | Errno::NETUNREACH => f.write_str("the host can't be reached"),
-                Errno::ADDRNOTAVAIL => f.write_str("this machine does not have that IP address"),
-                _ => write!(f, "system error {errno}: see errno(3)"),
+                Errno::ACCESS | Errno::PERM => "permission denied",
+                Errno::MFILE | Errno::NFILE => "too many open files",
+                Errno::NOTDIR => "a part of the path is not a directory",
+                Errno::ROFS => "the file system is read-only",
+                Errno::HOSTUNREACH | Errno::NETUNREACH => "the host can't be reached",
+                Errno::ADDRNOTAVAIL => "this machine does not have that IP address",
+                _ => return write!(f, "system error {errno}: see errno(3)"),
             },
-        }
+        })
     }
 }
 
@@ -149,6 +141,7 @@ impl From<Errno> for Error {
         match errno {
             // The last is what keepalive finds.
             Errno::PIPE | Errno::CONNRESET | Errno::TIMEDOUT => Error::Closed,
+            Errno::NOENT => Error::NotFound,
             errno => Error::System(errno.raw_os_error()),
         }
     }

@@ -15,8 +15,9 @@ use rustix::path::DecInt;
 
 use super::PATH_MAX;
 use super::device::{self, Device};
-use super::error::Error;
-use super::socket::{self, Kind, Path, Role};
+use super::error::{Error, unless_again};
+use super::path::Path;
+use super::socket::{self, Kind};
 use super::stream::Stream;
 use super::time::{BACK_OFF, pause, wait};
 use crate::address::Address;
@@ -82,9 +83,6 @@ impl Listener {
     /// [`Error::NotADevice`] if another kind of file is at the path, [`Error::NoDirectory`],
     /// [`Error::PathTooLong`], or what the system says.
     pub fn bind_to(address: Address<'_>, mode: u32) -> Result<Self, Error> {
-        if let Address::Exec(_) = address {
-            return Err(Error::Exec);
-        }
         if let Address::Device(path) = address {
             let device = Device::supported()?;
             match device::check(path) {
@@ -92,7 +90,8 @@ impl Listener {
                 Err(error) => return Err(error),
             }
             let path = path.try_into().map_err(|_| Error::PathTooLong)?;
-            return Ok(Listener::on(Source::Device(path, device)));
+            let source = Source::Device(path, device);
+            return Ok(Listener { source });
         }
         let (socket, kind) = socket::new(address)?;
         match address {
@@ -109,10 +108,20 @@ impl Listener {
                 listen(&socket, BACKLOG)?;
             }
         }
-        Ok(Listener::on(Source::listening(socket, kind, false)))
+        Ok(Listener::listening(socket, kind, false))
     }
 
-    fn on(source: Source) -> Self {
+    /// Takes a socket that listens.
+    fn listening(socket: OwnedFd, kind: Kind, adopted: bool) -> Self {
+        // If that fails, it is not a socket, and accept(2) will say so.
+        let _ = ioctl_fionbio(&socket, true);
+        let tags = socket::tag(&socket, kind, "listen");
+        let source = Source::Socket {
+            socket,
+            kind,
+            adopted,
+            tags,
+        };
         Listener { source }
     }
 
@@ -157,40 +166,28 @@ impl Listener {
     ///
     /// As [`accept`](Self::accept).
     pub(crate) fn accept_now(&self) -> Result<Option<Stream>, Error> {
-        let (socket, kind, adopted, tags) = match &self.source {
+        match &self.source {
+            Source::Device(path, _) => match Stream::open(path) {
+                Err(error) if device::is_absent(&error) => Ok(None),
+                opened => opened.map(Some),
+            },
             Source::Socket {
                 socket,
                 kind,
                 adopted,
                 tags,
-            } => (socket, *kind, *adopted, *tags),
-            Source::Device(path, _) => {
-                return match Stream::open(path) {
-                    Ok(stream) => Ok(Some(stream)),
-                    Err(error) if device::is_absent(&error) => Ok(None),
-                    Err(error) => Err(error),
+            } => {
+                let Some(socket) = accept(socket)? else {
+                    return Ok(None);
                 };
-            }
-        };
-        loop {
-            match accept_with(socket, SocketFlags::CLOEXEC) {
-                Ok(socket) => {
-                    if tags {
-                        socket::tag(&socket, kind, Role::Server);
-                    }
-                    return Ok(Some(if adopted {
-                        Stream::adopted(socket, kind)
-                    } else {
-                        socket::set_tcp(&socket, kind);
-                        Stream::new(socket, kind)
-                    }));
+                if *tags {
+                    socket::tag(&socket, *kind, "server");
                 }
-                // The client is gone already, or a signal came.
-                Err(Errno::CONNABORTED | Errno::INTR) => {}
-                // So is a client of TCP that the network has lost: accept(2).
-                Err(Errno::PROTO | Errno::NETDOWN | Errno::NETUNREACH | Errno::HOSTUNREACH) => {}
-                Err(Errno::AGAIN) => return Ok(None),
-                Err(errno) => return Err(errno.into()),
+                Ok(Some(if *adopted {
+                    Stream::adopted(socket, *kind)
+                } else {
+                    Stream::new(socket, *kind)
+                }))
             }
         }
     }
@@ -209,26 +206,24 @@ impl Listener {
     }
 }
 
-impl Source {
-    /// A socket that listens.
-    fn listening(socket: OwnedFd, kind: Kind, adopted: bool) -> Self {
-        // If that fails, it is not a socket, and accept(2) will say so.
-        let _ = ioctl_fionbio(&socket, true);
-        let tags = socket::tag(&socket, kind, Role::Listen);
-        Source::Socket {
-            socket,
-            kind,
-            adopted,
-            tags,
-        }
-    }
-}
-
 impl From<OwnedFd> for Listener {
     /// Takes a socket that listens already. It becomes a non-blocking one.
     fn from(socket: OwnedFd) -> Self {
         let kind = Kind::of(&socket);
-        Listener::on(Source::listening(socket, kind, true))
+        Listener::listening(socket, kind, true)
+    }
+}
+
+/// accept(2); None if no client waits.
+fn accept(socket: &OwnedFd) -> Result<Option<OwnedFd>, Error> {
+    loop {
+        match accept_with(socket, SocketFlags::CLOEXEC) {
+            // The client is gone already, or a signal came.
+            Err(Errno::CONNABORTED | Errno::INTR) => {}
+            // So is a client of TCP that the network has lost.
+            Err(Errno::PROTO | Errno::NETDOWN | Errno::NETUNREACH | Errno::HOSTUNREACH) => {}
+            accepted => return unless_again(accepted),
+        }
     }
 }
 
@@ -240,12 +235,15 @@ fn bind_to_path(socket: &OwnedFd, path: &str, mode: Mode) -> Result<(), Error> {
     // The file gets the mode of the socket, less the umask: it never allows too much.
     fchmod(socket, mode)?;
     let _lock = lock_directory(path);
-    bind(socket, &to).or_else(|errno| {
-        if errno == Errno::ADDRINUSE {
-            remove_stale(path, name)?;
+    let mut bound = bind(socket, &to);
+    if bound == Err(Errno::ADDRINUSE) {
+        match remove_stale(path, name) {
+            // Another process may have removed it.
+            Ok(()) | Err(Error::NotFound) => bound = bind(socket, &to),
+            Err(error) => return Err(error),
         }
-        bind(socket, &to).map_err(bind_error)
-    })?;
+    }
+    bound.map_err(bind_error)?;
     let listening = set_mode(name, mode).and_then(|()| listen(socket, BACKLOG));
     if let Err(errno) = listening {
         let _ = unlink(name);
@@ -292,31 +290,21 @@ fn set_mode(path: &CStr, mode: Mode) -> Result<(), Errno> {
 /// What is opened so is not read.
 const LOOK: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
 
-/// Removes the socket at a path, if no service listens there.
+/// Removes the socket at a path, if no service listens there. [`Error::NotFound`] if none is there.
 fn remove_stale(path: &str, name: &CStr) -> Result<(), Error> {
-    let stat = match lstat(name) {
-        Ok(stat) => stat,
-        // Somebody else has removed it.
-        Err(Errno::NOENT) => return Ok(()),
-        Err(errno) => return Err(errno.into()),
-    };
-    if FileType::from_raw_mode(stat.st_mode) != FileType::Socket {
+    if FileType::from_raw_mode(lstat(name)?.st_mode) != FileType::Socket {
         return Err(Error::NotASocket);
     }
-    // Twice: one that was bound just now may be about to listen.
-    for last in [false, true] {
-        match socket::probe(path) {
-            Err(Error::Stale) => {}
-            Err(Error::NotFound) => return Ok(()),
-            _ => return Err(Error::InUse),
-        }
-        if !last {
-            pause(PAUSE)?;
-        }
+    let mut found = socket::probe(path);
+    if found == Err(Error::Stale) {
+        // One that was bound just now may be about to listen.
+        pause(PAUSE)?;
+        found = socket::probe(path);
     }
-    match unlink(name) {
-        Ok(()) | Err(Errno::NOENT) => Ok(()),
-        Err(errno) => Err(errno.into()),
+    match found {
+        Err(Error::Stale) => Ok(unlink(name)?),
+        Err(Error::NotFound) => Err(Error::NotFound),
+        _ => Err(Error::InUse),
     }
 }
 

@@ -14,6 +14,7 @@ mod descriptors;
 mod device;
 mod error;
 mod listener;
+mod path;
 mod peer;
 mod receive;
 mod relay;

@@ -6,7 +6,6 @@ use rustix::net::sockopt::socket_peercred;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::error::Error;
-use super::socket::Kind;
 use super::stream::Stream;
 use crate::peer::Peer;
 
@@ -28,7 +27,7 @@ impl Stream {
     /// # Ok::<(), nullink::unix::Error>(())
     /// ```
     pub fn peer(&self) -> Result<Option<Peer>, Error> {
-        if self.kind() != Kind::Unix {
+        if !self.carries_descriptors() {
             return Ok(None);
         }
         // rustix 1.1 takes a process without a number for an error.

@@ -32,14 +32,6 @@ pub enum Reading {
 /// Takes a descriptor, and says whether there was room for it.
 pub(super) type Take<'a> = &'a mut dyn FnMut(Descriptor) -> bool;
 
-/// What is known about the input of a Unix socket.
-#[derive(Debug)]
-pub(super) struct Input {
-    /// The last read ended inside a message.
-    pub mid_message: bool,
-    truncation: Truncation,
-}
-
 /// Why a read was truncated (`MSG_CTRUNC`) that had no room for ancillary data.
 ///
 /// Descriptors are not the only reason: a socket that was handed over may be set to receive a security
@@ -48,9 +40,9 @@ pub(super) struct Input {
 /// `scm_recv_unix()` installs credentials, label, descriptors and pidfd, in that order, as long as there
 /// is room. What does differ is that descriptors come with the first byte of what was sent, and all
 /// else with every byte. So the first byte is read alone, and the next read tells.
-#[derive(Clone, Copy, Debug)]
-enum Truncation {
-    /// Descriptors were sent: nothing else can be the reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Truncation {
+    /// Descriptors were sent: nothing else can be the reason on a socket that was made here.
     Descriptors,
     /// Nothing has been read yet from a socket that was handed over.
     Unknown,
@@ -60,24 +52,12 @@ enum Truncation {
     Always,
 }
 
-impl Input {
-    /// The input of a socket that was made here.
-    pub const OWN: Self = Input {
-        mid_message: false,
-        truncation: Truncation::Descriptors,
-    };
-
-    /// The input of a socket that was handed over, whatever its options are.
-    pub const ADOPTED: Self = Input {
-        mid_message: false,
-        truncation: Truncation::Unknown,
-    };
-}
-
 /// A read from a Unix socket.
 pub(super) struct Receive<'a> {
     pub socket: &'a OwnedFd,
-    pub input: &'a mut Input,
+    /// The last read ended inside a message.
+    pub mid_message: bool,
+    pub truncation: &'a mut Truncation,
     pub flags: RecvFlags,
 }
 
@@ -103,8 +83,8 @@ impl Receive<'_> {
         let mut count = 0;
         if let Some(take) = take
             && truncated != Some(false)
-            && !self.input.mid_message
-            && !matches!(self.input.truncation, Truncation::Always)
+            && !self.mid_message
+            && *self.truncation != Truncation::Always
         {
             let mut came = false;
             let take: Take<'_> = &mut |descriptor| {
@@ -116,11 +96,8 @@ impl Receive<'_> {
                 other => return Ok(other),
             };
             // Room that something else has filled is not made again.
-            if !came
-                && truncated == Some(true)
-                && matches!(self.input.truncation, Truncation::Unknown)
-            {
-                self.input.truncation = Truncation::Always;
+            if !came && truncated == Some(true) && *self.truncation == Truncation::Unknown {
+                *self.truncation = Truncation::Always;
             }
         }
         if count == limit {
@@ -136,7 +113,7 @@ impl Receive<'_> {
     /// Receives all there is, where descriptors are an error: the kernel closes them. None if there is
     /// nothing now.
     pub fn bytes(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, Error> {
-        if !matches!(self.input.truncation, Truncation::Unknown) {
+        if *self.truncation != Truncation::Unknown {
             return self.piece(buffer);
         }
         let first = self.piece(up_to(buffer, 0, 1))?;
@@ -153,7 +130,7 @@ impl Receive<'_> {
         let Some((count @ 1.., truncated)) = received else {
             return Ok(received.map(|(count, _)| count));
         };
-        self.input.truncation = match (self.input.truncation, truncated) {
+        *self.truncation = match (*self.truncation, truncated) {
             (Truncation::Descriptors, true) | (Truncation::Suspected, false) => {
                 return Err(Error::Descriptors);
             }
@@ -256,7 +233,7 @@ mod tests {
         held: &mut VecView<Option<Descriptor>>,
     ) -> Result<Option<String>, Error> {
         let mut buffer = vec![b'?'; size];
-        let count = stream.receive_now(stream.reading(), &mut buffer, held)?;
+        let count = stream.receive_now(stream.reading, &mut buffer, held)?;
         Ok(count.map(|count| String::from_utf8(buffer[..count].to_vec()).unwrap()))
     }
 

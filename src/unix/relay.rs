@@ -47,10 +47,11 @@ pub fn relay(
     policy: &mut dyn Policy,
 ) -> Result<(), Failure<Error>> {
     let mut relay = Relay::new(calls, replies);
-    let mut ends = [
-        End::new(Side::Client, client),
-        End::new(Side::Service, service),
-    ];
+    let mut ends = [(Side::Client, client), (Side::Service, service)].map(|(side, stream)| End {
+        side,
+        stream,
+        shut: false,
+    });
     let result = loop {
         if let Step::Ended(result) = relay.step(policy) {
             break result.map_err(Failure::over);
@@ -69,22 +70,11 @@ pub fn relay(
 struct End {
     side: Side,
     stream: Stream,
-    /// It has taken less than there was.
-    full: bool,
     /// It takes nothing more: it is gone, or its end was sent.
     shut: bool,
 }
 
 impl End {
-    fn new(side: Side, stream: Stream) -> Self {
-        End {
-            side,
-            stream,
-            full: false,
-            shut: false,
-        }
-    }
-
     fn failed(&self, error: Error) -> Failure<Error> {
         Failure {
             side: self.side,
@@ -92,27 +82,26 @@ impl End {
         }
     }
 
-    /// Sends what is pending; whether the relay has something to do after that.
+    /// Sends what is pending. Returns true if the relay has something to do after that.
     fn send(&mut self, relay: &mut Relay<'_>) -> Result<bool, Failure<Error>> {
-        if self.full || self.shut {
+        if self.shut {
             return Ok(false);
         }
         let pending = relay.pending(self.side);
         if !pending.is_empty() {
             match self.stream.send_now(pending, &[]) {
                 Ok(Some(count)) => relay.sent(self.side, count),
-                Ok(None) => self.full = true,
+                Ok(None) => return Ok(false),
                 Err(Error::Closed) => self.gone(relay),
                 Err(error) => return Err(self.failed(error)),
             }
-            return Ok(!self.full);
-        }
-        if relay.finished(self.side) {
+        } else if relay.finished(self.side) {
             self.shut = true;
             self.stream.finish_sending();
-            return Ok(true);
+        } else {
+            return Ok(false);
         }
-        Ok(false)
+        Ok(true)
     }
 
     fn receive(&mut self, relay: &mut Relay<'_>) -> Result<(), Failure<Error>> {
@@ -133,13 +122,13 @@ impl End {
         Ok(())
     }
 
-    /// The peer is not there any more.
+    /// Records that the peer is gone.
     fn gone(&mut self, relay: &mut Relay<'_>) {
         relay.fail_to_send(self.side);
         self.shut = true;
     }
 
-    /// What to wait for; None, if nothing can happen there that is of interest.
+    /// The events to wait for; None if nothing of interest can happen there.
     fn awaits(&self, relay: &mut Relay<'_>) -> Option<PollFlags> {
         let mut flags = PollFlags::empty();
         flags.set(PollFlags::IN, !relay.spare(self.side).is_empty());
@@ -164,9 +153,6 @@ fn turn(relay: &mut Relay<'_>, ends: &mut [End; 2]) -> Result<(), Failure<Error>
     })?;
     for (end, happened) in ends.iter_mut().zip(happened) {
         let gone = happened.intersects(PollFlags::HUP | PollFlags::ERR);
-        if happened.contains(PollFlags::OUT) {
-            end.full = false;
-        }
         if happened.contains(PollFlags::IN) || gone {
             end.receive(relay)?;
         }
@@ -177,19 +163,16 @@ fn turn(relay: &mut Relay<'_>, ends: &mut [End; 2]) -> Result<(), Failure<Error>
     Ok(())
 }
 
-/// poll(2), of both where it can tell something of both: it always can of one, or the relay would
-/// be over.
+/// poll(2) for the events of both ends. At least one has some, or the relay would be over.
 fn wait(relay: &mut Relay<'_>, ends: &[End; 2]) -> Result<[PollFlags; 2], Errno> {
     let flags = ends.each_ref().map(|end| end.awaits(relay));
     let mut fds = Vec::<PollFd<'_>, 2>::new();
     for (end, flags) in ends.iter().zip(flags) {
-        // (There is room for both.)
+        // There is room for both.
         let _ = flags.map(|flags| fds.push(PollFd::new(&end.stream, flags)));
     }
     retry_on_intr(|| poll(&mut fds, None))?;
     let mut happened = fds.iter().map(PollFd::revents);
-    Ok(flags.map(|flags| {
-        let happened = flags.and_then(|_| happened.next());
-        happened.unwrap_or(PollFlags::empty())
-    }))
+    let none = PollFlags::empty();
+    Ok(flags.map(|flags| flags.and_then(|_| happened.next()).unwrap_or(none)))
 }

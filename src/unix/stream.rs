@@ -7,7 +7,7 @@ use embedded_io::{ErrorType, Read, ReadReady, Write};
 use heapless::VecView;
 use rustix::event::PollFlags;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::io::{Errno, IoSlice, retry_on_intr};
+use rustix::io::{Errno, IoSlice, read, retry_on_intr, write};
 use rustix::net::sockopt::set_socket_passcred;
 use rustix::net::{
     AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown,
@@ -17,9 +17,9 @@ use rustix::net::{
 use super::DESCRIPTORS_MAX;
 use super::device::{self, Terminal};
 use super::error::{Error, unless_again};
-use super::receive::{Input, Reading, Receive, Take};
-use super::socket::{self, Kind, Role};
-use super::time::{Deadline, Timeouts, is_readable, wait};
+use super::receive::{Reading, Receive, Take, Truncation};
+use super::socket::{self, Kind};
+use super::time::{Deadline, Timeouts, wait};
 use crate::address::Address;
 use crate::peer::Descriptor;
 
@@ -43,8 +43,10 @@ pub struct Stream {
     descriptor: OwnedFd,
     kind: Kind,
     terminal: Option<Terminal>,
-    reading: Reading,
-    input: Input,
+    pub(super) reading: Reading,
+    /// The last read ended inside a message.
+    mid_message: bool,
+    truncation: Truncation,
     send: Option<Duration>,
     reply: Option<Deadline>,
 }
@@ -74,13 +76,11 @@ impl Stream {
     /// program that starts another needs `unsafe` code, and this library has none.
     pub fn connect_to(address: Address<'_>, timeouts: Timeouts) -> Result<Self, Error> {
         let mut stream = match address {
-            Address::Exec(_) => return Err(Error::Exec),
             Address::Device(path) => Stream::open(path)?,
             address => {
                 let (socket, kind) = socket::new(address)?;
-                socket::set_tcp(&socket, kind);
                 socket::connect_within(&socket, address, timeouts.connect)?;
-                socket::tag(&socket, kind, Role::Client);
+                socket::tag(&socket, kind, "client");
                 Stream::new(socket, kind)
             }
         };
@@ -106,13 +106,18 @@ impl Stream {
         Ok((Stream::new(a, Kind::Unix), Stream::new(b, Kind::Unix)))
     }
 
+    /// A connection that was made here.
     pub(super) fn new(descriptor: OwnedFd, kind: Kind) -> Self {
+        if kind == Kind::Tcp {
+            socket::set_tcp(&descriptor);
+        }
         Stream {
             descriptor,
             kind,
             terminal: None,
             reading: Reading::All,
-            input: Input::OWN,
+            mid_message: false,
+            truncation: Truncation::Descriptors,
             send: None,
             reply: None,
         }
@@ -123,9 +128,8 @@ impl Stream {
         if kind == Kind::Unix {
             let _ = set_socket_passcred(&descriptor, false);
         }
-        socket::set_tcp(&descriptor, kind);
         Stream {
-            input: Input::ADOPTED,
+            truncation: Truncation::Unknown,
             ..Stream::new(descriptor, kind)
         }
     }
@@ -139,10 +143,6 @@ impl Stream {
         })
     }
 
-    pub(super) fn kind(&self) -> Kind {
-        self.kind
-    }
-
     /// Sets how long to wait from now on. `connect` has no effect.
     ///
     /// # Errors
@@ -150,10 +150,7 @@ impl Stream {
     /// If the system has no descriptor left for a timer.
     pub fn set_timeouts(&mut self, timeouts: Timeouts) -> Result<(), Error> {
         self.send = timeouts.send;
-        self.reply = match timeouts.reply {
-            Some(limit) => Deadline::new(limit)?,
-            None => None,
-        };
+        self.reply = timeouts.reply.map(Deadline::new).transpose()?.flatten();
         Ok(())
     }
 
@@ -163,11 +160,6 @@ impl Stream {
     /// service that [upgrades](crate::Service::UPGRADES) or takes descriptors.
     pub fn set_reading(&mut self, reading: Reading) {
         self.reading = reading;
-    }
-
-    /// How far a read goes.
-    pub(super) fn reading(&self) -> Reading {
-        self.reading
     }
 
     /// Reads without waiting, as far as `reading` says. None if there is nothing; 0 is the end.
@@ -211,17 +203,17 @@ impl Stream {
         self.transmit(bytes, attached, SendFlags::DONTWAIT)
     }
 
-    /// Whether this is a device, which can't be closed for its peer.
+    /// True if this is a device, which can't be closed for its peer.
     pub(crate) fn is_device(&self) -> bool {
         matches!(self.kind, Kind::Device(_))
     }
 
-    /// Whether descriptors can be sent, and can come.
+    /// True if this is a Unix socket: descriptors can be sent and received, and the peer is known.
     pub(crate) fn carries_descriptors(&self) -> bool {
         self.kind == Kind::Unix
     }
 
-    /// Whether a message can be sent with these descriptors.
+    /// Checks that a message can be sent with these descriptors.
     pub(super) fn can_attach(&self, descriptors: &[BorrowedFd<'_>]) -> Result<(), Error> {
         if !descriptors.is_empty() && !self.carries_descriptors() {
             Err(Error::NotAUnixSocket)
@@ -232,7 +224,7 @@ impl Stream {
         }
     }
 
-    /// Whether closing takes time, so that what was sent arrives.
+    /// True if closing takes time, so that what was sent arrives.
     pub(crate) fn lingers(&self) -> bool {
         self.kind == Kind::Tcp
     }
@@ -252,26 +244,23 @@ impl Stream {
     /// two seconds to read it and to close its end, while it sends no more than a megabyte.
     pub fn close(self, scratch: &mut [u8]) {
         // Nothing can be read into an empty buffer.
-        let mut nowhere = [0; 64];
         let scratch = if scratch.is_empty() {
-            &mut nowhere
+            &mut [0; 64]
         } else {
             scratch
         };
-        match self.kind {
-            Kind::Unix | Kind::Device(_) => self.close_now(scratch),
-            Kind::Tcp => {
-                self.finish_sending();
-                let mut left = LINGER_BYTES;
-                let Ok(Some(mut deadline)) = Deadline::new(LINGER) else {
-                    return;
-                };
-                while left > 0 && deadline.wait(&self.descriptor).is_ok() {
-                    match self.discard(scratch) {
-                        0 => break,
-                        count => left = left.saturating_sub(count),
-                    }
-                }
+        if !self.lingers() {
+            return self.close_now(scratch);
+        }
+        self.finish_sending();
+        let Ok(Some(mut deadline)) = Deadline::new(LINGER) else {
+            return;
+        };
+        let mut left = LINGER_BYTES;
+        while left > 0 && deadline.wait(&self.descriptor).is_ok() {
+            match self.discard(scratch) {
+                0 => break,
+                count => left = left.saturating_sub(count),
             }
         }
     }
@@ -292,7 +281,7 @@ impl Stream {
         received.map_or(0, |(count, _)| count)
     }
 
-    /// What the next read reads; None if there is nothing now.
+    /// Reads as far as `reading` says; None if there is nothing now.
     fn receive(
         &mut self,
         reading: Reading,
@@ -307,7 +296,8 @@ impl Stream {
             Kind::Unix => {
                 let mut receive = Receive {
                     socket: &self.descriptor,
-                    input: &mut self.input,
+                    mid_message: self.mid_message,
+                    truncation: &mut self.truncation,
                     flags,
                 };
                 match reading {
@@ -319,17 +309,15 @@ impl Stream {
                 let received = retry_on_intr(|| recv(&self.descriptor, &mut *buffer, flags));
                 unless_again(received.map(|(count, _)| count))?
             }
-            Kind::Device(_) => {
-                match retry_on_intr(|| rustix::io::read(&self.descriptor, &mut *buffer)) {
-                    // The terminal was hung up.
-                    Err(Errno::IO) => Some(0),
-                    received => unless_again(received)?,
-                }
-            }
+            Kind::Device(_) => match retry_on_intr(|| read(&self.descriptor, &mut *buffer)) {
+                // The terminal was hung up.
+                Err(Errno::IO) => Some(0),
+                received => unless_again(received)?,
+            },
         };
         if let Some(count @ 1..) = received {
-            let read = buffer.get(..count).unwrap_or_default();
-            self.input.mid_message = !read.ends_with(&[0]);
+            let received = buffer.get(..count).unwrap_or_default();
+            self.mid_message = !received.ends_with(&[0]);
         }
         Ok(received)
     }
@@ -348,7 +336,7 @@ impl Stream {
         let flags = flags | SendFlags::NOSIGNAL;
         let descriptor = &self.descriptor;
         let sent = retry_on_intr(|| match self.kind {
-            Kind::Device(_) => rustix::io::write(descriptor, bytes),
+            Kind::Device(_) => write(descriptor, bytes),
             _ if attached.is_empty() => send(descriptor, bytes, flags),
             _ => send_with(descriptor, bytes, attached, flags),
         });
@@ -358,9 +346,10 @@ impl Stream {
         }
     }
 
-    /// [`Read::read`], with descriptors if there is `take`.
+    /// Like `read`, as far as `reading` says, with descriptors if there is `take`.
     pub(super) fn read_with(
         &mut self,
+        reading: Reading,
         buffer: &mut [u8],
         mut take: Option<Take<'_>>,
     ) -> Result<usize, Error> {
@@ -377,20 +366,19 @@ impl Stream {
                 deadline.wait(&self.descriptor)?;
             }
             let take = take.as_mut().map(|take| &mut **take as Take<'_>);
-            let Some(count) = self.receive(self.reading, buffer, take, flags)? else {
-                if self.reply.is_none() {
-                    wait(&self.descriptor, PollFlags::IN, None)?;
+            if let Some(count) = self.receive(reading, buffer, take, flags)? {
+                if let Some(deadline) = &mut self.reply {
+                    deadline.received(buffer.get(..count).unwrap_or_default());
                 }
-                continue;
-            };
-            if let Some(deadline) = &mut self.reply {
-                deadline.received(buffer.get(..count).unwrap_or_default());
+                return Ok(count);
             }
-            return Ok(count);
+            if self.reply.is_none() {
+                wait(&self.descriptor, PollFlags::IN, None)?;
+            }
         }
     }
 
-    /// [`Write::write`], with descriptors that go with the first byte.
+    /// Like `write`, with descriptors that go with the first byte.
     pub(super) fn write_with(
         &mut self,
         bytes: &[u8],
@@ -463,13 +451,16 @@ impl ErrorType for Stream {
 
 impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
-        self.read_with(buffer, None)
+        self.read_with(self.reading, buffer, None)
     }
 }
 
 impl ReadReady for Stream {
     fn read_ready(&mut self) -> Result<bool, Error> {
-        is_readable(&self.descriptor)
+        match wait(&self.descriptor, PollFlags::IN, Some(Duration::ZERO)) {
+            Err(Error::TimedOut) => Ok(false),
+            ready => ready.map(|()| true),
+        }
     }
 }
 

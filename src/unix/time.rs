@@ -51,12 +51,6 @@ pub fn monotonic() -> u64 {
     seconds.saturating_mul(1000).saturating_add(part)
 }
 
-/// Whether a read of a descriptor would not wait.
-pub(super) fn is_readable(descriptor: &OwnedFd) -> Result<bool, Error> {
-    let mut fds = [PollFd::new(descriptor, PollFlags::IN)];
-    Ok(retry_on_intr(|| poll(&mut fds, Some(&Timespec::default())))? > 0)
-}
-
 /// Waits until a descriptor is ready.
 pub(super) fn wait(
     descriptor: &OwnedFd,

@@ -1,0 +1,39 @@
+//! Paths of sockets and devices.
+
+use core::ffi::CStr;
+
+use rustix::fs::{FileType, stat};
+use rustix::io::Errno;
+
+use super::PATH_MAX;
+use super::error::Error;
+use crate::bytes::find_nul;
+use crate::channel::copy;
+
+/// A path with its NUL. It is made once, because rustix would make one for each system call, with code
+/// of its own for each.
+pub(super) struct Path([u8; PATH_MAX + 1]);
+
+impl Path {
+    pub fn new(path: &str) -> Result<Self, Error> {
+        if path.len() > PATH_MAX {
+            return Err(Error::PathTooLong);
+        }
+        if find_nul(path.as_bytes()).is_some() {
+            return Err(Errno::INVAL.into());
+        }
+        let mut bytes = [0; PATH_MAX + 1];
+        copy(&mut bytes, path.as_bytes());
+        Ok(Path(bytes))
+    }
+
+    pub fn as_c_str(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.0).unwrap_or_default()
+    }
+}
+
+/// The type of the file at a path: stat(2).
+pub(super) fn file_type(path: &str) -> Result<FileType, Error> {
+    let found = stat(Path::new(path)?.as_c_str())?;
+    Ok(FileType::from_raw_mode(found.st_mode))
+}
