@@ -32,13 +32,23 @@ const fn is_special(byte: u8) -> bool {
     matches!(byte, 0..=0x1f | b'"' | b'\\')
 }
 
-/// How many bytes there are before the first that is marked: in words, and if there is less than a
-/// word, one by one.
-fn count_unmarked(
-    bytes: &[u8],
-    marks: impl Fn(u64) -> u64,
-    is_marked: impl Fn(u8) -> bool,
-) -> usize {
+/// Less than eight bytes as a word, with zeros after them.
+fn partial_word(bytes: &[u8]) -> u64 {
+    let (mut word, mut rest) = (0_u64, bytes);
+    if let Some((before, four)) = rest.split_last_chunk() {
+        (word, rest) = (u32::from_le_bytes(*four).into(), before);
+    }
+    if let Some((before, two)) = rest.split_last_chunk() {
+        (word, rest) = (word << 16 | u64::from(u16::from_le_bytes(*two)), before);
+    }
+    match rest {
+        [one, ..] => word << 8 | u64::from(*one),
+        [] => word,
+    }
+}
+
+/// How many bytes there are before the first that is marked. Zero has to be marked.
+fn count_unmarked(bytes: &[u8], marks: impl Fn(u64) -> u64) -> usize {
     let mut rest = bytes;
     while let Some((word, behind)) = rest.split_first_chunk() {
         let marks = marks(u64::from_le_bytes(*word));
@@ -48,24 +58,21 @@ fn count_unmarked(
         }
         rest = behind;
     }
-    while let [byte, behind @ ..] = rest
-        && !is_marked(*byte)
-    {
-        rest = behind;
-    }
-    bytes.len().saturating_sub(rest.len())
+    let before = bytes.len().saturating_sub(rest.len());
+    let last = count_before(marks(partial_word(rest)));
+    before.saturating_add(last.min(rest.len()))
 }
 
 /// Where the first NUL is.
 pub(crate) fn find_nul(bytes: &[u8]) -> Option<usize> {
-    let before = count_unmarked(bytes, |word| equal(word, 0), |byte| byte == 0);
+    let before = count_unmarked(bytes, |word| equal(word, 0));
     (before < bytes.len()).then_some(before)
 }
 
 /// How many bytes at the beginning stand for themselves in a string of JSON: up to a quote, a
 /// backslash or a control character.
 pub(crate) fn count_plain(bytes: &[u8]) -> usize {
-    count_unmarked(bytes, special, is_special)
+    count_unmarked(bytes, special)
 }
 
 /// Copies the bytes at the beginning of `from` that stand for themselves in a string of JSON, as
@@ -90,6 +97,12 @@ pub(crate) fn copy_plain(from: &[u8], to: &mut [u8]) -> usize {
         count = count.saturating_add(1);
     }
     count
+}
+
+/// Copies as many bytes as there are and as there is room for. The linker sees that it cannot
+/// panic, which is not so of `copy_from_slice`.
+pub(crate) fn copy(from: &[u8], to: &mut [u8]) {
+    to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
 }
 
 /// Moves bytes that stand for themselves in a string of JSON towards the beginning, from one place

@@ -427,13 +427,12 @@ impl Envelope<'_> {
     /// Writes a message and its NUL at the beginning of `room`; returns their length.
     pub fn write(&self, room: &mut [u8], content: Content<'_>) -> Result<usize, EncodeError> {
         let mut writer = Writer::new(room);
-        writer.bytes(b"{");
         match *self {
             Envelope::Call { method, mode } => {
                 if name::split(method).is_none() {
                     return Err(EncodeError::Name);
                 }
-                writer.bytes(b"\"method\":");
+                writer.bytes(b"{\"method\":");
                 writer.string(method);
                 if let Some(flag) = mode.flag() {
                     writer.bytes(b",");
@@ -443,15 +442,16 @@ impl Envelope<'_> {
                 writer.object(b",\"parameters\":", content);
             }
             Envelope::Reply { continues: true } => {
-                writer.bytes(b"\"continues\":true");
+                writer.bytes(b"{\"continues\":true");
                 writer.object(b",\"parameters\":", content);
             }
             Envelope::Reply { continues: false } => {
+                writer.bytes(b"{");
                 writer.object(b"\"parameters\":", content);
             }
             // The error is a variant of an enum, its parameters are the variant's content.
             Envelope::Error { interface } => {
-                writer.bytes(b"\"error\":");
+                writer.bytes(b"{\"error\":");
                 writer.member(interface, b",\"parameters\":", content);
             }
         }

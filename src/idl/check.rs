@@ -453,7 +453,7 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
             if top {
                 let start = offset.saturating_add(1);
                 self.field = None;
-                self.unknown = start..start.saturating_add(key.0.len());
+                self.unknown = start..start.saturating_add(key.inside.len());
             }
             return Err(Mismatch::Unknown);
         };

@@ -23,99 +23,77 @@ pub struct ParseError {
     column: usize,
 }
 
-/// What can be wrong with a definition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Problem {
-    /// The text does not begin with `interface`.
-    Interface,
-    /// Not the name of an interface.
-    InterfaceName,
-    /// Neither `type`, `method` nor `error`.
-    Member,
-    /// A member does not begin on a line of its own.
-    LineBreak,
-    /// No white space behind a keyword.
-    Space,
-    /// Not the name of a type, a method or an error.
-    MemberName,
-    /// Not the name of a field.
-    FieldName,
-    /// Neither the name of a field, nor the end of a list without any.
-    FieldNameOrClose,
-    /// A name of more than [`NAME`](super::NAME) bytes.
-    LongName,
-    /// No `(`.
-    Open,
-    /// Neither `,` nor `)`.
-    CommaOrClose,
-    /// No `:` behind the name of a field.
-    Colon,
-    /// Not `->`.
-    Arrow,
-    /// Not a type.
-    Type,
-    /// `??`.
-    Nullable,
-    /// The name of a member that is there already.
-    DuplicateMember,
-    /// The name of a field, or of a value, that the list has already.
-    DuplicateField,
-    /// A type that is not defined.
-    UnknownType,
-    /// The name of a method or an error where a type is expected.
-    NotAType,
-    /// A structure that contains itself, so that it has no value.
-    Endless,
-    /// More than [`FIELDS`](super::FIELDS) fields in a structure.
-    Fields,
-    /// More than [`VALUES`](super::VALUES) values in an enumeration.
-    Values,
-    /// Types within types, more than [`DEPTH`](super::DEPTH).
-    Depth,
-    /// More entries than the table has, or than a table can have (65,535); or fewer than one that is
-    /// made while compiling.
-    Size,
-}
+/// Declares [`Problem`], each with the text that tells what was expected.
+macro_rules! problems {
+    ($($(#[$doc:meta])* $problem:ident = $expected:literal,)*) => {
+        /// What can be wrong with a definition.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum Problem {
+            $($(#[$doc])* $problem,)*
+        }
 
-impl Problem {
-    /// What was expected.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Problem::Interface => "expected interface and its name",
-            Problem::InterfaceName => "expected the name of an interface, such as org.example.ftl",
-            Problem::Member => "expected type, method or error",
-            Problem::LineBreak => "expected a line break: each member is on a line of its own",
-            Problem::Space => "expected white space",
-            Problem::MemberName => "expected a name that begins with an uppercase letter",
-            Problem::FieldName => "expected the name of a field",
-            Problem::FieldNameOrClose => "expected the name of a field, or )",
-            Problem::LongName => "expected a name of at most 255 bytes",
-            Problem::Open => "expected (",
-            Problem::CommaOrClose => "expected , or )",
-            Problem::Colon => "expected : and a type",
-            Problem::Arrow => "expected -> and what the method returns",
-            Problem::Type => {
-                "expected a type: bool, int, float, string, object, any, a name, ( [ or ?"
-            }
-            Problem::Nullable => "expected a type that is not nullable: it is already",
-            Problem::DuplicateMember => {
-                "expected another name: types, methods and errors share theirs"
-            }
-            Problem::DuplicateField => "expected another name: the list has this one already",
-            Problem::UnknownType => "expected the name of a type: there is none of this name",
-            Problem::NotAType => "expected the name of a type: this is a method or an error",
-            Problem::Endless => {
-                "expected a type that does not contain itself: it could have no value"
-            }
-            Problem::Fields => "expected at most 256 fields",
-            Problem::Values => "expected at most 1024 values",
-            Problem::Depth => "expected fewer types within one another",
-            Problem::Size => {
-                "expected a table of another size: idl::size(text), and 65,535 at most"
+        impl Problem {
+            /// What was expected.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Problem::$problem => concat!("expected ", $expected),)*
+                }
             }
         }
-    }
+    };
+}
+
+problems! {
+    /// The text does not begin with `interface`.
+    Interface = "interface and its name",
+    /// Not the name of an interface.
+    InterfaceName = "the name of an interface, such as org.example.ftl",
+    /// Neither `type`, `method` nor `error`.
+    Member = "type, method or error",
+    /// A member does not begin on a line of its own.
+    LineBreak = "a line break: each member is on a line of its own",
+    /// No white space after a keyword.
+    Space = "white space",
+    /// Not the name of a type, a method or an error.
+    MemberName = "a name that begins with an uppercase letter",
+    /// Not the name of a field.
+    FieldName = "the name of a field",
+    /// Neither the name of a field, nor the end of a list without any.
+    FieldNameOrClose = "the name of a field, or )",
+    /// A name of more than [`NAME`](super::NAME) bytes.
+    LongName = "a name of at most 255 bytes",
+    /// No `(`.
+    Open = "(",
+    /// Neither `,` nor `)`.
+    CommaOrClose = ", or )",
+    /// No `:` after the name of a field.
+    Colon = ": and a type",
+    /// Not `->`.
+    Arrow = "-> and what the method returns",
+    /// Not a type.
+    Type = "a type: bool, int, float, string, object, any, a name, ( [ or ?",
+    /// `??`.
+    Nullable = "a type that is not nullable: it is already",
+    /// The name of a member that is there already.
+    DuplicateMember = "another name: types, methods and errors share theirs",
+    /// The name of a field, or of a value, that the list has already.
+    DuplicateField = "another name: the list has this one already",
+    /// A type that is not defined.
+    UnknownType = "the name of a type: there is none of this name",
+    /// The name of a method or an error where a type is expected.
+    NotAType = "the name of a type: this is a method or an error",
+    /// A structure that contains itself, so that it has no value.
+    Endless = "a type that does not contain itself: it could have no value",
+    /// More than [`FIELDS`](super::FIELDS) fields in a structure.
+    Fields = "at most 256 fields",
+    /// More than [`VALUES`](super::VALUES) values in an enumeration.
+    Values = "at most 1024 values",
+    /// Types within types, more than [`DEPTH`](super::DEPTH).
+    Depth = "fewer types within one another",
+    /// More entries than the table has, or than a table can have (65,535); or fewer than one that is
+    /// made while compiling.
+    Size = "a table of another size: idl::size(text), and 65,535 at most",
 }
 
 impl fmt::Display for Problem {
@@ -204,21 +182,11 @@ impl Message {
     }
 
     const fn number(&mut self, number: usize) {
-        // As many digits as 64 bits can have, from the last.
-        let mut digits = [b'0'; 20];
-        let (mut left, mut count) = (number, 0_usize);
-        while let Some((_, [place, ..])) =
-            digits.split_at_mut_checked(19_usize.saturating_sub(count))
-            && (left > 0 || count == 0)
-        {
-            let [digit, ..] = (left % 10).to_le_bytes();
-            *place = b'0'.saturating_add(digit);
-            left /= 10;
-            count = count.saturating_add(1);
+        if number >= 10 {
+            self.number(number / 10);
         }
-        if let Some((_, digits)) = digits.split_at_checked(20_usize.saturating_sub(count)) {
-            self.push(digits);
-        }
+        let [digit, ..] = (number % 10).to_le_bytes();
+        self.push(&[b'0'.saturating_add(digit)]);
     }
 
     /// The text.

@@ -28,7 +28,7 @@ pub use error::{Message, ParseError, Problem};
 pub use parse::index;
 pub use table::{Entry, size};
 #[cfg(feature = "tools")]
-pub(crate) use text::{LINE_ENDS, position, skip_space, word};
+pub(crate) use text::{LINE_ENDS, position, token};
 pub(crate) use view::MemberIndex;
 pub use view::{
     Documentation, Field, Fields, Kind, Member, MemberKind, Members, Type, Value, Values,

@@ -7,7 +7,7 @@
 use core::cmp::Ordering;
 
 use super::table::{Entry, Kind, Mark, compare, find, get, parts, parts_mut, put, sort, tag};
-use super::text::{skip_space, word, word_at};
+use super::text::{after, skip_space, word, word_at};
 use super::{DEPTH, FIELDS, NAME, ParseError, Problem, VALUES};
 use crate::bytes::hash;
 use crate::name;
@@ -47,17 +47,21 @@ const NONE: u16 = u16::MAX;
 
 struct Parser<'t, 'i> {
     text: &'t [u8],
-    /// What is left of it.
+    /// The rest of the text.
     rest: &'t [u8],
     table: &'i mut [Entry],
-    /// How many entries there are, from the beginning of the table.
+    /// The number of entries, from the beginning of the table.
     count: u16,
-    /// How many members there are, from the end of the table.
+    /// The number of members, from the end of the table.
     members: u16,
+    /// The number of types around the one that is read.
+    depth: usize,
+    /// Takes what is written to an entry that the table does not have.
+    spare: Entry,
 }
 
-/// Reads a definition into a table. Returns how many entries it begins with; as many as there are
-/// members are at its end.
+/// Reads a definition into a table. Returns the entries at its beginning, and the members at its
+/// end.
 pub(super) const fn parse<'i>(
     text: &str,
     table: &'i mut [Entry],
@@ -69,12 +73,10 @@ pub(super) const fn parse<'i>(
         table,
         count: 0,
         members: 0,
+        depth: 0,
+        spare: Entry::EMPTY,
     };
-    let done = match parser.interface() {
-        Ok(()) => parser.resolve(),
-        Err(fault) => Err(fault),
-    };
-    match done {
+    match parser.definition() {
         Ok(()) => Ok(parts(parser.table, parser.count, parser.members)),
         Err((problem, offset)) => Err(ParseError::new(problem, bytes, offset)),
     }
@@ -83,16 +85,26 @@ pub(super) const fn parse<'i>(
 /// What is wrong, and where.
 type Fault = (Problem, usize);
 
+/// The operator `?`, which a `const fn` can't use.
+macro_rules! attempt {
+    ($result:expr) => {
+        match $result {
+            Ok(value) => value,
+            Err(fault) => return Err(fault),
+        }
+    };
+}
+
 impl<'t> Parser<'t, '_> {
     const fn offset(&self) -> usize {
         self.text.len().saturating_sub(self.rest.len())
     }
 
-    const fn fault(&self, problem: Problem) -> Fault {
-        (problem, self.offset())
+    const fn fault<T>(&self, problem: Problem) -> Result<T, Fault> {
+        Err((problem, self.offset()))
     }
 
-    /// Skips white space; says whether there was any, and whether a line has ended.
+    /// Skips white space. Returns whether there was any, and whether a line has ended.
     const fn space(&mut self) -> (bool, bool) {
         let before = self.rest.len();
         let (rest, lines) = skip_space(self.rest);
@@ -116,11 +128,32 @@ impl<'t> Parser<'t, '_> {
     }
 
     const fn skip(&mut self, count: usize) {
-        if let Some((_, rest)) = self.rest.split_at_checked(count) {
-            self.rest = rest;
+        self.rest = after(self.rest, count);
+    }
+
+    /// Skips a keyword and the white space after it.
+    const fn keyword(&mut self, length: usize) -> Result<(), Fault> {
+        self.skip(length);
+        if self.space().0 {
+            Ok(())
+        } else {
+            self.fault(Problem::Space)
         }
     }
 
+    /// The next word, which has to be a valid name and is left where it is.
+    const fn name(&self, is_valid: bool, problem: Problem) -> Result<&'t [u8], Fault> {
+        let name = self.word();
+        if !is_valid {
+            self.fault(problem)
+        } else if name.len() > NAME {
+            self.fault(Problem::LongName)
+        } else {
+            Ok(name)
+        }
+    }
+
+    /// An entry, to be read.
     const fn entry(&self, index: u16) -> Entry {
         match get(self.table, index as usize) {
             Some(entry) => entry,
@@ -128,8 +161,12 @@ impl<'t> Parser<'t, '_> {
         }
     }
 
-    const fn set(&mut self, index: u16, entry: Entry) {
-        put(self.table, index as usize, entry);
+    /// An entry, to be changed.
+    const fn at(&mut self, index: u16) -> &mut Entry {
+        match self.table.split_at_mut_checked(index as usize) {
+            Some((_, [entry, ..])) => entry,
+            _ => &mut self.spare,
+        }
     }
 
     /// Adds an entry for what stands here.
@@ -137,50 +174,35 @@ impl<'t> Parser<'t, '_> {
         let index = self.count;
         let used = (index as usize).saturating_add(self.members as usize);
         if used >= self.table.len() || used >= NONE as usize || self.offset() > u32::MAX as usize {
-            return Err(self.fault(Problem::Size));
+            return self.fault(Problem::Size);
         }
         self.count = index.saturating_add(1);
-        let at = self.offset() as u32;
-        self.set(
-            index,
-            Entry {
-                at,
-                kind,
-                next: self.count,
-                ..Entry::EMPTY
-            },
-        );
+        *self.at(index) = Entry {
+            at: self.offset() as u32,
+            kind,
+            next: self.count,
+            ..Entry::EMPTY
+        };
         Ok(index)
     }
 
     /// The whole text.
-    const fn interface(&mut self) -> Result<(), Fault> {
+    const fn definition(&mut self) -> Result<(), Fault> {
         self.space();
-        if !matches!(self.word(), b"interface") {
-            return Err(self.fault(Problem::Interface));
-        }
-        self.skip(9);
-        if !self.space().0 {
-            return Err(self.fault(Problem::Space));
-        }
-        let name = self.word();
-        if !name::interface(name) {
-            return Err(self.fault(Problem::InterfaceName));
-        }
-        if name.len() > NAME {
-            return Err(self.fault(Problem::LongName));
-        }
+        let b"interface" = self.word() else {
+            return self.fault(Problem::Interface);
+        };
+        attempt!(self.keyword(b"interface".len()));
+        let is_name = name::interface(self.word());
+        let name = attempt!(self.name(is_name, Problem::InterfaceName));
         self.skip(name.len());
         loop {
             let (_, line) = self.space();
             match self.rest {
-                [] if self.members > 0 => return Ok(()),
-                [] => return Err(self.fault(Problem::Member)),
-                _ if !line => return Err(self.fault(Problem::LineBreak)),
-                _ => {}
-            }
-            if let Err(fault) = self.member() {
-                return Err(fault);
+                [] if self.members > 0 => return self.resolve(),
+                [] => return self.fault(Problem::Member),
+                _ if !line => return self.fault(Problem::LineBreak),
+                _ => attempt!(self.member()),
             }
         }
     }
@@ -191,29 +213,17 @@ impl<'t> Parser<'t, '_> {
             b"type" => Kind::Type,
             b"method" => Kind::Method,
             b"error" => Kind::Error,
-            _ => return Err(self.fault(Problem::Member)),
+            _ => return self.fault(Problem::Member),
         };
-        let index = match self.push(kind) {
-            Ok(index) => index,
-            Err(fault) => return Err(fault),
-        };
-        self.skip(keyword.len());
-        if !self.space().0 {
-            return Err(self.fault(Problem::Space));
-        }
-        let name = self.word();
-        if !name::member(name) {
-            return Err(self.fault(Problem::MemberName));
-        }
-        if name.len() > NAME {
-            return Err(self.fault(Problem::LongName));
-        }
+        let index = attempt!(self.push(kind));
+        attempt!(self.keyword(keyword.len()));
+        let is_name = name::member(self.word());
+        let name = attempt!(self.name(is_name, Problem::MemberName));
         // Its place among the others, once they are sorted.
-        let end = self.table.len().saturating_sub(1);
-        let order = end.saturating_sub(self.members as usize);
         self.members = self.members.saturating_add(1);
+        let order = self.table.len().saturating_sub(self.members as usize);
         if order < self.count as usize {
-            return Err(self.fault(Problem::Size));
+            return self.fault(Problem::Size);
         }
         let entry = Entry {
             at: self.offset() as u32,
@@ -224,93 +234,58 @@ impl<'t> Parser<'t, '_> {
         put(self.table, order, entry);
         self.skip(name.len());
         self.space();
-        if let Err(fault) = self.list(matches!(kind, Kind::Type)) {
-            return Err(fault);
-        }
+        attempt!(self.list(matches!(kind, Kind::Type)));
         if let Kind::Method = kind {
             self.space();
-            match self.rest {
-                [b'-', b'>', rest @ ..] => self.rest = rest,
-                _ => return Err(self.fault(Problem::Arrow)),
-            }
+            let [b'-', b'>', rest @ ..] = self.rest else {
+                return self.fault(Problem::Arrow);
+            };
+            self.rest = rest;
             self.space();
-            if let Err(fault) = self.list(false) {
-                return Err(fault);
-            }
+            attempt!(self.list(false));
         }
-        self.set(
-            index,
-            Entry {
-                next: self.count,
-                ..self.entry(index)
-            },
-        );
+        self.at(index).next = self.count;
         Ok(())
     }
 
     /// A structure, or an enumeration where one may be, with everything in it.
     ///
-    /// While a list is open, its entry has how many fields it has so far in `next`, and the list
+    /// While a list is open, its entry has the number of its fields so far in `next`, and the list
     /// around it in `link`.
     const fn list(&mut self, may_be_enum: bool) -> Result<(), Fault> {
         let mut open = NONE;
-        let mut depth = 0_usize;
         // Each turn opens a list.
         'list: loop {
             let [b'(', ..] = self.rest else {
-                return Err(self.fault(Problem::Open));
+                return self.fault(Problem::Open);
             };
-            let list = match self.push(Kind::Struct) {
-                Ok(list) => list,
-                Err(fault) => return Err(fault),
-            };
+            let list = attempt!(self.push(Kind::Struct));
             self.skip(1);
-            self.set(
-                list,
-                Entry {
-                    next: 0,
-                    link: open,
-                    ..self.entry(list)
-                },
-            );
+            self.at(list).next = 0;
+            self.at(list).link = open;
             let enumerable = may_be_enum || open != NONE;
             open = list;
-            depth = depth.saturating_add(1);
+            self.depth = self.depth.saturating_add(1);
             self.space();
             let mut closed = self.eat(b')');
             // Each turn reads a field, unless the list is closed.
             loop {
                 while closed {
-                    let entry = self.entry(open);
-                    let this = open;
-                    self.set(
-                        this,
-                        Entry {
-                            next: self.count,
-                            link: entry.next,
-                            ..entry
-                        },
-                    );
+                    let (list, entry) = (open, self.entry(open));
+                    self.at(list).next = self.count;
+                    self.at(list).link = entry.next;
                     open = entry.link;
-                    depth = depth.saturating_sub(1);
+                    self.depth = self.depth.saturating_sub(1);
                     if open == NONE {
                         return Ok(());
                     }
-                    depth = depth.saturating_sub(self.end_field(this));
-                    closed = match self.comma() {
-                        Ok(closed) => closed,
-                        Err(fault) => return Err(fault),
-                    };
+                    self.end_field(list);
+                    closed = attempt!(self.comma());
                 }
-                match self.field(open, enumerable, &mut depth) {
-                    Ok(true) => continue 'list,
-                    Ok(false) => {}
-                    Err(fault) => return Err(fault),
+                if attempt!(self.field(open, enumerable)) {
+                    continue 'list;
                 }
-                closed = match self.comma() {
-                    Ok(closed) => closed,
-                    Err(fault) => return Err(fault),
-                };
+                closed = attempt!(self.comma());
             }
         }
     }
@@ -323,99 +298,71 @@ impl<'t> Parser<'t, '_> {
         } else if self.eat(b',') {
             Ok(false)
         } else {
-            Err(self.fault(Problem::CommaOrClose))
+            self.fault(Problem::CommaOrClose)
         }
     }
 
-    /// A field of a structure, or a value of an enumeration; whether a list begins here, which is
-    /// its type.
-    const fn field(
-        &mut self,
-        list: u16,
-        may_be_enum: bool,
-        depth: &mut usize,
-    ) -> Result<bool, Fault> {
+    /// A field of a structure, or a value of an enumeration. Returns whether its type is a list,
+    /// which begins here.
+    const fn field(&mut self, list: u16, may_be_enum: bool) -> Result<bool, Fault> {
         self.space();
-        let name = self.word();
-        if !name::field(name) {
-            return Err(self.fault(match self.entry(list).next {
-                0 => Problem::FieldNameOrClose,
-                _ => Problem::FieldName,
-            }));
-        }
-        if name.len() > NAME {
-            return Err(self.fault(Problem::LongName));
-        }
-        let entry = self.entry(list);
+        let number = self.entry(list).next;
+        let problem = if number == 0 {
+            Problem::FieldNameOrClose
+        } else {
+            Problem::FieldName
+        };
+        let name = attempt!(self.name(name::field(self.word()), problem));
         let link = tag(name.len(), hash(name));
         if self.has_field(list, name, link) {
-            return Err(self.fault(Problem::DuplicateField));
+            return self.fault(Problem::DuplicateField);
         }
-        let index = match self.push(Kind::Field) {
-            Ok(index) => index,
-            Err(fault) => return Err(fault),
-        };
+        let index = attempt!(self.push(Kind::Field));
         self.skip(name.len());
         self.space();
         let typed = matches!(self.rest, [b':', ..]);
-        let values = match entry.next {
-            0 if !typed && may_be_enum => true,
-            0 => false,
-            _ => matches!(entry.kind, Kind::Enum),
-        };
-        let count = entry.next.saturating_add(1);
-        let (kind, limit, problem) = if values {
-            (Kind::Enum, VALUES, Problem::Values)
+        // The first name tells which kind of list this is.
+        let is_enum = if number == 0 {
+            may_be_enum && !typed
         } else {
-            (Kind::Struct, FIELDS, Problem::Fields)
+            matches!(self.entry(list).kind, Kind::Enum)
         };
-        if count as usize > limit {
+        let (kind, item, limit, problem) = if is_enum {
+            (Kind::Enum, Kind::Value, VALUES, Problem::Values)
+        } else {
+            (Kind::Struct, Kind::Field, FIELDS, Problem::Fields)
+        };
+        if number as usize >= limit {
             return Err((problem, self.entry(index).at as usize));
         }
-        self.set(
-            list,
-            Entry {
-                kind,
-                next: count,
-                ..entry
-            },
-        );
-        let kind = if values { Kind::Value } else { Kind::Field };
-        let field = self.entry(index);
-        self.set(
-            index,
-            Entry {
-                kind,
-                link,
-                number: entry.next,
-                ..field
-            },
-        );
-        if values {
-            return match typed {
-                true => Err(self.fault(Problem::CommaOrClose)),
-                false => Ok(false),
-            };
+        self.at(list).kind = kind;
+        self.at(list).next = number.saturating_add(1);
+        let entry = self.at(index);
+        (entry.kind, entry.link, entry.number) = (item, link, number);
+        if is_enum && typed {
+            return self.fault(Problem::CommaOrClose);
+        }
+        if is_enum {
+            return Ok(false);
         }
         if !self.eat(b':') {
-            return Err(self.fault(Problem::Colon));
+            return self.fault(Problem::Colon);
         }
         self.space();
         if !matches!(self.rest, [b'?', ..]) {
-            let entry = self.entry(list);
-            let number = entry.number.saturating_add(1);
-            self.set(list, Entry { number, ..entry });
+            let entry = self.at(list);
+            entry.number = entry.number.saturating_add(1);
         }
-        self.types(depth)
+        self.types()
     }
 
-    /// A type, but for the list that it may end with: whether there is one.
-    const fn types(&mut self, depth: &mut usize) -> Result<bool, Fault> {
+    /// A type, up to the list that it may end with. Returns whether there is one.
+    const fn types(&mut self) -> Result<bool, Fault> {
         let mut nullable = false;
         loop {
             let (kind, length) = match self.rest {
                 [b'(', ..] => (Kind::Struct, 0),
-                [b'?', ..] if nullable => return Err(self.fault(Problem::Nullable)),
+                [b'?', ..] if nullable => return self.fault(Problem::Nullable),
                 [b'?', ..] => (Kind::Nullable, 1),
                 [b'[', b']', ..] => (Kind::Array, 2),
                 [b'[', b's', b't', b'r', b'i', b'n', b'g', b']', ..] => (Kind::Map, 8),
@@ -427,54 +374,40 @@ impl<'t> Parser<'t, '_> {
                     b"object" => (Kind::Object, 6),
                     b"any" => (Kind::Any, 3),
                     word if name::member(word) => (Kind::Reference, word.len()),
-                    _ => return Err(self.fault(Problem::Type)),
+                    _ => return self.fault(Problem::Type),
                 },
             };
-            if *depth >= DEPTH {
-                return Err(self.fault(Problem::Depth));
+            if self.depth >= DEPTH {
+                return self.fault(Problem::Depth);
             }
             if let Kind::Struct = kind {
                 return Ok(true);
             }
-            if let Kind::Reference = kind
-                && length > NAME
-            {
-                return Err(self.fault(Problem::LongName));
+            // Of these, only a reference can be that long.
+            if length > NAME {
+                return self.fault(Problem::LongName);
             }
-            let index = match self.push(kind) {
-                Ok(index) => index,
-                Err(fault) => return Err(fault),
-            };
+            let index = attempt!(self.push(kind));
             self.skip(length);
             nullable = matches!(kind, Kind::Nullable);
             if !matches!(kind, Kind::Nullable | Kind::Array | Kind::Map) {
-                *depth = depth.saturating_sub(self.end_field(index));
+                self.end_field(index);
                 return Ok(false);
             }
-            *depth = depth.saturating_add(1);
+            self.depth = self.depth.saturating_add(1);
         }
     }
 
-    /// A field's type is complete, which ends at `last`: tells everything from the field's name up
-    /// to there where it ends. Returns how many `?`, `[]` and `[string]` there are among it.
-    const fn end_field(&mut self, last: u16) -> usize {
-        let mut index = last;
-        let mut prefixes = 0_usize;
-        loop {
+    /// A field's type is complete, which ends at `last`: sets the end of everything from the
+    /// field's name up to there, and leaves its `?`, `[]` and `[string]`.
+    const fn end_field(&mut self, last: u16) {
+        let mut index = last.saturating_sub(1);
+        while index > 0 && !matches!(self.entry(index).kind, Kind::Field) {
+            self.at(index).next = self.count;
+            self.depth = self.depth.saturating_sub(1);
             index = index.saturating_sub(1);
-            let entry = self.entry(index);
-            self.set(
-                index,
-                Entry {
-                    next: self.count,
-                    ..entry
-                },
-            );
-            if matches!(entry.kind, Kind::Field) || index == 0 {
-                return prefixes;
-            }
-            prefixes = prefixes.saturating_add(1);
         }
+        self.at(index).next = self.count;
     }
 
     /// Whether an open list has a field of this name.
@@ -499,7 +432,7 @@ impl<'t> Parser<'t, '_> {
         let (_, order) = parts_mut(self.table, self.members);
         sort(self.text, order);
         let mut rest = &*order;
-        // Of those that are there already, the first.
+        // The first member whose name another has already.
         let mut again = u32::MAX;
         while let [one, behind @ ..] = rest
             && let [two, ..] = behind
@@ -526,101 +459,62 @@ impl<'t> Parser<'t, '_> {
                 if !matches!(self.entry(link).kind, Kind::Type) {
                     return Err((Problem::NotAType, entry.at as usize));
                 }
-                self.set(index, Entry { link, ..entry });
+                self.at(index).link = link;
             }
             index = index.saturating_add(1);
         }
         let mut index = 0;
         while index < self.count {
             let entry = self.entry(index);
-            if let Kind::Type = entry.kind
-                && let Err(fault) = self.ends(index)
-            {
-                return Err(fault);
+            if let (Kind::Type, Mark::New) = (entry.kind, entry.mark) {
+                attempt!(self.ends(index));
             }
             index = entry.next;
         }
         Ok(())
     }
 
-    /// That a type does not contain itself, other than where there may be none of it.
+    /// Checks that a type does not contain itself, other than where there may be none of it.
     ///
-    /// This goes from type to type along the references. On the way, a reference has in `next`
-    /// which type it is in, and the type that it refers to has in `link` where it was referred to.
+    /// This goes from type to type along the references. On the way, a reference has the type
+    /// that it is in in `next`, and the type that it refers to has the reference in `link`.
     const fn ends(&mut self, root: u16) -> Result<(), Fault> {
         let mut this = root;
-        let mut index = match self.enter(root, NONE) {
-            Some(index) => index,
-            None => return Ok(()),
-        };
+        let mut index = self.enter(root, NONE);
         loop {
             if index >= self.entry(this).next {
-                let entry = self.entry(this);
-                let (link, mark) = (0, Mark::Done);
-                self.set(
-                    this,
-                    Entry {
-                        link,
-                        mark,
-                        ..entry
-                    },
-                );
-                if entry.link == NONE {
+                let reference = self.entry(this).link;
+                self.at(this).link = 0;
+                self.at(this).mark = Mark::Done;
+                if reference == NONE {
                     return Ok(());
                 }
-                let reference = self.entry(entry.link);
-                index = entry.link.saturating_add(1);
-                self.set(
-                    entry.link,
-                    Entry {
-                        next: index,
-                        ..reference
-                    },
-                );
-                this = reference.next;
+                this = self.entry(reference).next;
+                index = reference.saturating_add(1);
+                self.at(reference).next = index;
                 continue;
             }
             let entry = self.entry(index);
-            index = match entry.kind {
+            index = match (entry.kind, self.entry(entry.link).mark) {
                 // There may be none.
-                Kind::Nullable | Kind::Array | Kind::Map => entry.next,
-                Kind::Reference => match self.entry(entry.link).mark {
-                    Mark::Open => return Err((Problem::Endless, entry.at as usize)),
-                    _ => match self.enter(entry.link, index) {
-                        Some(first) => {
-                            self.set(
-                                index,
-                                Entry {
-                                    next: this,
-                                    ..entry
-                                },
-                            );
-                            this = entry.link;
-                            first
-                        }
-                        None => index.saturating_add(1),
-                    },
-                },
+                (Kind::Nullable | Kind::Array | Kind::Map, _) => entry.next,
+                (Kind::Reference, Mark::Open) => {
+                    return Err((Problem::Endless, entry.at as usize));
+                }
+                (Kind::Reference, Mark::New) => {
+                    self.at(index).next = this;
+                    this = entry.link;
+                    self.enter(this, index)
+                }
                 _ => index.saturating_add(1),
             };
         }
     }
 
-    /// Goes into a type that was not seen before; returns the entry that it begins with.
-    const fn enter(&mut self, index: u16, link: u16) -> Option<u16> {
-        let entry = self.entry(index);
-        if !matches!(entry.mark, Mark::New) {
-            return None;
-        }
-        let mark = Mark::Open;
-        self.set(
-            index,
-            Entry {
-                link,
-                mark,
-                ..entry
-            },
-        );
-        Some(index.saturating_add(1))
+    /// Goes into a type that was not seen before. Returns the entry that it begins with.
+    const fn enter(&mut self, index: u16, link: u16) -> u16 {
+        self.at(index).link = link;
+        self.at(index).mark = Mark::Open;
+        index.saturating_add(1)
     }
 }

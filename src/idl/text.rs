@@ -8,13 +8,11 @@ pub(super) const fn first_word(text: &str) -> u32 {
     text.len().saturating_sub(rest.len()) as u32
 }
 
-/// The name behind a keyword, which stands at a place of a text.
+/// The name after the keyword at a place of a text.
 pub(super) const fn name_behind(text: &str, at: u32) -> &str {
-    let text = text.as_bytes();
-    match text.split_at_checked((at as usize).saturating_add(word_at(text, at).len())) {
-        Some((_, rest)) => as_str(word(skip_space(rest).0)),
-        None => "",
-    }
+    let keyword = after(text.as_bytes(), at as usize);
+    let rest = after(keyword, word(keyword).len());
+    as_str(word(skip_space(rest).0))
 }
 
 /// The name that stands at a place of a text.
@@ -23,7 +21,7 @@ pub(super) const fn name_at(text: &str, at: u32) -> &str {
 }
 
 /// Letters, digits, and what else can be in a name.
-pub(crate) const fn word(text: &[u8]) -> &[u8] {
+pub(super) const fn word(text: &[u8]) -> &[u8] {
     let mut rest = text;
     while is_in_word(rest)
         && let [_, behind @ ..] = rest
@@ -49,8 +47,13 @@ pub(super) const fn is_in_word(text: &[u8]) -> bool {
 
 /// The word that stands at a place of a text.
 pub(super) const fn word_at(text: &[u8], at: u32) -> &[u8] {
-    match text.split_at_checked(at as usize) {
-        Some((_, rest)) => word(rest),
+    word(after(text, at as usize))
+}
+
+/// A text without its first bytes. Empty if there are fewer.
+pub(super) const fn after(text: &[u8], count: usize) -> &[u8] {
+    match text.split_at_checked(count) {
+        Some((_, rest)) => rest,
         None => &[],
     }
 }
@@ -73,7 +76,7 @@ pub(super) const fn skip_line(mut rest: &[u8]) -> &[u8] {
 }
 
 /// Skips white space and comments; says whether there was the end of a line among them.
-pub(crate) const fn skip_space(mut rest: &[u8]) -> (&[u8], bool) {
+pub(super) const fn skip_space(mut rest: &[u8]) -> (&[u8], bool) {
     let mut lines = false;
     loop {
         rest = match rest {
@@ -100,6 +103,20 @@ pub(crate) const fn skip_space(mut rest: &[u8]) -> (&[u8], bool) {
     }
 }
 
+/// The next word or mark of a text, after the white space before it and before the rest. Empty at
+/// the end of the text.
+pub(crate) fn token(text: &str) -> (&str, &str, &str) {
+    let after = skip_space(text.as_bytes()).0;
+    let start = text.len().saturating_sub(after.len());
+    let (space, rest) = text.split_at_checked(start).unwrap_or_default();
+    let length = match after {
+        [b'-', b'>', ..] => "->".len(),
+        _ => word(after).len().max(1),
+    };
+    let (token, rest) = rest.split_at_checked(length).unwrap_or((rest, ""));
+    (space, token, rest)
+}
+
 /// The characters that end a line, in UAPI.20's grammar.
 pub(crate) const LINE_ENDS: [char; 4] = ['\n', '\r', '\u{2028}', '\u{2029}'];
 
@@ -111,31 +128,20 @@ pub(super) fn is_space(c: char) -> bool {
 
 /// The line and the column of a place, from 1. Columns are characters, not bytes.
 pub(crate) const fn position(text: &[u8], offset: usize) -> (usize, usize) {
-    let (mut line, mut column) = (1_usize, 1_usize);
     let mut rest = match text.split_at_checked(offset) {
         Some((before, _)) => before,
         None => text,
     };
-    while let [byte, behind @ ..] = rest {
-        let broken = match rest {
-            [b'\r', b'\n', ..] => false,
-            [b'\n' | b'\r', ..] => true,
-            // U+2028 and U+2029, at their last byte.
-            [0xe2, 0x80, 0xa8 | 0xa9, after @ ..] => {
-                rest = after;
-                line = line.saturating_add(1);
-                column = 1;
-                continue;
-            }
-            _ => false,
+    let (mut line, mut column) = (1_usize, 1_usize);
+    loop {
+        (rest, line, column) = match rest {
+            [] => return (line, column),
+            [b'\r', b'\n', behind @ ..]
+            | [b'\n' | b'\r', behind @ ..]
+            | [0xe2, 0x80, 0xa8 | 0xa9, behind @ ..] => (behind, line.saturating_add(1), 1),
+            // Not the first byte of a character.
+            [0x80..=0xbf, behind @ ..] => (behind, line, column),
+            [_, behind @ ..] => (behind, line, column.saturating_add(1)),
         };
-        if broken {
-            line = line.saturating_add(1);
-            column = 1;
-        } else if !matches!(byte, 0x80..=0xbf) {
-            column = column.saturating_add(1);
-        }
-        rest = behind;
     }
-    (line, column)
 }

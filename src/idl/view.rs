@@ -2,9 +2,9 @@
 
 use core::fmt;
 
-use super::table::{Entry, Kind as K, find, tag};
-use super::text::{LINE_ENDS, first_word, is_space, name_at, name_behind};
-use super::{DEPTH, Definition};
+use super::Definition;
+use super::table::{Entry, Kind as K, find, get, tag};
+use super::text::{LINE_ENDS, first_word, is_space, name_at, name_behind, token};
 use crate::json::Text;
 
 impl<'a> Definition<'a> {
@@ -15,43 +15,37 @@ impl<'a> Definition<'a> {
 
     /// The types, methods and errors, in the order of the text.
     pub fn members(&self) -> Members<'a> {
-        Members {
+        Members(List {
             definition: *self,
             index: 0,
-        }
+            left: self.order.len(),
+        })
     }
 
     /// A type, a method or an error, by its name within the interface.
     pub fn find(&self, name: &str) -> Option<Member<'a>> {
-        find(self.text.as_bytes(), self.order, name.as_bytes()).map(|index| Member {
-            definition: *self,
-            index,
-        })
+        let index = find(self.text.as_bytes(), self.order, name.as_bytes())?;
+        Some(self.member_at(index))
     }
 
     /// A method, by its name within the interface.
     pub fn method(&self, name: &str) -> Option<Member<'a>> {
-        self.find(name)
-            .filter(|member| member.kind() == MemberKind::Method)
+        let member = self.find(name)?;
+        (member.kind() == MemberKind::Method).then_some(member)
     }
 
     pub(crate) fn entry(&self, index: u16) -> Entry {
-        self.entries
-            .get(usize::from(index))
-            .copied()
-            .unwrap_or(Entry::EMPTY)
+        get(self.entries, index.into()).unwrap_or(Entry::EMPTY)
     }
 
     pub(super) fn name_of(&self, index: u16) -> &'a str {
         name_at(self.text, self.entry(index).at)
     }
 
-    /// The type that stands behind a name, or within another type.
+    /// The type after the name of a field, or within another type.
     pub(super) fn type_of(&self, index: u16) -> Type<'a> {
-        Type {
-            definition: *self,
-            index: index.saturating_add(1),
-        }
+        let (definition, index) = (*self, index.saturating_add(1));
+        Type { definition, index }
     }
 
     /// What is written about a member, a field or a value.
@@ -61,10 +55,8 @@ impl<'a> Definition<'a> {
 
     /// The member that has an index.
     pub(crate) fn member_at(&self, index: MemberIndex) -> Member<'a> {
-        Member {
-            definition: *self,
-            index,
-        }
+        let definition = *self;
+        Member { definition, index }
     }
 
     /// The fields of a structure, or the values of an enumeration.
@@ -72,7 +64,7 @@ impl<'a> Definition<'a> {
         List {
             definition: *self,
             index: list.saturating_add(1),
-            left: self.entry(list).link,
+            left: self.entry(list).link.into(),
         }
     }
 
@@ -82,11 +74,11 @@ impl<'a> Definition<'a> {
     pub(super) fn find_in(&self, list: u16, expected: u16, name: &Text<'_>) -> Option<u16> {
         let entry = self.entry(expected);
         let expects = expected < self.entry(list).next;
-        let length = name.0.len();
+        let length = name.inside.len();
         let at = entry.at as usize;
         if expects
             && usize::from(entry.link >> 8) == length
-            && self.text.as_bytes().get(at..at.saturating_add(length)) == Some(name.0)
+            && self.text.as_bytes().get(at..at.saturating_add(length)) == Some(name.inside)
         {
             return Some(expected);
         }
@@ -97,7 +89,7 @@ impl<'a> Definition<'a> {
     fn search(&self, list: u16, expected: Option<u16>, name: &Text<'_>) -> Option<u16> {
         let all = self.entry(list);
         let first = list.saturating_add(1);
-        let tag = tag(name.unescaped().count(), name.hash());
+        let tag = tag(name.length(), name.hash());
         let mut index = expected.unwrap_or(first);
         for _ in 0..all.link {
             let entry = self.entries.get(usize::from(index))?;
@@ -115,28 +107,6 @@ impl<'a> Definition<'a> {
 
 /// Which member of a definition: what can be kept where the definition is known.
 pub(crate) type MemberIndex = u16;
-
-/// The members of a definition: see [`Definition::members`].
-#[derive(Clone, Debug)]
-pub struct Members<'a> {
-    definition: Definition<'a>,
-    index: u16,
-}
-
-impl<'a> Iterator for Members<'a> {
-    type Item = Member<'a>;
-
-    fn next(&mut self) -> Option<Member<'a>> {
-        if usize::from(self.index) >= self.definition.entries.len() {
-            return None;
-        }
-        let member = self.definition.member_at(self.index);
-        let next = self.definition.entry(self.index).next;
-        // (An index that is not of this text leads to an end as well.)
-        self.index = next.max(self.index.saturating_add(1));
-        Some(member)
-    }
-}
 
 /// A type, a method or an error.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -204,7 +174,7 @@ impl<'a> Member<'a> {
         self.definition.documentation_of(self.index)
     }
 
-    /// A type: what it stands for. A method: its parameters. An error: its parameters.
+    /// The type that it names, or the parameters of a method or an error.
     pub fn ty(&self) -> Type<'a> {
         self.definition.type_of(self.index)
     }
@@ -216,14 +186,19 @@ impl<'a> Member<'a> {
 
     /// The parameters of a method's replies: a structure. Those of an error are its only ones.
     pub fn output(&self) -> Type<'a> {
-        let input = self.ty();
-        match self.kind() {
-            MemberKind::Method => Type {
-                index: self.definition.entry(input.index).next,
-                ..input
-            },
-            _ => input,
+        let mut output = self.ty();
+        if self.kind() == MemberKind::Method {
+            output.index = self.definition.entry(output.index).next;
         }
+        output
+    }
+
+    /// Its types and all types within them, and `any` for each name between them.
+    #[cfg(feature = "tools")]
+    pub(crate) fn types(&self) -> impl Iterator<Item = Type<'a>> + use<'a> {
+        let definition = self.definition;
+        let entries = self.index..definition.entry(self.index).next;
+        entries.map(move |index| Type { definition, index })
     }
 }
 
@@ -291,7 +266,7 @@ impl<'a> Type<'a> {
         }
     }
 
-    /// The same with a type's name replaced by what it stands for.
+    /// This type, or the type that it names.
     pub fn resolved(&self) -> Type<'a> {
         match self.kind() {
             // (A name stands for a list, never for another name.)
@@ -319,57 +294,36 @@ impl fmt::Debug for Type<'_> {
     }
 }
 
-/// The type in one line, as a definition has it.
+/// The type in one line, without comments.
 impl fmt::Display for Type<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Not recursive: a list in a list is another level of parentheses.
-        let end = self.definition.entry(self.index).next;
-        let mut index = self.index;
-        let mut open = heapless::Vec::<u16, { DEPTH }>::new();
-        let mut first = true;
+        let at = self.definition.entry(self.index).at as usize;
+        let mut rest = self.definition.text.get(at..).unwrap_or_default();
+        let mut depth = 0_usize;
         loop {
-            while open.last().is_some_and(|end| *end <= index) {
-                open.pop();
-                first = false;
-                f.write_str(")")?;
+            let (_, token, behind) = token(rest);
+            rest = behind;
+            f.write_str(token)?;
+            match token {
+                "(" | "[" => depth = depth.saturating_add(1),
+                ")" | "]" => depth = depth.saturating_sub(1),
+                ":" | "," => f.write_str(" ")?,
+                _ => {}
             }
-            if index >= end {
+            let is_prefix = matches!(token, "?" | "[" | "]");
+            if token.is_empty() || (depth == 0 && !is_prefix) {
                 return Ok(());
             }
-            let entry = self.definition.entry(index);
-            if matches!(entry.kind, K::Field | K::Value) && !core::mem::take(&mut first) {
-                f.write_str(", ")?;
-            }
-            match entry.kind {
-                K::Field => write!(f, "{}: ", self.definition.name_of(index))?,
-                K::Value | K::Reference => f.write_str(self.definition.name_of(index))?,
-                K::Nullable => f.write_str("?")?,
-                K::Array => f.write_str("[]")?,
-                K::Map => f.write_str("[string]")?,
-                K::Bool => f.write_str("bool")?,
-                K::Int => f.write_str("int")?,
-                K::Float => f.write_str("float")?,
-                K::String => f.write_str("string")?,
-                K::Object => f.write_str("object")?,
-                K::Struct | K::Enum => {
-                    f.write_str("(")?;
-                    first = true;
-                    // No definition nests more deeply than that.
-                    let _ = open.push(entry.next);
-                }
-                _ => f.write_str("any")?,
-            }
-            index = index.saturating_add(1);
         }
     }
 }
 
-/// The entries of a list's fields or values, one after another.
+/// Entries of a definition, one after another.
 #[derive(Clone, Debug)]
 pub(super) struct List<'a> {
     definition: Definition<'a>,
     index: u16,
-    left: u16,
+    left: usize,
 }
 
 impl Iterator for List<'_> {
@@ -383,24 +337,36 @@ impl Iterator for List<'_> {
     }
 }
 
-/// The fields of a structure, in the order of the text.
-#[derive(Clone, Debug)]
-pub struct Fields<'a>(List<'a>);
+/// Iterators over what [`List`] has the entries of.
+macro_rules! lists {
+    ($($(#[$doc:meta])* $list:ident of $item:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub struct $list<'a>(List<'a>);
 
-impl<'a> Iterator for Fields<'a> {
-    type Item = Field<'a>;
+        impl<'a> Iterator for $list<'a> {
+            type Item = $item<'a>;
 
-    fn next(&mut self) -> Option<Field<'a>> {
-        let index = self.0.next()?;
-        Some(Field {
-            definition: self.0.definition,
-            index,
-        })
-    }
+            fn next(&mut self) -> Option<$item<'a>> {
+                let index = self.0.next()?;
+                let definition = self.0.definition;
+                Some($item { definition, index })
+            }
 
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.0.left.into(), Some(self.0.left.into()))
-    }
+            fn size_hint(&self) -> (usize, Option<usize>) {
+                (self.0.left, Some(self.0.left))
+            }
+        }
+    )*};
+}
+
+lists! {
+    /// The members of a definition: see [`Definition::members`].
+    Members of Member;
+    /// The fields of a structure, in the order of the text.
+    Fields of Field;
+    /// The values of an enumeration, in the order of the text.
+    Values of Value;
 }
 
 /// A field of a structure.
@@ -433,26 +399,6 @@ impl fmt::Debug for Field<'_> {
     }
 }
 
-/// The values of an enumeration, in the order of the text.
-#[derive(Clone, Debug)]
-pub struct Values<'a>(List<'a>);
-
-impl<'a> Iterator for Values<'a> {
-    type Item = Value<'a>;
-
-    fn next(&mut self) -> Option<Value<'a>> {
-        let index = self.0.next()?;
-        Some(Value {
-            definition: self.0.definition,
-            index,
-        })
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.0.left.into(), Some(self.0.left.into()))
-    }
-}
-
 /// A value of an enumeration.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Value<'a> {
@@ -479,7 +425,7 @@ impl fmt::Debug for Value<'_> {
 }
 
 /// The lines of the comment that stands immediately before something, on lines of its own, without
-/// `#` and the space behind it: UAPI.20, "Documentation Comments".
+/// `#` and the space after it: UAPI.20, "Documentation Comments".
 #[derive(Clone, Debug)]
 pub struct Documentation<'a> {
     lines: &'a str,
@@ -493,10 +439,7 @@ impl<'a> Documentation<'a> {
         // Something that is not the first on its line has nothing written about it.
         let first = all.is_empty() || all.ends_with(LINE_ENDS);
         let mut rest = all;
-        while first
-            && let (before, comment) = last_line(without_end(rest))
-            && comment.trim_start_matches(is_space).starts_with('#')
-        {
+        while first && let Some(before) = before_comment(rest) {
             rest = before;
         }
         Documentation {
@@ -517,17 +460,11 @@ impl<'a> Iterator for Documentation<'a> {
     }
 }
 
-/// The last line of a text, and everything before it.
-fn last_line(text: &str) -> (&str, &str) {
-    let line = text.rsplit(LINE_ENDS).next().unwrap_or_default();
-    let start = text.len().saturating_sub(line.len());
-    text.split_at_checked(start).unwrap_or_default()
-}
-
-/// A text without the end of its last line.
-fn without_end(text: &str) -> &str {
-    match text.strip_suffix("\r\n") {
-        Some(text) => text,
-        None => text.strip_suffix(LINE_ENDS).unwrap_or(text),
-    }
+/// The text before its last line, if that is a comment.
+fn before_comment(text: &str) -> Option<&str> {
+    let end = text.strip_suffix("\r\n").or(text.strip_suffix(LINE_ENDS));
+    let text = end.unwrap_or(text);
+    let line = text.rsplit(LINE_ENDS).next()?;
+    let is_comment = line.trim_start_matches(is_space).starts_with('#');
+    text.strip_suffix(line).filter(|_| is_comment)
 }

@@ -5,7 +5,8 @@
 
 use core::str;
 
-use super::text::{self, Text};
+use super::text::{Text, count_inside};
+use crate::bytes::count_plain;
 use crate::error::{Syntax, SyntaxError};
 
 /// How deeply arrays and objects may be nested.
@@ -214,14 +215,27 @@ impl<'a> Cursor<'a> {
     /// A string; returns what is between its quotes.
     pub fn string(&mut self) -> Option<Text<'a>> {
         self.expect(b'"')?;
-        let (length, wrong) = text::inside(self.rest);
-        let (inside, rest) = self.rest.split_at_checked(length)?;
+        let text = self.rest;
+        let plain = count_plain(text);
+        let (inside, rest) = text.split_at_checked(plain)?;
+        if let [b'"', rest @ ..] = rest {
+            self.rest = rest;
+            return Some(Text {
+                inside,
+                has_escapes: false,
+            });
+        }
+        let (length, wrong) = count_inside(text, plain);
+        let (inside, rest) = text.split_at_checked(length)?;
         self.rest = rest;
         match wrong {
             None => self.expect(b'"')?,
             Some(kind) => self.fail(kind)?,
         }
-        Some(Text(inside))
+        Some(Text {
+            inside,
+            has_escapes: true,
+        })
     }
 
     /// A number; returns its text.

@@ -1,7 +1,7 @@
 //! The reader: serde over a scanned message, decoding strings in their own place.
 //!
-//! It holds its text as `&'de mut [u8]` and steps over it with a [`Cursor`]. From time to time it
-//! splits off what it has read: so every string can be unescaped in place and be borrowed for `'de`.
+//! It holds the rest of its text as `&'de mut [u8]`, steps over it with a [`Cursor`], and splits off
+//! what it has read: so every string can be unescaped in place and be borrowed for `'de`.
 //! The text has been [scanned](super::cursor::scan): malformed text is an error here too, but one
 //! without details.
 
@@ -64,12 +64,10 @@ pub(crate) enum Stop {
 /// A position in a scanned text.
 #[derive(Debug)]
 pub(crate) struct Reader<'de> {
-    /// What has not been split off.
-    text: &'de mut [u8],
-    /// The position in `text`.
-    at: usize,
-    /// Where `text` begins in the message.
-    start: usize,
+    /// What has not been read.
+    rest: &'de mut [u8],
+    /// Where that begins in the message.
+    offset: usize,
     /// Where the last value begins that was looked at, in the message.
     value: usize,
     /// The top-level field that the position is in.
@@ -90,9 +88,8 @@ impl<'de> Reader<'de> {
     /// an empty object: the parameters of a message that has none.
     pub fn new(text: &'de mut [u8], start: usize, field: Option<Key<'de>>) -> Self {
         Reader {
-            text,
-            at: 0,
-            start,
+            rest: text,
+            offset: start,
             value: start,
             field,
             in_call: false,
@@ -151,43 +148,36 @@ impl<'de> Reader<'de> {
 
     /// What has not been read.
     pub fn rest(&self) -> &[u8] {
-        self.text.get(self.at..).unwrap_or_default()
+        self.rest
     }
 
-    pub fn into_rest(mut self) -> &'de [u8] {
-        self.split_off(0);
-        self.text
+    /// Like `rest`, to be changed in place.
+    pub fn into_rest(self) -> &'de mut [u8] {
+        self.rest
     }
 
     /// The position in the message.
     pub fn offset(&self) -> usize {
-        self.start.saturating_add(self.at)
+        self.offset
     }
 
     /// Goes forward.
     fn step<T>(&mut self, step: impl FnOnce(&mut Cursor<'_>) -> T) -> T {
-        let mut cursor = Cursor::at(self.text, self.at);
+        let mut cursor = Cursor::new(self.rest);
         let result = step(&mut cursor);
-        self.at = cursor.offset();
+        let count = cursor.offset();
+        self.split_off(count);
         result
     }
 
-    /// Splits off the text up to the position and `count` bytes more; returns those.
+    /// Splits off bytes and goes behind them; returns them.
     fn split_off(&mut self, count: usize) -> &'de mut [u8] {
-        let end = self.at.saturating_add(count);
-        let Some((before, rest)) = mem::take(&mut self.text).split_at_mut_checked(end) else {
+        let Some((bytes, rest)) = mem::take(&mut self.rest).split_at_mut_checked(count) else {
             return &mut [];
         };
-        self.text = rest;
-        self.start = self.start.saturating_add(end);
-        let at = mem::take(&mut self.at);
-        before.get_mut(at..).unwrap_or_default()
-    }
-
-    /// Like `into_rest`, to be changed in place.
-    pub fn into_rest_mut(mut self) -> &'de mut [u8] {
-        self.split_off(0);
-        self.text
+        self.rest = rest;
+        self.offset = self.offset.saturating_add(count);
+        bytes
     }
 
     /// The next value as a text of its own, for later, in `field` unless this is in one already.
@@ -201,7 +191,10 @@ impl<'de> Reader<'de> {
 
     /// The next byte that is not white space.
     pub fn peek(&mut self) -> Option<u8> {
-        self.step(|cursor| cursor.peek())
+        match self.rest.first() {
+            Some(first) if *first > b' ' => Some(*first),
+            _ => self.step(|cursor| cursor.peek()),
+        }
     }
 
     /// The first byte of a value that is read now.
@@ -214,7 +207,7 @@ impl<'de> Reader<'de> {
     /// The text of the next value, and where it begins in the message.
     fn value(&mut self) -> Result<(&'de mut [u8], usize), Stop> {
         self.begin();
-        let length = Cursor::at(self.text, self.at).value(0).map(<[u8]>::len);
+        let length = Cursor::new(self.rest).value(0).map(<[u8]>::len);
         Ok((self.split_off(length.ok_or(SYNTAX)?), self.value))
     }
 
@@ -222,16 +215,15 @@ impl<'de> Reader<'de> {
         if self.begin() != Some(b'"') {
             return Err(TYPE);
         }
-        self.at = self.at.saturating_add(1);
-        let inside = self.text.get_mut(self.at..).unwrap_or_default();
-        let plain = count_plain(inside);
-        let (length, read) = match inside.get(plain) {
+        self.split_off(1);
+        let plain = count_plain(self.rest);
+        let (length, read) = match self.rest.get(plain) {
             Some(b'"') => (plain, plain),
-            _ => text::unescape_to_quote(inside, plain).map_err(|_| SYNTAX)?,
+            _ => text::unescape_to_quote(self.rest, plain).map_err(|_| SYNTAX)?,
         };
         let text = self.split_off(length);
         // What is left of its place, and the quote.
-        self.at = read.saturating_sub(length).saturating_add(1);
+        self.split_off(read.saturating_sub(length).saturating_add(1));
         str::from_utf8(text).map_err(|_| SYNTAX)
     }
 
@@ -254,11 +246,13 @@ impl<'de> Reader<'de> {
     /// The bracket that begins a list, or an object. Nothing at all stands for an empty object.
     pub fn open(&mut self, bracket: u8) -> Result<(), Stop> {
         match self.begin() {
-            Some(first) if first == bracket => self.at = self.at.saturating_add(1),
-            None if bracket == b'{' => {}
-            _ => return Err(TYPE),
+            Some(first) if first == bracket => {
+                self.split_off(1);
+                Ok(())
+            }
+            None if bracket == b'{' => Ok(()),
+            _ => Err(TYPE),
         }
-        Ok(())
     }
 
     /// Whether a list or an object has another element or member, with the position before it.
@@ -312,7 +306,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
             Some(b't' | b'f') => self.deserialize_bool(visitor),
             Some(b'n') => self.deserialize_option(visitor),
             Some(_) => {
-                let number = Cursor::at(self.text, self.at).number().ok_or(SYNTAX)?;
+                let number = Cursor::new(self.rest).number().ok_or(SYNTAX)?;
                 if number.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E')) {
                     self.deserialize_f64(visitor)
                 } else {
@@ -351,19 +345,19 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        let value = self.number(|text| serde_json_core::from_slice::<f32>(text).ok())?;
-        match value {
-            (value, _) if value.is_finite() => visitor.visit_f32(value),
-            _ => Err(RANGE),
-        }
+        let (value, _) = self.number(|text| {
+            let value = serde_json_core::from_slice::<f32>(text).ok();
+            value.filter(|(value, _)| value.is_finite())
+        })?;
+        visitor.visit_f32(value)
     }
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        let value = self.number(|text| serde_json_core::from_slice::<f64>(text).ok())?;
-        match value {
-            (value, _) if value.is_finite() => visitor.visit_f64(value),
-            _ => Err(RANGE),
-        }
+        let (value, _) = self.number(|text| {
+            let value = serde_json_core::from_slice::<f64>(text).ok();
+            value.filter(|(value, _)| value.is_finite())
+        })?;
+        visitor.visit_f64(value)
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
@@ -550,9 +544,10 @@ impl<'de> Deserializer<'de> for KeyReader<'de> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Self::Error> {
-        match name == Raw::NAME {
-            true => Err(TYPE),
-            false => visitor.visit_newtype_struct(self),
+        if name == Raw::NAME {
+            Err(TYPE)
+        } else {
+            visitor.visit_newtype_struct(self)
         }
     }
 
@@ -624,9 +619,10 @@ impl<'de> EnumAccess<'de> for MemberAccess<'_, 'de> {
         self,
         seed: V,
     ) -> Result<(V::Value, Self::Variant), Self::Error> {
-        let name = match self.by_interface {
-            true => self.member.interface,
-            false => self.member.name,
+        let name = if self.by_interface {
+            self.member.interface
+        } else {
+            self.member.name
         };
         match seed.deserialize(BorrowedStrDeserializer::<Stop>::new(name)) {
             Ok(variant) => Ok((variant, self)),
@@ -646,9 +642,10 @@ impl<'de> VariantAccess<'de> for MemberAccess<'_, 'de> {
         self,
         seed: T,
     ) -> Result<T::Value, Self::Error> {
-        match self.by_interface {
-            true => seed.deserialize(self.member),
-            false => seed.deserialize(self.member.parameters),
+        if self.by_interface {
+            seed.deserialize(self.member)
+        } else {
+            seed.deserialize(self.member.parameters)
         }
     }
 

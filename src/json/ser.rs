@@ -4,7 +4,7 @@
 //! nothing behind.
 
 use core::fmt::{self, Write as _};
-use core::str;
+use core::{mem, str};
 
 use serde::ser::{
     Impossible, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant,
@@ -14,7 +14,7 @@ use serde::{Serialize, Serializer, ser};
 
 use super::raw::Raw;
 use super::text;
-use crate::bytes::copy_plain;
+use crate::bytes::{copy, copy_plain};
 use crate::error::EncodeError;
 use crate::name;
 
@@ -252,24 +252,25 @@ impl<'b> Writer<'b> {
             return;
         }
         let room = self.buffer.get_mut(self.length..).unwrap_or_default();
-        match room.split_at_mut_checked(bytes.len()) {
-            Some((room, _)) => {
-                // (Not `copy_from_slice`: it can panic, as far as a linker knows.)
-                room.iter_mut()
-                    .zip(bytes)
-                    .for_each(|(to, from)| *to = *from);
-                self.length = self.length.saturating_add(bytes.len());
-            }
-            None => self.fail(EncodeError::Full),
+        if room.len() < bytes.len() {
+            return self.fail(EncodeError::Full);
         }
+        copy(bytes, room);
+        self.length = self.length.saturating_add(bytes.len());
     }
 
     fn byte(&mut self, byte: u8) {
+        self.piece([byte]);
+    }
+
+    /// Like `bytes`, for few: their number is known while compiling, so they are written at once.
+    fn piece<const N: usize>(&mut self, piece: [u8; N]) {
         self.last = Last::Other;
-        match self.buffer.get_mut(self.length) {
+        let room = self.buffer.get_mut(self.length..).unwrap_or_default();
+        match room.first_chunk_mut() {
             Some(place) if self.failed.is_none() => {
-                *place = byte;
-                self.length = self.length.saturating_add(1);
+                *place = piece;
+                self.length = self.length.saturating_add(N);
             }
             _ => self.fail(EncodeError::Full),
         }
@@ -609,10 +610,9 @@ impl<'a, 'b> Compound<'a, 'b> {
     }
 
     fn comma(&mut self) {
-        if !self.first {
+        if !mem::take(&mut self.first) {
             self.writer.byte(b',');
         }
-        self.first = false;
     }
 
     /// An element of a list, or a value of a map. The list may be endless, the buffer is not.
@@ -636,9 +636,13 @@ impl<'a, 'b> Compound<'a, 'b> {
     }
 
     fn key(&mut self, key: &str) {
-        self.comma();
-        self.writer.string(key);
-        self.writer.byte(b':');
+        if mem::take(&mut self.first) {
+            self.writer.byte(b'"');
+        } else {
+            self.writer.piece(*b",\"");
+        }
+        self.writer.escaped(key);
+        self.writer.piece(*b"\":");
     }
 
     fn close(self) {

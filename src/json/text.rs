@@ -7,31 +7,47 @@ use crate::error::Syntax;
 
 /// What is between the quotes of a string, as it is written. It has been scanned.
 #[derive(Clone, Copy)]
-pub(crate) struct Text<'a>(pub &'a [u8]);
+pub(crate) struct Text<'a> {
+    pub inside: &'a [u8],
+    /// Whether it does not stand for itself.
+    pub has_escapes: bool,
+}
 
 impl<'a> Text<'a> {
     /// Whether it stands for `name`, which has nothing to escape.
     pub fn is(&self, name: &str) -> bool {
-        self.same(&Text(name.as_bytes()))
+        self.same(&Text {
+            inside: name.as_bytes(),
+            has_escapes: false,
+        })
     }
 
     /// Whether both stand for the same.
     pub fn same(&self, other: &Text<'_>) -> bool {
-        self.0 == other.0
-            || (self.has_escapes() || other.has_escapes()) && self.unescaped().eq(other.unescaped())
+        self.inside == other.inside
+            || (self.has_escapes || other.has_escapes) && self.same_unescaped(other)
     }
 
-    /// Whether it does not stand for itself.
-    pub fn has_escapes(&self) -> bool {
-        self.0.contains(&b'\\')
+    #[inline(never)] // most strings have no escape
+    fn same_unescaped(&self, other: &Text<'_>) -> bool {
+        self.unescaped().eq(other.unescaped())
+    }
+
+    /// How many bytes it stands for.
+    pub fn length(&self) -> usize {
+        if self.has_escapes {
+            self.unescaped().count()
+        } else {
+            self.inside.len()
+        }
     }
 
     /// A hash of what it stands for.
     pub fn hash(&self) -> u16 {
-        if self.has_escapes() {
+        if self.has_escapes {
             self.unescaped().fold(0, add_to_hash)
         } else {
-            hash(self.0)
+            hash(self.inside)
         }
     }
 
@@ -42,7 +58,7 @@ impl<'a> Text<'a> {
 
     /// The bytes that it stands for, one after another.
     pub fn unescaped(&self) -> impl Iterator<Item = u8> + use<'a> {
-        let mut text = self.0;
+        let mut text = self.inside;
         let (mut utf8, mut waiting) = ([0; 4], 0..0_usize);
         iter::from_fn(move || {
             if waiting.is_empty() {
@@ -118,18 +134,10 @@ fn code_unit(text: &[u8]) -> Result<(u32, &[u8]), Syntax> {
     Ok((unit, rest))
 }
 
-/// How long the inside of a string is, up to its quote, or to what is wrong. Both are returned in
-/// registers: this is where most of a message is read.
-pub(crate) fn inside(bytes: &[u8]) -> (usize, Option<Syntax>) {
-    let plain = count_plain(bytes);
-    match bytes.get(plain) {
-        Some(b'"') => (plain, None),
-        _ => inside_escaped(bytes, plain),
-    }
-}
-
+/// How long the inside of a string is, up to its quote, or to what is wrong. The first bytes are
+/// known to stand for themselves.
 #[inline(never)] // most strings have no escape
-fn inside_escaped(bytes: &[u8], plain: usize) -> (usize, Option<Syntax>) {
+pub(crate) fn count_inside(bytes: &[u8], plain: usize) -> (usize, Option<Syntax>) {
     let mut rest = bytes.get(plain..).unwrap_or_default();
     let wrong = loop {
         match rest {

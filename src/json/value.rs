@@ -66,7 +66,7 @@ impl<'de> Value<'de> {
     /// Like `text`, to be changed in place.
     pub(crate) fn into_text_mut(self) -> (&'de mut [u8], usize) {
         let offset = self.reader.offset();
-        (self.reader.into_rest_mut(), offset)
+        (self.reader.into_rest(), offset)
     }
 
     pub(crate) fn reader(&mut self) -> &mut Reader<'de> {

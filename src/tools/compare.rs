@@ -144,6 +144,7 @@ impl fmt::Debug for Change {
 #[derive(Clone)]
 struct Subject<'a> {
     member: Member<'a>,
+    name: &'a str,
     /// The entry whose line and column are shown.
     index: u16,
     /// Such as `method Jump, parameter to.distance`.
@@ -155,35 +156,39 @@ struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    fn member(member: Member<'a>, ty: Type<'a>, separator: &'static str) -> Self {
+    /// A member, with the type that it has or the parameters of its calls.
+    fn member(member: Member<'a>) -> Self {
         Subject {
             member,
+            name: member.name(),
             index: member.index(),
             path: format!("{} {}", member.kind(), member.name()),
-            separator,
-            ty: Some(ty),
+            separator: match member.kind() {
+                MemberKind::Type => ", field ",
+                MemberKind::Method | MemberKind::Error => ", parameter ",
+            },
+            ty: Some(member.ty()),
         }
     }
 
-    fn input(member: Member<'a>) -> Self {
-        Subject::member(member, member.input(), ", parameter ")
+    /// A method, with the parameters of its replies.
+    fn output(&self) -> Self {
+        Subject {
+            separator: ", output ",
+            ty: Some(self.member.output()),
+            ..self.clone()
+        }
     }
 
-    fn output(member: Member<'a>) -> Self {
-        Subject::member(member, member.output(), ", output ")
-    }
-
-    /// The fields, or the values, with their names.
-    fn items(&self) -> Vec<(&'a str, Self)> {
-        let item = |name, index, separator, ty| {
-            let subject = Subject {
-                member: self.member,
-                index,
-                path: format!("{}{separator}{name}", self.path),
-                separator: ".",
-                ty,
-            };
-            (name, subject)
+    /// The fields, or the values.
+    fn items(&self) -> Vec<Self> {
+        let item = |name, index, separator, ty| Subject {
+            member: self.member,
+            name,
+            index,
+            path: format!("{}{separator}{name}", self.path),
+            separator: ".",
+            ty,
         };
         match self.ty.map(|ty| ty.kind()) {
             Some(Kind::Struct(fields)) => fields
@@ -199,7 +204,7 @@ impl<'a> Subject<'a> {
     /// A type within its own, or what such a type's name stands for.
     fn at(&self, ty: Type<'a>) -> Self {
         match ty.kind() {
-            Kind::Named(member) => Subject::member(member, member.ty(), ", field "),
+            Kind::Named(member) => Subject::member(member),
             _ => Subject {
                 ty: Some(ty),
                 ..self.clone()
@@ -212,6 +217,21 @@ impl<'a> Subject<'a> {
         let offset = definition.entry(self.index).at;
         position(definition.text().as_bytes(), offset as usize)
     }
+}
+
+/// The old and the new version of something. One of them may be missing.
+type Pair<'s, 'a> = (Option<&'s Subject<'a>>, Option<&'s Subject<'a>>);
+
+/// Pairs by name: in the order of the new version, and after that what only the old one has.
+fn pairs<'s, 'a>(olds: &'s [Subject<'a>], news: &'s [Subject<'a>]) -> Vec<Pair<'s, 'a>> {
+    let by_name = |all: &'s [Subject<'a>]| -> BTreeMap<_, _> {
+        all.iter().map(|subject| (subject.name, subject)).collect()
+    };
+    let (known, left) = (by_name(olds), by_name(news));
+    let kept = |is: &'s Subject<'a>| (known.get(is.name).copied(), Some(is));
+    let gone = olds.iter().filter(|was| !left.contains_key(was.name));
+    let gone = gone.map(|was| (Some(was), None));
+    news.iter().map(kept).chain(gone).collect()
 }
 
 #[derive(Default)]
@@ -234,103 +254,87 @@ impl<'a> Comparison<'a> {
                 text: format!("interface {}: was {}: {why}", new.name(), old.name()),
             });
         }
-        let kept = || new.members().map(|is| (old.find(is.name()), is));
-        for (was, is) in kept() {
-            let Some(was) = was else {
+        let olds: Vec<_> = old.members().map(Subject::member).collect();
+        let news: Vec<_> = new.members().map(Subject::member).collect();
+        let pairs = pairs(&olds, &news);
+        for pair in pairs.iter().copied() {
+            match pair {
+                (Some(was), Some(is)) => self.members(was, is),
                 // "New methods, types and errors may be added."
-                let effect = (Breaks::Nothing, "");
-                self.report(None, Some(&Subject::input(is)), "is new", effect, None);
-                continue;
-            };
-            match (was.kind(), is.kind()) {
-                (MemberKind::Method, MemberKind::Method) => {
-                    self.lists(&Subject::input(was), &Subject::input(is), Way::Calls);
-                    self.lists(&Subject::output(was), &Subject::output(is), Way::Replies);
-                }
-                (MemberKind::Error, MemberKind::Error) => {
-                    self.lists(&Subject::input(was), &Subject::input(is), Way::Replies);
-                }
-                // Types are compared where calls and replies lead to them.
-                (MemberKind::Type, MemberKind::Type) => {}
-                (kind, _) => {
-                    let (was, is) = (Subject::input(was), Subject::input(is));
-                    let text = format!("was {kind}");
-                    self.report(Some(&was), Some(&is), &text, without(was.member), None);
-                }
+                (None, _) => self.report(pair, "is new", (Breaks::Nothing, ""), None),
+                (Some(_), None) => {}
             }
             self.named();
         }
-        // A type that nothing has led to says what is in an `object`, which may go either way.
-        for (was, is) in kept() {
-            if let Some(was) = was
-                && (was.kind(), is.kind()) == (MemberKind::Type, MemberKind::Type)
-                && !self.has_met(was.ty())
-            {
-                let (was, is) = [was, is]
-                    .map(|ty| Subject::member(ty, ty.ty(), ", field "))
-                    .into();
-                self.meet(&was, &is, Way::Calls);
-                self.meet(&was, &is, Way::Replies);
-                self.named();
+        for pair in pairs {
+            match pair {
+                (Some(was), None) => self.report(pair, "is gone", without(was.member), None),
+                // A type that nothing has led to says what is in an `object`, which may go either
+                // way.
+                (Some(was), Some(is))
+                    if [was, is].map(|ty| ty.member.kind()) == [MemberKind::Type; 2]
+                        && !self.has_met(was.member.ty()) =>
+                {
+                    self.meet(was, is, Way::Calls);
+                    self.meet(was, is, Way::Replies);
+                    self.named();
+                }
+                _ => {}
             }
         }
-        for was in old.members().filter(|was| new.find(was.name()).is_none()) {
-            self.report(
-                Some(&Subject::input(was)),
-                None,
-                "is gone",
-                without(was),
-                None,
-            );
+    }
+
+    fn members(&mut self, old: &Subject<'a>, new: &Subject<'a>) {
+        match (old.member.kind(), new.member.kind()) {
+            (MemberKind::Method, MemberKind::Method) => {
+                self.lists(old, new, Way::Calls);
+                self.lists(&old.output(), &new.output(), Way::Replies);
+            }
+            (MemberKind::Error, MemberKind::Error) => self.lists(old, new, Way::Replies),
+            // Types are compared where calls and replies lead to them.
+            (MemberKind::Type, MemberKind::Type) => {}
+            (kind, _) => {
+                let (pair, what) = ((Some(old), Some(new)), format!("was {kind}"));
+                self.report(pair, &what, without(old.member), None);
+            }
         }
     }
 
     fn report(
         &mut self,
-        old: Option<&Subject<'a>>,
-        new: Option<&Subject<'a>>,
+        (old, new): Pair<'_, 'a>,
         what: &str,
         (breaks, why): Effect,
         way: Option<Way>,
     ) {
         let Some(subject) = new.or(old) else { return };
-        let mut text = subject.path.clone();
         // Values of a named type may go both ways.
-        text += match way.filter(|_| subject.member.kind() == MemberKind::Type) {
+        let way = match way.filter(|_| subject.member.kind() == MemberKind::Type) {
             Some(Way::Calls) => ", in calls",
             Some(Way::Replies) => ", in replies",
             None => "",
         };
-        text = text + ": " + what;
-        if !why.is_empty() {
-            text = text + ": " + why;
-        }
-        let (old, new) = (old.map(Subject::position), new.map(Subject::position));
+        let colon = if why.is_empty() { "" } else { ": " };
         self.changes.push(Change {
             breaks,
-            old,
-            new,
-            text,
+            old: old.map(Subject::position),
+            new: new.map(Subject::position),
+            text: format!("{}{way}: {what}{colon}{why}", subject.path),
         });
     }
 
     /// Compares the fields of two structures, or the values of two enumerations.
     fn lists(&mut self, old: &Subject<'a>, new: &Subject<'a>, way: Way) {
-        let (olds, news) = (old.items(), new.items());
-        let known: BTreeMap<_, _> = olds.iter().map(|(name, was)| (name, was)).collect();
-        for (name, is) in &news {
-            match known.get(name) {
-                Some(was) => self.types(was, is, way),
-                None => {
-                    let effect = added(is.ty, way);
-                    self.report(None, Some(is), "is new", effect, Some(way));
+        for pair in pairs(&old.items(), &new.items()) {
+            let (what, effect) = match pair {
+                (Some(was), Some(is)) => {
+                    self.types(was, is, way);
+                    continue;
                 }
-            }
-        }
-        let left: BTreeSet<_> = news.iter().map(|(name, _)| name).collect();
-        for (_, was) in olds.iter().filter(|(name, _)| !left.contains(name)) {
-            let effect = removed(was.ty, way);
-            self.report(Some(was), None, "is gone", effect, Some(way));
+                (None, is) => ("is new", added(is.and_then(|is| is.ty), way)),
+                (Some(was), None) => ("is gone", removed(was.ty, way)),
+            };
+            self.report(pair, what, effect, Some(way));
         }
     }
 
@@ -365,7 +369,8 @@ impl<'a> Comparison<'a> {
         }
         if fit != Fit::default() {
             let text = format!("was {}, is {}", short(was_first), short(is_first));
-            self.report(Some(old), Some(new), &text, fit.breaks(way), Some(way));
+            let pair = (Some(old), Some(new));
+            self.report(pair, &text, fit.breaks(way), Some(way));
         }
         if compared {
             let (old, new) = (old.at(was), new.at(is));
@@ -416,17 +421,10 @@ fn without(member: Member<'_>) -> Effect {
 
 /// Whether another member names a type.
 fn is_used(ty: Member<'_>) -> bool {
-    fn names(ty: Type<'_>, name: &str) -> bool {
-        match ty.kind() {
-            Kind::Nullable(inner) | Kind::Array(inner) | Kind::Map(inner) => names(inner, name),
-            Kind::Struct(mut fields) => fields.any(|field| names(field.ty(), name)),
-            Kind::Named(member) => member.name() == name,
-            _ => false,
-        }
-    }
     let members = ty.definition().members();
-    let mut others = members.filter(|other| other.index() != ty.index());
-    others.any(|other| names(other.input(), ty.name()) || names(other.output(), ty.name()))
+    let others = members.filter(|other| other.index() != ty.index());
+    let mut types = others.flat_map(|other| other.types());
+    types.any(|other| matches!(other.kind(), Kind::Named(named) if named.index() == ty.index()))
 }
 
 /// A type in a few words: of a list without a name, the first field or value only.

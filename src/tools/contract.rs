@@ -1,16 +1,14 @@
 //! Whether the types of a program say the same as a definition: a test of one line.
 
-use std::fmt;
 use std::format;
 use std::string::String;
 use std::vec::Vec;
 
 use serde::Deserialize;
 use serde::de::value::EnumAccessDeserializer;
-use serde::de::{DeserializeSeed, EnumAccess, IgnoredAny, VariantAccess, Visitor};
 
 use super::Differences;
-use super::probe::{Attempt, Probe, Rejection, Run, UNHEARD, VALUES, text};
+use super::probe::{Attempt, MemberProbe, Probe, Rejection, Run, UNHEARD, VALUES, text};
 use crate::client::Method;
 use crate::idl::{Interface, Member, MemberKind};
 use crate::json::Decode;
@@ -143,13 +141,13 @@ impl Contract {
         let asked = Run::new(Attempt::Everything, 0);
         let _ = T::deserialize(Probe::new(&asked, None));
         let Some(variants) = asked.enumeration.get() else {
-            return self.differs(format_args!("the {kind}s are not an enum in Rust"));
+            let what = format!("the {kind}s are not an enum in Rust");
+            self.differences.push(what);
+            return self;
         };
-        let members = self
-            .definition
-            .members()
-            .filter(|member| member.kind() == kind);
-        let is_member = |name: &str| members.clone().any(|member| member.name() == name);
+        let members = self.definition.members();
+        let members: Vec<_> = members.filter(|member| member.kind() == kind).collect();
+        let is_member = |name: &str| members.iter().any(|member| member.name() == name);
         let extra = variants.iter().filter(|variant| !is_member(variant));
         // One of them may stand for all others (`#[serde(other)]`).
         let other = extra.clone().count() == 1 && T::deserialize(text(UNHEARD)).is_ok();
@@ -157,13 +155,14 @@ impl Contract {
             self = self.no_member(kind, variant);
         }
         for member in members {
-            if !variants.contains(&member.name()) {
-                let name = member.name();
-                self = self.differs(format_args!("{kind} {name}: the enum does not have it"));
+            let name = member.name();
+            if !variants.contains(&name) {
+                let what = format!("{kind} {name}: the enum does not have it");
+                self.differences.push(what);
                 continue;
             }
             self.rounds(member, INPUT, &|run| {
-                let (name, parameters) = (member.name(), Probe::new(run, Some(member.input())));
+                let parameters = Probe::new(run, Some(member.input()));
                 let probe = EnumAccessDeserializer::new(MemberProbe { name, parameters });
                 T::deserialize(probe).map(drop)
             });
@@ -224,57 +223,9 @@ impl Contract {
             }));
     }
 
-    fn no_member(self, kind: MemberKind, name: &str) -> Self {
-        self.differs(format_args!(
-            "{kind} {name}: the definition does not have it"
-        ))
-    }
-
-    fn differs(mut self, what: fmt::Arguments<'_>) -> Self {
-        self.differences.push(format!("{what}"));
+    fn no_member(mut self, kind: MemberKind, name: &str) -> Self {
+        let what = format!("{kind} {name}: the definition does not have it");
+        self.differences.push(what);
         self
-    }
-}
-
-/// Takes the place of a call or an error: the variant of an enum, with its parameters.
-struct MemberProbe<'r> {
-    name: &'static str,
-    parameters: Probe<'r>,
-}
-
-impl<'de> EnumAccess<'de> for MemberProbe<'_> {
-    type Error = Rejection;
-    type Variant = Self;
-
-    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Rejection> {
-        Ok((seed.deserialize(text(self.name))?, self))
-    }
-}
-
-impl<'de> VariantAccess<'de> for MemberProbe<'_> {
-    type Error = Rejection;
-
-    fn unit_variant(self) -> Result<(), Rejection> {
-        self.parameters.fields(&[], IgnoredAny).map(drop)
-    }
-
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Rejection> {
-        seed.deserialize(self.parameters)
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(
-        self,
-        count: usize,
-        visitor: V,
-    ) -> Result<V::Value, Rejection> {
-        self.parameters.elements(Some(count), visitor)
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Rejection> {
-        self.parameters.fields(fields, visitor)
     }
 }

@@ -7,7 +7,7 @@ use std::mem;
 use std::string::String;
 use std::vec::Vec;
 
-use crate::idl::{Definition, LINE_ENDS, skip_space, word};
+use crate::idl::{Definition, LINE_ENDS, token};
 
 /// How many columns a line may have, if there is a list in it that can be broken.
 const WIDTH: usize = 80;
@@ -88,14 +88,7 @@ struct Tokens<'a> {
 impl<'a> Tokens<'a> {
     /// Takes the next token. At the end of the text, it is empty.
     fn next(&mut self) -> Token<'a> {
-        let after = skip_space(self.rest.as_bytes()).0;
-        let start = self.rest.len().saturating_sub(after.len());
-        let (space, rest) = self.rest.split_at_checked(start).unwrap_or_default();
-        let length = match after {
-            [b'-', b'>', ..] => "->".len(),
-            _ => word(after).len().max(1),
-        };
-        let (text, rest) = rest.split_at_checked(length).unwrap_or((rest, ""));
+        let (space, text, rest) = token(self.rest);
         self.rest = rest;
         Token { space, text }
     }
@@ -164,13 +157,14 @@ impl Layout {
     }
 
     fn colored(&mut self, color: &str, text: &str) {
-        if self.colored {
-            self.out += color;
-        }
+        let (begin, end) = if self.colored {
+            (color, color::RESET)
+        } else {
+            ("", "")
+        };
+        self.out += begin;
         self.plain(text);
-        if self.colored {
-            self.out += color::RESET;
-        }
+        self.out += end;
     }
 
     /// Begins a line, after a blank one or not.
@@ -225,19 +219,15 @@ impl Layout {
         loop {
             let token = tokens.next();
             let next_member = closed && token.text.starts_with(|c: char| c.is_ascii_alphabetic());
-            match token.text {
-                "" => return,
-                ")" if open == 0 => return,
-                _ if open > 0 => {}
-                _ if next_member => return,
-                _ => self.moved(token.space, blank, depth),
+            if token.text.is_empty() || (open == 0 && (next_member || token.text == ")")) {
+                return;
+            }
+            if open == 0 {
+                self.moved(token.space, blank, depth);
             }
             match token.text {
                 "(" => open = open.saturating_add(1),
-                ")" => {
-                    open = open.saturating_sub(1);
-                    closed = true;
-                }
+                ")" => (open, closed) = (open.saturating_sub(1), true),
                 "," if open == 0 => return,
                 _ => {}
             }

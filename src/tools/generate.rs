@@ -100,16 +100,11 @@ pub fn generate(definition: &Definition<'_>, path: &str) -> String {
     module.methods();
     module.errors();
     for member in definition.members() {
-        let end = definition.entry(member.index()).next;
-        let is_method = member.kind() == MemberKind::Method;
-        let reply = if is_method {
-            member.output().index
-        } else {
-            end
-        };
+        let (start, reply) = (member.index(), member.output().index);
+        let end = definition.entry(start).next;
         let declared = |entries| shapes.declarations.range::<u16, Range<u16>>(entries);
-        declared(member.index()..reply).for_each(|(_, item)| module.declaration(item));
-        if is_method {
+        declared(start..reply).for_each(|(_, item)| module.declaration(item));
+        if member.kind() == MemberKind::Method {
             module.method(member);
         }
         declared(reply..end).for_each(|(_, item)| module.declaration(item));
@@ -144,27 +139,21 @@ impl<'a> Module<'_, 'a> {
             let fence = if fenced { "\\" } else { "" };
             // The compiler refuses text that changes its direction, and returns within a line.
             let turns = |c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-            let text = text
-                .replace(turns, "\u{fffd}")
-                .replace(char::is_control, " ");
+            let text = text.replace(turns, "\u{fffd}");
+            let text = text.replace(char::is_control, " ");
             self.line(format!("{begin} {indent}{fence}{text}").trim_end());
         }
     }
 
     /// Writes an attribute for serde, if it has to be told anything.
     fn serde(&mut self, indent: &str, borrow: bool, renamed: Option<&str>) {
-        let comma = if borrow && renamed.is_some() {
-            ", "
-        } else {
-            ""
+        let attribute = match (borrow, renamed) {
+            (false, None) => return,
+            (true, None) => "borrow".to_string(),
+            (false, Some(name)) => format!("rename = \"{name}\""),
+            (true, Some(name)) => format!("borrow, rename = \"{name}\""),
         };
-        let borrow = if borrow { "borrow" } else { "" };
-        let rename = renamed
-            .map(|name| format!("rename = \"{name}\""))
-            .unwrap_or_default();
-        if !(borrow.is_empty() && rename.is_empty()) {
-            self.line(&format!("{indent}#[serde({borrow}{comma}{rename})]"));
-        }
+        self.line(&format!("{indent}#[serde({attribute})]"));
     }
 
     /// Writes a structure or an enumeration.
@@ -220,10 +209,10 @@ impl<'a> Module<'_, 'a> {
             let comment = format!("{indent}///");
             self.documentation(&comment, field.documentation());
             let open = self.shapes.is_open(shape);
+            if open && field.documentation().next().is_some() {
+                self.line(&comment);
+            }
             if open {
-                if field.documentation().next().is_some() {
-                    self.line(&comment);
-                }
                 let declared = self.shapes.declared(field.ty());
                 self.line(&format!("{comment} `{declared}`"));
             }
@@ -231,19 +220,12 @@ impl<'a> Module<'_, 'a> {
                 (false, parameters.next().unwrap_or_default())
             } else {
                 // Serde sees by itself that a string borrows.
-                let seen = matches!(shape, Shape::String);
-                (
-                    !seen && self.shapes.borrows(shape),
-                    self.shapes.received(shape, "'a"),
-                )
+                let borrow = self.shapes.borrows(shape) && !matches!(shape, Shape::String);
+                (borrow, self.shapes.received(shape, "'a"))
             };
             self.serde(indent, borrow, renamed);
-            let ty = if nullable {
-                format!("Option<{ty}>")
-            } else {
-                ty
-            };
-            self.line(&format!("{indent}{visible}{name}: {ty},"));
+            let (option, end) = if nullable { ("Option<", ">") } else { ("", "") };
+            self.line(&format!("{indent}{visible}{name}: {option}{ty}{end},"));
         }
     }
 
@@ -255,11 +237,8 @@ impl<'a> Module<'_, 'a> {
         if methods.is_empty() {
             return;
         }
-        let lifetime = if methods.iter().any(borrows) {
-            "<'a>"
-        } else {
-            ""
-        };
+        let borrowing = methods.iter().any(borrows);
+        let lifetime = if borrowing { "<'a>" } else { "" };
         self.line("\n/// The methods, as they are called: a service dispatches to them.");
         self.line("#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]");
         self.line(&format!("pub enum Methods{lifetime} {{"));
@@ -267,13 +246,11 @@ impl<'a> Module<'_, 'a> {
             let (name, renamed) = variant(method);
             self.serde("    ", borrows(&method), renamed);
             let ty = shapes.received(Shape::Struct(method.input()), "'a");
-            let empty = is_empty(method.input());
-            let content = if empty {
-                String::new()
+            if is_empty(method.input()) {
+                self.line(&format!("    {name},"));
             } else {
-                format!("({ty})")
-            };
-            self.line(&format!("    {name}{content},"));
+                self.line(&format!("    {name}({ty}),"));
+            }
         }
         self.line("}");
     }
@@ -320,12 +297,12 @@ impl<'a> Module<'_, 'a> {
             None => "NoError".to_string(),
         };
         let (interface, name) = (self.shapes.definition.name(), method.name());
-        self.line(&format!("\nimpl{bound} Method for {struct_name}{used} {{"));
         self.line(&format!(
-            "    const NAME: &'static str = \"{interface}.{name}\";"
+            "\nimpl{bound} Method for {struct_name}{used} {{\n    \
+                 const NAME: &'static str = \"{interface}.{name}\";\n    \
+                 type Output<'r> = {output};\n    \
+                 type Error<'r> = {error};\n\
+             }}"
         ));
-        self.line(&format!("    type Output<'r> = {output};"));
-        self.line(&format!("    type Error<'r> = {error};"));
-        self.line("}");
     }
 }

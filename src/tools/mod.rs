@@ -1,6 +1,6 @@
 //! Tools for a workstation and for tests, with the feature `tools`. They need std and may allocate.
 //!
-//! | file | what it does |
+//! | file | purpose |
 //! |---|---|
 //! | `contract` | tests that types say the same as a definition |
 //! | `probe` | asks a value's type what it is, for `contract` |

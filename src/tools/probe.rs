@@ -8,7 +8,10 @@ use std::string::String;
 use std::vec::Vec;
 
 use serde::de::value::{BorrowedStrDeserializer, MapDeserializer, SeqDeserializer};
-use serde::de::{self, Deserializer, Expected, IntoDeserializer, Unexpected, Visitor};
+use serde::de::{
+    self, DeserializeSeed, Deserializer, EnumAccess, Expected, IgnoredAny, IntoDeserializer,
+    Unexpected, VariantAccess, Visitor,
+};
 
 use crate::idl::{Interface, Kind, Type};
 use crate::interface;
@@ -30,6 +33,11 @@ const KEYS: Interface = interface!(text "interface map.keys\ntype Map (key: stri
 pub(super) fn text(text: &'static str) -> BorrowedStrDeserializer<'static, Rejection> {
     BorrowedStrDeserializer::new(text)
 }
+
+type Result<T> = std::result::Result<T, Rejection>;
+
+/// The names of fields, or of values.
+type Names = &'static [&'static str];
 
 /// Why a type does not take what it is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,9 +76,10 @@ impl de::Error for Rejection {
 }
 
 /// What a type is tried with.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Attempt {
     /// All that the definition has.
+    #[default]
     Everything,
     /// Without what may be null.
     Little,
@@ -82,6 +91,7 @@ pub(super) enum Attempt {
 }
 
 /// One attempt at a type: what it is given, and in what it differs.
+#[derive(Default)]
 pub(super) struct Run {
     attempt: Attempt,
     /// Which value it is given.
@@ -95,7 +105,7 @@ pub(super) struct Run {
     /// How many variants the largest enumeration in the type has.
     pub(super) variants: Cell<usize>,
     /// The variants of the type, if it is an enum.
-    pub(super) enumeration: Cell<Option<&'static [&'static str]>>,
+    pub(super) enumeration: Cell<Option<Names>>,
 }
 
 impl Run {
@@ -103,11 +113,7 @@ impl Run {
         Run {
             attempt,
             value,
-            variant: 0,
-            others: true,
-            seen: RefCell::default(),
-            variants: Cell::new(1),
-            enumeration: Cell::default(),
+            ..Run::default()
         }
     }
 }
@@ -194,24 +200,19 @@ impl<'r> Probe<'r> {
 
     /// A structure: compares its fields with those of the definition, and gives it all that both
     /// have.
-    pub(super) fn fields<'de, V: Visitor<'de>>(
-        self,
-        fields: &[&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Rejection> {
-        let kind = self.kind("a structure", |kind| {
-            matches!(kind, Kind::Struct(_) | Kind::Object)
-        });
-        let defined = match kind {
-            Some(Kind::Struct(defined)) => Some(defined),
+    fn fields<'de, V: Visitor<'de>>(self, names: Names, visitor: V) -> Result<V::Value> {
+        let fits = |kind: &_| matches!(kind, Kind::Struct(_) | Kind::Object);
+        let kind = self.kind("a structure", fits);
+        let defined: Option<Vec<_>> = match kind {
+            Some(Kind::Struct(fields)) => {
+                Some(fields.map(|field| (field.name(), field.ty())).collect())
+            }
             _ => None,
         };
         let mut given = Vec::new();
-        for name in fields {
-            let mut known = defined.clone().into_iter().flatten();
-            let ty = known
-                .find(|field| field.name() == *name)
-                .map(|field| field.ty());
+        for name in names {
+            let mut known = defined.iter().flatten();
+            let ty = known.find(|(known, _)| known == name).map(|(_, ty)| *ty);
             let field = self.field(name, ty);
             let nullable = ty.is_some_and(|ty| matches!(ty.kind(), Kind::Nullable(_)));
             if ty.is_none() && defined.is_some() {
@@ -220,10 +221,11 @@ impl<'r> Probe<'r> {
                 given.push((text(name), field));
             }
         }
-        let missing = defined.into_iter().flatten().map(|field| field.name());
-        for name in missing.filter(|name| !fields.contains(name)) {
-            let what = "the Rust type does not have it".into();
-            self.field(name, None).see(what);
+        let mut missing = defined.unwrap_or_default();
+        missing.retain(|(name, _)| !names.contains(name));
+        for (name, _) in missing {
+            let field = self.field(name, None);
+            field.see("the Rust type does not have it".into());
         }
         if self.run.attempt == Attempt::More {
             given.push((text(UNHEARD), self.field(UNHEARD, None)));
@@ -231,38 +233,77 @@ impl<'r> Probe<'r> {
         visitor.visit_map(MapDeserializer::new(given.into_iter()))
     }
 
-    /// A list of so many elements.
-    pub(super) fn elements<'de, V: Visitor<'de>>(
-        self,
-        count: Option<usize>,
-        visitor: V,
-    ) -> Result<V::Value, Rejection> {
+    /// A list. Its number of elements is given if it is part of the Rust type.
+    fn elements<'de, V: Visitor<'de>>(self, count: Option<usize>, visitor: V) -> Result<V::Value> {
         let kind = self.kind("a list", |kind| matches!(kind, Kind::Array(_)));
-        let element = kind.and_then(inner);
+        let element = kind.and_then(content);
         let count = count.unwrap_or(usize::from(!self.is_within_itself(element)));
         let elements = iter::repeat_n(self.within(element), count);
         visitor.visit_seq(SeqDeserializer::new(elements))
     }
+
+    /// A struct with one field, which may be a [`Raw`].
+    fn newtype<'de, V: Visitor<'de>>(self, name: &str, visitor: V) -> Result<V::Value> {
+        if name == Raw::NAME {
+            // It may be anything but null.
+            self.kind("", |_| true);
+            visitor.visit_borrowed_str("{}")
+        } else {
+            visitor.visit_newtype_struct(self)
+        }
+    }
+
+    /// An enumeration: compares its values with those of the definition, and gives it one of them.
+    fn enumeration<'de, V: Visitor<'de>>(self, variants: Names, visitor: V) -> Result<V::Value> {
+        if self.depth == 0 {
+            self.run.enumeration.set(Some(variants));
+        }
+        let kind = self.kind("an enumeration", |kind| matches!(kind, Kind::Enum(_)));
+        if let Some(Kind::Enum(values)) = kind {
+            let values: Vec<_> = values.map(|value| value.name()).collect();
+            let extra = variants.iter().filter(|variant| !values.contains(variant));
+            let other = extra.clone().count() == 1;
+            if other && self.run.attempt == Attempt::Others {
+                return visitor.visit_enum(text(UNHEARD));
+            }
+            for variant in extra.filter(|_| !(other && self.run.others)) {
+                self.see(format!("the definition does not have the value {variant}"));
+            }
+            for value in values.iter().filter(|value| !variants.contains(value)) {
+                self.see(format!("the Rust type does not have the value {value}"));
+            }
+        }
+        let count = self.run.variants.get().max(variants.len());
+        self.run.variants.set(count);
+        let variant = variants.get(self.run.variant).or(variants.first());
+        let variant = *variant.ok_or(Rejection::Other)?;
+        visitor.visit_enum(text(variant)).inspect_err(|refused| {
+            if *refused == Rejection::Content {
+                let what = format!("the value {variant} has content in Rust");
+                self.run.seen.borrow_mut().push((self.path.clone(), what));
+            }
+        })
+    }
 }
 
 /// The type of the elements of a list, or of the values of a map.
-fn inner(kind: Kind<'static>) -> Option<Type<'static>> {
+fn content(kind: Kind<'static>) -> Option<Type<'static>> {
     match kind {
         Kind::Array(inner) | Kind::Map(inner) => Some(inner),
         _ => None,
     }
 }
 
-/// Methods that do the same as others.
-macro_rules! like {
-    ($($method:ident($($argument:ty),*) = $like:ident;)*) => {
+/// Methods for a visitor that are those of other names, or with other arguments.
+macro_rules! methods {
+    ($($method:ident($($argument:ident: $type:ty),*) = $like:ident($($given:expr),*);)*) => {
         $(
             fn $method<V: Visitor<'de>>(
                 self,
-                $(_: $argument,)*
+                $($argument: $type,)*
                 visitor: V,
-            ) -> Result<V::Value, Rejection> {
-                self.$like(visitor)
+            ) -> Result<V::Value> {
+                self.$like($($given,)* visitor)
             }
         )*
     };
@@ -271,24 +312,30 @@ macro_rules! like {
 impl<'de> Deserializer<'de> for Probe<'_> {
     type Error = Rejection;
 
-    like! {
-        deserialize_u8() = deserialize_u64;
-        deserialize_u16() = deserialize_u64;
-        deserialize_u32() = deserialize_u64;
-        deserialize_i8() = deserialize_u64;
-        deserialize_i16() = deserialize_u64;
-        deserialize_i32() = deserialize_u64;
-        deserialize_i64() = deserialize_u64;
-        deserialize_f32() = deserialize_f64;
-        deserialize_string() = deserialize_str;
-        deserialize_byte_buf() = deserialize_bytes;
-        deserialize_identifier() = deserialize_str;
-        deserialize_unit_struct(&'static str) = deserialize_unit;
-        deserialize_ignored_any() = deserialize_any;
+    methods! {
+        deserialize_u8() = deserialize_u64();
+        deserialize_u16() = deserialize_u64();
+        deserialize_u32() = deserialize_u64();
+        deserialize_i8() = deserialize_u64();
+        deserialize_i16() = deserialize_u64();
+        deserialize_i32() = deserialize_u64();
+        deserialize_i64() = deserialize_u64();
+        deserialize_f32() = deserialize_f64();
+        deserialize_string() = deserialize_str();
+        deserialize_byte_buf() = deserialize_bytes();
+        deserialize_identifier() = deserialize_str();
+        deserialize_unit_struct(_name: &'static str) = deserialize_unit();
+        deserialize_ignored_any() = deserialize_any();
+        deserialize_seq() = elements(None);
+        deserialize_tuple(count: usize) = elements(Some(count));
+        deserialize_tuple_struct(_name: &'static str, count: usize) = elements(Some(count));
+        deserialize_newtype_struct(name: &'static str) = newtype(name);
+        deserialize_struct(_name: &'static str, names: Names) = fields(names);
+        deserialize_enum(_name: &'static str, variants: Names) = enumeration(variants);
     }
 
     /// A type that takes anything is given something of the right kind, and nothing in it.
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Rejection> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.ty.map(|ty| ty.resolved().kind()) {
             Some(Kind::Bool) => visitor.visit_bool(false),
             Some(Kind::Int) => visitor.visit_u64(self.run.value.into()),
@@ -302,37 +349,37 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         }
     }
 
-    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Rejection> {
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         self.kind("bool", |kind| matches!(kind, Kind::Bool));
         visitor.visit_bool(false)
     }
 
-    fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Rejection> {
+    fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         self.kind("an integer", |kind| matches!(kind, Kind::Int));
         visitor.visit_u64(self.run.value.into())
     }
 
-    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Rejection> {
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         self.kind("a float", |kind| matches!(kind, Kind::Float));
         visitor.visit_f64(self.run.value.into())
     }
 
-    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Rejection> {
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         self.kind("a string", |kind| matches!(kind, Kind::String));
         visitor.visit_borrowed_str(if self.run.value == 0 { "" } else { "a" })
     }
 
-    fn deserialize_char<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Rejection> {
+    fn deserialize_char<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         self.kind("a string", |kind| matches!(kind, Kind::String));
         visitor.visit_borrowed_str("a")
     }
 
-    fn deserialize_bytes<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Rejection> {
+    fn deserialize_bytes<V: Visitor<'de>>(self, _: V) -> Result<V::Value> {
         self.kind("bytes", |_| false);
         Err(Rejection::Other)
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Rejection> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         let inner = self.ty.map(|ty| match ty.kind() {
             Kind::Nullable(inner) => inner,
             _ => {
@@ -349,7 +396,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         }
     }
 
-    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Rejection> {
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         self.kind("a structure without fields", |kind| match kind {
             Kind::Struct(fields) => fields.clone().next().is_none(),
             kind => matches!(kind, Kind::Object),
@@ -357,95 +404,46 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         visitor.visit_unit()
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Rejection> {
-        if name == Raw::NAME {
-            // It may be anything but null.
-            self.kind("", |_| true);
-            visitor.visit_borrowed_str("{}")
-        } else {
-            visitor.visit_newtype_struct(self)
-        }
-    }
-
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Rejection> {
-        self.elements(None, visitor)
-    }
-
-    fn deserialize_tuple<V: Visitor<'de>>(
-        self,
-        count: usize,
-        visitor: V,
-    ) -> Result<V::Value, Rejection> {
-        self.elements(Some(count), visitor)
-    }
-
-    fn deserialize_tuple_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        count: usize,
-        visitor: V,
-    ) -> Result<V::Value, Rejection> {
-        self.elements(Some(count), visitor)
-    }
-
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Rejection> {
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         let kind = self.kind("a map", |kind| matches!(kind, Kind::Map(_) | Kind::Object));
-        let value = kind.and_then(inner);
+        let value = kind.and_then(content);
         let count = usize::from(!self.is_within_itself(value));
         let mut keys = KEYS.members().flat_map(|map| map.ty().fields());
         let key = self.clone().within(keys.next().map(|key| key.ty()));
         let entries = iter::repeat_n((key, self.within(value)), count);
         visitor.visit_map(MapDeserializer::new(entries))
     }
+}
 
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Rejection> {
-        self.fields(fields, visitor)
+/// Takes the place of a call or an error: the variant of an enum, with its parameters.
+pub(super) struct MemberProbe<'r> {
+    pub(super) name: &'static str,
+    pub(super) parameters: Probe<'r>,
+}
+
+impl<'de, 'r> EnumAccess<'de> for MemberProbe<'r> {
+    type Error = Rejection;
+    type Variant = Probe<'r>;
+
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Probe<'r>)> {
+        Ok((seed.deserialize(text(self.name))?, self.parameters))
+    }
+}
+
+impl<'de> VariantAccess<'de> for Probe<'_> {
+    type Error = Rejection;
+
+    methods! {
+        tuple_variant(count: usize) = elements(Some(count));
+        struct_variant(names: Names) = fields(names);
     }
 
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        variants: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Rejection> {
-        if self.depth == 0 {
-            self.run.enumeration.set(Some(variants));
-        }
-        let kind = self.kind("an enumeration", |kind| matches!(kind, Kind::Enum(_)));
-        if let Some(Kind::Enum(values)) = kind {
-            let is_value = |name: &str| values.clone().any(|value| value.name() == name);
-            let extra = variants.iter().filter(|variant| !is_value(variant));
-            let other = extra.clone().count() == 1;
-            if other && self.run.attempt == Attempt::Others {
-                return visitor.visit_enum(text(UNHEARD));
-            }
-            for variant in extra.filter(|_| !(other && self.run.others)) {
-                self.see(format!("the definition does not have the value {variant}"));
-            }
-            for value in values.filter(|value| !variants.contains(&value.name())) {
-                let name = value.name();
-                self.see(format!("the Rust type does not have the value {name}"));
-            }
-        }
-        let count = self.run.variants.get().max(variants.len());
-        self.run.variants.set(count);
-        let variant = variants.get(self.run.variant).or(variants.first());
-        let variant = *variant.ok_or(Rejection::Other)?;
-        visitor.visit_enum(text(variant)).inspect_err(|refused| {
-            if *refused == Rejection::Content {
-                let what = format!("the value {variant} has content in Rust");
-                self.run.seen.borrow_mut().push((self.path.clone(), what));
-            }
-        })
+    fn unit_variant(self) -> Result<()> {
+        self.fields(&[], IgnoredAny).map(drop)
+    }
+
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value> {
+        seed.deserialize(self)
     }
 }
 
