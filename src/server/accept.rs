@@ -15,7 +15,8 @@ use crate::peer::Peer;
 use crate::unix::{self, Listener, Stream};
 
 /// How many times the server waits until accepting is tried again, when the system has no
-/// descriptors or memory left. It waits at most [`BACK_OFF`](super::wait::BACK_OFF) each time.
+/// descriptors or memory left, or until a device is opened again that is not there. It waits at
+/// most [`BACK_OFF`](super::wait::BACK_OFF) each time.
 pub(super) const BACK_OFF_WAITS: u8 = 64;
 
 /// Where connections come from.
@@ -99,10 +100,18 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         self.places.free().is_some() || self.lingering > 0
     }
 
-    /// True if there is a device to be opened, and a place for it.
-    pub(super) fn has_idle_device(&self) -> bool {
-        let mut listeners = self.listeners.iter();
-        self.backing_off == 0 && self.has_place() && listeners.any(Source::is_idle_device)
+    /// True if there is a place for a connection, and the system may have a descriptor for it.
+    pub(super) fn accepts(&self) -> bool {
+        self.backing_off == 0 && self.has_place()
+    }
+
+    /// True if there is a device to be opened, or a listener that the poller does not look at, and
+    /// a place for a connection.
+    pub(super) fn has_idle_listener(&self) -> bool {
+        let can_open = self.reopening == 0;
+        let is_idle =
+            |source: &Source<'_>| !source.is_polled || can_open && source.is_idle_device();
+        self.accepts() && self.listeners.iter().any(is_idle)
     }
 
     /// Has the poller look for clients on all listeners, or not.
@@ -129,16 +138,16 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     /// Accepts a connection, if a client is waiting and there is a place for it.
     pub(super) fn accept(&mut self) -> Result<Option<Connection>, unix::Error> {
         for index in 0..LISTENERS {
-            let has_place = self.has_place() && self.backing_off == 0;
+            let accepts = self.accepts();
             let Some(source) = self.listeners.get_mut(index) else {
                 break;
             };
             let is_device = source.is_idle_device();
             let is_ready = mem::take(&mut source.is_ready);
-            if !is_ready && (!is_device || !has_place) {
+            if !is_ready && (!is_device || !accepts || self.reopening > 0) {
                 continue;
             }
-            if !has_place {
+            if !accepts {
                 // It would be ready at once again.
                 self.look_for_clients(false)?;
                 continue;
@@ -155,12 +164,11 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
                         Err(_) => self.backing_off = BACK_OFF_WAITS,
                     }
                 }
-                // The device is not there.
-                Ok(None) if is_device => self.backing_off = BACK_OFF_WAITS,
+                // It is not there, or is no device now.
+                Ok(None) | Err(_) if is_device => self.reopening = BACK_OFF_WAITS,
                 // Somebody else has accepted it.
                 Ok(None) => {}
-                // A device may be another one soon.
-                Err(error) if is_broken(&error) && !is_device => return Err(error),
+                Err(error) if is_broken(&error) => return Err(error),
                 Err(_) => self.backing_off = BACK_OFF_WAITS,
             }
         }

@@ -2,6 +2,7 @@
 
 use heapless::Vec;
 
+use super::places::to_usize;
 use crate::peer::Descriptor;
 
 /// What belongs to a pair of buffers beside them.
@@ -91,12 +92,23 @@ impl<'b, const FDS: usize> Buffers<'b, FDS> {
 
     /// A pair that is lent: to receive into, to send from, and its descriptors.
     pub fn get(&mut self, pair: u32) -> (&mut [u8], &mut [u8], Option<&mut Carried<FDS>>) {
-        let pair = usize::try_from(pair).unwrap_or(usize::MAX);
+        let pair = to_usize(pair);
         (
             part(self.receive, pair, self.rx),
             part(self.send, pair, self.tx),
             self.carried.get_mut(pair),
         )
+    }
+}
+
+impl<const FDS: usize> Drop for Buffers<'_, FDS> {
+    /// Closes the descriptors of messages that are neither handled nor sent.
+    fn drop(&mut self) {
+        let touched = to_usize(self.touched);
+        self.carried
+            .iter_mut()
+            .take(touched)
+            .for_each(Carried::close);
     }
 }
 

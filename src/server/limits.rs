@@ -1,10 +1,11 @@
-//! How long, and how many.
+//! Limits and timeouts of a server.
 
 use core::time::Duration;
 
-/// What a server puts up with. The default is everything, for ever.
+/// Limits and timeouts. All are off by default.
 ///
-/// Times need a clock: [`Server::set_clock`](super::Server::set_clock). They are as exact as that.
+/// Times need a clock: [`Server::set_clock`](super::Server::set_clock). They are as exact as that
+/// clock, and are looked at when the server has waited.
 ///
 /// ```
 /// use core::time::Duration;
@@ -19,24 +20,25 @@ use core::time::Duration;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// How many connections one user may have. One too many is closed as soon as it has come. It
-    /// counts on Unix sockets only, where users are known.
+    /// The number of connections of one user. A connection beyond it is closed as soon as it is
+    /// accepted. It counts on Unix sockets only; peers whose user is unknown count as one user.
     pub per_user: Option<usize>,
-    /// How long a client may be connected and call nothing.
+    /// The time for which a client may call nothing. A client that waits for a parked call is not
+    /// idle, unless it has closed its half of the connection.
     pub idle: Option<Duration>,
-    /// How long a client may take for a message, from its first byte to its last: as long as it may
-    /// be idle, if nothing is said.
+    /// The time from the first byte of a message to its last. Without it, `idle` is the limit.
     pub message: Option<Duration>,
-    /// How long a client may leave unread what it was sent, without reading any of it. A server for
-    /// clients that nobody vouches for should have such a limit: who reads nothing keeps a place, and
-    /// can keep the buffer that all share, without which each reply of a batch is sent alone.
+    /// The time for which a client may read nothing of what it is sent. A server for clients that
+    /// nobody vouches for should have this limit: a client that reads nothing keeps a place and a
+    /// pair of buffers.
     pub write: Option<Duration>,
-    /// How long the server goes on without any connection: then there is an
-    /// [`Event::Idle`](super::Event::Idle), at which a service that is activated by its socket exits.
+    /// The time without any connection after which there is an
+    /// [`Event::Idle`](super::Event::Idle), at which a service that is activated by its socket
+    /// exits.
     pub exit: Option<Duration>,
 }
 
-/// What a connection is doing, as far as there are limits for it.
+/// What a connection is doing, as far as limits depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// It calls nothing.
@@ -50,11 +52,10 @@ pub(super) enum Phase {
 }
 
 impl Phase {
-    /// When that has been going on for too long.
+    /// The time at which it has taken too long.
     pub fn deadline(self, since: u64, limits: &Limits) -> Option<u64> {
         let limit = match self {
             Phase::Idle => limits.idle,
-            // (Half a message is no call.)
             Phase::Message => limits.message.or(limits.idle),
             Phase::Writing => limits.write,
             Phase::Waiting => None,
@@ -63,9 +64,8 @@ impl Phase {
     }
 }
 
-/// The time after so long, in milliseconds.
+/// A time that much later, in milliseconds; a part of a millisecond counts as one.
 pub(super) fn after(since: u64, limit: Duration) -> u64 {
-    // (A part of a millisecond counts as one.)
     let part = u64::from(limit.subsec_nanos().div_ceil(1_000_000));
     let limit = limit.as_secs().saturating_mul(1000).saturating_add(part);
     since.saturating_add(limit)

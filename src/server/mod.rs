@@ -184,7 +184,7 @@ pub enum Event<C> {
     Timer(u32),
     /// There has been no connection for the time of [`Limits::exit`]; or there is neither a
     /// connection nor a listener. A program that has nothing else to wait for has to end then:
-    /// the event would come again at once.
+    /// [`Server::step`] returns the event again at once.
     Idle,
 }
 
@@ -228,6 +228,8 @@ pub struct Server<'b, C, const CONNECTIONS: usize, const DESCRIPTORS: usize = 0>
     is_alone: bool,
     /// How many waits are left before accepting is tried again.
     backing_off: u8,
+    /// How many waits are left before a device is opened again.
+    reopening: u8,
 }
 
 /// System calls that only the program can make, because they need unsafe code:
@@ -280,6 +282,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             empty_since: 0,
             is_alone: false,
             backing_off: 0,
+            reopening: 0,
         };
         match source.into() {
             Activated::Listener(listener) => server.listen(listener)?,
@@ -473,7 +476,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     /// there are some.
     pub fn step<S: Service<C>>(&mut self, service: &mut S) -> Result<Event<C>, unix::Error> {
         loop {
-            if let Some(event) = self.next_event(service)? {
+            if let Some(event) = self.next_event(service, false)? {
                 return Ok(event);
             }
             self.wait(self.timeout())?;
@@ -491,11 +494,11 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         &mut self,
         service: &mut S,
     ) -> Result<Option<Event<C>>, unix::Error> {
-        if let Some(event) = self.next_event(service)? {
+        if let Some(event) = self.next_event(service, true)? {
             return Ok(Some(event));
         }
         self.wait(Some(0))?;
-        self.next_event(service)
+        self.next_event(service, true)
     }
 }
 

@@ -159,6 +159,16 @@ impl<'b, C: Copy, const CONNECTIONS: usize> Places<'b, C, CONNECTIONS> {
     }
 }
 
+impl<C, const CONNECTIONS: usize> Drop for Places<'_, C, CONNECTIONS> {
+    /// Closes the connections: the memory that they are in may last as long as the program.
+    fn drop(&mut self) {
+        let touched = to_usize(self.touched);
+        for slot in self.slots.iter_mut().take(touched) {
+            slot.occupant = Occupant::Nobody;
+        }
+    }
+}
+
 /// An index into a table. Every target that has epoll(7) has 32 bits.
 pub(super) fn to_usize(index: u32) -> usize {
     usize::try_from(index).unwrap_or(usize::MAX)

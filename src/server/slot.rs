@@ -207,11 +207,14 @@ impl Endpoint {
             // Nobody will read what is owed.
             return Err(unix::Error::Closed);
         }
-        if is_blocked
-            && (!found.contains(EventFlags::OUT)
-                || !self.flush(session, carried, breaks.as_deref_mut())?)
-        {
-            return Ok(Turn::Over);
+        if is_blocked {
+            if !found.contains(EventFlags::OUT)
+                || !self.flush(session, carried, breaks.as_deref_mut())?
+            {
+                return Ok(Turn::Over);
+            }
+            // The turn does not wait for that again after its next call.
+            self.wanted = INPUT;
         }
         loop {
             if *budget == 0 {
@@ -234,7 +237,8 @@ impl Endpoint {
             };
             if session.step_in(service, context) {
                 *budget = budget.saturating_sub(1);
-                self.has_advanced = true;
+                // A wake after which the call is parked again, without a reply, is no advance.
+                self.has_advanced |= was_open || !session.channel().pending().is_empty();
                 let woken = service.woken();
                 if was_open && !matches!(session.state(), State::Ended(_)) {
                     return Ok(Turn::Called(woken));

@@ -16,10 +16,12 @@ use crate::unix;
 impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     Server<'_, C, CONNECTIONS, DESCRIPTORS>
 {
-    /// The next thing that has happened since the server has last waited, or is to be done.
+    /// The next thing that has happened since the server has last waited, or is to be done. With
+    /// `may_wait`, there may be something to wait for that the server does not know of.
     pub(super) fn next_event<S: Service<C>>(
         &mut self,
         service: &mut S,
+        may_wait: bool,
     ) -> Result<Option<Event<C>>, unix::Error> {
         while let Some(index) = self.next_turn() {
             let connection = self.places.connection(index);
@@ -59,7 +61,7 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         let is_alone = self.connections == 0 && self.listeners.is_empty();
         let was_alone = mem::replace(&mut self.is_alone, is_alone);
         // It comes once; again and again, if nothing else can ever happen.
-        let can_wait = !self.timers.is_empty() || self.poller.has_watches();
+        let can_wait = may_wait || !self.timers.is_empty() || self.poller.has_watches();
         let is_last = is_alone && !(was_alone && can_wait);
         if is_last || self.exit().is_some_and(|at| at <= self.now) {
             self.empty_since = self.now;
@@ -85,6 +87,10 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             // It was closed while it was waiting for its turn.
             return Turn::Over;
         };
+        if endpoint.role == Role::Upgraded {
+            // It was woken in the turn that upgraded it.
+            return Turn::Over;
+        }
         let pair = *endpoint.pair.get_or_insert_with(|| self.buffers.lend());
         let (receive, send, Some(carried)) = self.buffers.get(pair) else {
             debug_assert!(false, "there are as many pairs as places");
@@ -251,7 +257,7 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         }
         if endpoint.listener.is_some() && endpoint.stream.is_device() {
             // It may end again as soon as it is opened.
-            self.backing_off = BACK_OFF_WAITS;
+            self.reopening = BACK_OFF_WAITS;
         }
         Some(endpoint)
     }

@@ -21,10 +21,11 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     /// How long a program may wait that waits itself, in milliseconds: 0 while there is work left,
     /// None for ever.
     pub fn timeout(&self) -> Option<u64> {
-        if self.places.ready() > 0 || self.has_idle_device() {
+        if self.places.ready() > 0 || self.has_idle_listener() {
             return Some(0);
         }
-        let backing_off = (self.backing_off > 0).then_some(BACK_OFF);
+        let is_backing_off = self.backing_off > 0 || self.reopening > 0;
+        let backing_off = is_backing_off.then_some(BACK_OFF);
         let Some(clock) = self.clock else {
             return backing_off;
         };
@@ -43,7 +44,7 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     /// Waits until something is ready, at most `limit` milliseconds, and notes what is.
     #[inline(never)] // smaller: its variables make no frame of a caller larger
     pub(super) fn wait(&mut self, limit: Option<u64>) -> Result<(), unix::Error> {
-        if self.backing_off == 0 && self.has_place() {
+        if self.accepts() {
             self.look_for_clients(true)?;
         }
         let mut any = false;
@@ -66,11 +67,9 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
                 Token::Watch(number) => self.poller.found_watch(number),
             }
         }
-        self.backing_off = if any {
-            self.backing_off.saturating_sub(1)
-        } else {
-            0
-        };
+        for left in [&mut self.backing_off, &mut self.reopening] {
+            *left = if any { left.saturating_sub(1) } else { 0 };
+        }
         self.now = self.time();
         if self.now >= self.earliest {
             self.queue_late();

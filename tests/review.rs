@@ -1,0 +1,298 @@
+//! What goes wrong in a server only when two things meet: a wake and an upgrade, a place that is free
+//! and nobody who looks, a device that is missing and clients of a socket.
+#![cfg(all(feature = "unix", target_os = "linux"))]
+
+use std::io::{Read, Write};
+use std::mem::MaybeUninit;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use nullink::server::{Event, Limits, Server, Slots};
+use nullink::unix::{self, Listener, Stream};
+use nullink::{Answer, Call, Error, Info, Interface, Responder, Service, interface};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::AsFd;
+use rustix::io::{Errno, IoSlice};
+use rustix::net::sockopt::set_socket_send_buffer_size;
+use rustix::net::{
+    RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, recv, send, sendmsg,
+    shutdown,
+};
+use serde::Deserialize;
+
+const DOOR: Interface = interface!(
+    text
+    "
+interface org.example.door
+
+method Knock() -> ()
+
+# Is answered when the door opens
+method Enter() -> ()
+
+# So is this, and then the connection is another protocol's
+method Pass() -> ()
+
+# Is not answered
+method Listen() -> ()
+"
+);
+
+#[derive(Deserialize)]
+enum Methods {
+    Knock,
+    Enter,
+    Pass,
+    Listen,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waiting {
+    ToEnter,
+    ToPass,
+    ForNothing,
+}
+
+const OPENS: u32 = 1;
+
+struct Door;
+
+impl Service<Waiting> for Door {
+    const INTERFACES: &'static [Interface] = &[DOOR];
+
+    fn info(&self) -> Info<'_> {
+        Info::default()
+    }
+
+    fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c, Waiting>) -> Answer<'c, Waiting> {
+        match call.decode()? {
+            Methods::Knock => reply.send(&()),
+            Methods::Enter => reply.park(OPENS, Waiting::ToEnter),
+            Methods::Pass => reply.park(OPENS, Waiting::ToPass),
+            Methods::Listen => reply.park(OPENS, Waiting::ForNothing),
+        }
+    }
+
+    fn resume<'c>(
+        &mut self,
+        cursor: Waiting,
+        reply: Responder<'c, Waiting>,
+    ) -> Answer<'c, Waiting> {
+        match cursor {
+            Waiting::ToEnter => reply.send(&()),
+            Waiting::ToPass => reply.upgrade()?.send(&(), cursor),
+            Waiting::ForNothing => reply.park(OPENS, cursor),
+        }
+    }
+}
+
+const KNOCK: &[u8] = b"{\"method\":\"org.example.door.Knock\"}\0";
+const ENTER: &[u8] = b"{\"method\":\"org.example.door.Enter\"}\0";
+const PASS: &[u8] = b"{\"method\":\"org.example.door.Pass\",\"upgrade\":true}\0";
+const LISTEN: &[u8] = b"{\"method\":\"org.example.door.Listen\"}\0";
+const DONE: &[u8] = b"{}\0";
+
+fn listen(what: &str) -> (Listener, String) {
+    let path = std::env::temp_dir().join(format!("nullink-{what}-{}", std::process::id()));
+    let path = path.to_str().unwrap().to_string();
+    let _ = std::fs::remove_file(&path);
+    (Listener::bind(&path).unwrap(), path)
+}
+
+/// Waits as a program does that has a loop of its own: returns false if it would wait for ever.
+fn has_something_to_do<const N: usize>(server: &Server<'_, Waiting, N>) -> bool {
+    let limit = server.timeout().unwrap_or(0).min(1000);
+    let mut fds = [PollFd::new(server, PollFlags::IN)];
+    let limit = Timespec {
+        tv_sec: 0,
+        tv_nsec: i64::try_from(limit).unwrap() * 1_000_000,
+    };
+    let found = poll(&mut fds, Some(&limit)).unwrap();
+    found > 0 || server.timeout().is_some()
+}
+
+fn say(client: &Stream, calls: &[u8]) {
+    assert_eq!(send(client, calls, SendFlags::empty()), Ok(calls.len()));
+}
+
+/// How many bytes there are to be received now.
+fn now(end: &Stream) -> Result<usize, Errno> {
+    recv(end, &mut [0; 256][..], RecvFlags::DONTWAIT).map(|(count, _)| count)
+}
+
+/// All events that there are now.
+fn events<const N: usize, const D: usize>(
+    server: &mut Server<'_, Waiting, N, D>,
+) -> Vec<Event<Waiting>> {
+    let all = std::iter::from_fn(|| server.try_step(&mut Door).unwrap());
+    let events: Vec<_> = all.take(1000).collect();
+    assert!(
+        events.len() < 1000,
+        "there is no end to {:?}",
+        events.last()
+    );
+    events
+}
+
+#[test]
+fn u1_a_wake_during_the_turn_that_upgrades_leaves_the_other_protocol_alone() {
+    let (client, stream) = Stream::pair().unwrap();
+    let mut slots = Slots::<1, 256, 512>::new();
+    let mut server = Server::<_, 1>::new(stream, &mut slots).unwrap();
+    say(&client, &[PASS, KNOCK].concat());
+    assert!(matches!(server.step(&mut Door), Ok(Event::Called(_))));
+    // The turn goes on with the reply, and the place waits for another.
+    server.wake(OPENS);
+    let Ok(Event::Upgraded(connection, Waiting::ToPass)) = server.step(&mut Door) else {
+        panic!("the call is resumed");
+    };
+    assert_eq!(events(&mut server), []);
+    let (_, unread) = server.take(connection).unwrap();
+    assert_eq!(unread, KNOCK);
+}
+
+#[test]
+fn l2_a_place_that_the_program_frees_is_found_by_whoever_waits() {
+    let (listener, path) = listen("freed");
+    let mut slots = Slots::<1, 256, 512>::new();
+    let mut server = Server::<_, 1>::new(listener, &mut slots).unwrap();
+    let mut first = UnixStream::connect(&path).unwrap();
+    first.write_all(ENTER).unwrap();
+    let mut second = UnixStream::connect(&path).unwrap();
+    second.write_all(KNOCK).unwrap();
+    let Some(Event::Connected(connection)) = server.try_step(&mut Door).unwrap() else {
+        panic!("a client is there");
+    };
+    assert_eq!(events(&mut server), [Event::Called(connection)]);
+    assert!(!has_something_to_do(&server), "it spins");
+    server.close(&mut Door, connection);
+    assert!(has_something_to_do(&server), "nobody looks for the client");
+    let found = events(&mut server);
+    assert!(matches!(found[..], [Event::Connected(_), Event::Called(_)]));
+    let mut reply = [0; 3];
+    second.read_exact(&mut reply).unwrap();
+    assert_eq!(reply, DONE);
+    std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn l4_a_device_that_is_missing_keeps_no_other_listener_from_its_clients() {
+    for device_first in [false, true] {
+        let (listener, path) = listen("missing");
+        let device = Listener::bind("device:/dev/nullink-missing").unwrap();
+        let (first, second) = if device_first {
+            (device, listener)
+        } else {
+            (listener, device)
+        };
+        let mut slots = Slots::<2, 256, 512>::new();
+        let mut server = Server::<_, 2>::new(first, &mut slots).unwrap();
+        server.listen(second).unwrap();
+        assert_eq!(events(&mut server), []);
+        for _ in 0..2 {
+            let _client = UnixStream::connect(&path).unwrap();
+            let came = (0..3).any(|_| {
+                has_something_to_do(&server)
+                    && events(&mut server)
+                        .iter()
+                        .any(|event| matches!(event, Event::Connected(_)))
+            });
+            assert!(came, "{device_first}");
+        }
+        std::fs::remove_file(path).unwrap();
+    }
+}
+
+#[test]
+fn a_client_that_reads_again_has_whole_turns_again() {
+    const CALLS: usize = 200;
+    let (client, stream) = Stream::pair().unwrap();
+    let (other, other_stream) = Stream::pair().unwrap();
+    // The smallest there is: it is full after a few halves of a send buffer.
+    set_socket_send_buffer_size(&stream, 1).unwrap();
+    let mut slots = Slots::<2, 8192, 128>::new();
+    let mut server = Server::<_, 2>::new(stream, &mut slots).unwrap();
+    let other_one = server.adopt(other_stream).unwrap();
+    say(&client, &KNOCK.repeat(CALLS));
+    let called = events(&mut server).len();
+    assert!(called < CALLS, "its replies are not read");
+    while now(&client).is_ok() {}
+    assert!(matches!(server.step(&mut Door), Ok(Event::Called(_))));
+    say(&other, KNOCK);
+    let later = events(&mut server);
+    let turn = later
+        .iter()
+        .position(|event| *event == Event::Called(other_one));
+    assert!(turn.unwrap() > 10, "{turn:?}");
+}
+
+#[test]
+fn x3_the_connections_of_a_server_are_closed_with_it() {
+    let mut slots = Slots::<2, 256, 512, 1>::new();
+    let (client, stream) = Stream::pair().unwrap();
+    let mut server = Server::<_, 2, 1>::new(stream, &mut slots).unwrap();
+    say(&client, ENTER);
+    assert!(matches!(server.step(&mut Door), Ok(Event::Called(_))));
+    // A descriptor comes with a part of the next call, and another client comes.
+    let (held, other) = Stream::pair().unwrap();
+    let (second, stream) = Stream::pair().unwrap();
+    server.adopt(stream).unwrap();
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let descriptors = [held.as_fd()];
+    assert!(control.push(SendAncillaryMessage::ScmRights(&descriptors)));
+    let part = [IoSlice::new(b"{")];
+    sendmsg(&second, &part, &mut control, SendFlags::empty()).unwrap();
+    drop(held);
+    assert_eq!(events(&mut server), []);
+    assert_eq!(now(&other), Err(Errno::AGAIN));
+    drop(server);
+    for end in [client, second, other] {
+        assert_eq!(now(&end), Ok(0));
+    }
+    drop(slots);
+}
+
+#[test]
+fn l3_wakes_do_not_keep_a_parked_call_whose_client_is_half_closed() {
+    static NOW: AtomicU64 = AtomicU64::new(0);
+    let (client, stream) = Stream::pair().unwrap();
+    let mut slots = Slots::<1, 256, 512>::new();
+    let mut server = Server::<_, 1>::new(stream, &mut slots).unwrap();
+    server.set_clock(|| NOW.load(Ordering::Relaxed));
+    server.set_limits(Limits {
+        idle: Some(Duration::from_secs(10)),
+        ..Limits::default()
+    });
+    say(&client, LISTEN);
+    shutdown(&client, Shutdown::Write).unwrap();
+    assert!(matches!(events(&mut server)[..], [Event::Called(_)]));
+    let ended = (1..=10).find(|_| {
+        NOW.fetch_add(1000, Ordering::Relaxed);
+        server.wake(OPENS);
+        let over = Err(Error::Transport(unix::Error::TimedOut));
+        let events = events(&mut server);
+        let is_end =
+            |event: &Event<_>| matches!(event, Event::Disconnected(_, why) if *why == over);
+        events.iter().any(is_end)
+    });
+    assert_eq!(ended, Some(10));
+}
+
+#[test]
+fn a_program_that_waits_itself_is_told_once_that_nothing_is_left() {
+    let (client, stream) = Stream::pair().unwrap();
+    let mut slots = Slots::<1, 256, 512>::new();
+    let mut server = Server::<_, 1>::new(stream, &mut slots).unwrap();
+    drop(client);
+    let told = events(&mut server);
+    assert!(matches!(
+        told[..],
+        [Event::Disconnected(_, Ok(())), Event::Idle]
+    ));
+    assert_eq!(events(&mut server), []);
+    // It may have something else to wait for; `step` does not.
+    assert_eq!(server.step(&mut Door), Ok(Event::Idle));
+    assert_eq!(server.step(&mut Door), Ok(Event::Idle));
+}
