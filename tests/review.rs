@@ -12,13 +12,14 @@ use nullink::server::{Event, Limits, Server, Slots};
 use nullink::unix::{self, Listener, Stream};
 use nullink::{Answer, Call, Error, Info, Interface, Responder, Service, interface};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::AsFd;
+use rustix::fd::{AsFd, AsRawFd};
 use rustix::io::{Errno, IoSlice};
 use rustix::net::sockopt::set_socket_send_buffer_size;
 use rustix::net::{
     RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, recv, send, sendmsg,
     shutdown,
 };
+use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use serde::Deserialize;
 
 const DOOR: Interface = interface!(
@@ -36,6 +37,9 @@ method Pass() -> ()
 
 # Is not answered
 method Listen() -> ()
+
+# Is answered when the door opens for the second time
+method Hesitate() -> ()
 "
 );
 
@@ -45,6 +49,7 @@ enum Methods {
     Enter,
     Pass,
     Listen,
+    Hesitate,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +57,7 @@ enum Waiting {
     ToEnter,
     ToPass,
     ForNothing,
+    Hesitating,
 }
 
 const OPENS: u32 = 1;
@@ -70,6 +76,7 @@ impl Service<Waiting> for Door {
             Methods::Knock => reply.send(&()),
             Methods::Enter => reply.park(OPENS, Waiting::ToEnter),
             Methods::Pass => reply.park(OPENS, Waiting::ToPass),
+            Methods::Hesitate => reply.park(OPENS, Waiting::Hesitating),
             Methods::Listen => reply.park(OPENS, Waiting::ForNothing),
         }
     }
@@ -82,6 +89,7 @@ impl Service<Waiting> for Door {
         match cursor {
             Waiting::ToEnter => reply.send(&()),
             Waiting::ToPass => reply.upgrade()?.send(&(), cursor),
+            Waiting::Hesitating => reply.park(OPENS, Waiting::ToEnter),
             Waiting::ForNothing => reply.park(OPENS, cursor),
         }
     }
@@ -268,14 +276,12 @@ fn l3_wakes_do_not_keep_a_parked_call_whose_client_is_half_closed() {
     say(&client, LISTEN);
     shutdown(&client, Shutdown::Write).unwrap();
     assert!(matches!(events(&mut server)[..], [Event::Called(_)]));
+    let late = Err(Error::Transport(unix::Error::TimedOut));
     let ended = (1..=10).find(|_| {
         NOW.fetch_add(1000, Ordering::Relaxed);
         server.wake(OPENS);
-        let over = Err(Error::Transport(unix::Error::TimedOut));
         let events = events(&mut server);
-        let is_end =
-            |event: &Event<_>| matches!(event, Event::Disconnected(_, why) if *why == over);
-        events.iter().any(is_end)
+        matches!(events[..], [Event::Disconnected(_, why), Event::Idle] if why == late)
     });
     assert_eq!(ended, Some(10));
 }
@@ -295,4 +301,32 @@ fn a_program_that_waits_itself_is_told_once_that_nothing_is_left() {
     // It may have something else to wait for; `step` does not.
     assert_eq!(server.step(&mut Door), Ok(Event::Idle));
     assert_eq!(server.step(&mut Door), Ok(Event::Idle));
+}
+
+#[test]
+fn c6_calls_that_just_fit_behind_a_parked_call_of_a_device_are_answered() {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let line = openpt(flags).unwrap();
+    grantpt(&line).unwrap();
+    unlockpt(&line).unwrap();
+    let other = ioctl_tiocgptpeer(&line, flags).unwrap();
+    let path = std::fs::read_link(format!("/proc/self/fd/{}", other.as_raw_fd())).unwrap();
+    let address = format!("device:{}", path.display());
+    let mut slots = Slots::<1, 256, 512>::new();
+    let mut server = Server::<_, 1>::new(Listener::bind(&address).unwrap(), &mut slots).unwrap();
+    assert!(matches!(server.step(&mut Door), Ok(Event::Connected(_))));
+    let hesitate = b"{\"method\":\"org.example.door.Hesitate\"}\0";
+    rustix::io::write(&line, hesitate).unwrap();
+    assert!(matches!(server.step(&mut Door), Ok(Event::Called(_))));
+    assert_eq!(events(&mut server), []);
+    // As much as the look-ahead buffer holds.
+    let calls = KNOCK.repeat(6);
+    let ahead = [&b" ".repeat(256 - calls.len())[..], &calls].concat();
+    rustix::io::write(&line, &ahead).unwrap();
+    poll(&mut [PollFd::new(&other, PollFlags::IN)], None).unwrap();
+    assert_eq!(events(&mut server), []);
+    server.wake(OPENS);
+    assert_eq!(events(&mut server), []);
+    server.wake(OPENS);
+    assert_eq!(events(&mut server).len(), 6);
 }

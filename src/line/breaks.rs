@@ -96,10 +96,11 @@ impl<'b> Breaks<'b> {
 
     /// The free part of the look-ahead buffer, to receive bytes into.
     ///
-    /// If it is full, the client has sent more ahead than has room: all that it has sent is thrown
-    /// away, up to the next break. If a break is in it, bytes of the next client may leave no room.
+    /// If it is [full](Self::is_full), the client has sent more ahead than has room: all that it has
+    /// sent is thrown away, up to the next break. If a break is in it, bytes of the next client may
+    /// leave no room.
     pub fn spare(&mut self) -> &mut [u8] {
-        if self.end.saturating_sub(self.start) >= self.ahead.len() {
+        if self.is_full() {
             self.discard();
         }
         if self.start > 0 {
@@ -109,6 +110,12 @@ impl<'b> Breaks<'b> {
             self.start = 0;
         }
         self.ahead.get_mut(self.end..).unwrap_or_default()
+    }
+
+    /// Whether the look-ahead buffer is full. A driver that does not wait for input asks for
+    /// [`spare`](Self::spare) only if there is some then.
+    pub fn is_full(&self) -> bool {
+        self.end.saturating_sub(self.start) >= self.ahead.len()
     }
 
     /// `count` bytes were received into [`spare`](Self::spare).

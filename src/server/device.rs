@@ -1,6 +1,7 @@
 //! A serial device as a connection of the server: one client after the other, told apart by
 //! breaks.
 
+use embedded_io::ReadReady;
 use heapless::Vec;
 
 use crate::channel::Channel;
@@ -17,22 +18,23 @@ pub(super) fn receive(
     breaks: &mut Breaks<'_>,
     channel: &mut Channel<'_>,
 ) -> Result<Option<usize>, unix::Error> {
-    loop {
-        let count = match breaks.read(channel.spare()) {
-            Input::Bytes(count) => count,
-            Input::Break => 0,
-            Input::Nothing => {
-                // No more than that, so that the look-ahead buffer stays empty.
-                let limit = channel.spare().len();
-                if look_ahead(stream, breaks, limit)? {
-                    continue;
-                }
-                return Ok(None);
-            }
-        };
-        channel.received(count);
-        return Ok(Some(count));
+    let mut input = breaks.read(channel.spare());
+    if matches!(input, Input::Nothing) {
+        // No more than that, so that the look-ahead buffer stays empty; and only once, so that a
+        // flood of what is thrown away does not hold the other connections up.
+        let limit = channel.spare().len();
+        if !look_ahead(stream, breaks, limit)? {
+            return Ok(None);
+        }
+        input = breaks.read(channel.spare());
     }
+    let count = match input {
+        Input::Bytes(count) => count,
+        Input::Break => 0,
+        Input::Nothing => return Ok(None),
+    };
+    channel.received(count);
+    Ok(Some(count))
 }
 
 /// Receives at most `limit` bytes into the look-ahead buffer. Returns false if there are none.
@@ -45,6 +47,9 @@ pub(super) fn look_ahead(
     breaks: &mut Breaks<'_>,
     limit: usize,
 ) -> Result<bool, unix::Error> {
+    if breaks.is_full() && !stream.read_ready()? {
+        return Ok(false);
+    }
     let spare = breaks.spare();
     let limit = limit.min(spare.len());
     let spare = spare.get_mut(..limit).unwrap_or_default();

@@ -137,8 +137,9 @@ pub struct Slots<
 impl<const CONNECTIONS: usize, const RX: usize, const TX: usize, const DESCRIPTORS: usize>
     Slots<CONNECTIONS, RX, TX, DESCRIPTORS>
 {
-    /// Memory that is all zero.
+    /// Memory that is all zero. It does not compile with an `RX` of 0.
     pub const fn new() -> Self {
+        const { assert!(RX > 0, "messages have to be received into something") };
         Slots {
             receive: [[0; RX]; CONNECTIONS],
             send: [[0; TX]; CONNECTIONS],
