@@ -1,4 +1,4 @@
-//! The states of a service's session, in memory: every row of the table in `service::session`.
+//! The states of a service's session, in memory: every row of the table in `service::state`.
 
 use std::collections::VecDeque;
 
@@ -542,7 +542,7 @@ fn a_resumed_handler_that_cannot_be_answered_ends_after_what_is_due() {
         stage!(stage, [Do::Next(1, 1), Do::Refuse(refusal)]);
         stage.receive(MORE);
         stage.receive(CALL);
-        let told = [Called, Resumed(1), Abandoned(1), Failed(why.into())];
+        let told = [Called, Resumed(1), Failed(why.into())];
         stage.expect(&format!("ended: {why}"), &continues(1), &told);
     }
 }
@@ -624,6 +624,6 @@ fn what_does_not_fit_ends_the_connection_after_what_is_due() {
 
     stage!(stage, [Do::Next(1, 1), Do::SendLong]);
     stage.receive(MORE);
-    let told = [Called, Resumed(1), Abandoned(1), Failed(why.into())];
+    let told = [Called, Resumed(1), Failed(why.into())];
     stage.expect(&format!("ended: {why}"), &continues(1), &told);
 }

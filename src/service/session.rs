@@ -197,14 +197,8 @@ impl<'b, C: Copy> Session<'b, C> {
                 context.close_attached();
                 // The call is gone, and with it every name that it has sent.
                 let error = refusal.error(&[], None);
-                let written = error.and_then(|error| write_error(&mut self.channel.send, &error));
-                match written {
-                    Ok(()) => Ok(State::Open),
-                    Err(error) => {
-                        service.abandoned(cursor);
-                        Err(error.into())
-                    }
-                }
+                error.and_then(|error| write_error(&mut self.channel.send, &error))?;
+                Ok(State::Open)
             }
         }
     }

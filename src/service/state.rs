@@ -11,7 +11,7 @@
 //! | `Upgraded` | | the driver takes the stream when all is sent | `abandoned`, `Ended` |
 //! | `Ended` | | the driver closes the stream when all is sent | |
 //!
-//! An error in a step is told to `failed` and leads to `Ended`; if the call has left a cursor, it is
+//! An error in a step is told to `failed` and leads to `Ended`; a cursor that the step has left is
 //! told to `abandoned` as well. Input that ends between two messages leads from `Open` to `Ended`.
 //! A `oneway` call that is parked is told to `abandoned` at once and leads to `Open`.
 
