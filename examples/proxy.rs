@@ -64,7 +64,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
             Err(error) => return Err(error.into()),
         };
         let (rules, target) = (rules.clone(), target.clone());
-        // (If the system has no threads left, the client is disconnected.)
+        // If the system has no threads left, the client is disconnected.
         let started = thread::Builder::new().spawn(move || {
             if let Err(error) = serve(client, &target, rules) {
                 eprintln!("proxy: {error}");

@@ -152,7 +152,7 @@ fn calls_of_all_kinds(calls: u64, time: Duration) {
     let server = server();
     let made = AtomicU64::new(0);
     let descriptors = server.descriptors();
-    // (Everything once, so that all the memory is there.)
+    // Everything once, so that all the memory is there.
     attack::all_at_once(&server.path);
     calls_of_one_client(&server.path, 5000, &made);
     assert!(
@@ -235,7 +235,7 @@ fn calls_of_one_client(path: &str, calls: u64, made: &AtomicU64) {
         }
         let description = r#"{"method":"org.varlink.service.GetInterfaceDescription","parameters":{"interface":"org.example.room"}}"#;
         assert!(call(&mut caller, description).contains("Finish"));
-        // (Others speak, too.)
+        // Others speak, too.
         assert!(call(&mut listener, &more("Enter", "{}")).contains("welcome"));
         for _ in 0..10 {
             assert_eq!(call(&mut caller, &say), "{}");

@@ -72,7 +72,7 @@ fn absolute(path: &str) -> Result<&str, AddressError> {
 /// What is wrong with the host and port of a TCP address.
 fn wrong_in_tcp(text: &str) -> AddressError {
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    // (The colons in brackets are IPv6's own.)
+    // The colons in brackets are IPv6's own.
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
         _ => (text, None),

@@ -1,6 +1,6 @@
-//! What can go wrong, one type for each kind of blame.
+//! Error types, grouped by who is at fault.
 //!
-//! | type | who is to blame | what helps |
+//! | type | who is at fault | what helps |
 //! |---|---|---|
 //! | [`SyntaxError`] | who wrote the bytes: they are not JSON | nothing, the message is lost |
 //! | [`Violation`] | the peer: its message is JSON, but not Varlink | nothing, the connection is over |

@@ -82,33 +82,36 @@
 //!
 //! # Where things are
 //!
-//! | module | what it knows |
+//! | module | content |
 //! |---|---|
-//! | `tools` | definitions compared, formatted, as Rust, and tested against types, with the feature `tools` |
-//! | [`service`] | a service's side: [`Service`], dispatch, exactly one final message |
-//! | [`client`] | a client's side: typed calls, what waits for a reply |
+//! | `tools` | generates Rust from definitions, compares and formats them, tests types against them; feature `tools` |
+//! | [`server`] | many connections in one thread, on Linux; feature `unix` |
+//! | [`activation`] | sockets that a program is started with, on Linux; feature `unix` |
+//! | [`unix`] | Unix sockets, TCP and devices, on Linux; feature `unix` |
+//! | [`line`](mod@line) | serial lines: streams that nobody can close |
 //! | [`relay`] | two connections joined, with a policy between them |
-//! | [`server`] | many connections in one thread, with the feature `unix` on Linux |
-//! | [`unix`] | Unix sockets, TCP and devices, with the feature `unix` on Linux |
-//! | [`activation`] | sockets that a program is started with, with the feature `unix` on Linux |
-//! | [`address`] | where services are: `unix:/run/org.example.ftl` |
+//! | [`service`] | a service's side of one connection: the trait [`Service`], dispatch, exactly one final message |
+//! | [`client`] | a client's side of one connection: typed calls and their replies |
+//! | [`varlink_service`] | `org.varlink.service`: what every service says about itself, and the standard errors |
+//! | [`idl`] | interface definitions, read while compiling or at run time |
 //! | [`message`] | the envelopes: [`Call`], [`Reply`], [`Mode`] |
-//! | [`idl`] | interface definitions: read while compiling, checked |
-//! | [`json`] | JSON: checking, reading in place, writing |
 //! | [`channel`] | a connection's two buffers |
-//! | [`name`] | what is a name |
-//! | [`peer`] | who is at the other end, and what comes from there besides bytes |
-//! | [`error`](mod@error) | what can go wrong, and who is to blame |
+//! | [`json`] | JSON: checked, read in place, written |
+//! | [`address`] | where a service is: `unix:/run/org.example.ftl` |
+//! | [`name`] | the names of interfaces, members and fields |
+//! | [`peer`] | the process at the other end, and descriptors |
+//! | [`error`](mod@error) | error types, grouped by who is at fault |
 //!
-//! Each uses those below it only. All but [`server`], [`unix`], [`activation`] and `tools` know no
+//! A module uses those below it only. All but `tools`, [`server`], [`activation`] and [`unix`] know no
 //! operating system.
 //!
 //! # Buffers
 //!
-//! All memory is the caller's: one buffer to receive and one to send for each connection. A
-//! message has to fit, with the NUL that ends it.
+//! All memory is the caller's: one buffer to receive and one to send for each connection. A message
+//! has to fit into the receive buffer with the NUL that ends it, and a reply into half of a
+//! service's send buffer.
 //!
-//! Strings are decoded in the receive buffer, where they stand, so a `&str` field borrows them
+//! Strings are unescaped in the receive buffer, where they stand, so a `&str` field borrows them
 //! whatever was escaped in them.
 
 #![no_std]

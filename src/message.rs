@@ -153,7 +153,7 @@ impl<'c> Call<'c> {
     /// # Errors
     ///
     /// If the enum has no such method, or the parameters do not fit. In a service's handler `?`
-    /// makes the standard error of it. (A `T` that is not an enum fits no call.)
+    /// makes the standard error of it. A `T` that is not an enum fits no call.
     pub fn decode<T: Deserialize<'c>>(self) -> Result<T, DecodeError> {
         let (interface, name) = name::split_at_dot(self.method).unwrap_or_default();
         let mut parameters = self.parameters;

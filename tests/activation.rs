@@ -429,7 +429,7 @@ fn open_descriptors(Running(child): &Running) -> Vec<String> {
         .filter(|(number, _)| *number > 2)
         .collect();
     open.sort();
-    // (One that is closed in the meantime is none.)
+    // One that is closed in the meantime is none.
     let link = |(_, path)| Some(std::fs::read_link(path).ok()?.display().to_string());
     open.into_iter().filter_map(link).collect()
 }

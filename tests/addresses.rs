@@ -90,7 +90,7 @@ fn l3_a_tcp_connection_that_nobody_takes_times_out() {
         }
     };
     assert_eq!(error, Error::TimedOut);
-    // (The kernel counts in ticks.)
+    // The kernel counts in ticks.
     assert!(waited >= limit / 2);
     assert!(listener.accept().is_ok());
 }
@@ -124,7 +124,7 @@ fn l1_a_tcp_client_that_does_not_go_is_not_waited_for_for_ever() {
     while let Ok(count) = stream.write(&[b'x'; 4096]) {
         sent += count;
     }
-    // (What is not read lies in the sockets' buffers.)
+    // What is not read lies in the sockets' buffers.
     assert!(sent < 64 << 20, "{sent}");
     // or nothing at all.
     let mut stream = TcpStream::connect(&address).unwrap();

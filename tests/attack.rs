@@ -55,7 +55,7 @@ fn l1_everybody_is_served_while_there_is_every_kind_of_attacker() {
     let (attacked, quiet) = (server(), server());
     let descriptors = attacked.descriptors();
     let mut memory = 0;
-    // (Once for all the memory to be there, and for all the code.)
+    // Once for all the memory to be there, and for all the code.
     for round in 0..2 {
         let to = attacked.path.clone();
         let attack = Attack::begin(&attacked.path, move || this("be killed", &to));
@@ -71,7 +71,7 @@ fn l1_everybody_is_served_while_there_is_every_kind_of_attacker() {
         assert!(attacked.has_descriptors(descriptors));
         match round {
             0 => memory = attacked.memory(),
-            // (A page or two of code that was not needed before.)
+            // A page or two of code that was not needed before.
             _ => assert!(attacked.memory() <= memory + 64, "from {memory} kB"),
         }
     }
@@ -80,7 +80,7 @@ fn l1_everybody_is_served_while_there_is_every_kind_of_attacker() {
 #[test]
 fn slots_cost_their_size_once() {
     let server = server();
-    // (What one connection needs, in code and stack.)
+    // What one connection needs, in code and stack.
     attack::one_after_another(&server.path, 2);
     let before = server.memory();
     attack::all_at_once(&server.path);
@@ -196,7 +196,7 @@ fn l4_whatever_a_system_call_says_the_service_goes_on() {
         }
     }
     cases.push("inject=epoll_pwait:error=EINTR:when=2+3".to_string());
-    // The first of the clients. (Before it come the listener and the control socket.)
+    // The first of the clients. Before it come the listener and the control socket.
     for error in ["ENOMEM", "ENOSPC"] {
         cases.push(format!("inject=epoll_ctl:error={error}:when=3"));
     }
@@ -224,7 +224,9 @@ fn l4_whatever_a_system_call_says_the_service_goes_on() {
 #[test]
 fn one_call_costs_one_read_and_one_write_and_one_poll() {
     const CALLS: usize = 200;
-    let Some(traced) = Traced::start(&["-e", "trace=network,read,write,poll,epoll_pwait"]) else {
+    let Some(traced) =
+        Traced::start(&["-e", "trace=network,read,write,poll,epoll_pwait,epoll_ctl"])
+    else {
         return;
     };
     let mut caller = traced.server.connect();
@@ -240,6 +242,8 @@ fn one_call_costs_one_read_and_one_write_and_one_poll() {
         "{}",
         count("epoll_pwait(")
     );
+    // The listener comes, and the connection comes and goes: a call needs none.
+    assert!(count("epoll_ctl(") <= 4, "{}", count("epoll_ctl("));
 }
 
 #[test]
@@ -307,7 +311,7 @@ fn a_program_that_waits_itself_misses_nothing_and_does_not_spin() {
     let mut stalled = Caller::connect(&path).unwrap();
     let count = more("Count", r#"{"n":2000,"letters":500}"#);
     stalled.send(&count).unwrap();
-    // (More clients than places.)
+    // More clients than places.
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {

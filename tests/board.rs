@@ -53,7 +53,7 @@ impl Hardware for Fake<'_> {
 type Loop<'b> = Loopback<'b, Board<Fake<'b>>, board::Watched>;
 
 fn with_board(check: impl FnOnce(&mut Client<'_, Loop<'_>>, &Cell<bool>)) {
-    // (The clock begins again while it is watched.)
+    // The clock begins again while it is watched.
     let (now, stopped) = (Cell::new(u32::MAX - 150), Cell::new(false));
     let board = Board::new(Fake {
         now: &now,

@@ -421,7 +421,7 @@ fn c8_nesting_beyond_the_limit_closes_and_costs_no_stack() {
 
 #[test]
 fn c8_a_million_brackets_are_scanned_on_a_small_stack() {
-    // (Most of it is for the thread itself, and for unoptimised code.)
+    // Most of it is for the thread itself, and for unoptimised code.
     let small = std::thread::Builder::new().stack_size(32 * 1024);
     let scanned = small.spawn(|| {
         let brackets = "[".repeat(1_000_000);

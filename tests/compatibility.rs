@@ -339,7 +339,7 @@ fn check_with_values(old: &str, new: &str, calls: &str, replies: &str) {
         (0..100).all(|_| accepts(read, &value(sent, &mut random, 0), strict))
     };
     assert_eq!(all(one, two, true), calls.is_empty(), "{old}  =>  {new}");
-    // (A client that knows no field reads any object. Nobody has made it for that.)
+    // A client that knows no field reads any object. Nobody has made it for that.
     if old != "()" {
         let broken = replies.starts_with("old callers");
         assert_eq!(all(two, one, false), !broken, "{old}  =>  {new}");
@@ -405,7 +405,7 @@ fn i5_new_and_removed_fields() {
                     "" => after.strip_prefix(", ").unwrap_or(after),
                     _ => after,
                 };
-                // (Something else uses T, too.)
+                // Something else uses T, too.
                 format!("{before}{fields}{after}\nmethod T2(t: ?T) -> (t: ?T)\ntype T (t: int)")
             };
             let (mark, rest) = expected.split_at(1);

@@ -146,7 +146,7 @@ fn x1_calls_that_wait_to_be_sent_do_not_get_the_descriptors_of_another() {
         client
             .call_with(&Swap { n: 1 }, &[pipe.0.as_fd()], &mut [])
             .unwrap();
-        // (In one read, the kernel would join the two.)
+        // In one read, the kernel would join the two.
         let (first, descriptors) = receive(&service, 1);
         assert_eq!((first.as_slice(), descriptors.len()), (&b"{"[..], 0));
         let (rest, descriptors) = receive(&service, 4096);
@@ -746,7 +746,7 @@ fn taker<const DESCRIPTORS: usize>(hooks: Hooks, check: impl FnOnce(Stream)) {
             nullink::server::Event::Disconnected(..)
         ) {}
     });
-    // (The hooks may not be set yet when a client is in the queue already.)
+    // The hooks may not be set yet when a client is in the queue already.
     check(Stream::connect(&address).unwrap());
     service.join().unwrap();
 }
@@ -779,7 +779,7 @@ fn x2_a_program_has_the_kernel_refuse_descriptors() {
         ..Hooks::default()
     };
     taker::<0>(hooks, |stream| {
-        // (Answered, so the hook has been there.)
+        // Answered, so the hook has been there.
         send(&stream, b"{\"method\":\"org.example.taker.Knows\"}\0", &[]);
         assert_eq!(next(&stream).0, r#"{"parameters":{"process":false}}"#);
     });

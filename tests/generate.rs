@@ -59,7 +59,7 @@ fn committed() -> PathBuf {
 fn generated_modules_are_what_is_committed() {
     for (path, interface) in COMMITTED {
         let file = committed().join(format!("{}.rs", interface.name()));
-        // (The definition as it is now, even if this test was compiled before.)
+        // The definition as it is now, even if this test was compiled before.
         let text = fs::read_to_string(committed().join(path)).unwrap();
         let mut table = vec![Entry::EMPTY; size(&text)];
         let definition = Definition::parse(&text, &mut table).unwrap();
@@ -219,7 +219,7 @@ fn scratch(name: &str) -> PathBuf {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR"))
         .join("generate")
         .join(name);
-    // (What cargo has built there before is still good.)
+    // What cargo has built there before is still good.
     let _ = fs::remove_dir_all(dir.join("src"));
     fs::create_dir_all(&dir).unwrap();
     dir

@@ -65,7 +65,7 @@ impl<'b, const N: usize> Stage<'b, N> {
         let mut server = Server::new(Listener::bind(&path).unwrap(), slots).unwrap();
         let tcp = Listener::bind("tcp:127.0.0.1:0").unwrap();
         let port = tcp.port().unwrap();
-        // (If there are places for two listeners.)
+        // If there are places for two listeners.
         let _ = server.listen(tcp);
         let (sender, told) = mpsc::channel();
         Stage {
@@ -109,7 +109,7 @@ impl<'b, const N: usize> Stage<'b, N> {
         let stream = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
         set_socket_recv_buffer_size(&stream, 4096).unwrap();
         connect(&stream, &SocketAddr::from(([127, 0, 0, 1], self.port))).unwrap();
-        // (Over TCP everything takes its time.)
+        // Over TCP everything takes its time.
         self.until(|event| matches!(event, Event::Connected(_)));
         Client(stream)
     }

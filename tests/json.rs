@@ -835,7 +835,7 @@ fn raw_is_never_anything_but_json() {
 #[allow(dead_code)]
 struct RawKey<'a>(#[serde(borrow)] Raw<'a>);
 
-// (A map wants them in order.)
+// A map wants them in order.
 impl PartialEq for RawKey<'_> {
     fn eq(&self, _: &Self) -> bool {
         true

@@ -175,7 +175,7 @@ fn c1_a_run_of_nuls_is_one_break() {
 #[test]
 fn c1_a_line_goes_on_behind_half_a_message_wherever_it_was_cut() {
     let half = need("of the one before");
-    // (With all but its NUL it is a call.)
+    // With all but its NUL it is a call.
     for cut in 0..half.len() - 2 {
         let input = [&half.as_bytes()[..cut], b"\0\0", need("new").as_bytes()].concat();
         for arrival in [Arrival::Joined, Arrival::Bytes, Arrival::Split(cut)] {
@@ -482,7 +482,7 @@ fn c1_a_service_is_told_of_what_was_no_call_on_a_line() {
     let end = serve(&mut service, &mut line, &mut receive, &mut send);
     assert_eq!(end, Ok(End::Closed));
     assert_eq!(split(&line.output), ["{}"]);
-    // (That a new client begins is no failure.)
+    // That a new client begins is no failure.
     assert_eq!(service.failed.len(), 3, "{:?}", service.failed);
     assert_eq!(service.failed[1], Violation::NoMethod.into());
 }
@@ -639,7 +639,7 @@ fn r3_a_new_client_of_a_line_takes_nothing_for_its_own_of_the_one_before() {
             "{stale}{}{{\"parameters\":{{\"a\":1}}}}\0",
             no_interface(NONCE)
         );
-        // (The reply to the next call comes after that.)
+        // The reply to the next call comes after that.
         let own = input.len() - "{\"parameters\":{\"a\":1}}\0".len();
         every_arrival(&input.as_bytes()[..own], |arrival| {
             let mut line = Line::new(&input.as_bytes()[..own], arrival);
@@ -667,7 +667,7 @@ fn beginning() -> Vec<u8> {
 
 #[test]
 fn l5_a_new_client_is_heard_behind_all_but_the_nul_of_a_call() {
-    // (In each part of it, and as two of them.)
+    // In each part of it, and as two of them.
     let call = format!("{EMPTY}\0{EMPTY}");
     let first = beginning();
     for cut in 0..=call.len() {

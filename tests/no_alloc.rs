@@ -70,7 +70,7 @@ fn a_hundred_thousand_calls_allocate_nothing() {
         br#"{"method":"org.example.unheard.Of"}"#,
         br#"{"method":"org.varlink.service.GetInfo"}"#,
         br#"{"method":"org.varlink.service.GetInterfaceDescription","parameters":{"interface":"org.example.t"}}"#,
-        // These close the connection. (So many do not.)
+        // These close the connection. So many do not.
         b"",
         b"nonsense",
         br#"{"method":1}"#,

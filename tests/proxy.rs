@@ -32,7 +32,7 @@ impl Running {
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let running = Running(child.spawn().expect("a process"), path.to_path_buf());
         let begin = Instant::now();
-        // (Listening is enough: a connection would be relayed.)
+        // Listening is enough: a connection would be relayed.
         while !path.exists() {
             assert!(begin.elapsed() < Duration::from_secs(60), "does not listen");
             std::thread::yield_now();
@@ -53,7 +53,7 @@ impl Running {
     /// The next so many lines that it prints.
     fn lines(&mut self, count: usize) -> Vec<String> {
         let output = self.0.stdout.as_mut().expect("its output");
-        // (Nothing is read too far: the proxy is asked for what it has printed, and nothing else.)
+        // Nothing is read too far: the proxy is asked for what it has printed, and nothing else.
         let mut reader = BufReader::with_capacity(1, output);
         let mut line = || {
             let mut line = String::new();

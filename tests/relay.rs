@@ -453,7 +453,7 @@ impl Policy for Rules {
     fn reply(&mut self, reply: Reply<'_>, message: Raw<'_>) {
         let continues = if reply.continues() { "+" } else { "" };
         self.seen.push(format!("<-{continues} {message}"));
-        // (A copy was made before.)
+        // A copy was made before.
         let _ = reply.into_parameters().decode::<Counted>();
     }
 
@@ -742,7 +742,7 @@ fn who_does_not_read_is_not_sent_to() {
     }
     assert!(relay.spare(Side::Service).is_empty());
     assert!((126..=128).contains(&answered), "{answered}");
-    // (Calls are limited by their number only, as long as the service takes them.)
+    // Calls are limited by their number only, as long as the service takes them.
     assert!(
         sent <= (client::CALLS + 43) * (EMPTY.len() + 1) + 256,
         "{sent}"
@@ -816,7 +816,7 @@ fn what_fails_first_is_the_reason_and_ends_what_waits() {
     );
     assert_eq!(relay.step(&mut ()), Step::Waiting);
     relay.received(Side::Service, 0);
-    // (What the service would not take any more is dropped.)
+    // What the service would not take any more is dropped.
     let not_a_call = ended(Side::Client, Violation::NotAnObject);
     assert_eq!(relay.step(&mut ()), Step::Ended(not_a_call));
     assert_eq!(relay.pending(Side::Service), b"");

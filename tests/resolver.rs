@@ -58,7 +58,7 @@ impl Running {
             log,
         };
         let begin = Instant::now();
-        // (The resolver's socket is there before those of the services, and answers after.)
+        // The resolver's socket is there before those of the services, and answers after.
         while !running.directory.join("resolver").exists() {
             assert!(begin.elapsed() < Duration::from_secs(60), "does not listen");
             thread::yield_now();
@@ -218,7 +218,7 @@ fn a_service_that_ends_at_once_is_not_started_all_the_time() {
 
 #[test]
 fn a_service_gets_a_socket_that_blocks_however_the_one_before_has_left_it() {
-    // (What it writes goes where the resolver writes to.)
+    // What it writes goes where the resolver writes to.
     let services = "a.b unix:DIRECTORY/a /bin/sh DIRECTORY/script";
     let Some(running) = Running::start("blocks", services) else {
         return;

@@ -237,7 +237,7 @@ fn replies_of_every_size_are_pipelined_to_a_client_that_reads_late() {
     let server = Running::start::<3>();
     // Three of them, of which only one can have what all share.
     let mut peers: Vec<Peer> = (0..3).map(|_| server.connect()).collect();
-    // (More than any socket holds.)
+    // More than any socket holds.
     let sizes: Vec<usize> = (0..1500).map(|i| (i * 379) % (TX / 2 - 40)).collect();
     thread::scope(|scope| {
         for peer in &mut peers {
@@ -459,7 +459,7 @@ fn l3_what_is_sent_has_to_be_read_in_time() {
     NOW.fetch_add(3_500_000, Ordering::SeqCst);
     good.ping();
     NOW.fetch_add(3_600_001, Ordering::SeqCst);
-    // (Twice: until the stream has filled the socket, it is not stalled.)
+    // Twice: until the stream has filled the socket, it is not stalled.
     let told = loop {
         good.ping();
         NOW.fetch_add(3_600_001, Ordering::SeqCst);
@@ -510,7 +510,7 @@ fn what_is_said_reaches_everyone_who_waits() {
     waiting.send(&method("Wait", "{}"));
     waiting.send(PING);
     let mut speaker = server.connect();
-    // (It is there when this is answered, because it was sent before.)
+    // It is there when this is answered, because it was sent before.
     speaker.ping();
     assert_eq!(speaker.call(&method("Say", r#"{"item":"one"}"#)), "{}");
     assert_eq!(
@@ -641,7 +641,7 @@ fn a_program_is_told_what_it_has_asked_for() {
     assert_eq!(seen.recv(), Ok(Event::Called(connection)));
     embedded_io::Write::write(&mut other, b"x").unwrap();
     assert_eq!(seen.recv(), Ok(Event::Ready(OTHER)));
-    // (Which of two comes first depends on when the server looks at the clock.)
+    // Which of two comes first depends on when the server looks at the clock.
     let both = |a, b| {
         let two = [seen.recv().unwrap(), seen.recv().unwrap()];
         assert!(two == [a, b] || two == [b, a], "{two:?}");
@@ -749,7 +749,7 @@ fn several_listeners_of_all_kinds_are_served_together() {
     let (mut a, mut b) = ([0; 512], [0; 512]);
     for _ in 0..3 {
         for address in &addresses {
-            // (The second is there soon.)
+            // The second is there soon.
             let stream = loop {
                 match Stream::connect(address) {
                     Ok(stream) => break stream,

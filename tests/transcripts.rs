@@ -5,13 +5,17 @@
 //! that many of them.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
+use std::time::{Duration, Instant};
+
 use nullink::relay::{Relay, Side, Step};
 use nullink::server::{Server, Slots};
 use nullink::unix::{Listener, Stream};
 use nullink::{Answer, Call, Duplex, Info, Interface, Responder, Service, interface, serve};
-use rustix::io::Errno;
+use rustix::fd::{AsRawFd, OwnedFd};
+use rustix::io::{Errno, ioctl_fionbio};
 use rustix::net::sockopt::set_socket_send_buffer_size;
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
+use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use serde::{Deserialize, Serialize};
 
 const SCRIPT: Interface = interface!(text "
@@ -390,6 +394,144 @@ fn x8_relayed_is_the_same_as_direct() {
             script.escape_ascii(),
             received.escape_ascii(),
             expected.escape_ascii(),
+        );
+    }
+}
+
+/// A terminal: the end of its line, and the address of the device.
+fn line() -> (OwnedFd, String) {
+    let line = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    grantpt(&line).unwrap();
+    unlockpt(&line).unwrap();
+    ioctl_fionbio(&line, true).unwrap();
+    let other = ioctl_tiocgptpeer(&line, OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    let path = std::fs::read_link(format!("/proc/self/fd/{}", other.as_raw_fd())).unwrap();
+    (line, format!("device:{}", path.display()))
+}
+
+/// A call that nobody else makes, from whose answer on the replies are the client's own.
+fn first_call(number: usize) -> (String, String) {
+    let interface = format!("org.example.n{number}");
+    let call = format!(
+        "{{\"method\":\"org.varlink.service.GetInterfaceDescription\",\"parameters\":{{\"interface\":\"{interface}\"}}}}\0"
+    );
+    let reply = format!(
+        "{{\"error\":\"org.varlink.service.InterfaceNotFound\",\"parameters\":{{\"interface\":\"{interface}\"}}}}\0"
+    );
+    (call, reply)
+}
+
+/// A call that is answered without an end, as far as a test can tell.
+const ENDLESS: &[u8] = b"{\"method\":\"org.example.script.Count\",\"more\":true,\
+    \"parameters\":{\"n\":1000000,\"letters\":100}}\0";
+
+/// What comes after the answer to a client's first call.
+fn own_replies<'a>(received: &'a [u8], first_reply: &str) -> Option<&'a [u8]> {
+    let first = first_reply.as_bytes();
+    let mut parts = received.windows(first.len()).enumerate();
+    // It has to be a message of its own.
+    let (at, _) =
+        parts.find(|(at, part)| *part == first && (*at == 0 || received[*at - 1] == 0))?;
+    Some(&received[at + first.len()..])
+}
+
+#[test]
+fn l5_a_client_of_a_device_gets_every_reply_or_none_until_the_next_break() {
+    for seed in 1..=cases().min(2000) {
+        let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        let (line, address) = line();
+        let mut slots = Slots::<2, RX, TX>::new();
+        let listener = Listener::bind(&address).unwrap();
+        let mut server = Server::<Cursor, 2>::new(listener, &mut slots).unwrap();
+        let mut service = Script { streams: 0 };
+        while server.connections() == 0 {
+            server.try_step(&mut service).unwrap();
+        }
+        let clients = 2 + random.below(4);
+        for number in 0..clients {
+            let (call, first_reply) = first_call(number);
+            // An empty message would be a break.
+            let is_one_client = |script: &Vec<u8>| !script.windows(2).any(|pair| pair == [0, 0]);
+            let script = loop {
+                let script = script(&mut random);
+                if is_one_client(&script) && !script.starts_with(&[0]) {
+                    break script;
+                }
+            };
+            let mut bytes = [b"\0\0", call.as_bytes(), &script].concat();
+            let stays = number + 1 == clients || random.one_in(3);
+            let mut limit = bytes.len();
+            if !stays && random.one_in(2) {
+                limit = random.below(bytes.len());
+            } else if !stays {
+                // It asks for more than the line holds, and goes.
+                bytes.extend_from_slice(ENDLESS);
+                limit = bytes.len();
+            }
+            let expected = expected(&script);
+            let (mut sent, mut received) = (0, Vec::new());
+            let begin = Instant::now();
+            let mut quiet = 0;
+            // One that stays reads until nothing more comes; another one may leave anything unread.
+            while sent < limit || (stays && quiet < 300) {
+                assert!(
+                    begin.elapsed() < Duration::from_secs(60),
+                    "seed {seed}: it hangs"
+                );
+                let end = limit.min(sent + 1 + random.below(100));
+                match rustix::io::write(&line, &bytes[sent..end]) {
+                    Ok(count) => sent += count,
+                    Err(Errno::AGAIN) => {}
+                    Err(errno) => panic!("{errno}"),
+                }
+                for _ in 0..random.below(4) {
+                    server.try_step(&mut service).unwrap();
+                }
+                let mut buffer = vec![0; 1 + random.below(500)];
+                match rustix::io::read(&line, &mut buffer[..]) {
+                    Ok(count) => {
+                        received.extend(&buffer[..count]);
+                        quiet = 0;
+                    }
+                    Err(Errno::AGAIN) => quiet += 1,
+                    Err(errno) => panic!("{errno}"),
+                }
+                let own = own_replies(&received, &first_reply);
+                if own.is_none() || own.is_some_and(|own| own.len() < expected.len()) {
+                    // There is more to come, unless more was sent ahead than is kept.
+                    quiet = if script.len() > RX && own.is_some() {
+                        quiet
+                    } else {
+                        0
+                    };
+                    std::thread::yield_now();
+                }
+            }
+            if !stays && limit == bytes.len() {
+                for _ in 0..2000 {
+                    server.try_step(&mut service).unwrap();
+                }
+            }
+            if stays {
+                let own = own_replies(&received, &first_reply).unwrap();
+                let is_whole = own == expected;
+                let is_part = expected.starts_with(own) && (own.is_empty() || own.ends_with(b"\0"));
+                assert!(
+                    is_whole || (script.len() > RX && is_part),
+                    "seed {seed}, client {number}\nsent     {}\nreceived {}\nexpected {}",
+                    script.escape_ascii(),
+                    own.escape_ascii(),
+                    expected.escape_ascii(),
+                );
+            }
+        }
+        drop(line);
+        while server.connections() > 0 {
+            server.try_step(&mut service).unwrap();
+        }
+        assert_eq!(
+            service.streams, 0,
+            "seed {seed}: a stream was neither ended nor abandoned"
         );
     }
 }

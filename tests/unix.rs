@@ -245,7 +245,7 @@ fn x7_of_many_services_that_start_at_once_one_has_the_path() {
         for error in refused {
             assert_eq!(error.err(), Some(Error::InUse));
         }
-        // (Its queue holds what the others have probed; the last in it is this one.)
+        // Its queue holds what the others have probed; the last in it is this one.
         let _client = Stream::connect(&path).unwrap();
         assert!(bound[0].as_ref().unwrap().accept().is_ok());
     }
@@ -457,7 +457,7 @@ fn writing_to_nobody_is_an_error_and_no_signal() {
         println!("{error} {:?}", error.kind());
         return;
     }
-    // (Rust's own programs ignore SIGPIPE, unless they are told not to.)
+    // Rust's own programs ignore SIGPIPE, unless they are told not to.
     let name = "writing_to_nobody_is_an_error_and_no_signal";
     let text = run_again(name, "trap - PIPE");
     assert!(

@@ -123,7 +123,7 @@ const OBJECT: &str = concat!(
 );
 
 impl MyType<'static> {
-    /// The value that Test09 returns. (None if a table were too small, which a test would show.)
+    /// The value that Test09 returns. None if a table were too small, which a test would show.
     pub fn expected() -> Option<Self> {
         let map = |entries: [(&'static str, FooBarBaz); 2]| {
             let mut map = LinearMap::new();

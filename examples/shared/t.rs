@@ -116,7 +116,7 @@ impl Service<Cursor> for T<'_> {
                 let n = reply.descriptors();
                 for index in 0..n {
                     let descriptor = reply.descriptor(index, "n")?;
-                    // (As many go back as have come.)
+                    // As many go back as have come.
                     let _ = reply.attach(descriptor);
                 }
                 reply.send(&Number { n })

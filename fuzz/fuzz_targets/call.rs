@@ -44,7 +44,7 @@ fuzz_target!(|data: &[u8]| {
     let parsed = Call::parse(&mut message);
     match (&parsed, &value) {
         (Ok(call), Some(value)) => {
-            // (A member that occurs twice is refused, and hidden from the oracle.)
+            // A member that occurs twice is refused, and hidden from the oracle.
             assert_eq!(Some(call.mode()), mode(value));
             assert_eq!(call.method(), value["method"]);
             let parameters: Value = serde_json::from_str(call.parameters().as_str()).expect("JSON");

@@ -165,7 +165,7 @@ fuzz_target!(|data: &[u8]| {
                 for (to, byte) in spare.iter_mut().zip(sends[at].drain(..count)) {
                     *to = byte;
                 }
-                // (Nothing would be the end.)
+                // Nothing would be the end.
                 if count > 0 {
                     relay.received(side, count);
                 }

@@ -160,7 +160,7 @@ fuzz_target!(|data: &[u8]| {
                     .iter_mut()
                     .zip(to_client.drain(..count))
                     .for_each(|(to, byte)| *to = byte);
-                // (Nothing would be the end.)
+                // Nothing would be the end.
                 if count > 0 {
                     channel.received(count);
                 }

@@ -33,7 +33,7 @@ use crate::name;
 pub const fn index<const N: usize>(text: &str) -> Result<[Entry; N], ParseError> {
     let mut table = [Entry::EMPTY; N];
     match parse(text, &mut table) {
-        // (A table with entries that are not used would have members that are none.)
+        // A table with entries that are not used would have members that are none.
         Ok((entries, order)) if entries.len().saturating_add(order.len()) < N => {
             Err(ParseError::new(Problem::Size, text.as_bytes(), text.len()))
         }

@@ -85,7 +85,7 @@ pub(super) const fn skip_space(mut rest: &[u8]) -> (&[u8], bool) {
                 lines = true;
                 behind
             }
-            // (A comment ends its line, at the end of the text, too.)
+            // A comment ends its line, at the end of the text, too.
             [b'#', behind @ ..] => {
                 lines = true;
                 skip_line(behind)

@@ -269,7 +269,7 @@ impl<'a> Type<'a> {
     /// This type, or the type that it names.
     pub fn resolved(&self) -> Type<'a> {
         match self.kind() {
-            // (A name stands for a list, never for another name.)
+            // A name stands for a list, never for another name.
             Kind::Named(member) => member.ty(),
             _ => *self,
         }

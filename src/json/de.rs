@@ -111,7 +111,7 @@ impl<'de> Reader<'de> {
         Ok(value)
     }
 
-    /// Nothing but white space is left. (A type that stops in the middle has not read its value.)
+    /// Nothing but white space is left. A type that stops in the middle has not read its value.
     pub fn end(&mut self) -> Result<(), Stop> {
         match self.peek() {
             None => Ok(()),

@@ -64,7 +64,7 @@ pub(crate) fn is_finite(text: &[u8]) -> bool {
     if power != LIMIT_POWER {
         return power < LIMIT_POWER;
     }
-    // (Digits that are left out are 0.)
+    // Digits that are left out are 0.
     let digits = [first]
         .into_iter()
         .chain(digits)

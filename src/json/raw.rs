@@ -99,7 +99,7 @@ impl<'de> Visitor<'de> for RawVisitor {
         f.write_str("a JSON value")
     }
 
-    // (Another reader than this crate's may give it any string.)
+    // Another reader than this crate's may give it any string.
     fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Raw<'de>, E> {
         Raw::new(text).map_err(E::custom)
     }

@@ -160,7 +160,7 @@ impl core::fmt::Debug for Value<'_> {
 fn raw(text: &[u8]) -> Raw<'_> {
     match str::from_utf8(text.trim_ascii()) {
         Ok(text) if !text.is_empty() => Raw::scanned(text),
-        // Parameters that are absent. (Text that is not UTF-8 has not passed the scan.)
+        // Parameters that are absent. Text that is not UTF-8 has not passed the scan.
         _ => Raw::EMPTY_OBJECT,
     }
 }

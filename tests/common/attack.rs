@@ -30,7 +30,7 @@ pub fn more(name: &str, parameters: &str) -> String {
     format!(r#"{{"method":"org.example.room.{name}","more":true,"parameters":{parameters}}}"#)
 }
 
-/// (Memory that is not used until a connection has it.)
+/// Memory that is not used until a connection has it.
 static SLOTS: Mutex<Slots<CONNECTIONS, RX, TX>> = Mutex::new(Slots::new());
 
 pub const SLOTS_SIZE: usize = size_of::<Slots<CONNECTIONS, RX, TX>>();
@@ -52,7 +52,7 @@ pub fn serve(path: &str) {
     loop {
         match server.step(&mut room) {
             Ok(Event::Ready(STOP)) => break,
-            // (This program speaks no other protocol.)
+            // This program speaks no other protocol.
             Ok(Event::Upgraded(connection, _)) => server.close(&mut room, connection),
             Ok(_) => while told.try_recv().is_ok() {},
             Err(error) => panic!("the service has ended: {error}"),

@@ -105,7 +105,7 @@ impl Write for Script {
     fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
         self.writes += 1;
         self.output.extend_from_slice(bytes);
-        // (What a client sends are whole calls.)
+        // What a client sends are whole calls.
         let calls = match self.answers.is_empty() {
             true => Vec::new(),
             false => split(bytes),

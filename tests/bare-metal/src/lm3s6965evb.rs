@@ -29,7 +29,7 @@ const RCGC1: Register = unsafe { Register::at(0x400f_e104) };
 const RCGC2: Register = unsafe { Register::at(0x400f_e108) };
 const GPIOA_AFSEL: Register = unsafe { Register::at(0x4000_4420) };
 const GPIOA_DEN: Register = unsafe { Register::at(0x4000_451c) };
-/// (The address says which of the lines it is about.)
+/// The address says which of the lines it is about.
 const GPIOF_DATA_0: Register = unsafe { Register::at(0x4002_5004) };
 const GPIOF_DIR: Register = unsafe { Register::at(0x4002_5400) };
 const GPIOF_DEN: Register = unsafe { Register::at(0x4002_551c) };

@@ -57,7 +57,7 @@ pub fn start_clock(cycles_each_second: u32) {
 
 #[exception]
 fn SysTick() {
-    // (Nobody else writes it. ARMv6-M can't add in one go.)
+    // Nobody else writes it. ARMv6-M can't add in one go.
     UPTIME.store(uptime().wrapping_add(1), Ordering::Relaxed);
 }
 

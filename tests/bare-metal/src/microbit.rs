@@ -73,7 +73,7 @@ impl Read for Uart {
         }
         let mut count = 0_usize;
         for byte in buffer.iter_mut().take_while(|_| Uart::can_read()) {
-            // (If there is another, reading this one sets it again.)
+            // If there is another, reading this one sets it again.
             UART_RXDRDY.set(0);
             *byte = UART_RXD.get() as u8;
             count = count.saturating_add(1);
