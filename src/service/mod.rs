@@ -200,6 +200,7 @@ pub trait Service<C: Copy = Infallible> {
 
     /// The client of a call that has left this cursor is gone, or cannot be answered: no reply is
     /// owed any more. A cursor that [`resume`](Self::resume) was given does not come here as well.
+    /// A server or session that is dropped tells nothing.
     fn abandoned(&mut self, cursor: C) {
         let _ = cursor;
     }
