@@ -36,6 +36,7 @@ use nullink::unix::{self, Stream, Timeouts};
 use nullink::{Address, Client, Mode};
 use rustix::fs::{CWD, FileType, mknodat};
 use rustix::io::Errno;
+use rustix::net::{Shutdown, shutdown};
 
 /// One in a directory of its own.
 struct Running {
@@ -210,6 +211,11 @@ fn l5_a_client_that_goes_leaves_no_program_behind() {
             .is_some_and(|event| !matches!(event, Event::Idle))
         {}
     };
+    // A program that another test is just starting has a copy of each descriptor: closing the
+    // client's would not end the connection at once.
+    let hang_up = |client: Client<'_, Stream>| {
+        shutdown(client.into_parts().0, Shutdown::Both).unwrap();
+    };
     // They go before the program ends, after that, when they are woken, and when they have been told.
     for round in 0..4 * RUNNING {
         run(&mut boot, &mut server);
@@ -231,16 +237,16 @@ fn l5_a_client_that_goes_leaves_no_program_behind() {
             signal: None,
         };
         if round % 4 == 0 {
-            drop(client);
+            hang_up(client);
             run(&mut boot, &mut server);
             assert_eq!(boot.ended(started.pid, exit), None);
         } else {
             let topic = boot.ended(started.pid, exit).expect("a client waits");
             match round % 4 {
-                1 => drop(client),
+                1 => hang_up(client),
                 2 => {
                     server.wake(topic);
-                    drop(client);
+                    hang_up(client);
                 }
                 _ => {
                     server.wake(topic);
@@ -254,6 +260,7 @@ fn l5_a_client_that_goes_leaves_no_program_behind() {
                             exit: Some(exit)
                         }
                     );
+                    hang_up(client);
                 }
             }
         }
