@@ -1,4 +1,9 @@
-//! Searching bytes, eight at a time: most of what is looked at is the inside of strings.
+//! Searching and moving bytes.
+//!
+//! Searches look at eight bytes at a time: most of what is looked at is the inside of strings.
+
+use core::cell::Cell;
+use core::mem;
 
 /// The word in which each byte is this one.
 const fn each(byte: u8) -> u64 {
@@ -99,10 +104,32 @@ pub(crate) fn copy_plain(from: &[u8], to: &mut [u8]) -> usize {
     count
 }
 
-/// Copies as many bytes as there are and as there is room for. The linker sees that it cannot
-/// panic, which is not so of `copy_from_slice`.
-pub(crate) fn copy(from: &[u8], to: &mut [u8]) {
+/// Copies as many bytes as there are and as there is room for; returns their number. The linker
+/// sees that it cannot panic, which is not so of `copy_from_slice`.
+pub(crate) fn copy(from: &[u8], to: &mut [u8]) -> usize {
     to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+    to.len().min(from.len())
+}
+
+/// Moves what a buffer holds from `start` to `end` to its beginning; returns the number of bytes by
+/// which it was moved. The linker sees that it cannot panic, which is not so of `copy_within`.
+pub(crate) fn compact(buffer: &mut [u8], start: &mut usize, end: &mut usize) -> usize {
+    let by = mem::take(start);
+    if by > 0 {
+        let cells = Cell::from_mut(buffer).as_slice_of_cells();
+        let held = cells.get(by..*end).unwrap_or_default();
+        for (to, from) in cells.iter().zip(held) {
+            to.set(from.get());
+        }
+        *end = end.saturating_sub(by);
+    }
+    by
+}
+
+/// The part of a buffer from `start` to `end`, or to the end of the buffer.
+pub(crate) fn part_mut(buffer: &mut [u8], start: usize, end: usize) -> &mut [u8] {
+    let end = end.min(buffer.len());
+    buffer.get_mut(start..end).unwrap_or_default()
 }
 
 /// Moves bytes that stand for themselves in a string of JSON towards the beginning, from one place

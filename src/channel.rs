@@ -4,10 +4,9 @@
 //! here reads or writes. A driver moves bytes between a [`Channel`] and its stream; a session, or
 //! a relay, takes messages from the channel and puts messages into it.
 
-use core::cell::Cell;
 use core::mem;
 
-use crate::bytes::find_nul;
+use crate::bytes::{compact, copy, find_nul};
 use crate::error::TooLong;
 
 /// The two buffers of one connection, as a driver sees them.
@@ -159,11 +158,7 @@ impl<'b> ReceiveBuffer<'b> {
 
     /// The free part of the buffer, to receive into; then call `commit`.
     pub fn spare(&mut self) -> &mut [u8] {
-        if self.start > 0 {
-            move_to_front(self.buffer, self.start, self.end);
-            self.end = self.end.saturating_sub(self.start);
-            self.start = 0;
-        }
+        compact(self.buffer, &mut self.start, &mut self.end);
         self.buffer.get_mut(self.end..).unwrap_or_default()
     }
 
@@ -322,7 +317,7 @@ impl<'b> SendBuffer<'b> {
             return None;
         }
         if self.buffer.len().saturating_sub(self.end) < half {
-            self.compact();
+            compact(self.buffer, &mut self.start, &mut self.end);
         }
         self.buffer.get_mut(self.end..)?.get_mut(..half)
     }
@@ -336,7 +331,7 @@ impl<'b> SendBuffer<'b> {
 
     /// All of the buffer that is free, for a message; when it is written, call `commit`.
     pub fn room(&mut self) -> &mut [u8] {
-        self.compact();
+        compact(self.buffer, &mut self.start, &mut self.end);
         self.buffer.get_mut(self.end..).unwrap_or_default()
     }
 
@@ -359,33 +354,9 @@ impl<'b> SendBuffer<'b> {
 
     /// Appends as many of the bytes as have room; returns how many these are.
     pub fn append(&mut self, bytes: &[u8]) -> usize {
-        let count = copy(self.room(), bytes);
+        let count = copy(bytes, self.room());
         self.commit(count);
         count
-    }
-
-    fn compact(&mut self) {
-        if self.start > 0 {
-            move_to_front(self.buffer, self.start, self.end);
-            self.end = self.end.saturating_sub(self.start);
-            self.start = 0;
-        }
-    }
-}
-
-/// Copies as many bytes as have room; returns how many these are.
-pub(crate) fn copy(to: &mut [u8], from: &[u8]) -> usize {
-    // `copy_from_slice` could panic, as far as the linker sees.
-    to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
-    to.len().min(from.len())
-}
-
-/// `copy_within(start..end, 0)` that the linker sees cannot panic.
-pub(crate) fn move_to_front(buffer: &mut [u8], start: usize, end: usize) {
-    let cells = Cell::from_mut(buffer).as_slice_of_cells();
-    let from = cells.get(start..end).unwrap_or_default();
-    for (to, from) in cells.iter().zip(from) {
-        to.set(from.get());
     }
 }
 

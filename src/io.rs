@@ -2,6 +2,7 @@
 
 use embedded_io::{Error as _, ErrorKind, Read, Write};
 
+use crate::bytes::part_mut;
 use crate::channel::Channel;
 use crate::error::Error;
 
@@ -11,15 +12,22 @@ pub(crate) fn fill<IO: Read>(
     channel: &mut Channel<'_>,
     limit: usize,
 ) -> Result<usize, Error<IO::Error>> {
-    let spare = channel.spare();
-    let limit = limit.min(spare.len());
-    let spare = spare.get_mut(..limit).unwrap_or_default();
+    fill_by(channel, limit, |spare| stream.read(spare))
+}
+
+/// Like [`fill`], with a function that reads.
+pub(crate) fn fill_by<E: embedded_io::Error>(
+    channel: &mut Channel<'_>,
+    limit: usize,
+    mut read: impl FnMut(&mut [u8]) -> Result<usize, E>,
+) -> Result<usize, Error<E>> {
+    let spare = part_mut(channel.spare(), 0, limit);
     if spare.is_empty() {
         // A read into an empty slice would look like the end.
         return Err(Error::TooLong);
     }
     loop {
-        match stream.read(spare) {
+        match read(spare) {
             Ok(count) => {
                 channel.received(count);
                 return Ok(count);

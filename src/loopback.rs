@@ -4,7 +4,7 @@ use core::convert::Infallible;
 
 use embedded_io::{ErrorType, Read, Write};
 
-use crate::channel::copy;
+use crate::bytes::copy;
 use crate::service::{Context, Service, Session, State};
 
 /// A stream that leads to a service in the same program: what is written to it are calls, what is
@@ -47,8 +47,6 @@ use crate::service::{Context, Service, Session, State};
 pub struct Loopback<'b, S, C = Infallible> {
     service: S,
     session: Session<'b, C>,
-    /// The service takes nothing more.
-    ended: bool,
 }
 
 impl<'b, S: Service<C>, C: Copy> Loopback<'b, S, C> {
@@ -57,7 +55,6 @@ impl<'b, S: Service<C>, C: Copy> Loopback<'b, S, C> {
         Loopback {
             service,
             session: Session::new(receive, send),
-            ended: false,
         }
     }
 
@@ -69,7 +66,6 @@ impl<'b, S: Service<C>, C: Copy> Loopback<'b, S, C> {
     /// Handles the calls that are there, as far as there is room for the replies.
     fn run(&mut self) {
         while self.session.step_in(&mut self.service, Context::default()) {}
-        self.ended |= matches!(self.session.state(), State::Ended(_));
     }
 }
 
@@ -81,7 +77,7 @@ impl<S: Service<C>, C: Copy> Read for Loopback<'_, S, C> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Infallible> {
         self.run();
         let channel = self.session.channel();
-        let count = copy(buffer, channel.pending());
+        let count = copy(channel.pending(), buffer);
         channel.sent(count);
         Ok(count)
     }
@@ -90,12 +86,12 @@ impl<S: Service<C>, C: Copy> Read for Loopback<'_, S, C> {
 impl<S: Service<C>, C: Copy> Write for Loopback<'_, S, C> {
     fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
         self.run();
-        if self.ended {
+        if matches!(self.session.state(), State::Ended(_)) {
             // As on a socket that nobody reads from any more.
             return Ok(bytes.len());
         }
         let channel = self.session.channel();
-        let count = copy(channel.spare(), bytes);
+        let count = copy(bytes, channel.spare());
         // 0 would be the end of input.
         if count > 0 {
             channel.received(count);

@@ -15,13 +15,14 @@ use core::{fmt, str};
 
 use heapless::Deque;
 
-use crate::channel::{Channel, ReceiveBuffer, copy};
+use crate::bytes::copy;
+use crate::channel::{Channel, ReceiveBuffer};
 use crate::client::CALLS;
 use crate::error::{EncodeError, Error, Violation};
 use crate::json::Raw;
-use crate::message::{Call, Envelope, Mode, Reply};
+use crate::message::{Call, Mode, Reply};
 use crate::name;
-use crate::varlink_service::{Refusal, SERVICE};
+use crate::varlink_service::Refusal;
 
 /// How much longer a call may become when it is [passed on under another name](Verdict::PassAs).
 /// Calls are sent together while there is so much room left.
@@ -449,9 +450,7 @@ impl<'b> Relay<'b> {
         let Channel { receive, send, .. } = &mut self.client.channel;
         let error = why.error(receive.unread(), Some(name))?;
         let alone = send.is_empty();
-        let interface = SERVICE.name();
-        let envelope = Envelope::Error { interface };
-        let count = match envelope.write(send.room(), &|writer| _ = writer.value(&error)) {
+        let count = match error.write(send.room()) {
             Err(EncodeError::Full) if !alone => return Ok(false),
             // What has no room is a name that the client has sent.
             Err(EncodeError::Full) => return Err(Error::TooLong),
@@ -496,7 +495,7 @@ impl<'b> Half<'b> {
         let more = if send.is_empty() { 0 } else { more };
         let room = send.room();
         let fits = room.len() >= message.len().saturating_add(more);
-        fits.then(|| copy(room, message))
+        fits.then(|| copy(message, room))
     }
 
     /// The message of `count` bytes that was copied here and waits for [`queue`](Self::queue).

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{DecodeError, EncodeError, Field, Mismatch};
 use crate::idl::Interface;
 use crate::json::{Value, unescape};
+use crate::message::Envelope;
 use crate::method::{Method, NoError};
 use crate::name;
 
@@ -128,6 +129,14 @@ impl fmt::Display for ServiceError<'_> {
 }
 
 impl core::error::Error for ServiceError<'_> {}
+
+impl ServiceError<'_> {
+    /// Writes the answer that has this error; returns its length.
+    pub(crate) fn write(&self, room: &mut [u8]) -> Result<usize, EncodeError> {
+        let interface = SERVICE.name();
+        Envelope::Error { interface }.write(room, &|writer| _ = writer.value(self))
+    }
+}
 
 /// Why a service, or a relay, does not do what a call asks for: a standard error without the name
 /// that it is about.

@@ -289,10 +289,9 @@ impl<'b, S: Read + Write> Client<'b, S> {
     ///
     /// If there is none.
     pub fn receive_raw(&mut self) -> Result<Reply<'_>, Error<S::Error>> {
-        let chunk = match self.session.next_mode()? {
-            None => return Err(Misuse::NothingOutstanding.into()),
-            Some(Mode::Upgrade) => 1,
-            Some(_) => usize::MAX,
+        let chunk = match self.session.awaited()? {
+            Mode::Upgrade => 1,
+            _ => usize::MAX,
         };
         self.receive_by(|stream, channel| fill(stream, channel, chunk))
     }
@@ -303,14 +302,13 @@ impl<'b, S: Read + Write> Client<'b, S> {
     ///
     /// If it has not.
     pub fn replies<M: Method>(&mut self) -> Result<Replies<'_, 'b, S, M>, Error<S::Error>> {
-        match self.session.next_mode()? {
-            Some(Mode::More) => Ok(Replies {
+        match self.session.awaited()? {
+            Mode::More => Ok(Replies {
                 client: self,
                 ended: false,
                 of: PhantomData,
             }),
-            Some(_) => Err(Misuse::OtherMode.into()),
-            None => Err(Misuse::NothingOutstanding.into()),
+            _ => Err(Misuse::OtherMode.into()),
         }
     }
 

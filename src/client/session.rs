@@ -91,6 +91,11 @@ impl<'b> Session<'b> {
         Ok(self.waiting.front().copied())
     }
 
+    /// How the call whose reply is next wants to be answered.
+    pub(crate) fn awaited(&self) -> Result<Mode, Misuse> {
+        self.next_mode()?.ok_or(Misuse::NothingOutstanding)
+    }
+
     /// The stream has failed: nothing more can be sent or received.
     pub fn fail(&mut self) {
         self.unusable = true;
@@ -146,7 +151,7 @@ impl<'b> Session<'b> {
     ///
     /// If it won't come: the service has closed the connection, or the reply is too long.
     pub fn ready(&mut self) -> Result<bool, Error> {
-        let mode = self.next_mode()?.ok_or(Misuse::NothingOutstanding)?;
+        let mode = self.awaited()?;
         let error = match self.channel.receive.search() {
             Ok(false) if self.channel.is_at_end() && self.channel.receive.mid_message() => {
                 Violation::Truncated.into()
@@ -190,7 +195,7 @@ impl<'b> Session<'b> {
     ///
     /// If it is not a reply, or not one to the call that is next.
     pub fn receive(&mut self) -> Result<Reply<'_>, Error> {
-        let mode = self.next_mode()?.ok_or(Misuse::NothingOutstanding)?;
+        let mode = self.awaited()?;
         let message = self.channel.receive.take();
         // Until it is known to be a reply to this call.
         self.unusable = message.is_some();

@@ -2,7 +2,7 @@
 
 use core::mem;
 
-use crate::channel::{copy, move_to_front};
+use crate::bytes::{compact, copy};
 
 /// The beginning of a reply that others follow, as `message` writes it.
 const CONTINUES: &[u8] = b"{\"continues\":true";
@@ -103,12 +103,8 @@ impl<'b> Breaks<'b> {
         if self.is_full() {
             self.discard();
         }
-        if self.start > 0 {
-            move_to_front(self.ahead, self.start, self.end);
-            self.end = self.end.saturating_sub(self.start);
-            self.searched = self.searched.saturating_sub(self.start);
-            self.start = 0;
-        }
+        let by = compact(self.ahead, &mut self.start, &mut self.end);
+        self.searched = self.searched.saturating_sub(by);
         self.ahead.get_mut(self.end..).unwrap_or_default()
     }
 
@@ -135,8 +131,7 @@ impl<'b> Breaks<'b> {
                 Input::Nothing
             };
         }
-        let moved = buffer.iter_mut().zip(own).map(|(to, from)| *to = *from);
-        let count = moved.count();
+        let count = copy(own, buffer);
         self.start = self.start.saturating_add(count);
         Input::Bytes(count)
     }
@@ -200,10 +195,8 @@ impl<'b> Breaks<'b> {
     /// Moves what was received and not read to the beginning of a buffer, breaks and all: after an
     /// upgrade it belongs to another protocol.
     pub fn take_unread(&mut self, buffer: &mut [u8]) -> usize {
-        let count = copy(
-            buffer,
-            self.ahead.get(self.start..self.end).unwrap_or_default(),
-        );
+        let unread = self.ahead.get(self.start..self.end);
+        let count = copy(unread.unwrap_or_default(), buffer);
         self.reset();
         count
     }

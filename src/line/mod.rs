@@ -64,6 +64,7 @@ use embedded_io::{Error as _, ErrorKind, ErrorType, Read, ReadReady, Write};
 
 pub use breaks::{Breaks, Input};
 
+use crate::bytes::part_mut;
 use crate::serve::End;
 use crate::service::Service;
 
@@ -130,11 +131,8 @@ impl<IO: Read> Line<'_, IO> {
 
     /// Receives at most so many bytes. False is the end of the stream.
     fn receive(&mut self, limit: usize) -> Result<bool, IO::Error> {
-        let spare = self.breaks.spare();
-        let limit = limit.min(spare.len());
-        let count = self
-            .stream
-            .read(spare.get_mut(..limit).unwrap_or_default())?;
+        let spare = part_mut(self.breaks.spare(), 0, limit);
+        let count = self.stream.read(spare)?;
         self.breaks.received(count);
         self.is_at_end = count == 0;
         Ok(count > 0)

@@ -4,6 +4,7 @@
 use embedded_io::ReadReady;
 use heapless::Vec;
 
+use crate::bytes::part_mut;
 use crate::channel::Channel;
 use crate::line::{Breaks, Input};
 use crate::unix::{self, Reading, Stream};
@@ -50,9 +51,7 @@ pub(super) fn look_ahead(
     if breaks.is_full() && !stream.read_ready()? {
         return Ok(false);
     }
-    let spare = breaks.spare();
-    let limit = limit.min(spare.len());
-    let spare = spare.get_mut(..limit).unwrap_or_default();
+    let spare = part_mut(breaks.spare(), 0, limit);
     match stream.receive_now(Reading::All, spare, &mut Vec::<_, 0>::new())? {
         None => Ok(false),
         Some(0) => Err(unix::Error::Closed),

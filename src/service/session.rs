@@ -12,7 +12,7 @@ use super::{Context, Service, builtin};
 use crate::channel::{Channel, SendBuffer};
 use crate::error::{EncodeError, Error, TooLong, Violation};
 use crate::idl::Kinds;
-use crate::message::{Call, Envelope, Mode};
+use crate::message::{Call, Mode};
 use crate::varlink_service::{Refusal, SERVICE, ServiceError};
 
 /// The state of one connection to a service. It reads and writes nothing: a driver moves bytes
@@ -254,9 +254,7 @@ impl<'b, C: Copy> Session<'b, C> {
 /// Answers a call with a standard error.
 #[inline(never)] // smaller: its variables make no frame of a caller larger
 fn write_error(send: &mut SendBuffer<'_>, error: &ServiceError<'_>) -> Result<(), EncodeError> {
-    let interface = SERVICE.name();
-    let room = send.reply_room().unwrap_or_default();
-    let length = Envelope::Error { interface }.write(room, &|writer| _ = writer.value(error))?;
+    let length = error.write(send.reply_room().unwrap_or_default())?;
     send.commit(length);
     Ok(())
 }

@@ -7,6 +7,7 @@ use super::receive::Reading;
 use super::stream::Stream;
 use crate::client::{CallError, CallResult, Client, read_reply, unless_closed};
 use crate::error;
+use crate::io::fill_by;
 use crate::message::{Mode, Reply};
 use crate::method::Method;
 use crate::peer::Descriptor;
@@ -127,14 +128,9 @@ impl Client<'_, Stream> {
             place.map(|place| *place = Some(descriptor)).is_some()
         };
         let reply = self.receive_by(|stream, channel| {
-            let spare = channel.spare();
-            if spare.is_empty() {
-                return Err(error::Error::TooLong);
-            }
-            let read = stream.read_with(Reading::Message, spare, Some(&mut take));
-            let count = read.map_err(error::Error::Transport)?;
-            channel.received(count);
-            Ok(count)
+            fill_by(channel, usize::MAX, |spare| {
+                stream.read_with(Reading::Message, spare, Some(&mut take))
+            })
         });
         reply.inspect_err(|_| received.fill_with(|| None))
     }

@@ -7,8 +7,7 @@ use rustix::io::Errno;
 
 use super::PATH_MAX;
 use super::error::Error;
-use crate::bytes::find_nul;
-use crate::channel::copy;
+use crate::bytes::{copy, find_nul};
 
 /// A path with its NUL. It is made once, because rustix would make one for each system call, with code
 /// of its own for each.
@@ -23,7 +22,7 @@ impl Path {
             return Err(Errno::INVAL.into());
         }
         let mut bytes = [0; PATH_MAX + 1];
-        copy(&mut bytes, path.as_bytes());
+        copy(path.as_bytes(), &mut bytes);
         Ok(Path(bytes))
     }
 

@@ -13,7 +13,7 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFl
 
 use super::DESCRIPTORS_MAX;
 use super::error::{Error, unless_again};
-use crate::bytes::find_nul;
+use crate::bytes::{find_nul, part_mut};
 use crate::peer::Descriptor;
 
 /// How far a read from a Unix socket goes.
@@ -91,7 +91,7 @@ impl Receive<'_> {
                 came = true;
                 take(descriptor)
             };
-            count = match self.with_room(up_to(buffer, 0, 1), take)? {
+            count = match self.with_room(part_mut(buffer, 0, 1), take)? {
                 Some(1) => 1,
                 other => return Ok(other),
             };
@@ -103,7 +103,7 @@ impl Receive<'_> {
         if count == limit {
             return Ok(Some(count));
         }
-        let rest = self.bytes(up_to(buffer, count, limit))?;
+        let rest = self.bytes(part_mut(buffer, count, limit))?;
         Ok(match (count, rest) {
             (0, rest) => rest,
             (count, rest) => Some(count.saturating_add(rest.unwrap_or(0))),
@@ -116,12 +116,12 @@ impl Receive<'_> {
         if *self.truncation != Truncation::Unknown {
             return self.piece(buffer);
         }
-        let first = self.piece(up_to(buffer, 0, 1))?;
+        let first = self.piece(part_mut(buffer, 0, 1))?;
         if first != Some(1) || buffer.len() == 1 {
             return Ok(first);
         }
         self.flags |= RecvFlags::DONTWAIT;
-        let rest = self.piece(up_to(buffer, 1, usize::MAX))?;
+        let rest = self.piece(part_mut(buffer, 1, usize::MAX))?;
         Ok(Some(rest.unwrap_or(0).saturating_add(1)))
     }
 
@@ -187,12 +187,6 @@ impl Receive<'_> {
             (received.bytes, truncated)
         }))
     }
-}
-
-/// A part of a buffer.
-fn up_to(buffer: &mut [u8], start: usize, end: usize) -> &mut [u8] {
-    let end = end.min(buffer.len());
-    buffer.get_mut(start..end).unwrap_or_default()
 }
 
 #[cfg(test)]
