@@ -15,8 +15,8 @@ use crate::peer::Peer;
 use crate::unix::{self, Listener, Stream};
 
 /// How many times the server waits until accepting is tried again, when the system has no
-/// descriptors or memory left, or until a device is opened again that is not there. It waits at
-/// most [`BACK_OFF`](super::wait::BACK_OFF) each time.
+/// descriptors or memory left, or until a device that is not there is opened again. It waits at
+/// most [`BACK_OFF`](unix::BACK_OFF) each time.
 pub(super) const BACK_OFF_WAITS: u8 = 64;
 
 /// Where connections come from.
@@ -36,22 +36,35 @@ pub(super) struct Source<'b> {
 pub(super) struct Device<'b> {
     pub breaks: Breaks<'b>,
     pub is_open: bool,
+    /// How many waits are left before it is opened again.
+    pub pause: u8,
 }
 
 impl<'b> Source<'b> {
-    fn device(&mut self) -> Option<&mut Device<'b>> {
+    pub fn device(&mut self) -> Option<&mut Device<'b>> {
         // So that a program without devices has none of the code for them.
-        if cfg!(feature = "device") {
-            self.device.as_mut()
-        } else {
-            None
+        self.device.as_mut().filter(|_| cfg!(feature = "device"))
+    }
+
+    /// True for a device that is to be opened now.
+    fn is_idle_device(&self) -> bool {
+        self.is_device(|device| !device.is_open && device.pause == 0)
+    }
+
+    /// Has a device opened again after a pause.
+    fn pause(&mut self) {
+        if let Some(device) = self.device() {
+            device.pause = BACK_OFF_WAITS;
         }
     }
 
-    /// True for a device that is to be opened.
-    fn is_idle_device(&self) -> bool {
-        let device = self.device.as_ref();
-        cfg!(feature = "device") && device.is_some_and(|device| !device.is_open)
+    /// True for a device that is to be opened after a pause.
+    pub fn is_pausing(&self) -> bool {
+        self.is_device(|device| device.pause > 0)
+    }
+
+    fn is_device(&self, which: impl FnOnce(&Device<'b>) -> bool) -> bool {
+        cfg!(feature = "device") && self.device.as_ref().is_some_and(which)
     }
 }
 
@@ -89,6 +102,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             source.device = Some(Device {
                 breaks: Breaks::new(ahead),
                 is_open: false,
+                pause: 0,
             });
         }
         let pushed = self.listeners.push(source);
@@ -108,9 +122,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     /// True if there is a device to be opened, or a listener that the poller does not look at, and
     /// a place for a connection.
     pub(super) fn has_idle_listener(&self) -> bool {
-        let can_open = self.reopening == 0;
-        let is_idle =
-            |source: &Source<'_>| !source.is_polled || can_open && source.is_idle_device();
+        let is_idle = |source: &Source<'_>| !source.is_polled || source.is_idle_device();
         self.accepts() && self.listeners.iter().any(is_idle)
     }
 
@@ -144,7 +156,8 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             };
             let is_device = source.is_idle_device();
             let is_ready = mem::take(&mut source.is_ready);
-            if !is_ready && (!is_device || !accepts || self.reopening > 0) {
+            let may_come = is_ready || is_device && accepts;
+            if !may_come {
                 continue;
             }
             if !accepts {
@@ -165,7 +178,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
                     }
                 }
                 // It is not there, or is no device now.
-                Ok(None) | Err(_) if is_device => self.reopening = BACK_OFF_WAITS,
+                Ok(None) | Err(_) if is_device => source.pause(),
                 // Somebody else has accepted it.
                 Ok(None) => {}
                 Err(error) if is_broken(&error) => return Err(error),

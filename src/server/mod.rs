@@ -229,8 +229,6 @@ pub struct Server<'b, C, const CONNECTIONS: usize, const DESCRIPTORS: usize = 0>
     is_alone: bool,
     /// How many waits are left before accepting is tried again.
     backing_off: u8,
-    /// How many waits are left before a device is opened again.
-    reopening: u8,
 }
 
 /// System calls that only the program can make, because they need unsafe code:
@@ -283,7 +281,6 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             empty_since: 0,
             is_alone: false,
             backing_off: 0,
-            reopening: 0,
         };
         match source.into() {
             Activated::Listener(listener) => server.listen(listener)?,

@@ -23,10 +23,7 @@ pub(super) struct Places<'b, C, const CONNECTIONS: usize> {
 impl<'b, C: Copy, const CONNECTIONS: usize> Places<'b, C, CONNECTIONS> {
     /// Empty places. What an earlier server has left in them is closed.
     pub fn new(slots: &'b mut [Slot; CONNECTIONS]) -> Self {
-        // Memory that is zero stays untouched.
-        for slot in slots.iter_mut().filter(|slot| !slot.is_unused()) {
-            *slot = Slot::EMPTY;
-        }
+        empty(slots);
         Places {
             slots,
             states: [State::Open; CONNECTIONS],
@@ -162,10 +159,14 @@ impl<'b, C: Copy, const CONNECTIONS: usize> Places<'b, C, CONNECTIONS> {
 impl<C, const CONNECTIONS: usize> Drop for Places<'_, C, CONNECTIONS> {
     /// Closes the connections: the memory that they are in may last as long as the program.
     fn drop(&mut self) {
-        let touched = to_usize(self.touched);
-        for slot in self.slots.iter_mut().take(touched) {
-            slot.occupant = Occupant::Nobody;
-        }
+        empty(self.slots);
+    }
+}
+
+/// Closes the connections that are in places. Memory that is zero stays untouched.
+fn empty(slots: &mut [Slot]) {
+    for slot in slots.iter_mut().filter(|slot| !slot.is_unused()) {
+        *slot = Slot::EMPTY;
     }
 }
 

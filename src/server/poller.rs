@@ -3,12 +3,12 @@
 use core::ops::Range;
 
 use heapless::Vec;
-use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
 use super::Connection;
+use crate::unix::timespec;
 
 /// How many events one epoll_wait(2) returns at most. More come with the next.
 const BATCH: usize = 16;
@@ -104,8 +104,8 @@ impl Poller {
         Ok(())
     }
 
-    /// Ends that. What was found before may be about this descriptor: it is found again if it is
-    /// not.
+    /// Stops watching a descriptor of the program's. What was found before may be about it, so all
+    /// of that is forgotten: what is about another one is found again.
     pub fn unwatch(&mut self, fd: BorrowedFd<'_>) -> Result<(), Errno> {
         epoll::delete(&self.epoll, fd)?;
         self.watched = self.watched.saturating_sub(1);
@@ -162,14 +162,6 @@ impl Iterator for Events {
 impl AsFd for Poller {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.epoll.as_fd()
-    }
-}
-
-fn timespec(milliseconds: u64) -> Timespec {
-    let part = i64::try_from(milliseconds % 1000).unwrap_or(0);
-    Timespec {
-        tv_sec: i64::try_from(milliseconds / 1000).unwrap_or(i64::MAX),
-        tv_nsec: part.saturating_mul(1_000_000),
     }
 }
 

@@ -25,23 +25,20 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     ) -> Result<Option<Event<C>>, unix::Error> {
         while let Some(index) = self.next_turn() {
             let connection = self.places.connection(index);
-            match self.turn(index, service) {
+            let turn = self.turn(index, service);
+            if !matches!(turn, Turn::Called(_) | Turn::Woken(_)) {
+                self.turn = None;
+            }
+            match turn {
                 Turn::Called(woken) => {
                     self.wake_all(woken, service);
                     return Ok(Some(Event::Called(connection)));
                 }
                 Turn::Woken(topic) => self.wake_all(Some(topic), service),
-                Turn::Again => {
-                    self.turn = None;
-                    self.places.queue(index);
-                }
-                Turn::Over => self.turn = None,
-                Turn::Upgraded(cursor) => {
-                    self.turn = None;
-                    return Ok(Some(Event::Upgraded(connection, cursor)));
-                }
+                Turn::Again => self.places.queue(index),
+                Turn::Over => {}
+                Turn::Upgraded(cursor) => return Ok(Some(Event::Upgraded(connection, cursor))),
                 Turn::Ended(result) => {
-                    self.turn = None;
                     self.drain_wakes(service);
                     return Ok(Some(Event::Disconnected(connection, result)));
                 }
@@ -246,6 +243,8 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         if let Some(device) = device_of(&endpoint, &mut self.listeners) {
             device.is_open = false;
             device.breaks.reset();
+            // It may end again as soon as it is opened.
+            device.pause = BACK_OFF_WAITS;
         }
         if self.turn == Some(index) {
             self.turn = None;
@@ -254,10 +253,6 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             self.lingering = self.lingering.saturating_sub(1);
         } else {
             self.has_left();
-        }
-        if endpoint.listener.is_some() && endpoint.stream.is_device() {
-            // It may end again as soon as it is opened.
-            self.reopening = BACK_OFF_WAITS;
         }
         Some(endpoint)
     }

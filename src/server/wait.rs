@@ -1,12 +1,12 @@
 //! What the server waits for, and how long.
 
+use core::iter;
+
+use super::accept::Source;
 use super::places::to_usize;
 use super::poller::Token;
 use super::{Server, limits};
-use crate::unix;
-
-/// How long accepting pauses when the system has no descriptors or memory left, in milliseconds.
-pub(super) const BACK_OFF: u64 = 100;
+use crate::unix::{self, BACK_OFF};
 
 /// A time at which the program is told.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +24,7 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         if self.places.ready() > 0 || self.has_idle_listener() {
             return Some(0);
         }
-        let is_backing_off = self.backing_off > 0 || self.reopening > 0;
+        let is_backing_off = self.backing_off > 0 || self.listeners.iter().any(Source::is_pausing);
         let backing_off = is_backing_off.then_some(BACK_OFF);
         let Some(clock) = self.clock else {
             return backing_off;
@@ -67,7 +67,9 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
                 Token::Watch(number) => self.poller.found_watch(number),
             }
         }
-        for left in [&mut self.backing_off, &mut self.reopening] {
+        let devices = self.listeners.iter_mut().filter_map(Source::device);
+        let pauses = devices.map(|device| &mut device.pause);
+        for left in iter::once(&mut self.backing_off).chain(pauses) {
             *left = if any { left.saturating_sub(1) } else { 0 };
         }
         self.now = self.time();

@@ -259,7 +259,7 @@ const BACKLOG: i32 = 128;
 /// How often the lock of a directory is tried, and how long after another service was seen to start
 /// it is looked at again, in milliseconds.
 const LOCK_TRIES: usize = 20;
-const PAUSE: i64 = 10;
+const PAUSE: u64 = 10;
 
 /// Why bind(2) has failed.
 fn bind_error(errno: Errno) -> Error {

@@ -27,6 +27,7 @@ pub use listener::Listener;
 pub use receive::Reading;
 pub use relay::relay;
 pub use stream::Stream;
+pub(crate) use time::{BACK_OFF, timespec};
 pub use time::{Timeouts, monotonic};
 
 /// The owned descriptors that this module takes and gives: those of std with the feature `std`,

@@ -67,18 +67,24 @@ pub(super) fn wait(
 }
 
 /// Sleeps.
-pub(super) fn pause(milliseconds: i64) -> Result<(), Error> {
-    let time = Timespec {
-        tv_sec: 0,
-        tv_nsec: milliseconds.saturating_mul(1_000_000),
-    };
+pub(super) fn pause(milliseconds: u64) -> Result<(), Error> {
+    let time = timespec(milliseconds);
     retry_on_intr(|| poll(&mut [], Some(&time)))?;
     Ok(())
 }
 
+/// A time in milliseconds as the kernel counts it.
+pub(crate) fn timespec(milliseconds: u64) -> Timespec {
+    let part = i64::try_from(milliseconds % 1000).unwrap_or(0);
+    Timespec {
+        tv_sec: i64::try_from(milliseconds / 1000).unwrap_or(i64::MAX),
+        tv_nsec: part.saturating_mul(1_000_000),
+    }
+}
+
 /// How long to wait until something may be there that the system does not tell about:
 /// descriptors, a device. In milliseconds.
-pub(super) const BACK_OFF: i64 = 100;
+pub(crate) const BACK_OFF: u64 = 100;
 
 /// Until when a reply has to be there.
 #[derive(Debug)]
