@@ -202,8 +202,8 @@ fn l5_a_client_that_goes_leaves_no_program_behind() {
     let mut uevents = Box::new(Uevents::new());
     let mut boot = Boot::new(NOTHING_RUNS, false, &mut uevents);
     let mut slots = Box::new(Slots::<1, 1024, 2048>::new());
-    let (_, gone) = Stream::pair().unwrap();
-    let mut server = Server::new(gone, &mut slots).unwrap();
+    let (first, theirs) = Stream::pair().unwrap();
+    let mut server = Server::new(theirs, &mut slots).unwrap();
     let run = |boot: &mut Boot<'_>, server: &mut Server<'_, Cursor, 1>| {
         while server
             .try_step(boot)
@@ -216,6 +216,7 @@ fn l5_a_client_that_goes_leaves_no_program_behind() {
     let hang_up = |client: Client<'_, Stream>| {
         shutdown(client.into_parts().0, Shutdown::Both).unwrap();
     };
+    shutdown(first, Shutdown::Both).unwrap();
     // They go before the program ends, after that, when they are woken, and when they have been told.
     for round in 0..4 * RUNNING {
         run(&mut boot, &mut server);

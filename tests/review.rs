@@ -12,7 +12,7 @@ use nullink::server::{Event, Limits, Server, Slots};
 use nullink::unix::{self, Listener, Stream};
 use nullink::{Answer, Call, Error, Info, Interface, Responder, Service, interface};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{AsFd, AsRawFd};
+use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::io::{Errno, IoSlice};
 use rustix::net::sockopt::set_socket_send_buffer_size;
 use rustix::net::{
@@ -304,16 +304,50 @@ fn a_program_that_waits_itself_is_told_once_that_nothing_is_left() {
 }
 
 #[test]
-fn c6_calls_that_just_fit_behind_a_parked_call_of_a_device_are_answered() {
+fn l4_a_device_that_is_missing_is_tried_again_after_a_pause() {
+    let mut slots = Slots::<1, 256, 512>::new();
+    let device = Listener::bind("device:/dev/nullink-missing").unwrap();
+    let mut server = Server::<_, 1>::new(device, &mut slots).unwrap();
+    assert_eq!(server.timeout(), Some(0));
+    assert_eq!(events(&mut server), []);
+    assert_eq!(server.timeout(), Some(100));
+}
+
+#[test]
+fn l4_a_device_that_is_closed_is_opened_again_after_a_pause() {
+    let (_line, other) = terminal();
+    let mut slots = Slots::<1, 256, 512>::new();
+    let device = Listener::bind(&device_address(&other)).unwrap();
+    let mut server = Server::<_, 1>::new(device, &mut slots).unwrap();
+    let Ok(Event::Connected(connection)) = server.step(&mut Door) else {
+        panic!("a connection");
+    };
+    server.close(&mut Door, connection);
+    assert_eq!(server.timeout(), Some(100));
+    assert!(matches!(server.step(&mut Door), Ok(Event::Connected(_))));
+}
+
+/// A terminal: the end of a client, and the end that a server opens.
+fn terminal() -> (OwnedFd, OwnedFd) {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let line = openpt(flags).unwrap();
     grantpt(&line).unwrap();
     unlockpt(&line).unwrap();
     let other = ioctl_tiocgptpeer(&line, flags).unwrap();
-    let path = std::fs::read_link(format!("/proc/self/fd/{}", other.as_raw_fd())).unwrap();
-    let address = format!("device:{}", path.display());
+    (line, other)
+}
+
+fn device_address(terminal: &OwnedFd) -> String {
+    let path = std::fs::read_link(format!("/proc/self/fd/{}", terminal.as_raw_fd())).unwrap();
+    format!("device:{}", path.display())
+}
+
+#[test]
+fn c6_calls_that_just_fit_behind_a_parked_call_of_a_device_are_answered() {
+    let (line, other) = terminal();
     let mut slots = Slots::<1, 256, 512>::new();
-    let mut server = Server::<_, 1>::new(Listener::bind(&address).unwrap(), &mut slots).unwrap();
+    let device = Listener::bind(&device_address(&other)).unwrap();
+    let mut server = Server::<_, 1>::new(device, &mut slots).unwrap();
     assert!(matches!(server.step(&mut Door), Ok(Event::Connected(_))));
     let hesitate = b"{\"method\":\"org.example.door.Hesitate\"}\0";
     rustix::io::write(&line, hesitate).unwrap();
