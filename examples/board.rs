@@ -49,7 +49,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let mut client = Client::new(stream, &mut receive, &mut send);
     if let Address::Device(_) = address {
         // Somebody may have gone while it was watched.
-        client.begin_anew(&format!("org.example.n{}", std::process::id()))?;
+        client.synchronize(&format!("org.example.n{}", std::process::id()))?;
     }
     match what {
         "stop" => Ok(client.call(&Stop).map_err(|error| error.to_string())?),

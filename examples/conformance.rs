@@ -14,11 +14,11 @@ use std::thread;
 use nullink::Address;
 use nullink::embedded_io::{Read, Write};
 use nullink::server::{Event, Server, Slots};
-use nullink::unix::{self, DESCRIPTORS_MAX, Listener, Stream};
+use nullink::unix::{self, Listener, Stream};
 use t::T;
 
 /// 16 clients, and as many descriptors with one message as the system takes.
-static SLOTS: Mutex<Slots<16, { 16 * 1024 }, { 64 * 1024 }, DESCRIPTORS_MAX>> =
+static SLOTS: Mutex<Slots<16, { 16 * 1024 }, { 64 * 1024 }, { Stream::MAX_DESCRIPTORS }>> =
     Mutex::new(Slots::new());
 
 fn main() -> ExitCode {
@@ -54,7 +54,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Pipe: every byte comes back, until the client has no more.
-fn echo(mut stream: Stream, unread: &[u8]) -> Result<(), unix::Error> {
+fn echo(mut stream: Stream, unread: &[u8]) -> Result<(), unix::IoError> {
     stream.write_all(unread)?;
     let mut buffer = [0; 1024];
     loop {

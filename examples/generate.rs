@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use nullink::idl::{Definition, Entry, size};
+use nullink::idl::{Definition, Entry};
 use nullink::tools;
 
 fn main() -> ExitCode {
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
 
 fn generate(file: &str, path: Option<&str>) -> Result<(), String> {
     let text = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
-    let mut table = vec![Entry::EMPTY; size(&text)];
+    let mut table = vec![Entry::EMPTY; Definition::table_size(&text)];
     let definition =
         Definition::parse(&text, &mut table).map_err(|error| format!("{file}:{error}"))?;
     let beside = Path::new(file).file_name().and_then(|name| name.to_str());

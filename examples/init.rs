@@ -41,7 +41,8 @@ use boot::{
     SwitchRoot, System, Then, Unmount,
 };
 use init::Room;
-use nullink::client::{CallError, Method};
+use nullink::Method;
+use nullink::client::CallError;
 use nullink::service::GetInfo;
 use nullink::unix::{self, Stream, Timeouts};
 use nullink::{Address, Client};
@@ -127,7 +128,7 @@ fn call(address: &str, line: bool, command: &[&str]) -> Result<(), Failed> {
     if line || matches!(address, Address::Device(_)) {
         // The client before may have left half a message, and replies that it has not read.
         let nonce = format!("org.example.n{}x{}", std::process::id(), unix::monotonic());
-        client.begin_anew(&nonce)?;
+        client.synchronize(&nonce)?;
     }
     match *command {
         ["info"] => {

@@ -24,9 +24,9 @@ use std::convert::Infallible;
 use std::process::{Child, ExitCode};
 use std::time::{Duration, Instant};
 
-use nullink::activation::fd::{AsFd, OwnedFd};
 use nullink::json::List;
-use nullink::server::{self, Event, Interest, Slots, TIMERS};
+use nullink::server::{self, Event, Interest, Limits, Slots};
+use nullink::unix::fd::{AsFd, OwnedFd};
 use nullink::unix::{self, Listener};
 use nullink::{Address, Answer, Call, Info, Interface, Responder, Service, interface};
 use rustix::io::{fcntl_dupfd_cloexec, ioctl_fionbio};
@@ -70,8 +70,9 @@ fn run() -> Result<()> {
     server.set_clock(unix::monotonic);
     let started = entries.iter().filter(|entry| !entry.program.is_empty());
     let mut started: Vec<Started> = started.map(Started::new).collect::<Result<_>>()?;
-    if started.len() > TIMERS {
-        return Err(format!("{file}: no more than {TIMERS} services can be started").into());
+    if started.len() > Limits::MAX_TIMERS {
+        let most = Limits::MAX_TIMERS;
+        return Err(format!("{file}: no more than {most} services can be started").into());
     }
     for (service, number) in started.iter_mut().zip(0..) {
         service.listen(&mut server, number)?;
@@ -215,6 +216,10 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 /// How long to wait after that: at first, and after more and more of it.
 const BACK_OFF: (u64, u64) = (100, 10_000);
 
+fn system_error(errno: rustix::io::Errno) -> unix::IoError {
+    unix::IoError::from_raw_os_error(errno.raw_os_error())
+}
+
 impl<'t> Started<'t> {
     fn new(entry: &'t Entry<'t>) -> Result<Self> {
         let listener = Listener::bind(entry.address);
@@ -222,7 +227,7 @@ impl<'t> Started<'t> {
         let socket = listener
             .pollable()
             .ok_or("nobody can connect to a device")?;
-        let socket = fcntl_dupfd_cloexec(socket, 0).map_err(unix::Error::from)?;
+        let socket = fcntl_dupfd_cloexec(socket, 0).map_err(system_error)?;
         Ok(Started {
             entry,
             socket,
@@ -274,14 +279,14 @@ impl<'t> Started<'t> {
     fn start(&self) -> Result<(Child, OwnedFd)> {
         let (program, arguments) = self.entry.program.split_first().ok_or("no program")?;
         // Not every program expects one that does not block; another may have left it so.
-        ioctl_fionbio(&self.socket, false).map_err(unix::Error::from)?;
+        ioctl_fionbio(&self.socket, false).map_err(system_error)?;
         let mut child = process::start(program, arguments, self.socket.as_fd(), "varlink")?;
         let pid = Pid::from_raw(child.id().cast_signed()).ok_or("no process")?;
         match pidfd_open(pid, PidfdFlags::empty()) {
             Ok(pidfd) => Ok((child, pidfd)),
             Err(errno) => {
                 let _ = (child.kill(), child.wait());
-                Err(unix::Error::from(errno).into())
+                Err(system_error(errno).into())
             }
         }
     }

@@ -1,16 +1,16 @@
 //! Sockets that a program is started with: UAPI.20, "Socket Activation"; sd_listen_fds(3).
 //!
 //! A service manager, or a client with `exec:/program`, listens or connects before the service
-//! runs, and hands it the socket: [`varlink`] takes it.
+//! runs, and hands it the socket: [`Activated::from_environment`] takes it.
 //!
 //! ```no_run
-//! use nullink::activation::fd::{FromRawFd, OwnedFd};
-//! use nullink::activation::{self, Activated};
+//! use nullink::unix::fd::{FromRawFd, OwnedFd};
+//! use nullink::activation::Activated;
 //! use nullink::unix::Listener;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! // First thing in main: nothing else has opened a descriptor yet.
-//! let activated = activation::varlink(
+//! let activated = Activated::from_environment(
 //!     |name| std::env::var(name).ok(),
 //!     // SAFETY: they were passed to this process, to be owned by whoever asks first. This asks
 //!     // once, and is asked once for each.
@@ -31,7 +31,7 @@
 //! there is. Without libc the environment is what lies on the stack behind the arguments:
 //!
 //! ```
-//! use nullink::activation;
+//! use nullink::activation::{Activated, ActivationError};
 //!
 //! // From the pointers that the kernel has left, up to the null: CStr::to_bytes.
 //! let variables: &[&[u8]] = &[b"PATH=/bin", b"LISTEN_FDS=1"];
@@ -39,9 +39,9 @@
 //!     let value = |text: &'static [u8]| text.strip_prefix(name.as_bytes())?.strip_prefix(b"=");
 //!     variables.iter().find_map(|text| value(text))
 //! };
-//! let activated = activation::varlink(environment, |_| unreachable!("not activated"))?;
+//! let activated = Activated::from_environment(environment, |_| unreachable!("not activated"))?;
 //! assert!(activated.is_none());
-//! # Ok::<(), activation::Error>(())
+//! # Ok::<(), ActivationError>(())
 //! ```
 //!
 //! **`adopt`**, because a number becomes a descriptor only by `unsafe` code: somebody has to answer
@@ -62,14 +62,10 @@
 //!
 //! The variables stay where they are: children that inherit them can't take them for theirs.
 
-/// The descriptors' types, and what converts them to numbers and back: std's own with the feature
-/// `std`, rustix's otherwise.
-pub use rustix::fd;
-
 use core::ops::Range;
 use core::{fmt, str};
 
-use fd::{OwnedFd, RawFd};
+use rustix::fd::{OwnedFd, RawFd};
 use rustix::fs::{fstat, fstatfs};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::net::SocketType;
@@ -88,6 +84,44 @@ pub enum Activated {
     Connection(Stream),
 }
 
+impl Activated {
+    /// Takes the socket that this service was started with: the one that is named `varlink`, or the
+    /// only one. None, if it was not started with any.
+    ///
+    /// It is close-on-exec from here on. Others are closed: for a program that is passed other things
+    /// as well there is [`descriptors`].
+    ///
+    /// See the [module](self) for what `environment` and `adopt` are. To be called once, and first.
+    ///
+    /// # Errors
+    ///
+    /// If what was passed is not a socket for Varlink, or the variables contradict themselves. An
+    /// activated service that can't use its socket should say so and end: who has started it waits for
+    /// an answer there.
+    pub fn from_environment<T: AsRef<[u8]>>(
+        environment: impl Fn(&str) -> Option<T>,
+        adopt: impl FnMut(RawFd) -> OwnedFd,
+    ) -> Result<Option<Self>, ActivationError> {
+        let (mut all, mut named) = (0_u32, 0_u32);
+        let mut kept = None;
+        descriptors(environment, adopt, |name, fd| {
+            all = all.saturating_add(1);
+            if name == "varlink" {
+                named = named.saturating_add(1);
+                kept = Some(fd);
+            } else if all == 1 {
+                kept = Some(fd);
+            }
+        })?;
+        match (kept, all, named) {
+            (None, ..) => Ok(None),
+            (Some(fd), 1, _) | (Some(fd), _, 1) => Activated::try_from(fd).map(Some),
+            (_, _, 0) => Err(ActivationError::NoneNamed),
+            _ => Err(ActivationError::SeveralNamed),
+        }
+    }
+}
+
 impl From<Listener> for Activated {
     fn from(listener: Listener) -> Self {
         Activated::Listener(listener)
@@ -101,54 +135,16 @@ impl From<Stream> for Activated {
 }
 
 impl TryFrom<OwnedFd> for Activated {
-    type Error = Error;
+    type Error = ActivationError;
 
     /// Finds out what a descriptor is: `SO_ACCEPTCONN`, socket(7).
-    fn try_from(socket: OwnedFd) -> Result<Self, Error> {
-        if socket_type(&socket)? != SocketType::STREAM {
-            return Err(Error::NotAStream);
+    fn try_from(socket: OwnedFd) -> Result<Self, ActivationError> {
+        match socket_type(&socket).and_then(|kind| Ok((kind, socket_acceptconn(&socket)?))) {
+            Ok((SocketType::STREAM, true)) => Ok(Activated::Listener(socket.into())),
+            Ok((SocketType::STREAM, false)) => Ok(Activated::Connection(socket.into())),
+            Ok(_) => Err(ActivationError::NotAStream),
+            Err(errno) => Err(ActivationError::from_errno(errno)),
         }
-        Ok(if socket_acceptconn(&socket)? {
-            Activated::Listener(socket.into())
-        } else {
-            Activated::Connection(socket.into())
-        })
-    }
-}
-
-/// Takes the socket that this service was started with: the one that is named `varlink`, or the
-/// only one. None, if it was not started with any.
-///
-/// It is close-on-exec from here on. Others are closed: for a program that is passed other things
-/// as well there is [`descriptors`].
-///
-/// See the [module](self) for what `environment` and `adopt` are. To be called once, and first.
-///
-/// # Errors
-///
-/// If what was passed is not a socket for Varlink, or the variables contradict themselves. An
-/// activated service that can't use its socket should say so and end: who has started it waits for
-/// an answer there.
-pub fn varlink<T: AsRef<[u8]>>(
-    environment: impl Fn(&str) -> Option<T>,
-    adopt: impl FnMut(RawFd) -> OwnedFd,
-) -> Result<Option<Activated>, Error> {
-    let (mut all, mut named) = (0_u32, 0_u32);
-    let mut kept = None;
-    descriptors(environment, adopt, |name, fd| {
-        all = all.saturating_add(1);
-        if name == "varlink" {
-            named = named.saturating_add(1);
-            kept = Some(fd);
-        } else if all == 1 {
-            kept = Some(fd);
-        }
-    })?;
-    match (kept, all, named) {
-        (None, ..) => Ok(None),
-        (Some(fd), 1, _) | (Some(fd), _, 1) => Activated::try_from(fd).map(Some),
-        (_, _, 0) => Err(Error::NoneNamed),
-        _ => Err(Error::SeveralNamed),
     }
 }
 
@@ -161,13 +157,13 @@ pub fn varlink<T: AsRef<[u8]>>(
 ///
 /// # Errors
 ///
-/// As of sd_listen_fds_with_names(3): [`Error::Malformed`] if `LISTEN_FDS` is not a number above
-/// zero, [`Error::Names`] if there are not as many names as descriptors; nothing has been taken.
-/// [`Error::NotOpen`] if fewer descriptors are open than `LISTEN_FDS` says.
+/// As of sd_listen_fds_with_names(3): [`ActivationError::Malformed`] if `LISTEN_FDS` is not a number above
+/// zero, [`ActivationError::Names`] if there are not as many names as descriptors; nothing has been taken.
+/// [`ActivationError::NotOpen`] if fewer descriptors are open than `LISTEN_FDS` says.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use nullink::activation::fd::{FromRawFd, OwnedFd};
+/// use nullink::unix::fd::{FromRawFd, OwnedFd};
 /// use nullink::activation::{self, Activated};
 ///
 /// let (mut varlink, mut journal) = (None, None);
@@ -189,36 +185,37 @@ pub fn descriptors<T: AsRef<[u8]>>(
     environment: impl Fn(&str) -> Option<T>,
     mut adopt: impl FnMut(RawFd) -> OwnedFd,
     mut found: impl FnMut(&str, OwnedFd),
-) -> Result<(), Error> {
+) -> Result<(), ActivationError> {
     let number = |name| environment(name).map(|text| parse(text.as_ref()));
-    if !is_me(number("LISTEN_PID").flatten(), number("LISTEN_PIDFDID")) {
+    if !is_for_this_process(number("LISTEN_PID").flatten(), number("LISTEN_PIDFDID")) {
         return Ok(());
     }
     let Some(count) = number("LISTEN_FDS") else {
         return Ok(());
     };
-    let numbers = count.and_then(numbers);
-    let numbers = numbers.ok_or(Error::Malformed("LISTEN_FDS"))?;
+    let fds = count.and_then(fd_numbers);
+    let fds = fds.ok_or(ActivationError::Malformed("LISTEN_FDS"))?;
     let names = environment("LISTEN_FDNAMES");
     let names = names.as_ref().map(|names| str::from_utf8(names.as_ref()));
     let names = names.transpose();
-    let names = names.map_err(|_| Error::Malformed("LISTEN_FDNAMES"))?;
+    let names = names.map_err(|_| ActivationError::Malformed("LISTEN_FDNAMES"))?;
     // A str's own split is 400 bytes of code more.
     let mut names = names.map(|names| names.as_bytes().split(|byte| *byte == b':'));
     if let Some(names) = &names
-        && names.clone().count() != numbers.len()
+        && names.clone().count() != fds.len()
     {
-        return Err(Error::Names);
+        return Err(ActivationError::Names);
     }
-    for number in numbers {
+    for number in fds {
         let fd = adopt(number);
         match fcntl_setfd(&fd, FdFlags::CLOEXEC) {
             Err(Errno::BADF) => {
                 // There is nothing to be closed.
                 core::mem::forget(fd);
-                return Err(Error::NotOpen);
+                return Err(ActivationError::NotOpen);
             }
-            result => result?,
+            Err(errno) => return Err(ActivationError::from_errno(errno)),
+            Ok(()) => {}
         }
         let name = match &mut names {
             Some(names) => names.next().unwrap_or_default(),
@@ -232,7 +229,7 @@ pub fn descriptors<T: AsRef<[u8]>>(
 /// Why a program can't use what it was started with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Error {
+pub enum ActivationError {
     /// The variable of this name is set to what it can't be.
     Malformed(&'static str),
     /// `LISTEN_FDNAMES` has another number of names than `LISTEN_FDS` says.
@@ -251,36 +248,40 @@ pub enum Error {
     System(i32),
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for ActivationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Error::Malformed(variable) => {
+            ActivationError::Malformed(variable) => {
                 return write!(f, "{variable} is malformed: see sd_listen_fds(3)");
             }
-            Error::System(errno) => return write!(f, "system error {errno}: see errno(3)"),
-            Error::Names => "LISTEN_FDNAMES has not as many names as LISTEN_FDS says",
-            Error::NotOpen => {
+            ActivationError::System(errno) => {
+                return write!(f, "system error {errno}: see errno(3)");
+            }
+            ActivationError::Names => "LISTEN_FDNAMES has not as many names as LISTEN_FDS says",
+            ActivationError::NotOpen => {
                 "LISTEN_FDS says more than is open: were descriptors closed, or taken already?"
             }
-            Error::NoneNamed => {
+            ActivationError::NoneNamed => {
                 "several sockets were passed: name one varlink (FileDescriptorName=varlink)"
             }
-            Error::SeveralNamed => {
+            ActivationError::SeveralNamed => {
                 "several sockets named varlink were passed: give the others another name"
             }
-            Error::NotASocket => "what was passed is not a socket",
-            Error::NotAStream => "what was passed is not a stream socket: use ListenStream=",
+            ActivationError::NotASocket => "what was passed is not a socket",
+            ActivationError::NotAStream => {
+                "what was passed is not a stream socket: use ListenStream="
+            }
         })
     }
 }
 
-impl core::error::Error for Error {}
+impl core::error::Error for ActivationError {}
 
-impl From<Errno> for Error {
-    fn from(errno: Errno) -> Self {
+impl ActivationError {
+    fn from_errno(errno: Errno) -> Self {
         match errno {
-            Errno::NOTSOCK => Error::NotASocket,
-            errno => Error::System(errno.raw_os_error()),
+            Errno::NOTSOCK => ActivationError::NotASocket,
+            errno => ActivationError::System(errno.raw_os_error()),
         }
     }
 }
@@ -296,7 +297,7 @@ fn parse(text: &[u8]) -> Option<u64> {
 }
 
 /// True if the variables name this process; an unparsable value never matches.
-fn is_me(pid: Option<u64>, pidfd: Option<Option<u64>>) -> bool {
+fn is_for_this_process(pid: Option<u64>, pidfd: Option<Option<u64>>) -> bool {
     let me = getpid();
     if pid != Some(me.as_raw_nonzero().get().unsigned_abs().into()) {
         return false;
@@ -308,7 +309,7 @@ fn is_me(pid: Option<u64>, pidfd: Option<Option<u64>>) -> bool {
 }
 
 /// The numbers of `count` descriptors; None if that is zero, or more than there can be.
-fn numbers(count: u64) -> Option<Range<RawFd>> {
+fn fd_numbers(count: u64) -> Option<Range<RawFd>> {
     let count = RawFd::try_from(count).ok().filter(|count| *count > 0)?;
     Some(FIRST..FIRST.checked_add(count)?)
 }

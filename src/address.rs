@@ -130,9 +130,9 @@ impl fmt::Display for AddressError {
             AddressError::UnknownScheme => {
                 "an unknown scheme: unix:, tcp:, device: or exec: is expected"
             }
-            AddressError::NoPath => "a path is expected behind the scheme, or a @name behind unix:",
+            AddressError::NoPath => "a path is expected after the scheme, or a @name after unix:",
             AddressError::NotAbsolute => "a path is expected that begins with a /",
-            AddressError::NoHost => "an IP address is expected behind tcp:",
+            AddressError::NoHost => "an IP address is expected after tcp:",
             AddressError::BadHost => {
                 "not an IP address: tcp:127.0.0.1:port or tcp:[::1]:port is expected"
             }

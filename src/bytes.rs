@@ -55,13 +55,13 @@ fn partial_word(bytes: &[u8]) -> u64 {
 /// How many bytes there are before the first that is marked. Zero has to be marked.
 fn count_unmarked(bytes: &[u8], marks: impl Fn(u64) -> u64) -> usize {
     let mut rest = bytes;
-    while let Some((word, behind)) = rest.split_first_chunk() {
+    while let Some((word, tail)) = rest.split_first_chunk() {
         let marks = marks(u64::from_le_bytes(*word));
         if marks != 0 {
             let before = bytes.len().saturating_sub(rest.len());
             return before.saturating_add(count_before(marks));
         }
-        rest = behind;
+        rest = tail;
     }
     let before = bytes.len().saturating_sub(rest.len());
     let last = count_before(marks(partial_word(rest)));
@@ -143,8 +143,8 @@ pub(crate) fn move_plain(bytes: &mut [u8], from: usize, to: usize) -> (usize, us
         let marks = special(word);
         // The bytes of the word that are behind the first mark stay what they are at that place:
         // they may not have been moved yet.
-        let moved = ((marks & marks.wrapping_neg()) >> 7).wrapping_sub(1);
-        let word = word & moved | u64::from_le_bytes(*place) & !moved;
+        let plain = ((marks & marks.wrapping_neg()) >> 7).wrapping_sub(1);
+        let word = word & plain | u64::from_le_bytes(*place) & !plain;
         *place = word.to_le_bytes();
         from = from.saturating_add(count_before(marks));
         to = to.saturating_add(count_before(marks));

@@ -7,7 +7,6 @@
 use core::mem;
 
 use crate::bytes::{compact, copy, find_nul};
-use crate::error::TooLong;
 
 /// The two buffers of one connection, as a driver sees them.
 ///
@@ -130,6 +129,10 @@ impl<'b> Channel<'b> {
         }
     }
 }
+
+/// A message is longer than the receive buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooLong;
 
 /// Received bytes: bytes in, messages out.
 ///

@@ -6,7 +6,6 @@
 //! | [`Violation`] | the peer: its message is JSON, but not Varlink | nothing, the connection is over |
 //! | [`DecodeError`] | the peer, or the type that it was read into: they differ | compare the type with the definition |
 //! | [`EncodeError`] | the caller: a value is not a Varlink value, or too long for the send buffer | change the value, or the buffer |
-//! | [`TooLong`] | the receive buffer | a larger receive buffer |
 //! | [`Error`] | any of these, or the stream below | see its variants |
 //!
 //! None of them holds an allocation; those that name something borrow its name from the message.
@@ -50,7 +49,7 @@ pub enum Syntax {
     Surrogate,
     /// Bytes that are not UTF-8.
     Utf8,
-    /// Arrays and objects within one another, deeper than [`json::DEPTH`](crate::json::DEPTH).
+    /// Arrays and objects within one another, deeper than [`json::MAX_DEPTH`](crate::json::MAX_DEPTH).
     Depth,
 }
 
@@ -137,20 +136,6 @@ impl From<SyntaxError> for Violation {
     }
 }
 
-/// A message is longer than the receive buffer; it has been skipped.
-///
-/// The buffer has to hold the longest message and the NUL that ends it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooLong;
-
-impl fmt::Display for TooLong {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a message is longer than the receive buffer: give it a larger one")
-    }
-}
-
-impl core::error::Error for TooLong {}
-
 /// Why a value could not be written. Nothing of it has been.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -222,7 +207,7 @@ impl core::error::Error for EncodeError {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecodeError {
     pub(crate) mismatch: Mismatch,
-    pub(crate) field: Option<Field>,
+    pub(crate) field: Option<FieldName>,
     pub(crate) offset: usize,
     /// The text is a call's, and not any other.
     pub(crate) in_call: bool,
@@ -230,18 +215,18 @@ pub struct DecodeError {
 
 /// A top-level field of a message's parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Field {
+pub(crate) enum FieldName {
     /// By the name that the type has for it.
     Named(&'static str),
     /// By the place of its name in the message, after that was decoded.
     At { offset: usize, length: usize },
 }
 
-impl Field {
+impl FieldName {
     pub fn name_in<'a>(&self, message: &'a [u8]) -> Option<&'a str> {
         match *self {
-            Field::Named(name) => Some(name),
-            Field::At { offset, length } => {
+            FieldName::Named(name) => Some(name),
+            FieldName::At { offset, length } => {
                 let name = message.get(offset..offset.saturating_add(length))?;
                 core::str::from_utf8(name).ok()
             }
@@ -335,7 +320,7 @@ pub enum Misuse {
     /// The call whose reply is next asked for `more`, and this reads a single reply; or it did
     /// not, and this reads many.
     OtherMode,
-    /// [`client::CALLS`](crate::client::CALLS) calls wait for their replies: receive some first.
+    /// [`client::Session::MAX_CALLS`](crate::client::Session::MAX_CALLS) calls wait for their replies: receive some first.
     TooManyCalls,
     /// The connection has failed earlier, or was upgraded: make a new one.
     Unusable,
@@ -397,7 +382,7 @@ pub enum Error<T = Infallible> {
 
 impl Error {
     /// The same error of a connection over a stream whose errors are `T`.
-    pub fn over<T>(self) -> Error<T> {
+    pub fn with_transport<T>(self) -> Error<T> {
         match self {
             Error::Protocol(violation) => Error::Protocol(violation),
             Error::TooLong => Error::TooLong,
@@ -417,7 +402,9 @@ impl<T: fmt::Display> fmt::Display for Error<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Protocol(violation) => violation.fmt(f),
-            Error::TooLong => TooLong.fmt(f),
+            Error::TooLong => {
+                f.write_str("a message is longer than the receive buffer: give it a larger one")
+            }
             Error::Encode(error) => error.fmt(f),
             Error::Closed => f.write_str("the service closed the connection before its reply"),
             Error::Misuse(misuse) => misuse.fmt(f),
@@ -439,12 +426,6 @@ impl<T: fmt::Debug + fmt::Display> core::error::Error for Error<T> {}
 impl<T> From<Violation> for Error<T> {
     fn from(violation: Violation) -> Self {
         Error::Protocol(violation)
-    }
-}
-
-impl<T> From<TooLong> for Error<T> {
-    fn from(_: TooLong) -> Self {
-        Error::TooLong
     }
 }
 

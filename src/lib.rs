@@ -75,7 +75,7 @@
 //! client.channel().received(bytes.len());
 //!
 //! assert_eq!(client.ready(), Ok(true));
-//! let reply = client::read_reply::<Ping>(client.receive()?).unwrap();
+//! let reply = client.receive()?.into_result::<Ping>().unwrap();
 //! assert_eq!(reply.pong, "\u{1F980}\n");
 //! # Ok::<(), nullink::Error>(())
 //! ```
@@ -168,10 +168,10 @@ pub mod varlink_service;
 pub use embedded_io;
 
 pub use address::Address;
-pub use client::Client;
+pub use client::{CallError, Client};
 pub use duplex::{Duplex, DuplexError};
 pub use error::{
-    DecodeError, EncodeError, Error, Mismatch, Misuse, Syntax, SyntaxError, TooLong, Violation,
+    DecodeError, EncodeError, Error, Mismatch, Misuse, Syntax, SyntaxError, Violation,
 };
 pub use idl::Interface;
 pub use loopback::Loopback;
@@ -179,4 +179,6 @@ pub use message::{Call, Mode, Reply};
 pub use method::{Method, NoError};
 pub use relay::Relay;
 pub use serve::{End, serve};
+#[cfg(all(feature = "unix", target_os = "linux"))]
+pub use server::{Server, Slots};
 pub use service::{Answer, Info, Outcome, Refusal, Responder, Service};

@@ -8,7 +8,7 @@ use core::{mem, str};
 use serde::Deserialize;
 
 use crate::error::{DecodeError, EncodeError, Violation};
-use crate::json::{self, Cursor, Kind, Member, Raw, Reader, Text, Value, Writer};
+use crate::json::{self, Cursor, MemberDeserializer, Raw, Reader, Text, Value, ValueKind, Writer};
 use crate::name;
 use crate::peer::Peer;
 
@@ -83,7 +83,7 @@ impl<'c> Call<'c> {
         let call = Call {
             method: method.ok_or(Violation::NoMethod)?,
             mode,
-            parameters: parameters.of_call(),
+            parameters: parameters.in_call(),
             peer: None,
         };
         Ok((call, place))
@@ -237,7 +237,7 @@ pub(crate) fn decode_member<'de, T: Deserialize<'de>>(
     name: &'de str,
     parameters: &mut Reader<'de>,
 ) -> Result<T, DecodeError> {
-    let member = Member {
+    let member = MemberDeserializer {
         interface,
         name,
         parameters,
@@ -287,7 +287,7 @@ pub(crate) fn scan_reply(message: &[u8]) -> Result<(bool, Spans), Violation> {
             once(&mut parameters, member.object("parameters")?)
         } else if name.is("error") {
             let string = match member.kind {
-                Kind::Null => None,
+                ValueKind::Null => None,
                 _ => Some(member.string("error")?),
             };
             once(&mut error, string)
@@ -321,7 +321,7 @@ fn members(
         .ok_or_else(|| cursor.error())?
     {
         let name = cursor.member().ok_or_else(|| cursor.error())?;
-        let kind = cursor.peek().and_then(Kind::of);
+        let kind = cursor.peek().and_then(ValueKind::from_first_byte);
         let start = cursor.offset();
         cursor.value(1).ok_or_else(|| cursor.error())?;
         let range = start..cursor.offset();
@@ -351,7 +351,7 @@ impl MemberName<'_> {
 }
 
 struct MemberValue {
-    kind: Kind,
+    kind: ValueKind,
     range: Range<usize>,
 }
 
@@ -359,7 +359,7 @@ impl MemberValue {
     /// The inside of a string.
     fn string(self, name: &'static str) -> Result<Range<usize>, Violation> {
         match self.kind {
-            Kind::String => {
+            ValueKind::String => {
                 Ok(self.range.start.saturating_add(1)..self.range.end.saturating_sub(1))
             }
             _ => Err(Violation::MemberType(name)),
@@ -368,16 +368,16 @@ impl MemberValue {
 
     fn object(self, name: &'static str) -> Result<Option<Range<usize>>, Violation> {
         match self.kind {
-            Kind::Object => Ok(Some(self.range)),
-            Kind::Null => Ok(None),
+            ValueKind::Object => Ok(Some(self.range)),
+            ValueKind::Null => Ok(None),
             _ => Err(Violation::MemberType(name)),
         }
     }
 
     fn flag(self, name: &'static str) -> Result<bool, Violation> {
         match self.kind {
-            Kind::True => Ok(true),
-            Kind::False | Kind::Null => Ok(false),
+            ValueKind::True => Ok(true),
+            ValueKind::False | ValueKind::Null => Ok(false),
             _ => Err(Violation::MemberType(name)),
         }
     }

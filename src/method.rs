@@ -10,7 +10,7 @@ use crate::name;
 /// A method, as a client calls it: the value holds the parameters.
 ///
 /// ```
-/// use nullink::client::Method;
+/// use nullink::Method;
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Serialize)]

@@ -18,7 +18,7 @@ pub(crate) const fn interface(name: &[u8]) -> bool {
     // What came before: a letter or a digit, a hyphen, or the beginning of a part.
     let mut before = Before::Part;
     let mut parts = 1_usize;
-    while let [byte, behind @ ..] = rest {
+    while let [byte, tail @ ..] = rest {
         before = match (byte, before) {
             (b'a'..=b'z' | b'A'..=b'Z', _) => Before::Alphanumeric,
             (b'0'..=b'9', Before::Part) if parts == 1 => return false,
@@ -30,7 +30,7 @@ pub(crate) const fn interface(name: &[u8]) -> bool {
             }
             _ => return false,
         };
-        rest = behind;
+        rest = tail;
     }
     matches!(before, Before::Alphanumeric) && parts > 1
 }
@@ -60,8 +60,8 @@ pub(crate) const fn member(name: &[u8]) -> bool {
         return false;
     };
     let mut rest = rest;
-    while let [b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9', behind @ ..] = rest {
-        rest = behind;
+    while let [b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9', tail @ ..] = rest {
+        rest = tail;
     }
     rest.is_empty()
 }
@@ -84,23 +84,16 @@ pub(crate) const fn field(name: &[u8]) -> bool {
         return false;
     };
     let mut rest = rest;
-    while let [b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9', behind @ ..]
-    | [b'_', b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9', behind @ ..] = rest
+    while let [b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9', tail @ ..]
+    | [b'_', b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9', tail @ ..] = rest
     {
-        rest = behind;
+        rest = tail;
     }
     rest.is_empty()
 }
 
-/// Whether `name` is the full name of a method or an error: that of an interface, a dot, and that of
-/// a member.
-///
-/// ```
-/// use nullink::name::is_full;
-///
-/// assert!(is_full("org.example.ftl.Jump") && !is_full("Jump") && !is_full("org.example.ftl.jump"));
-/// ```
-pub const fn is_full(name: &str) -> bool {
+/// True if `name` is the full name of a method or an error: an interface, a dot and a member.
+pub(crate) const fn is_full(name: &str) -> bool {
     let mut interface = name.as_bytes();
     let mut member = 0_usize;
     while let [before @ .., byte] = interface {

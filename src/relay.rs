@@ -16,8 +16,8 @@ use core::{fmt, str};
 use heapless::Deque;
 
 use crate::bytes::copy;
-use crate::channel::{Channel, ReceiveBuffer};
-use crate::client::CALLS;
+use crate::channel::{Channel, ReceiveBuffer, TooLong};
+use crate::client::MAX_CALLS;
 use crate::error::{EncodeError, Error, Violation};
 use crate::json::Raw;
 use crate::message::{Call, Mode, Reply};
@@ -26,7 +26,7 @@ use crate::varlink_service::Refusal;
 
 /// How much longer a call may become when it is [passed on under another name](Verdict::PassAs).
 /// Calls are sent together while there is so much room left.
-pub const GROWTH: usize = 256;
+const MAX_GROWTH: usize = 256;
 
 /// One of the two connections of a relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +113,7 @@ pub enum Verdict<'c> {
     /// It goes to the service as it is.
     Pass,
     /// It goes to the service as a call of this method; everything else in it stays as it is, what
-    /// vendors have added included. It may become longer by [`GROWTH`].
+    /// vendors have added included. It may become longer by [`Relay::MAX_GROWTH`].
     ///
     /// Nothing is changed in the replies: an error has the name that the service gave it.
     PassAs {
@@ -138,10 +138,10 @@ pub struct Failure<T = Infallible> {
 
 impl Failure {
     /// This failure, of connections over streams whose errors are `T`.
-    pub fn over<T>(self) -> Failure<T> {
+    pub fn with_transport<T>(self) -> Failure<T> {
         Failure {
             side: self.side,
-            error: self.error.over(),
+            error: self.error.with_transport(),
         }
     }
 }
@@ -199,11 +199,11 @@ pub struct Relay<'b> {
     client: Half<'b>,
     service: Half<'b>,
     /// The calls that went to the service and wait for their replies, in order.
-    waiting: Deque<Mode, CALLS>,
+    waiting: Deque<Mode, MAX_CALLS>,
     refused: Option<Refused>,
     upgraded: bool,
     failure: Option<Failure>,
-    over: bool,
+    ended: bool,
 }
 
 /// One of the connections.
@@ -223,10 +223,15 @@ struct Refused {
 }
 
 impl<'b> Relay<'b> {
+    /// The most bytes by which a call may become longer when it is
+    /// [passed on under another name](Verdict::PassAs). Calls are sent together while there is so
+    /// much room left.
+    pub const MAX_GROWTH: usize = MAX_GROWTH;
+
     /// Joins two connections.
     ///
     /// One half of `calls` holds what has come from the client, the other what is to be sent to
-    /// the service. So it has to be twice as long as the longest call and its NUL, and [`GROWTH`] more
+    /// the service. So it has to be twice as long as the longest call and its NUL, and [`Relay::MAX_GROWTH`] more
     /// in each half if calls are [renamed](Verdict::PassAs); `replies` the same for replies.
     pub fn new(calls: &'b mut [u8], replies: &'b mut [u8]) -> Self {
         let (from_client, to_service) = halves(calls);
@@ -238,7 +243,7 @@ impl<'b> Relay<'b> {
             refused: None,
             upgraded: false,
             failure: None,
-            over: false,
+            ended: false,
         }
     }
 
@@ -290,9 +295,9 @@ impl<'b> Relay<'b> {
     /// Passes on all messages and bytes that can be passed on.
     pub fn step(&mut self, policy: &mut dyn Policy) -> Step {
         // Each turn takes something from a buffer, or fails, which a side does once.
-        while !self.over && self.pass(policy) {}
-        self.over |= self.is_over();
-        if !self.over {
+        while !self.ended && self.pass(policy) {}
+        self.ended |= self.has_ended();
+        if !self.ended {
             return Step::Waiting;
         }
         Step::Ended(self.failure.map_or(Ok(()), Err))
@@ -312,7 +317,7 @@ impl<'b> Relay<'b> {
         }
     }
 
-    fn is_over(&self) -> bool {
+    fn has_ended(&self) -> bool {
         let [to_client, to_service] = Side::BOTH.map(|side| self.finished(side));
         let [client, service] = Side::BOTH.map(|side| self.pending(side).is_empty());
         // Nothing more comes through in either direction.
@@ -402,7 +407,7 @@ impl<'b> Relay<'b> {
             return Ok(false);
         };
         // Once the policy was asked there has to be room for what it says.
-        let Some(count) = client.copy(length, service, GROWTH) else {
+        let Some(count) = client.copy(length, service, MAX_GROWTH) else {
             return Ok(false);
         };
         let message = client.channel.receive.unread_mut().get_mut(..length);
@@ -476,7 +481,12 @@ impl<'b> Half<'b> {
         if self.is_done() {
             return Ok(None);
         }
-        if self.channel.receive.search()? {
+        if self
+            .channel
+            .receive
+            .search()
+            .map_err(|TooLong| Error::TooLong)?
+        {
             Ok(self.channel.receive.found())
         } else if self.channel.is_at_end() {
             Err(Violation::Truncated.into())
@@ -562,19 +572,19 @@ fn rename(
         .len()
         .saturating_add(1)
         .saturating_add(member.len());
-    if name_length > place.len().saturating_add(GROWTH) {
+    if name_length > place.len().saturating_add(MAX_GROWTH) {
         return Err(EncodeError::Full);
     }
     let room = Cell::from_mut(room).as_slice_of_cells();
     let move_byte = |(to, from): (&Cell<u8>, &Cell<u8>)| to.set(from.get());
-    let behind = room.get(place.end..length).unwrap_or_default();
+    let tail = room.get(place.end..length).unwrap_or_default();
     let start = place.start.saturating_add(name_length);
-    let end = start.saturating_add(behind.len());
+    let end = start.saturating_add(tail.len());
     let to = room.get(start..end).ok_or(EncodeError::Full)?;
     if start < place.end {
-        to.iter().zip(behind).for_each(move_byte);
+        to.iter().zip(tail).for_each(move_byte);
     } else {
-        to.iter().rev().zip(behind.iter().rev()).for_each(move_byte);
+        to.iter().rev().zip(tail.iter().rev()).for_each(move_byte);
     }
     let hole = room.get(place.start..start).unwrap_or_default();
     let name = name.iter().copied().flatten();
@@ -590,18 +600,18 @@ mod tests {
 
     #[test]
     fn a_name_of_any_length_takes_the_place_of_another() {
-        let (before, behind) = ("{\"method\":\"", "\",\"x.y\":[1,2]}\0");
+        let (before, tail) = ("{\"method\":\"", "\",\"x.y\":[1,2]}\0");
         for old in (0..40).chain([300]) {
             for new in (0..40).chain([296]) {
-                let message = format!("{before}{}{behind}", "o".repeat(old));
+                let message = format!("{before}{}{tail}", "o".repeat(old));
                 let member = format!("N{}", "n".repeat(new));
-                let wanted = format!("{before}a.b.{member}{behind}");
+                let wanted = format!("{before}a.b.{member}{tail}");
                 let place = before.len()..before.len() + old;
                 for size in [wanted.len() - 1, wanted.len(), wanted.len() + 1] {
                     let mut room = vec![b'?'; size.max(message.len())];
                     room[..message.len()].copy_from_slice(message.as_bytes());
                     let renamed = rename(&mut room, message.len(), &place, "a.b", &member);
-                    let fits = wanted.len() <= room.len() && 5 + new <= old + GROWTH;
+                    let fits = wanted.len() <= room.len() && 5 + new <= old + MAX_GROWTH;
                     assert_eq!(
                         renamed,
                         fits.then_some(wanted.len()).ok_or(EncodeError::Full)

@@ -75,12 +75,12 @@ where
     loop {
         // Replies collect until one is owed that may take the handler some time.
         while session.step_in(service, Context::default()) && !session.state().is_due() {}
-        let moved = if !session.channel().pending().is_empty() {
+        let result = if !session.channel().pending().is_empty() {
             send_pending(&mut stream, session.channel())
         } else {
             match session.state() {
                 State::Ended(Ok(())) => return Ok(End::Closed),
-                State::Ended(Err(error)) => return Err(error.over()),
+                State::Ended(Err(error)) => return Err(error.with_transport()),
                 State::Upgraded(cursor) => {
                     let count = unread_to_front(session);
                     let unread = receive.get(..count).unwrap_or_default();
@@ -92,7 +92,7 @@ where
                 }
             }
         };
-        if let Err(error) = moved {
+        if let Err(error) = result {
             session.abandon(service);
             return Err(error);
         }

@@ -6,7 +6,7 @@ use core::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{DecodeError, EncodeError, Field, Mismatch};
+use crate::error::{DecodeError, EncodeError, FieldName, Mismatch};
 use crate::idl::Interface;
 use crate::json::{Value, unescape};
 use crate::message::Envelope;
@@ -206,14 +206,14 @@ impl Refusal {
 
 /// The parameter that a [`Refusal`] is about: its name, or the place of its name in the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Parameter(Field);
+pub struct Parameter(FieldName);
 
 impl Parameter {
     /// All parameters together: a fault that is in none of them.
-    pub(crate) const WHOLE: Self = Parameter(Field::Named("parameters"));
+    pub(crate) const WHOLE: Self = Parameter(FieldName::Named("parameters"));
 
     pub(crate) const fn named(name: &'static str) -> Self {
-        Parameter(Field::Named(name))
+        Parameter(FieldName::Named(name))
     }
 
     /// A key that the caller has sent: decodes it in the text of the parameters, which begins at
@@ -221,7 +221,7 @@ impl Parameter {
     pub(crate) fn unescape_at(text: &mut [u8], key: Range<usize>, offset: usize) -> Self {
         let start = key.start;
         match text.get_mut(key).map(unescape) {
-            Some(Ok(name)) => Parameter(Field::At {
+            Some(Ok(name)) => Parameter(FieldName::At {
                 offset: start.saturating_add(offset),
                 length: name.len(),
             }),

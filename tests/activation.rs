@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 
 use embedded_io::{Read, Write};
 use example::example_path;
-use nullink::activation::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
-use nullink::activation::{self, Activated, Error};
+use nullink::activation::{self, Activated, ActivationError};
 use nullink::json::Raw;
+use nullink::unix::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use nullink::unix::{Listener, Stream, Timeouts};
 use nullink::{Address, Client};
 use rustix::fs::{Mode, OFlags};
@@ -91,19 +91,19 @@ impl Started {
         self
     }
 
-    fn varlink(&mut self) -> Result<Option<Activated>, Error> {
+    fn varlink(&mut self) -> Result<Option<Activated>, ActivationError> {
         let find = |name: &str| {
             let mut variables = self.environment.iter();
             variables.find_map(|(other, value)| (*other == name).then_some(value))
         };
-        activation::varlink(find, |number| {
+        Activated::from_environment(find, |number| {
             self.adopted.push(number);
             self.descriptors.pop_front().expect("what was passed")
         })
     }
 
     /// All of them, by name.
-    fn descriptors(&mut self) -> Result<Vec<(String, OwnedFd)>, Error> {
+    fn descriptors(&mut self) -> Result<Vec<(String, OwnedFd)>, ActivationError> {
         let mut all = Vec::new();
         let find = |name: &str| {
             let mut variables = self.environment.iter();
@@ -187,10 +187,13 @@ fn x4_it_is_the_one_named_varlink_or_the_only_one() {
         (Some("a:varlink"), Ok(1)),
         (Some("a:varlink:b:"), Ok(1)),
         (Some("a::varlink"), Ok(2)),
-        (Some("a:b"), Err(Error::NoneNamed)),
-        (Some("a:Varlink:varlink "), Err(Error::NoneNamed)),
-        (Some("varlink:varlink"), Err(Error::SeveralNamed)),
-        (Some("varlink:a:varlink"), Err(Error::SeveralNamed)),
+        (Some("a:b"), Err(ActivationError::NoneNamed)),
+        (Some("a:Varlink:varlink "), Err(ActivationError::NoneNamed)),
+        (Some("varlink:varlink"), Err(ActivationError::SeveralNamed)),
+        (
+            Some("varlink:a:varlink"),
+            Err(ActivationError::SeveralNamed),
+        ),
     ] {
         let count = names.map_or(1, |names| names.split(':').count());
         let (theirs, mut ours): (Vec<_>, Vec<_>) = (0..count).map(|_| connection()).unzip();
@@ -214,7 +217,7 @@ fn x4_it_is_the_one_named_varlink_or_the_only_one() {
     // Without names there is none among several.
     let (a, b) = (connection(), connection());
     let result = Started::with([a.0, b.0]).varlink();
-    assert_eq!(result.err(), Some(Error::NoneNamed));
+    assert_eq!(result.err(), Some(ActivationError::NoneNamed));
 }
 
 #[test]
@@ -284,12 +287,16 @@ fn x4_what_contradicts_itself_is_an_error_and_nothing_is_taken() {
     for count in ["", "0", "-1", "x", "1 ", "2147483645", "4294967297"] {
         let mut started = Started::with([]).set("LISTEN_FDS", count);
         let error = started.varlink().err();
-        assert_eq!(error, Some(Error::Malformed("LISTEN_FDS")), "{count}");
+        assert_eq!(
+            error,
+            Some(ActivationError::Malformed("LISTEN_FDS")),
+            "{count}"
+        );
     }
     for names in ["varlink", "", "varlink:a:b", "a:varlink:"] {
         let started = Started::with([]).set("LISTEN_FDS", "2");
         let error = started.set("LISTEN_FDNAMES", names).varlink().err();
-        assert_eq!(error, Some(Error::Names), "{names}");
+        assert_eq!(error, Some(ActivationError::Names), "{names}");
     }
     let pid = std::process::id().to_string();
     let environment = |name: &str| match name {
@@ -298,8 +305,8 @@ fn x4_what_contradicts_itself_is_an_error_and_nothing_is_taken() {
         "LISTEN_FDNAMES" => Some(&b"\xff"[..]),
         _ => None,
     };
-    let error = activation::varlink(environment, |_| panic!("adopted")).err();
-    assert_eq!(error, Some(Error::Malformed("LISTEN_FDNAMES")));
+    let error = Activated::from_environment(environment, |_| panic!("adopted")).err();
+    assert_eq!(error, Some(ActivationError::Malformed("LISTEN_FDNAMES")));
 }
 
 #[test]
@@ -310,7 +317,7 @@ fn x4_fewer_descriptors_than_promised_is_an_error() {
     // and nobody gets it: there are never so many.
     let nothing = unsafe { OwnedFd::from_raw_fd(i32::MAX - 1) };
     let mut started = Started::with([theirs, nothing]).set("LISTEN_FDS", "1000000");
-    assert_eq!(started.varlink().err(), Some(Error::NotOpen));
+    assert_eq!(started.varlink().err(), Some(ActivationError::NotOpen));
     assert_eq!(started.adopted, [3, 4]);
     assert!(is_closed(&mut ours));
 }
@@ -320,12 +327,12 @@ fn x4_what_is_no_stream_socket_is_an_error() {
     let _alone = Alone::new();
     let null = rustix::fs::open("/dev/null", OFlags::RDWR, Mode::empty()).unwrap();
     let error = Started::with([null]).varlink().err().unwrap();
-    assert_eq!(error, Error::NotASocket);
+    assert_eq!(error, ActivationError::NotASocket);
     assert_eq!(error.to_string(), "what was passed is not a socket");
     for kind in [SocketType::DGRAM, SocketType::SEQPACKET] {
         let socket = rustix::net::socket(AddressFamily::UNIX, kind, None).unwrap();
         let error = Started::with([socket]).varlink().err();
-        assert_eq!(error, Some(Error::NotAStream));
+        assert_eq!(error, Some(ActivationError::NotAStream));
     }
 }
 

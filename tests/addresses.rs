@@ -18,7 +18,8 @@ use common::{EMPTY, t};
 use embedded_io::{Read, Write};
 use nullink::peer::Peer;
 use nullink::service::GetInterfaceDescription;
-use nullink::unix::{Error, Listener, OwnedFd, PATH_MAX, Stream, Timeouts};
+use nullink::unix::fd::OwnedFd;
+use nullink::unix::{IoError, Listener, Stream, Timeouts};
 use nullink::{Address, Client};
 use rustix::fd::AsFd;
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
@@ -38,11 +39,11 @@ fn a_service_and_a_client_talk_over_tcp() {
     for host in ["127.0.0.1", "[::1]"] {
         let listener = match Listener::bind(&format!("tcp:{host}:0")) {
             Ok(listener) => listener,
-            Err(Error::System(_)) if host == "[::1]" => continue, // no IPv6 here
+            Err(IoError::System(_)) if host == "[::1]" => continue, // no IPv6 here
             Err(error) => panic!("{error}"),
         };
         let address = format!("tcp:{host}:{}", listener.port().unwrap());
-        assert_eq!(Listener::bind(&address).err(), Some(Error::InUse));
+        assert_eq!(Listener::bind(&address).err(), Some(IoError::InUse));
         serve(listener, echo);
         let (mut receive, mut send) = ([0; 4096], [0; 4096]);
         for _ in 0..3 {
@@ -66,7 +67,7 @@ fn x7_a_port_where_nobody_listens_says_so() {
         .unwrap()
         .port();
     let error = Stream::connect(&format!("tcp:127.0.0.1:{port}")).err();
-    assert_eq!(error, Some(Error::NotFound));
+    assert_eq!(error, Some(IoError::NotFound));
 }
 
 #[test]
@@ -89,7 +90,7 @@ fn l3_a_tcp_connection_that_nobody_takes_times_out() {
             Err(error) => break (error, before.elapsed()),
         }
     };
-    assert_eq!(error, Error::TimedOut);
+    assert_eq!(error, IoError::TimedOut);
     // The kernel counts in ticks.
     assert!(waited >= limit / 2);
     assert!(listener.accept().is_ok());
@@ -151,8 +152,8 @@ fn u1_over_tcp_what_was_read_too_far_is_handed_over() {
 
 #[test]
 fn exec_is_left_to_the_program() {
-    assert_eq!(Stream::connect("exec:/bin/true").err(), Some(Error::Exec));
-    assert_eq!(Listener::bind("exec:/bin/true").err(), Some(Error::Exec));
+    assert_eq!(Stream::connect("exec:/bin/true").err(), Some(IoError::Exec));
+    assert_eq!(Listener::bind("exec:/bin/true").err(), Some(IoError::Exec));
 }
 
 /// A terminal: who holds the first end is the peer of who opens the path. The last is there to look
@@ -249,7 +250,7 @@ fn a_client_talks_over_a_device() {
 
     // A second connection would read the first one's replies.
     let second = Stream::connect(&format!("device:{path}"));
-    assert_eq!(second.err(), Some(Error::InUse));
+    assert_eq!(second.err(), Some(IoError::InUse));
     drop(client);
     assert!(!is_raw(&other));
 }
@@ -272,7 +273,7 @@ fn f5_a_device_with_nobody_at_its_other_end_is_an_end() {
     let mut stream = Stream::connect(&format!("device:{path}")).unwrap();
     drop((peer, other));
     assert_eq!(stream.read(&mut [0; 9]), Ok(0));
-    assert_eq!(stream.write(b"x"), Err(Error::Closed));
+    assert_eq!(stream.write(b"x"), Err(IoError::Closed));
 }
 
 #[test]
@@ -371,13 +372,13 @@ fn c1_a_new_client_of_a_device_is_owed_nothing_of_the_one_before() {
 fn x7_what_is_no_device_says_so() {
     for path in ["/dev", "/proc/self/exe", "/"] {
         let address = format!("device:{path}");
-        assert_eq!(Stream::connect(&address).err(), Some(Error::NotADevice));
-        assert_eq!(Listener::bind(&address).err(), Some(Error::NotADevice));
+        assert_eq!(Stream::connect(&address).err(), Some(IoError::NotADevice));
+        assert_eq!(Listener::bind(&address).err(), Some(IoError::NotADevice));
     }
     let missing = "device:/dev/no such device";
-    assert_eq!(Stream::connect(missing).err(), Some(Error::NotFound));
-    let long = format!("device:/dev/{}", "x".repeat(PATH_MAX - 4));
-    assert_eq!(Listener::bind(&long).err(), Some(Error::PathTooLong));
+    assert_eq!(Stream::connect(missing).err(), Some(IoError::NotFound));
+    let long = format!("device:/dev/{}", "x".repeat(Stream::MAX_PATH - 4));
+    assert_eq!(Listener::bind(&long).err(), Some(IoError::PathTooLong));
 }
 
 #[test]
@@ -481,7 +482,7 @@ fn x5_a_peer_outside_of_the_pid_namespace_is_unknown() {
             .unwrap()
             .accept()
             .unwrap();
-        assert_eq!(stream.peer(), Err(Error::UnknownPeer));
+        assert_eq!(stream.peer(), Err(IoError::UnknownPeer));
         return;
     }
     let namespace = |program: &str| {

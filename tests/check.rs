@@ -3,7 +3,11 @@
 mod common;
 
 use common::{Arrival, answer};
-use nullink::idl::{Kind, MAP_KEYS, MemberKind, OPEN_FIELDS, OPEN_KEYS, Type};
+use nullink::idl::{Definition, MemberKind, Type, TypeKind};
+
+const MAX_MAP_KEYS: usize = Definition::MAX_MAP_KEYS;
+const MAX_OPEN_FIELDS: usize = Definition::MAX_OPEN_FIELDS;
+const MAX_OPEN_KEYS: usize = Definition::MAX_OPEN_KEYS;
 use nullink::json::Raw;
 use nullink::service::{Answer, Info, Responder};
 use nullink::{Call, Error, Interface, Mismatch, Service, interface};
@@ -260,12 +264,12 @@ fn m9_a_key_occurs_once_whatever_its_escapes() {
 
 #[test]
 fn m9_keys_of_maps_are_compared_up_to_a_limit() {
-    assert_eq!(MAP_KEYS, 64);
+    assert_eq!(MAX_MAP_KEYS, 64);
     let map = |keys: &[usize]| {
         let members: Vec<String> = keys.iter().map(|key| format!("\"k{key}\":1")).collect();
         v("Map", &format!("{{{}}}", members.join(",")))
     };
-    for count in 2..=MAP_KEYS {
+    for count in 2..=MAX_MAP_KEYS {
         let mut keys: Vec<usize> = (0..count).collect();
         assert_eq!(map(&keys), None);
         keys[count - 1] = 0;
@@ -274,13 +278,13 @@ fn m9_keys_of_maps_are_compared_up_to_a_limit() {
         assert_eq!(map(&keys), Some(Mismatch::Duplicate));
     }
     // What is behind the limit is read all the same.
-    let mut keys: Vec<usize> = (0..MAP_KEYS).collect();
+    let mut keys: Vec<usize> = (0..MAX_MAP_KEYS).collect();
     keys.extend([0; 100]);
     assert_eq!(map(&keys), Some(Mismatch::Duplicate));
     let mut keys: Vec<usize> = (0..1000).collect();
     assert_eq!(map(&keys), None);
     // And it is not compared, however much there is of it.
-    keys.extend(MAP_KEYS..1000);
+    keys.extend(MAX_MAP_KEYS..1000);
     assert_eq!(map(&keys), None);
 }
 
@@ -300,11 +304,11 @@ fn m9_keys_of_maps_in_maps_are_compared_up_to_a_limit() {
         format!("{{{}}}", keys.join(","))
     }
     let check = |maps: &str| v("Trees", &format!("{{\"children\":[],\"by_name\":{maps}}}"));
-    assert_eq!(OPEN_KEYS, 2 * MAP_KEYS);
-    assert_eq!(check(&maps(2, MAP_KEYS)), None);
+    assert_eq!(MAX_OPEN_KEYS, 2 * MAX_MAP_KEYS);
+    assert_eq!(check(&maps(2, MAX_MAP_KEYS)), None);
     assert_eq!(check(&maps(2, 1000)), None);
     assert_eq!(check(&maps(60, 2)), None);
-    assert_eq!(check(&maps(3, MAP_KEYS)), Some(Mismatch::Length));
+    assert_eq!(check(&maps(3, MAX_MAP_KEYS)), Some(Mismatch::Length));
     // A key is still compared behind another map, and may occur in both.
     let twice = |first: &str, second: &str| {
         let inner = "{\"children\":[],\"by_name\":{\"a\":{\"children\":[]}}}";
@@ -327,7 +331,7 @@ fn m5_fields_are_found_in_any_order() {
     let names: Vec<&str> = method.input().fields().map(|field| field.name()).collect();
     assert_eq!(names, ["next"]);
     let wide = method.input().fields().next().expect("a field").ty();
-    let Kind::Nullable(wide) = wide.kind() else {
+    let TypeKind::Nullable(wide) = wide.kind() else {
         panic!("{wide}");
     };
     let names: Vec<&str> = wide.fields().map(|field| field.name()).collect();
@@ -371,7 +375,7 @@ fn m9_structures_are_open_up_to_a_limit() {
         )
     };
     assert_eq!(deep(120), None);
-    assert_eq!(120 * 3 / OPEN_FIELDS, 0);
+    assert_eq!(120 * 3 / MAX_OPEN_FIELDS, 0);
 
     const WIDE: Interface = interface!("wide.varlink");
     let nested = |depth: usize| {
@@ -384,8 +388,11 @@ fn m9_structures_are_open_up_to_a_limit() {
         WIDE.check_call("Wide", raw).map_err(|d| d.mismatch())
     };
     // The parameters are one field, each structure within has 65.
-    assert_eq!(nested((OPEN_FIELDS - 1) / 65), Ok(()));
-    assert_eq!(nested((OPEN_FIELDS - 1) / 65 + 1), Err(Mismatch::Length));
+    assert_eq!(nested((MAX_OPEN_FIELDS - 1) / 65), Ok(()));
+    assert_eq!(
+        nested((MAX_OPEN_FIELDS - 1) / 65 + 1),
+        Err(Mismatch::Length)
+    );
     // When one ends, its bits are free for the next.
     let siblings = format!(r#"{{"list":[{}{{}}]}}"#, r#"{"next":{}},"#.repeat(1000));
     let raw = Raw::new(&siblings).expect("JSON");
@@ -633,25 +640,23 @@ fn replies_and_errors_are_checked_in_debug_builds() {
 fn fits(ty: Type<'_>, value: &serde_json::Value) -> bool {
     use serde_json::Value as V;
     match (ty.kind(), value) {
-        (Kind::Nullable(inner), value) => value.is_null() || fits(inner, value),
-        (Kind::Named(member), value) => fits(member.ty(), value),
+        (TypeKind::Nullable(inner), value) => value.is_null() || fits(inner, value),
+        (TypeKind::Named(member), value) => fits(member.ty(), value),
         (_, V::Null) => false,
-        (Kind::Any, _) | (Kind::Object, V::Object(_)) => true,
-        (Kind::Bool, value) => value.is_boolean(),
-        (Kind::Int, value) => value.is_i64() || value.is_u64(),
-        (Kind::Float, value) => value.is_number(),
-        (Kind::String, value) => value.is_string(),
-        (Kind::Enum(mut values), V::String(name)) => values.any(|value| value.name() == name),
-        (Kind::Array(inner), V::Array(list)) => list.iter().all(|value| fits(inner, value)),
-        (Kind::Map(inner), V::Object(map)) => map.values().all(|value| fits(inner, value)),
-        (Kind::Struct(fields), V::Object(map)) => {
-            let known = map
-                .keys()
-                .all(|key| fields.clone().any(|f| f.name() == key));
+        (TypeKind::Any, _) | (TypeKind::Object, V::Object(_)) => true,
+        (TypeKind::Bool, value) => value.is_boolean(),
+        (TypeKind::Int, value) => value.is_i64() || value.is_u64(),
+        (TypeKind::Float, value) => value.is_number(),
+        (TypeKind::String, value) => value.is_string(),
+        (TypeKind::Enum, V::String(name)) => ty.values().any(|value| value.name() == name),
+        (TypeKind::Array(inner), V::Array(list)) => list.iter().all(|value| fits(inner, value)),
+        (TypeKind::Map(inner), V::Object(map)) => map.values().all(|value| fits(inner, value)),
+        (TypeKind::Struct, V::Object(map)) => {
+            let known = map.keys().all(|key| ty.fields().any(|f| f.name() == key));
             let null = serde_json::Value::Null;
             known
-                && fields
-                    .clone()
+                && ty
+                    .fields()
                     .all(|f| fits(f.ty(), map.get(f.name()).unwrap_or(&null)))
         }
         _ => false,

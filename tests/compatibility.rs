@@ -4,7 +4,7 @@
 mod definitions;
 
 use definitions::definitions;
-use nullink::idl::{self, Definition, Entry, Kind, Type, size};
+use nullink::idl::{self, Definition, Entry, Type, TypeKind};
 use nullink::tools::{Breaks, compare, compatible};
 use nullink::{Interface, interface};
 use proptest::prelude::*;
@@ -20,7 +20,7 @@ impl Read {
     fn new(text: &str) -> Self {
         Read {
             text: text.to_string(),
-            table: vec![Entry::EMPTY; size(text)],
+            table: vec![Entry::EMPTY; Definition::table_size(text)],
         }
     }
 
@@ -921,23 +921,24 @@ fn versions() -> impl Strategy<Value = Versions> {
 /// that it doesn't know.
 fn accepts(ty: Type<'_>, value: &Value, strict: bool) -> bool {
     match (ty.resolved().kind(), value) {
-        (Kind::Nullable(_), Value::Null) => true,
-        (Kind::Nullable(inner), value) => accepts(inner, value, strict),
-        (Kind::Bool, Value::Bool(_))
-        | (Kind::Float, Value::Number(_))
-        | (Kind::String, Value::String(_)) => true,
-        (Kind::Int, Value::Number(number)) => !number.is_f64(),
-        (Kind::Object, Value::Object(_)) => true,
-        (Kind::Any, value) => !value.is_null(),
-        (Kind::Array(inner), Value::Array(values)) => {
+        (TypeKind::Nullable(_), Value::Null) => true,
+        (TypeKind::Nullable(inner), value) => accepts(inner, value, strict),
+        (TypeKind::Bool, Value::Bool(_))
+        | (TypeKind::Float, Value::Number(_))
+        | (TypeKind::String, Value::String(_)) => true,
+        (TypeKind::Int, Value::Number(number)) => !number.is_f64(),
+        (TypeKind::Object, Value::Object(_)) => true,
+        (TypeKind::Any, value) => !value.is_null(),
+        (TypeKind::Array(inner), Value::Array(values)) => {
             values.iter().all(|value| accepts(inner, value, strict))
         }
-        (Kind::Map(inner), Value::Object(values)) => {
+        (TypeKind::Map(inner), Value::Object(values)) => {
             values.values().all(|value| accepts(inner, value, strict))
         }
-        (Kind::Enum(mut values), Value::String(name)) => values.any(|value| value.name() == name),
-        (Kind::Struct(mut fields), Value::Object(values)) => {
-            let known = |name: &String| fields.clone().any(|field| field.name() == name);
+        (TypeKind::Enum, Value::String(name)) => ty.values().any(|value| value.name() == name),
+        (TypeKind::Struct, Value::Object(values)) => {
+            let mut fields = ty.fields();
+            let known = |name: &String| ty.fields().any(|field| field.name() == name);
             (!strict || values.keys().all(known))
                 && fields.all(|field| {
                     accepts(
@@ -964,14 +965,14 @@ fn random(mut seed: u64) -> impl FnMut(usize) -> usize {
 /// Some value of a type.
 fn value(ty: Type<'_>, random: &mut dyn FnMut(usize) -> usize, depth: usize) -> Value {
     match ty.resolved().kind() {
-        Kind::Bool => json!(random(2) == 0),
-        Kind::Int => json!(random(100)),
-        Kind::Float if random(4) == 0 => json!(random(100)),
-        Kind::Float => json!(random(100) as f64 + 0.5),
-        Kind::String => json!("other"),
-        Kind::Object if random(2) == 0 => json!({}),
-        Kind::Object => json!({"x": 1, "other": null}),
-        Kind::Any => [
+        TypeKind::Bool => json!(random(2) == 0),
+        TypeKind::Int => json!(random(100)),
+        TypeKind::Float if random(4) == 0 => json!(random(100)),
+        TypeKind::Float => json!(random(100) as f64 + 0.5),
+        TypeKind::String => json!("other"),
+        TypeKind::Object if random(2) == 0 => json!({}),
+        TypeKind::Object => json!({"x": 1, "other": null}),
+        TypeKind::Any => [
             json!(false),
             json!(1.5),
             json!(7),
@@ -980,15 +981,15 @@ fn value(ty: Type<'_>, random: &mut dyn FnMut(usize) -> usize, depth: usize) -> 
             json!([1]),
         ][random(6)]
         .clone(),
-        Kind::Nullable(_) if depth > 6 || random(3) == 0 => Value::Null,
-        Kind::Nullable(inner) => value(inner, random, depth + 1),
-        Kind::Array(inner) => {
+        TypeKind::Nullable(_) if depth > 6 || random(3) == 0 => Value::Null,
+        TypeKind::Nullable(inner) => value(inner, random, depth + 1),
+        TypeKind::Array(inner) => {
             let count = if depth > 6 { 0 } else { random(4) };
             (0..count)
                 .map(|_| value(inner, random, depth + 1))
                 .collect()
         }
-        Kind::Map(inner) => {
+        TypeKind::Map(inner) => {
             let count = if depth > 6 { 0 } else { random(4) };
             let values = (0..count).map(|n| {
                 (
@@ -998,13 +999,14 @@ fn value(ty: Type<'_>, random: &mut dyn FnMut(usize) -> usize, depth: usize) -> 
             });
             Value::Object(values.collect())
         }
-        Kind::Enum(values) => {
-            let count = values.clone().count();
+        TypeKind::Enum => {
+            let values = ty.values();
+            let count = ty.values().count();
             json!(values.map(|value| value.name()).nth(random(count)))
         }
-        Kind::Struct(fields) => {
+        TypeKind::Struct => {
             let mut values = Map::new();
-            for field in fields {
+            for field in ty.fields() {
                 let value = value(field.ty(), random, depth + 1);
                 if !value.is_null() || random(2) == 0 {
                     values.insert(field.name().to_string(), value);
@@ -1012,7 +1014,7 @@ fn value(ty: Type<'_>, random: &mut dyn FnMut(usize) -> usize, depth: usize) -> 
             }
             Value::Object(values)
         }
-        Kind::Named(_) => unreachable!("resolved"),
+        TypeKind::Named(_) => unreachable!("resolved"),
     }
 }
 
@@ -1082,7 +1084,7 @@ fn i5_lists_that_are_as_deep_as_they_may_be_are_compared() {
     let deep = format!("{}(){}", "(a: ".repeat(127), ")".repeat(127));
     let text = |comment: &str| format!("interface a.b\n# {comment}\nmethod M{deep} -> ()\n");
     let (old, new) = (text("one"), text("two"));
-    let mut tables = [(); 2].map(|()| vec![idl::Entry::EMPTY; idl::size(&old)]);
+    let mut tables = [(); 2].map(|()| vec![idl::Entry::EMPTY; Definition::table_size(&old)]);
     let [one, two] = &mut tables;
     let old = idl::Definition::parse(&old, one).unwrap();
     let new = idl::Definition::parse(&new, two).unwrap();

@@ -7,11 +7,11 @@ mod accounts;
 use std::collections::BTreeMap;
 use std::num::NonZeroU8;
 
-use nullink::client::{Method, NoError};
 use nullink::json::{Raw, Value};
 use nullink::service::{GetInfo, GetInterfaceDescription, ServiceError};
 use nullink::tools::contract;
 use nullink::{Interface, Service, idl, interface};
+use nullink::{Method, NoError};
 use serde::{Deserialize, Serialize};
 
 const ALL: Interface = interface!(
@@ -172,7 +172,7 @@ fn lines<T: for<'de> Deserialize<'de>>(defined: &str) -> Vec<String> {
         "interface a.b\ntype Color (red, dark_green)\ntype T (t: []T)\nmethod M() -> ({defined})"
     );
     let text: &'static str = text.leak();
-    let table = vec![idl::Entry::EMPTY; idl::size(text)].leak();
+    let table = vec![idl::Entry::EMPTY; idl::Definition::table_size(text)].leak();
     let definition = idl::Definition::parse(text, table).expect("a definition");
     match contract(&definition, |types| types.reply::<T>("M")) {
         Ok(()) => Vec::new(),

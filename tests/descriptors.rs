@@ -12,13 +12,13 @@ use std::time::Duration;
 use common::serving::{echo, serve_with};
 use common::{EMPTY, t};
 
-use nullink::client::{CallError, Method};
+use nullink::Method;
+use nullink::client::CallError;
 use nullink::json::Raw;
 use nullink::server::{Hooks, Server, Slots};
 use nullink::service::{Answer, Info, Responder};
-use nullink::unix::{
-    BorrowedFd, DESCRIPTORS_MAX, Error, Listener, OwnedFd, Reading, Stream, Timeouts,
-};
+use nullink::unix::fd::{BorrowedFd, OwnedFd};
+use nullink::unix::{IoError, Listener, Reading, Stream, Timeouts};
 use nullink::{Call, Client, Interface, Misuse, Mode, Service, interface};
 use rustix::fd::{AsFd, AsRawFd};
 use rustix::io::{IoSlice, IoSliceMut};
@@ -65,7 +65,8 @@ fn is_closed((read, write): (OwnedFd, OwnedFd)) -> bool {
 
 /// What a service sends, in one system call.
 fn send(service: &Stream, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) {
-    let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
+    let mut space =
+        vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(Stream::MAX_DESCRIPTORS))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     assert!(control.push(SendAncillaryMessage::ScmRights(descriptors)));
     let sent = sendmsg(
@@ -79,7 +80,8 @@ fn send(service: &Stream, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) {
 
 /// What a service receives, in one system call.
 fn receive(service: &Stream, limit: usize) -> (Vec<u8>, Vec<OwnedFd>) {
-    let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
+    let mut space =
+        vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(Stream::MAX_DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut bytes = vec![0; limit];
     let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
@@ -110,8 +112,8 @@ fn none<const N: usize>() -> [Option<OwnedFd>; N] {
     [const { None }; N]
 }
 
-fn is_refused(result: Result<Swapped, CallError<'_, SwapError, Error>>) -> bool {
-    let refused = nullink::Error::Transport(Error::Descriptors);
+fn is_refused(result: Result<Swapped, CallError<'_, SwapError, IoError>>) -> bool {
+    let refused = nullink::Error::Transport(IoError::Descriptors);
     matches!(result, Err(CallError::Connection(error)) if error == refused)
 }
 
@@ -308,7 +310,7 @@ fn x1_no_reply_is_lost_to_descriptors_that_nobody_takes() {
         send(&service, CONTINUES, &[]);
         send(&service, REPLY, &[pipe.1.as_fd()]);
         assert!(client.receive_raw().unwrap().continues());
-        let refused = nullink::Error::Transport(Error::Descriptors);
+        let refused = nullink::Error::Transport(IoError::Descriptors);
         assert_eq!(client.receive_raw().err(), Some(refused));
         assert!(is_closed(pipe));
     });
@@ -363,9 +365,9 @@ fn x1_a_reply_that_is_too_long_takes_its_descriptors_with_it() {
 fn x1_what_can_not_be_sent_leaves_the_connection_as_it_was() {
     let pipe = pipe();
     with_client(|client, service| {
-        let many = vec![pipe.1.as_fd(); DESCRIPTORS_MAX + 1];
+        let many = vec![pipe.1.as_fd(); Stream::MAX_DESCRIPTORS + 1];
         let error = client.call_with(&Swap { n: 1 }, &many, &mut []);
-        let expected = nullink::Error::Transport(Error::TooManyDescriptors);
+        let expected = nullink::Error::Transport(IoError::TooManyDescriptors);
         assert_eq!(error, Err(CallError::Connection(expected)));
         assert_eq!(receive(&service, 4096).0, b"");
 
@@ -389,7 +391,7 @@ fn x1_what_can_not_be_sent_leaves_the_connection_as_it_was() {
     let mut client = Client::new(stream, &mut receive, &mut send);
     let mut service = listener.accept().unwrap();
     let error = client.call_with(&Swap { n: 1 }, &[pipe.1.as_fd()], &mut []);
-    let expected = nullink::Error::Transport(Error::NotAUnixSocket);
+    let expected = nullink::Error::Transport(IoError::NotAUnixSocket);
     assert_eq!(error, Err(CallError::Connection(expected)));
     // None have come, so there may be room for some.
     embedded_io::Write::write(&mut service, REPLY).unwrap();
@@ -409,7 +411,7 @@ fn l3_a_reply_with_descriptors_can_time_out() {
         let (pipe, mut received) = (pipe(), none::<1>());
         send(&service, &REPLY[..5], &[pipe.1.as_fd()]);
         let error = client.call_with(&Swap { n: 1 }, &[], &mut received);
-        let expected = nullink::Error::Transport(Error::TimedOut);
+        let expected = nullink::Error::Transport(IoError::TimedOut);
         assert_eq!(error, Err(CallError::Connection(expected)));
         assert!(received[0].is_none());
         assert!(is_closed(pipe));
@@ -481,7 +483,7 @@ struct Number {
 impl Method for Fds {
     const NAME: &'static str = "org.example.t.Fds";
     type Output<'r> = Number;
-    type Error<'r> = nullink::client::NoError;
+    type Error<'r> = nullink::NoError;
 }
 
 /// Waits for a message, and what comes with it.
@@ -579,13 +581,18 @@ fn x9_credentials_that_come_with_descriptors_are_not_descriptors() {
 #[test]
 fn x1_as_many_as_the_system_takes_at_once() {
     let (mut receive, mut send) = ([0; 256], [0; 256]);
-    let stream = service::<DESCRIPTORS_MAX>();
+    let stream = service::<{ Stream::MAX_DESCRIPTORS }>();
     let mut client = Client::new(stream, &mut receive, &mut send);
     let (_read, write) = pipe();
-    let ends = [write.as_fd(); DESCRIPTORS_MAX];
-    let mut received = none::<DESCRIPTORS_MAX>();
+    let ends = [write.as_fd(); Stream::MAX_DESCRIPTORS];
+    let mut received = none::<{ Stream::MAX_DESCRIPTORS }>();
     let reply = client.call_with(&Fds, &ends, &mut received);
-    assert_eq!(reply, Ok(Number { n: DESCRIPTORS_MAX }));
+    assert_eq!(
+        reply,
+        Ok(Number {
+            n: Stream::MAX_DESCRIPTORS
+        })
+    );
     assert!(received.iter().all(Option::is_some));
 }
 

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use nullink::server::{Event, Hooks, Limits, Server, Slots};
 use nullink::service::{Answer, Info, Refusal, Responder, Service};
-use nullink::unix::{Listener, OwnedFd, Reading, Stream};
+use nullink::unix::fd::OwnedFd;
+use nullink::unix::{Listener, Reading, Stream};
 use nullink::{Call, Interface, interface};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, AsRawFd};

@@ -11,8 +11,9 @@ use std::{env, fs};
 
 use example::example_path;
 use nullink::Loopback;
-use nullink::client::{CallError, Method};
-use nullink::idl::{Definition, Entry, size};
+use nullink::Method;
+use nullink::client::CallError;
+use nullink::idl::{Definition, Entry};
 use nullink::json::{self, List, Map, Raw, Value};
 use nullink::service::{Answer, Info, Responder, Service};
 use nullink::tools::{self, contract};
@@ -61,7 +62,7 @@ fn generated_modules_are_what_is_committed() {
         let file = committed().join(format!("{}.rs", interface.name()));
         // The definition as it is now, even if this test was compiled before.
         let text = fs::read_to_string(committed().join(path)).unwrap();
-        let mut table = vec![Entry::EMPTY; size(&text)];
+        let mut table = vec![Entry::EMPTY; Definition::table_size(&text)];
         let definition = Definition::parse(&text, &mut table).unwrap();
         let module = tools::generate(&definition, path);
         if env::var_os("UPDATE").is_some() {
@@ -226,7 +227,7 @@ fn scratch(name: &str) -> PathBuf {
 }
 
 fn generate(text: &str) -> Result<String, nullink::idl::ParseError> {
-    let mut table = vec![Entry::EMPTY; size(text)];
+    let mut table = vec![Entry::EMPTY; Definition::table_size(text)];
     let definition = Definition::parse(text, &mut table)?;
     let path = format!("{}.varlink", definition.name());
     Ok(tools::generate(&definition, &path))
@@ -236,7 +237,7 @@ fn generate(text: &str) -> Result<String, nullink::idl::ParseError> {
 fn write_modules(dir: &Path, definitions: &[PathBuf]) -> Vec<PathBuf> {
     let write = |(number, path): (usize, &PathBuf)| {
         let text = fs::read_to_string(path).unwrap();
-        let mut table = vec![Entry::EMPTY; size(&text)];
+        let mut table = vec![Entry::EMPTY; Definition::table_size(&text)];
         let definition = Definition::parse(&text, &mut table)
             .unwrap_or_else(|error| panic!("{}:{error}", path.display()));
         let module = dir.join(format!("m{number}.rs"));
@@ -631,7 +632,6 @@ fn generated_methods_of_all_kinds_reach_the_service() {
 
 #[test]
 fn generated_errors_are_those_of_the_definition() {
-    use nullink::client::read_reply;
     use torture::Error;
     let tree = torture::Tree {
         value: "v",
@@ -663,7 +663,7 @@ fn generated_errors_are_those_of_the_definition() {
         let mut message = reply.as_bytes().to_owned();
         let reply = nullink::Reply::parse(&mut message).unwrap();
         assert_eq!(
-            read_reply::<torture::Get>(reply),
+            reply.into_result::<torture::Get>(),
             Err(CallError::Method(error)),
         );
     }

@@ -4,7 +4,7 @@
 mod definitions;
 
 use definitions::definitions;
-use nullink::idl::{Definition, Entry, Kind, MemberKind, Problem, size};
+use nullink::idl::{Definition, Entry, MemberKind, Problem, TypeKind};
 use nullink::{Interface, interface};
 use proptest::prelude::*;
 
@@ -13,7 +13,7 @@ fn parse<'a>(
     text: &'a str,
     table: &'a mut Vec<Entry>,
 ) -> Result<Definition<'a>, (Problem, usize, usize)> {
-    table.resize(size(text), Entry::EMPTY);
+    table.resize(Definition::table_size(text), Entry::EMPTY);
     Definition::parse(text, table).map_err(|e| (e.problem(), e.line(), e.column()))
 }
 
@@ -451,7 +451,7 @@ fn i1_limits() {
 
     // A table that is too small, a definition that is too large.
     let text = with("error A ()\nerror B ()");
-    let mut table = vec![Entry::EMPTY; size(&text) - 1];
+    let mut table = vec![Entry::EMPTY; Definition::table_size(&text) - 1];
     assert_eq!(
         Definition::parse(&text, &mut table).unwrap_err().problem(),
         Problem::Size
@@ -522,7 +522,7 @@ fn i1_a_definition_that_was_compiled_is_the_same_as_one_that_was_read() {
     let mut table = vec![Entry::EMPTY; 1000];
     assert_eq!(Definition::parse(T.text(), &mut table), Ok(T));
     // Every entry is used.
-    let mut table = vec![Entry::EMPTY; size(T.text()) - 1];
+    let mut table = vec![Entry::EMPTY; Definition::table_size(T.text()) - 1];
     assert!(Definition::parse(T.text(), &mut table).is_err());
 }
 
@@ -577,18 +577,18 @@ fn i1_members_fields_and_types_are_found() {
     );
     assert_eq!(format!("{}", echo.output()), "(got: object)");
     let c = echo.input().fields().last().expect("a field");
-    let Kind::Nullable(color) = c.ty().kind() else {
+    let TypeKind::Nullable(color) = c.ty().kind() else {
         panic!("{c:?}")
     };
-    let Kind::Named(name) = color.kind() else {
+    let TypeKind::Named(name) = color.kind() else {
         panic!("{color:?}")
     };
     assert_eq!((name.name(), name.kind()), ("Color", MemberKind::Type));
-    let Kind::Enum(values) = color.resolved().kind() else {
+    let TypeKind::Enum = color.resolved().kind() else {
         panic!("{color:?}")
     };
     assert_eq!(
-        values.map(|value| value.name()).collect::<Vec<_>>(),
+        color.values().map(|value| value.name()).collect::<Vec<_>>(),
         ["red", "green"]
     );
     let empty = T.find("Empty").expect("a method");
@@ -620,9 +620,9 @@ fn i1_documentation_is_what_stands_immediately_before() {
         type U (d: int)\n# M\nmethod # not\n M() -> ()\n# the end\n";
     let mut table = Vec::new();
     let definition = parse(text, &mut table).expect("a definition");
-    let lines = |documentation: nullink::idl::Documentation<'_>| -> Vec<String> {
+    fn lines<'a>(documentation: impl Iterator<Item = &'a str>) -> Vec<String> {
         documentation.map(String::from).collect()
-    };
+    }
     assert_eq!(
         lines(definition.documentation()),
         ["about", "the  interface ", "", "a.b"]
@@ -643,10 +643,14 @@ fn i1_documentation_is_what_stands_immediately_before() {
         ]
     );
     let b = t.ty().fields().nth(1).expect("b");
-    let Kind::Enum(values) = b.ty().kind() else {
+    let TypeKind::Enum = b.ty().kind() else {
         panic!("{b:?}")
     };
-    let values: Vec<_> = values.map(|value| lines(value.documentation())).collect();
+    let values: Vec<_> = b
+        .ty()
+        .values()
+        .map(|value| lines(value.documentation()))
+        .collect();
     assert_eq!(values, [vec![], vec!["of y".to_string()]]);
     assert_eq!(
         lines(definition.find("U").expect("U").documentation()),

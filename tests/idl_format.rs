@@ -4,12 +4,12 @@
 mod definitions;
 
 use definitions::definitions;
-use nullink::idl::{Definition, Documentation, Entry, Kind, Type, size};
+use nullink::idl::{Definition, Entry, Type, TypeKind};
 use nullink::tools::{format, format_colored};
 use proptest::prelude::*;
 
 fn table(text: &str) -> Vec<Entry> {
-    vec![Entry::EMPTY; size(text)]
+    vec![Entry::EMPTY; Definition::table_size(text)]
 }
 
 fn formatted(text: &str) -> String {
@@ -18,7 +18,7 @@ fn formatted(text: &str) -> String {
     format(&definition.unwrap_or_else(|e| panic!("{e}\n{text:?}")))
 }
 
-fn lines(documentation: Documentation<'_>) -> Vec<String> {
+fn lines<'a>(documentation: impl Iterator<Item = &'a str>) -> Vec<String> {
     documentation
         .map(|line| line.trim_end().to_string())
         .collect()
@@ -28,16 +28,17 @@ fn lines(documentation: Documentation<'_>) -> Vec<String> {
 fn content(text: &str) -> Vec<(String, Vec<String>)> {
     fn list(ty: Type<'_>, all: &mut Vec<(String, Vec<String>)>) {
         match ty.kind() {
-            Kind::Nullable(ty) | Kind::Array(ty) | Kind::Map(ty) => list(ty, all),
-            Kind::Struct(fields) => {
-                for field in fields {
+            TypeKind::Nullable(ty) | TypeKind::Array(ty) | TypeKind::Map(ty) => list(ty, all),
+            TypeKind::Struct => {
+                for field in ty.fields() {
                     all.push((format!("{field:?}"), lines(field.documentation())));
                     list(field.ty(), all);
                 }
             }
-            Kind::Enum(values) => {
-                all.extend(values.map(|value| (format!("{value:?}"), lines(value.documentation()))))
-            }
+            TypeKind::Enum => all.extend(
+                ty.values()
+                    .map(|value| (format!("{value:?}"), lines(value.documentation()))),
+            ),
             _ => {}
         }
     }

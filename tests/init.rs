@@ -30,7 +30,7 @@ use boot::{
 };
 use example::example;
 use monitor::Uevents;
-use nullink::client::{CallError, read_reply};
+use nullink::client::CallError;
 use nullink::server::{Event, Server, Slots};
 use nullink::unix::{self, Stream, Timeouts};
 use nullink::{Address, Client, Mode};
@@ -87,7 +87,7 @@ impl Drop for Running {
 
 /// The system call that was refused, and errno.
 fn refusal<T: std::fmt::Debug>(
-    result: Result<T, CallError<'_, Error<'_>, unix::Error>>,
+    result: Result<T, CallError<'_, Error<'_>, unix::IoError>>,
 ) -> (String, i32) {
     match result {
         Err(CallError::Method(Error::Refused { call, errno })) => (call.to_owned(), errno),
@@ -231,7 +231,11 @@ fn l5_a_client_that_goes_leaves_no_program_behind() {
         client.queue(&start, Mode::More).unwrap();
         client.flush().unwrap();
         run(&mut boot, &mut server);
-        let started = read_reply::<Start>(client.receive_raw().unwrap()).unwrap();
+        let started = client
+            .receive_raw()
+            .unwrap()
+            .into_result::<Start>()
+            .unwrap();
         assert_eq!(started.exit, None);
         let exit = Exit {
             code: Some(round as i32),
@@ -252,7 +256,11 @@ fn l5_a_client_that_goes_leaves_no_program_behind() {
                 _ => {
                     server.wake(topic);
                     run(&mut boot, &mut server);
-                    let ended = read_reply::<Start>(client.receive_raw().unwrap()).unwrap();
+                    let ended = client
+                        .receive_raw()
+                        .unwrap()
+                        .into_result::<Start>()
+                        .unwrap();
                     let pid = started.pid;
                     assert_eq!(
                         ended,

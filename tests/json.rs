@@ -257,11 +257,11 @@ fn errors_say_what_and_where() {
     }
     let error = json::scan(b"[\"ab\xff\"]").unwrap_err();
     assert_eq!((error.kind, error.offset), (Syntax::Utf8, 4));
-    let deep = "[".repeat(json::DEPTH + 1);
+    let deep = "[".repeat(json::MAX_DEPTH + 1);
     let error = json::scan(deep.as_bytes()).unwrap_err();
-    assert_eq!((error.kind, error.offset), (Syntax::Depth, json::DEPTH));
+    assert_eq!((error.kind, error.offset), (Syntax::Depth, json::MAX_DEPTH));
     assert_eq!(
-        json::scan(("[".repeat(json::DEPTH) + &"]".repeat(json::DEPTH)).as_bytes()),
+        json::scan(("[".repeat(json::MAX_DEPTH) + &"]".repeat(json::MAX_DEPTH)).as_bytes()),
         Ok(())
     );
 }

@@ -11,7 +11,7 @@ use common::t::T;
 use common::{Arrival, answer, t};
 use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write};
 use nullink::Error;
-use nullink::line::{self, Line};
+use nullink::line::Line;
 use proptest::prelude::*;
 
 /// The service's buffers. A reply is shorter than half of this, but for the description.
@@ -316,7 +316,7 @@ fn serve_all(seed: u64) {
         scratch: &mut scratch,
     };
     let mut line = Line::new(World::new(seed), &mut ahead);
-    while let Err(error) = line::serve(&mut service, &mut line, &mut receive, &mut send) {
+    while let Err(error) = line.serve(&mut service, &mut receive, &mut send) {
         assert_eq!(error, Error::Transport(ErrorKind::Other));
     }
     let (world, _) = line.into_parts();

@@ -105,12 +105,7 @@ where
     IO: Read + ReadReady + Write,
 {
     let mut ahead = vec![0; receive.len()];
-    line::serve(
-        service,
-        &mut line::Line::new(line, &mut ahead),
-        receive,
-        send,
-    )
+    line::Line::new(line, &mut ahead).serve(service, receive, send)
 }
 
 /// What the conformance service answers, up to the end of the line.
@@ -345,10 +340,10 @@ fn r3_a_reply_that_was_cut_off_ends_before_the_next_client() {
         };
         let mut ahead = [0; 256];
         let mut line = line::Line::new(FailsOnce { line, left }, &mut ahead);
-        let failed = line::serve(&mut service, &mut line, &mut receive, &mut send);
+        let failed = line.serve(&mut service, &mut receive, &mut send);
         assert_eq!(failed, Err(Error::Transport(ErrorKind::Other)));
         // What is left of the client gets nothing more, and the next client its own replies.
-        let end = line::serve(&mut service, &mut line, &mut receive, &mut send);
+        let end = line.serve(&mut service, &mut receive, &mut send);
         assert_eq!(end, Ok(End::Closed));
         let (stream, _) = line.into_parts();
         let sent = String::from_utf8(stream.line.output).unwrap();
@@ -559,7 +554,7 @@ fn u1_an_upgrade_on_a_line_hands_over_what_was_read() {
             };
             let mut ahead = [0; 256];
             let mut line = line::Line::new(&mut line, &mut ahead);
-            let end = line::serve(&mut service, &mut line, &mut receive, &mut send);
+            let end = line.serve(&mut service, &mut receive, &mut send);
             let Ok(End::Upgraded { unread, .. }) = end else {
                 panic!("{arrival:?}: {end:?}");
             };
@@ -586,7 +581,7 @@ fn u1_bytes_that_come_with_the_call_are_handed_over_on_a_line() {
         };
         let mut ahead = [0; 256];
         let mut line = line::Line::new(&mut line, &mut ahead);
-        let end = line::serve(&mut service, &mut line, &mut receive, &mut send);
+        let end = line.serve(&mut service, &mut receive, &mut send);
         let Ok(End::Upgraded { unread, .. }) = end else {
             panic!("{split_at}: {end:?}");
         };
@@ -627,7 +622,7 @@ fn r3_a_new_client_of_a_line_takes_nothing_for_its_own_of_the_one_before() {
             line.arrives(0, &input.as_bytes()[own..]);
             let (mut receive, mut send) = ([0; 128], [0; 256]);
             let mut client = Client::new(&mut line, &mut receive, &mut send);
-            assert_eq!(client.begin_anew(NONCE), Ok(()), "{stale:.9} {arrival:?}");
+            assert_eq!(client.synchronize(NONCE), Ok(()), "{stale:.9} {arrival:?}");
             let reply = client.call_raw("a.b.C", Raw::EMPTY_OBJECT).unwrap();
             assert_eq!(reply.parameters().as_str(), "{\"a\":1}");
             // What a client before it has left half-sent ends with the first NUL.
@@ -642,7 +637,7 @@ fn beginning() -> Vec<u8> {
     let mut line = Line::new(no_interface(NONCE).as_bytes(), Arrival::Joined);
     let (mut receive, mut send) = ([0; 128], [0; 256]);
     let mut client = Client::new(&mut line, &mut receive, &mut send);
-    assert_eq!(client.begin_anew(NONCE), Ok(()));
+    assert_eq!(client.synchronize(NONCE), Ok(()));
     line.output
 }
 
@@ -690,10 +685,10 @@ fn r5_a_new_client_of_a_line_does_not_wait_for_ever() {
         line.fails = fails;
         let (mut receive, mut send) = ([0; 4096], [0; 256]);
         let mut client = Client::new(&mut line, &mut receive, &mut send);
-        assert_eq!(client.begin_anew(NONCE), Err(expected));
+        assert_eq!(client.synchronize(NONCE), Err(expected));
         // What comes later would be taken for something else.
         let unusable = Error::Misuse(Misuse::Unusable);
-        assert_eq!(client.begin_anew(NONCE), Err(unusable));
+        assert_eq!(client.synchronize(NONCE), Err(unusable));
     }
 }
 
@@ -709,7 +704,7 @@ fn l5_replies_of_a_stream_that_are_written_at_once_are_not_sent_past_a_break() {
             assert_eq!(line.read(&mut [0; 16]), Ok(8));
             let replies = format!("{before}{}", reply.repeat(9));
             let written = line.write_all(replies.as_bytes());
-            assert_eq!(written, Err(line::Error::Break));
+            assert_eq!(written, Err(line::LineError::Break));
             // What comes before the first of them is one write more.
             let ones = if before.is_empty() { sent } else { sent - 1 };
             let expected = format!("{before}{}", reply.repeat(ones));
@@ -827,7 +822,7 @@ fn l5_clients_of_a_terminal_come_and_go_in_the_middle_of_a_stream() {
         let (mut receive, mut send) = ([0; 256], [0; 512]);
         let mut client = Client::new(stream, &mut receive, &mut send);
         let nonce = format!("org.example.n{number}");
-        assert_eq!(client.begin_anew(&nonce), Ok(()));
+        assert_eq!(client.synchronize(&nonce), Ok(()));
         let text = format!("{{\"s\":\"{number}\"}}");
         let parameters = Raw::new(&text).unwrap();
         let reply = client.call_raw("org.example.t.Need", parameters).unwrap();

@@ -17,7 +17,7 @@ use monitor::{
     CLIENTS, Error, Event, Monitor, REPLY, Report, SEND, Subscribe, Subscription, TOPIC, Trigger,
     UEVENTS, Uevents,
 };
-use nullink::client::{CallError, read_reply};
+use nullink::client::CallError;
 use nullink::server::{self, Interest, Server, Slots};
 use nullink::service::ServiceError;
 use nullink::unix::{Stream, Timeouts};
@@ -120,7 +120,11 @@ impl Served {
 }
 
 fn next<'c>(client: &'c mut Client<'static, Stream>) -> Report<'c> {
-    read_reply::<Subscribe>(client.receive_raw().unwrap()).unwrap()
+    client
+        .receive_raw()
+        .unwrap()
+        .into_result::<Subscribe>()
+        .unwrap()
 }
 
 fn next_sequence(client: &mut Client<'static, Stream>) -> i64 {
@@ -235,7 +239,10 @@ fn calls_that_make_no_sense_are_refused() {
         client.queue(&Subscribe { subsystem }, mode).unwrap();
         client.flush().unwrap();
         served.run();
-        match (read_reply::<Subscribe>(client.receive_raw().unwrap()), mode) {
+        match (
+            client.receive_raw().unwrap().into_result::<Subscribe>(),
+            mode,
+        ) {
             (Err(CallError::Service(ServiceError::InvalidParameter { parameter })), Mode::More) => {
                 assert_eq!(parameter, "subsystem");
             }

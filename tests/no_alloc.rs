@@ -184,5 +184,5 @@ fn a_client_allocates_nothing_whatever_it_is_answered() {
         names
     });
     assert_eq!((names, count), (2000, 0));
-    assert_eq!(client::CALLS, 128);
+    assert_eq!(client::Session::MAX_CALLS, 128);
 }

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use common::{EMPTY, split};
 use example::example;
 use nullink::Client;
-use nullink::client::{Method, NoError};
 use nullink::unix::Stream;
+use nullink::{Method, NoError};
 use serde::Serialize;
 
 /// A program that runs until this is dropped, and the path that it listens at.

@@ -6,9 +6,9 @@ use std::collections::VecDeque;
 
 use common::t::{Cursor, T};
 use common::{Arrival, EMPTY, answer, every_arrival, split};
-use nullink::client::{self, read_reply};
+use nullink::client;
 use nullink::json::Raw;
-use nullink::relay::{Failure, GROWTH, Policy, Relay, Side, Step, Verdict};
+use nullink::relay::{Failure, Policy, Relay, Side, Step, Verdict};
 use nullink::service::{Session, State};
 use nullink::{Call, EncodeError, Error, Mode, NoError, Refusal, Reply, Violation};
 use serde::{Deserialize, Serialize};
@@ -557,7 +557,7 @@ fn a_call_that_is_renamed_is_otherwise_as_it_came() {
 #[test]
 fn a_name_may_become_longer_by_so_much_whatever_waits_to_be_sent() {
     let old = "org.example.grow.A000".len();
-    for (extra, fits) in [(GROWTH, true), (GROWTH + 1, false)] {
+    for (extra, fits) in [(Relay::MAX_GROWTH, true), (Relay::MAX_GROWTH + 1, false)] {
         // "a.b.A" and so many more.
         let count = old + extra - 5;
         let call = format!(r#"{{"method":"org.example.grow.A{count}","oneway":true}}"#);
@@ -744,7 +744,7 @@ fn who_does_not_read_is_not_sent_to() {
     assert!((126..=128).contains(&answered), "{answered}");
     // Calls are limited by their number only, as long as the service takes them.
     assert!(
-        sent <= (client::CALLS + 43) * (EMPTY.len() + 1) + 256,
+        sent <= (client::Session::MAX_CALLS + 43) * (EMPTY.len() + 1) + 256,
         "{sent}"
     );
     // Nothing of it is lost.
@@ -849,7 +849,7 @@ fn a_service_that_closes_between_two_calls_ends_the_relay() {
 
 #[test]
 fn more_calls_than_can_wait_for_replies_wait_to_be_passed_on() {
-    let calls = client::CALLS + 50;
+    let calls = client::Session::MAX_CALLS + 50;
     let input = format!("{EMPTY}\0").repeat(calls);
     let (mut receive, mut send) = (vec![0; 1 << 14], vec![0; 1 << 14]);
     let mut far = Served::new(&mut receive, &mut send);
@@ -867,7 +867,7 @@ fn more_calls_than_can_wait_for_replies_wait_to_be_passed_on() {
     give(&mut relay, Side::Client, input.as_bytes());
     relay.step(&mut ());
     let passed = split(relay.pending(Side::Service)).len();
-    assert_eq!(passed, client::CALLS);
+    assert_eq!(passed, client::Session::MAX_CALLS);
 }
 
 #[derive(Serialize)]
@@ -875,7 +875,7 @@ struct Count {
     n: u8,
 }
 
-impl client::Method for Count {
+impl nullink::Method for Count {
     const NAME: &'static str = "org.example.t.Count";
     type Output<'r> = Counted;
     type Error<'r> = NoError;
@@ -917,7 +917,7 @@ fn a_clients_session_notices_nothing() {
             let reply = client.receive().unwrap();
             let continues = reply.continues();
             seen.push((
-                read_reply::<Count>(reply).map(|reply| reply.i).ok(),
+                reply.into_result::<Count>().map(|reply| reply.i).ok(),
                 continues,
             ));
         }

@@ -3,7 +3,9 @@
 mod common;
 
 use common::{Arrival, every_arrival, with_client};
-use nullink::client::{CALLS, CallError};
+use nullink::client::{CallError, Session};
+
+const CALLS: usize = Session::MAX_CALLS;
 use nullink::json::{Raw, Value};
 use nullink::service::ServiceError;
 use nullink::{EncodeError, Error, Method, Mismatch, Misuse, Mode, NoError};

@@ -276,7 +276,7 @@ fn l3_wakes_do_not_keep_a_parked_call_whose_client_is_half_closed() {
     say(&client, LISTEN);
     shutdown(&client, Shutdown::Write).unwrap();
     assert!(matches!(events(&mut server)[..], [Event::Called(_)]));
-    let late = Err(Error::Transport(unix::Error::TimedOut));
+    let late = Err(Error::Transport(unix::IoError::TimedOut));
     let ended = (1..=10).find(|_| {
         NOW.fetch_add(1000, Ordering::Relaxed);
         server.wake(OPENS);

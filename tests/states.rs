@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use nullink::service::{Answer, Info, Refusal, Responder, Service, Session, State};
-use nullink::{Call, EncodeError, Error, Interface, Loopback, Mismatch, TooLong, Violation};
+use nullink::{Call, EncodeError, Error, Interface, Loopback, Mismatch, Violation};
 use nullink::{interface, serve};
 use serde::Serialize;
 
@@ -279,7 +279,7 @@ fn f4_a_call_that_is_too_long_ends_after_the_replies_before_it() {
     assert!(stage.step());
     stage.receive(&"x".repeat(64));
     stage.expect(
-        &format!("ended: {TooLong}"),
+        &format!("ended: {}", Error::<std::convert::Infallible>::TooLong),
         &reply(1),
         &[Called, Failed(Error::TooLong)],
     );
@@ -595,7 +595,11 @@ fn f4_a_name_that_cannot_be_echoed_is_a_message_that_is_too_long() {
         stage.receive(CALL);
         stage.receive(&call);
         let told = [Called, Failed(Error::TooLong)];
-        stage.expect(&format!("ended: {TooLong}"), &reply(1), &told);
+        stage.expect(
+            &format!("ended: {}", Error::<std::convert::Infallible>::TooLong),
+            &reply(1),
+            &told,
+        );
         // Nothing is to be said about a call that wants no reply.
         stage!(stage, [Do::Send(1)]);
         stage.receive(&call.replacen('{', "{\"oneway\":true,", 1));

@@ -64,7 +64,8 @@ fn each_reply_of_a_stream_is_sent_when_it_is_there() {
 #[cfg(all(feature = "unix", target_os = "linux"))]
 mod unix {
     use embedded_io::{Read, Write};
-    use nullink::unix::{OwnedFd, Reading, Stream};
+    use nullink::unix::fd::OwnedFd;
+    use nullink::unix::{Reading, Stream};
 
     use super::strace::strace;
 

@@ -22,7 +22,8 @@ use embedded_io::{Error as _, ErrorKind, Read, ReadReady, Write};
 use nullink::client::CallError;
 use nullink::json::Raw;
 use nullink::service::{GetInterfaceDescription, ServiceError};
-use nullink::unix::{Error, Listener, OwnedFd, PATH_MAX, Reading, Stream, Timeouts};
+use nullink::unix::fd::OwnedFd;
+use nullink::unix::{IoError, Listener, Reading, Stream, Timeouts};
 use nullink::{Address, Client, Misuse};
 use rustix::fd::{AsFd, AsRawFd};
 use rustix::io::IoSlice;
@@ -87,35 +88,35 @@ fn abstract_names_work_and_are_one_s_own() {
     let name = format!("nullink-test-{}", std::process::id());
     let address = Address::Abstract(&name);
     let listener = Listener::bind_to(address, 0).unwrap();
-    assert_eq!(Listener::bind_to(address, 0).err(), Some(Error::InUse));
+    assert_eq!(Listener::bind_to(address, 0).err(), Some(IoError::InUse));
     let mut client = Stream::connect_to(address, Timeouts::default()).unwrap();
     let mut server = listener.accept().unwrap();
     assert_eq!(client.write(b"x"), Ok(1));
     assert_eq!(server.read(&mut [0; 8]), Ok(1));
     drop((listener, server));
     let gone = Stream::connect_to(address, Timeouts::default());
-    assert_eq!(gone.err(), Some(Error::NotFound));
+    assert_eq!(gone.err(), Some(IoError::NotFound));
 }
 
 #[test]
 fn x7_a_path_that_is_too_long_says_so() {
     let directory = Directory::new();
-    let fits = directory.path(&"x".repeat(PATH_MAX - directory.path("").len()));
-    assert_eq!(fits.len(), PATH_MAX);
+    let fits = directory.path(&"x".repeat(Stream::MAX_PATH - directory.path("").len()));
+    assert_eq!(fits.len(), Stream::MAX_PATH);
     let listener = Listener::bind(&fits).unwrap();
     let _ = Stream::connect(&fits).unwrap();
     drop(listener);
     let long = fits + "x";
-    assert_eq!(Listener::bind(&long).err(), Some(Error::PathTooLong));
-    assert_eq!(Stream::connect(&long).err(), Some(Error::PathTooLong));
+    assert_eq!(Listener::bind(&long).err(), Some(IoError::PathTooLong));
+    assert_eq!(Stream::connect(&long).err(), Some(IoError::PathTooLong));
     assert!(!fs::exists(long).unwrap());
 
-    let name = "x".repeat(PATH_MAX);
+    let name = "x".repeat(Stream::MAX_PATH);
     let listener = Listener::bind_to(Address::Abstract(&name), 0).unwrap();
     assert!(Stream::connect_to(Address::Abstract(&name), Timeouts::default()).is_ok());
     drop(listener);
     let long = Listener::bind_to(Address::Abstract(&(name + "x")), 0);
-    assert_eq!(long.err(), Some(Error::PathTooLong));
+    assert_eq!(long.err(), Some(IoError::PathTooLong));
 }
 
 #[test]
@@ -123,20 +124,20 @@ fn x7_a_missing_path_says_so() {
     let directory = Directory::new();
     assert_eq!(
         Stream::connect(&directory.path("no")).err(),
-        Some(Error::NotFound)
+        Some(IoError::NotFound)
     );
     assert_eq!(
         Stream::connect(&directory.path("no/thing")).err(),
-        Some(Error::NotFound)
+        Some(IoError::NotFound)
     );
-    assert_eq!(Stream::connect("").err(), Some(Error::NotFound));
-    assert_eq!(Listener::bind("").err(), Some(Error::NotFound));
+    assert_eq!(Stream::connect("").err(), Some(IoError::NotFound));
+    assert_eq!(Listener::bind("").err(), Some(IoError::NotFound));
     assert_eq!(
         Stream::connect(&format!("unix:{}", directory.path("no"))).err(),
-        Some(Error::NotFound)
+        Some(IoError::NotFound)
     );
     let in_no_directory = Listener::bind(&directory.path("no/thing")).unwrap_err();
-    assert_eq!(in_no_directory, Error::NoDirectory);
+    assert_eq!(in_no_directory, IoError::NoDirectory);
     assert_eq!(in_no_directory.kind(), ErrorKind::NotFound);
 }
 
@@ -154,12 +155,12 @@ fn x7_what_is_no_socket_is_left_alone() {
     for path in [&file, &folder, &link] {
         assert_eq!(
             Listener::bind(path).err(),
-            Some(Error::NotASocket),
+            Some(IoError::NotASocket),
             "{path}"
         );
     }
-    assert_eq!(Stream::connect(&file).err(), Some(Error::NotASocket));
-    assert_eq!(Stream::connect(&folder).err(), Some(Error::NotASocket));
+    assert_eq!(Stream::connect(&file).err(), Some(IoError::NotASocket));
+    assert_eq!(Stream::connect(&folder).err(), Some(IoError::NotASocket));
     assert_eq!(fs::read(&file).unwrap(), b"precious");
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
 }
@@ -171,7 +172,7 @@ fn x7_a_stale_socket_says_so_and_is_replaced() {
     drop(Listener::bind(&path).unwrap());
     let stale = fs::metadata(&path).unwrap();
     assert!(stale.file_type().is_socket());
-    assert_eq!(Stream::connect(&path).err(), Some(Error::Stale));
+    assert_eq!(Stream::connect(&path).err(), Some(IoError::Stale));
     let listener = Listener::bind(&path).unwrap();
     let _ = Stream::connect(&path).unwrap();
     assert!(listener.accept().is_ok());
@@ -184,7 +185,7 @@ fn x7_a_live_socket_of_somebody_else_is_never_removed() {
     let theirs = UnixListener::bind(&path).unwrap();
     let before = fs::metadata(&path).unwrap().ino();
     for _ in 0..3 {
-        assert_eq!(Listener::bind(&path).err(), Some(Error::InUse));
+        assert_eq!(Listener::bind(&path).err(), Some(IoError::InUse));
     }
     assert_eq!(fs::metadata(&path).unwrap().ino(), before);
     let mut client = UnixStream::connect(&path).unwrap();
@@ -194,8 +195,8 @@ fn x7_a_live_socket_of_somebody_else_is_never_removed() {
     // One that is not a stream socket is somebody's as well.
     let path = directory.path("datagrams");
     let _theirs = UnixDatagram::bind(&path).unwrap();
-    assert_eq!(Listener::bind(&path).err(), Some(Error::InUse));
-    assert_eq!(Stream::connect(&path).err(), Some(Error::NotAStream));
+    assert_eq!(Listener::bind(&path).err(), Some(IoError::InUse));
+    assert_eq!(Stream::connect(&path).err(), Some(IoError::NotAStream));
     assert!(fs::exists(&path).unwrap());
 }
 
@@ -216,8 +217,8 @@ fn x7_a_live_socket_whose_queue_is_full_is_not_removed() {
             Err(error) => break error,
         }
     };
-    assert_eq!(full, Error::TimedOut);
-    assert_eq!(Listener::bind(&path).err(), Some(Error::InUse));
+    assert_eq!(full, IoError::TimedOut);
+    assert_eq!(Listener::bind(&path).err(), Some(IoError::InUse));
     assert!(listener.accept().is_ok());
     assert!(Stream::connect(&path).is_ok());
 }
@@ -243,7 +244,7 @@ fn x7_of_many_services_that_start_at_once_one_has_the_path() {
         let (bound, refused): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
         assert_eq!((bound.len(), refused.len()), (1, 7));
         for error in refused {
-            assert_eq!(error.err(), Some(Error::InUse));
+            assert_eq!(error.err(), Some(IoError::InUse));
         }
         // Its queue holds what the others have probed; the last in it is this one.
         let _client = Stream::connect(&path).unwrap();
@@ -502,7 +503,7 @@ fn l3_a_reply_that_does_not_come_times_out() {
     with_silent_service(timeouts, wait_for_end, |client| {
         let before = Instant::now();
         let error = client.call_raw("a.b.C", Raw::EMPTY_OBJECT).err();
-        assert_eq!(error, Some(nullink::Error::Transport(Error::TimedOut)));
+        assert_eq!(error, Some(nullink::Error::Transport(IoError::TimedOut)));
         assert!(before.elapsed() >= SHORT);
         unusable(client);
     });
@@ -522,7 +523,7 @@ fn l3_a_reply_that_comes_byte_by_byte_times_out_as_a_whole() {
     };
     with_silent_service(timeouts, trickle, |client| {
         let error = client.call_raw("a.b.C", Raw::EMPTY_OBJECT).err();
-        assert_eq!(error, Some(nullink::Error::Transport(Error::TimedOut)));
+        assert_eq!(error, Some(nullink::Error::Transport(IoError::TimedOut)));
         unusable(client);
     });
 }
@@ -539,7 +540,7 @@ fn l3_a_reply_that_never_ends_times_out_however_fast_it_comes() {
         let too_long = client.call_raw("a.b.C", Raw::EMPTY_OBJECT).err();
         assert_eq!(too_long, Some(nullink::Error::TooLong));
         let error = client.call_raw("a.b.C", Raw::EMPTY_OBJECT).err();
-        assert_eq!(error, Some(nullink::Error::Transport(Error::TimedOut)));
+        assert_eq!(error, Some(nullink::Error::Transport(IoError::TimedOut)));
         unusable(client);
     });
 }
@@ -621,7 +622,7 @@ fn l3_a_call_that_nobody_reads_times_out() {
     with_silent_service(timeouts, never_read, |client| {
         let long = format!(r#"{{"s":"{}"}}"#, "x".repeat(1 << 21));
         let error = client.call_raw("a.b.C", Raw::new(&long).unwrap()).err();
-        assert_eq!(error, Some(nullink::Error::Transport(Error::TimedOut)));
+        assert_eq!(error, Some(nullink::Error::Transport(IoError::TimedOut)));
         unusable(client);
         drop(stop);
     });
@@ -645,7 +646,7 @@ fn l3_a_connection_that_nobody_takes_times_out() {
             Err(error) => break (error, before.elapsed()),
         }
     };
-    assert_eq!(error, Error::TimedOut);
+    assert_eq!(error, IoError::TimedOut);
     assert!(waited >= SHORT);
 }
 
@@ -660,7 +661,7 @@ fn timeouts_of_zero_are_short_and_not_endless() {
     let wait_for_end = |mut stream: Stream| while let Ok(1..) = stream.read(&mut [0; 99]) {};
     with_silent_service(timeouts, wait_for_end, |client| {
         let error = client.call_raw("a.b.C", Raw::EMPTY_OBJECT).err();
-        assert_eq!(error, Some(nullink::Error::Transport(Error::TimedOut)));
+        assert_eq!(error, Some(nullink::Error::Transport(IoError::TimedOut)));
     });
 }
 
@@ -726,12 +727,12 @@ fn x7_an_address_that_is_none_is_not_a_path() {
     ] {
         let error = Listener::bind(address).err();
         assert!(
-            matches!(error, Some(Error::Address(_))),
+            matches!(error, Some(IoError::Address(_))),
             "{address}: {error:?}"
         );
         let error = Stream::connect(address).err();
         assert!(
-            matches!(error, Some(Error::Address(_))),
+            matches!(error, Some(IoError::Address(_))),
             "{address}: {error:?}"
         );
         assert!(!std::path::Path::new(address).exists());
@@ -892,7 +893,7 @@ fn x1_descriptors_are_refused_by_a_socket_that_was_handed_over() {
             sendmsg(&theirs, &bytes, &mut control, SendFlags::empty()).unwrap();
             result = result.and_then(|_| ours.read(&mut [0; 9]));
         }
-        assert_eq!(result, Err(Error::Descriptors), "{pieces:?}");
+        assert_eq!(result, Err(IoError::Descriptors), "{pieces:?}");
         drop(tracked);
         assert_eq!(other.read(&mut [0; 1]), Ok(0));
     }

@@ -35,7 +35,7 @@ fn pair() -> (Stream, UnixStream) {
     (ours, theirs)
 }
 
-type Running = JoinHandle<Result<(), Failure<unix::Error>>>;
+type Running = JoinHandle<Result<(), Failure<unix::IoError>>>;
 
 /// A client, a service, and the relay between them.
 fn joined() -> (UnixStream, UnixStream, Running) {

@@ -5,10 +5,11 @@ mod common;
 use common::t::T;
 use common::{Arrival, EMPTY, Script, every_arrival, t, talk, with_client};
 use embedded_io::Read;
-use nullink::client::{CallError, Method, NoError};
+use nullink::client::CallError;
 use nullink::json::Raw;
 use nullink::service::{GetInterfaceDescription, ServiceError};
 use nullink::{Client, End, Error, Misuse, Mode, serve};
+use nullink::{Method, NoError};
 use serde::Serialize;
 
 const PIPE: &str = r#"{"method":"org.example.t.Pipe","upgrade":true}"#;

@@ -4,7 +4,7 @@
 use core::mem;
 
 use heapless::Vec;
-use nullink::client::Method;
+use nullink::Method;
 use nullink::{Answer, Call, Info, Interface, Mode, Refusal, Responder, Service, interface};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;

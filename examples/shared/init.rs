@@ -11,7 +11,7 @@ use core::time::Duration;
 
 use heapless::Vec;
 use nullink::Address;
-use nullink::server::{self, Event, Interest, Limits, Server, Slots};
+use nullink::server::{Event, Interest, Limits, Server, Slots};
 use nullink::unix::{self, Listener};
 use rustix::event::{Timespec, poll};
 use rustix::fd::OwnedFd;
@@ -121,7 +121,7 @@ pub fn run_first(system: System, room: &mut Room) -> ! {
 /// # Errors
 ///
 /// What the system says.
-pub fn run_at(address: Address<'_>, system: System, room: &mut Room) -> Result<(), unix::Error> {
+pub fn run_at(address: Address<'_>, system: System, room: &mut Room) -> Result<(), unix::IoError> {
     let Room { slots, uevents } = room;
     let mut boot = Boot::new(system, false, uevents);
     serve(&mut boot, [address].into_iter(), slots)
@@ -132,8 +132,8 @@ fn serve<'a>(
     boot: &mut Boot<'_>,
     addresses: impl Iterator<Item = Address<'a>>,
     slots: &mut Slots<CLIENTS, 2048, SEND>,
-) -> Result<(), unix::Error> {
-    let mut listeners = Vec::<Listener, { server::LISTENERS }>::new();
+) -> Result<(), unix::IoError> {
+    let mut listeners = Vec::<Listener, { Limits::MAX_LISTENERS }>::new();
     for address in addresses {
         match Listener::bind_to(address, Listener::OWNER) {
             Ok(listener) => {
@@ -151,7 +151,8 @@ fn serve<'a>(
             }
         }
     }
-    let first = listeners.pop().ok_or(Errno::ADDRNOTAVAIL)?;
+    let none = unix::IoError::from_raw_os_error(Errno::ADDRNOTAVAIL.raw_os_error());
+    let first = listeners.pop().ok_or(none)?;
     let mut server = Server::new(first, slots)?;
     while let Some(listener) = listeners.pop() {
         server.listen(listener)?;

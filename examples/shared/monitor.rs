@@ -12,8 +12,8 @@ use core::str;
 use core::time::Duration;
 
 use heapless::{LinearMap, String};
+use nullink::Method;
 use nullink::activation::Activated;
-use nullink::client::Method;
 use nullink::server::{self, Interest, Limits, Server, Slots};
 use nullink::{Answer, Call, Info, Interface, Refusal, Responder, Service, interface, unix};
 use rustix::fd::{AsFd, OwnedFd};
@@ -492,9 +492,10 @@ pub fn serve(
     exit: Option<Duration>,
     clock: fn() -> u64,
     room: &mut Room,
-) -> Result<(), unix::Error> {
+) -> Result<(), unix::IoError> {
     let Room { slots, monitor } = room;
-    let socket = open_socket()?;
+    let socket = open_socket();
+    let socket = socket.map_err(|errno| unix::IoError::from_raw_os_error(errno.raw_os_error()))?;
     let mut server = Server::new(source, slots)?;
     server.set_clock(clock);
     server.set_limits(Limits {

@@ -21,20 +21,20 @@ use std::process::{Child, Command};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use nullink::activation::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use nullink::activation::{self, Activated};
+use nullink::activation::{Activated, ActivationError};
 use nullink::unix::Stream;
+use nullink::unix::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// The socket that this program was started with. To be called first in main, before anything is
 /// opened: a number that was not passed after all would be somebody else's.
 ///
 /// There is none the second time.
-pub fn activated() -> Result<Option<Activated>, activation::Error> {
+pub fn activated() -> Result<Option<Activated>, ActivationError> {
     static ASKED: AtomicBool = AtomicBool::new(false);
     if ASKED.swap(true, Ordering::Relaxed) {
         return Ok(None);
     }
-    activation::varlink(
+    Activated::from_environment(
         |name| std::env::var(name).ok(),
         // SAFETY: whoever has started this process says, by its pid, that the descriptor is passed
         // to it. Nobody else owns it: this asks once, and is asked once for each.

@@ -6,7 +6,7 @@ use core::time::Duration;
 use nullink::Service;
 use nullink::activation::Activated;
 use nullink::server::{Limits, Server, Slots};
-use nullink::unix::{Error, Listener};
+use nullink::unix::{IoError, Listener};
 
 /// Where its clients come from.
 pub enum Source {
@@ -22,7 +22,7 @@ pub fn serve<S, const CONNECTIONS: usize, const RX: usize, const TX: usize>(
     service: &mut S,
     clock: fn() -> u64,
     slots: &mut Slots<CONNECTIONS, RX, TX>,
-) -> Result<(), Error>
+) -> Result<(), IoError>
 where
     S: Service,
 {

@@ -5,7 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use nullink::idl::{Definition, Entry, Kind, MemberKind, Type, size};
+use nullink::idl::{Definition, Entry, MemberKind, Type, TypeKind};
 use nullink::json::Raw;
 use nullink::tools::{compare, format, format_colored};
 
@@ -17,7 +17,7 @@ fuzz_target!(|data: &[u8]| {
     let (Ok(text), Ok(value)) = (str::from_utf8(text), str::from_utf8(value)) else {
         return;
     };
-    let mut table = vec![Entry::EMPTY; size(text)];
+    let mut table = vec![Entry::EMPTY; Definition::table_size(text)];
     let definition = match Definition::parse(text, &mut table) {
         Ok(definition) => definition,
         Err(error) => {
@@ -35,7 +35,7 @@ fuzz_target!(|data: &[u8]| {
     definition.documentation().count();
 
     let canonical = format(&definition);
-    let mut table = vec![Entry::EMPTY; size(&canonical)];
+    let mut table = vec![Entry::EMPTY; Definition::table_size(&canonical)];
     let again =
         Definition::parse(&canonical, &mut table).expect("what was formatted is a definition");
     assert_eq!(format(&again), canonical);
@@ -61,20 +61,22 @@ fuzz_target!(|data: &[u8]| {
 
 /// Looks at everything there is, but for what names of types stand for.
 fn walk(ty: Type<'_>, depth: usize) {
-    assert!(depth <= nullink::idl::DEPTH);
+    assert!(depth <= Definition::MAX_DEPTH);
     match ty.kind() {
-        Kind::Nullable(inner) | Kind::Array(inner) | Kind::Map(inner) => walk(inner, depth + 1),
-        Kind::Struct(fields) => {
-            for field in fields {
+        TypeKind::Nullable(inner) | TypeKind::Array(inner) | TypeKind::Map(inner) => {
+            walk(inner, depth + 1)
+        }
+        TypeKind::Struct => {
+            for field in ty.fields() {
                 assert!(nullink::name::is_field(field.name()));
                 field.documentation().count();
                 walk(field.ty(), depth + 1);
             }
         }
-        Kind::Enum(values) => {
-            values.for_each(|value| assert!(nullink::name::is_field(value.name())))
-        }
-        Kind::Named(member) => assert_eq!(member.kind(), MemberKind::Type),
+        TypeKind::Enum => ty
+            .values()
+            .for_each(|value| assert!(nullink::name::is_field(value.name()))),
+        TypeKind::Named(member) => assert_eq!(member.kind(), MemberKind::Type),
         _ => {}
     }
 }

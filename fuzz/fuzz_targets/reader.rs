@@ -78,7 +78,7 @@ fuzz_target!(|data: &[u8]| {
         (Ok(ours), None) => panic!("{ours}"),
         // Numbers that 64 bits can't hold are errors, and never rounded.
         (Err(error), Some(_)) => assert!(
-            error.mismatch() == Mismatch::Range || oracle::depth(data) > json::DEPTH,
+            error.mismatch() == Mismatch::Range || oracle::depth(data) > json::MAX_DEPTH,
             "{error}"
         ),
         (Err(_), None) => {}

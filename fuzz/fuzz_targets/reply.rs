@@ -5,7 +5,7 @@
 mod oracle;
 
 use libfuzzer_sys::fuzz_target;
-use nullink::client::{self, CallError, Session};
+use nullink::client::{CallError, Session};
 use nullink::json::Raw;
 use nullink::{Error, Method, Mode, Reply};
 use serde::{Deserialize, Serialize};
@@ -88,7 +88,7 @@ fuzz_target!(|data: &[u8]| {
     }
 
     let name = value["error"].as_str();
-    match client::read_reply::<Jump>(reply) {
+    match reply.into_result::<Jump>() {
         Ok(jumped) => {
             assert_eq!(name, None);
             assert_eq!(jumped.at, value["parameters"]["at"].as_str());

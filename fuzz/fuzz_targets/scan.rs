@@ -5,7 +5,7 @@ mod oracle;
 
 use libfuzzer_sys::fuzz_target;
 use nullink::Syntax;
-use nullink::json::{DEPTH, scan};
+use nullink::json::{MAX_DEPTH, scan};
 
 fuzz_target!(|data: &[u8]| {
     if oracle::useless(data) {
@@ -14,7 +14,7 @@ fuzz_target!(|data: &[u8]| {
     match scan(data) {
         Ok(()) => assert!(oracle::value(data).is_some()),
         Err(error) if error.kind == Syntax::Depth => {
-            assert!(oracle::depth(&data[..=error.offset]) > DEPTH);
+            assert!(oracle::depth(&data[..=error.offset]) > MAX_DEPTH);
         }
         Err(error) => {
             assert!(error.offset <= data.len());

@@ -5,7 +5,7 @@ use core::marker::PhantomData;
 use embedded_io::{ErrorType, Read, Write};
 use serde::Serialize;
 
-use super::{CallError, Session, read_reply};
+use super::{CallError, Session};
 use crate::channel::Channel;
 use crate::error::{EncodeError, Error, Misuse};
 use crate::io::{fill, is_closed, send_pending, write};
@@ -45,11 +45,9 @@ pub struct Client<'b, S> {
     session: Session<'b>,
 }
 
-/// Why a call of the method `M` over the stream `S` has failed.
-pub type CallErrorOf<'r, M, S> = CallError<'r, <M as Method>::Error<'r>, <S as ErrorType>::Error>;
-
-/// What a call of the method `M` over the stream `S` comes to.
-pub type CallResult<'r, M, S> = Result<<M as Method>::Output<'r>, CallErrorOf<'r, M, S>>;
+/// The result of a call of the method `M` over the stream `S`: its reply, or another `T`.
+pub type CallResult<'r, M, S, T = <M as Method>::Output<'r>> =
+    Result<T, CallError<'r, <M as Method>::Error<'r>, <S as ErrorType>::Error>>;
 
 impl<'b, S: Read + Write> Client<'b, S> {
     /// A new connection.
@@ -89,9 +87,9 @@ impl<'b, S: Read + Write> Client<'b, S> {
     /// # let line = Duplex { reader: &line[..], writer: &mut calls[..] };
     /// # let (mut receive, mut send) = ([0; 256], [0; 256]);
     /// let mut client = Client::new(line, &mut receive, &mut send);
-    /// assert_eq!(client.begin_anew("org.example.n4711"), Ok(()));
+    /// assert_eq!(client.synchronize("org.example.n4711"), Ok(()));
     /// ```
-    pub fn begin_anew(&mut self, nonce: &str) -> Result<(), Error<S::Error>> {
+    pub fn synchronize(&mut self, nonce: &str) -> Result<(), Error<S::Error>> {
         let call = GetInterfaceDescription { interface: nonce };
         self.begin(full_name::<GetInterfaceDescription>(), Mode::Simple, &call)?;
         let begun = write(&mut self.stream, &[0, 0]);
@@ -99,7 +97,11 @@ impl<'b, S: Read + Write> Client<'b, S> {
         self.flush()?;
         let mut left = STALE;
         let mut answered = || {
-            while !self.session.has_no_interface(nonce).map_err(Error::over)? {
+            while !self
+                .session
+                .has_no_interface(nonce)
+                .map_err(Error::with_transport)?
+            {
                 let count = fill(&mut self.stream, self.session.channel(), left)?;
                 left = left.saturating_sub(count);
             }
@@ -121,7 +123,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
     /// Calls a method that may reply many times.
     ///
     /// ```
-    /// # use nullink::client::{Method, NoError};
+    /// # use nullink::{Method, NoError};
     /// # use nullink::{Client, Duplex};
     /// # use serde::{Deserialize, Serialize};
     /// # #[derive(Serialize)] struct Count { n: u32 }
@@ -153,7 +155,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
     pub fn more<M: Method>(
         &mut self,
         method: &M,
-    ) -> Result<Replies<'_, 'b, S, M>, CallErrorOf<'static, M, S>> {
+    ) -> CallResult<'static, M, S, Replies<'_, 'b, S, M>> {
         self.begin(full_name::<M>(), Mode::More, method)?;
         unless_closed(self.flush())?;
         Ok(self.replies()?)
@@ -245,7 +247,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
     /// ```
     pub fn queue<M: Method>(&mut self, method: &M, mode: Mode) -> Result<(), Error<S::Error>> {
         let queued = self.session.queue(full_name::<M>(), mode, method);
-        queued.map_err(Error::over)
+        queued.map_err(Error::with_transport)
     }
 
     /// Like `queue`, by the name of the method, with parameters that are JSON already.
@@ -260,7 +262,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
         parameters: Raw<'_>,
     ) -> Result<(), Error<S::Error>> {
         let queued = self.session.queue(method, mode, &parameters);
-        queued.map_err(Error::over)
+        queued.map_err(Error::with_transport)
     }
 
     /// Sends what is queued.
@@ -279,7 +281,9 @@ impl<'b, S: Read + Write> Client<'b, S> {
     /// As [`call`](Self::call).
     pub fn receive<M: Method>(&mut self) -> CallResult<'_, M, S> {
         self.expect_one_reply()?;
-        read_reply::<M>(self.receive_raw()?).map_err(CallError::over)
+        self.receive_raw()?
+            .into_result::<M>()
+            .map_err(CallError::with_transport)
     }
 
     /// Waits for the next reply, whatever it is: to a call that asked for `more`, others follow
@@ -306,7 +310,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
             Mode::More => Ok(Replies {
                 client: self,
                 ended: false,
-                of: PhantomData,
+                method: PhantomData,
             }),
             _ => Err(Misuse::OtherMode.into()),
         }
@@ -345,11 +349,11 @@ impl<'b, S: Read + Write> Client<'b, S> {
         mut fill: impl FnMut(&mut S, &mut Channel<'b>) -> Result<usize, Error<S::Error>>,
     ) -> Result<Reply<'_>, Error<S::Error>> {
         unless_closed(self.flush())?;
-        while !self.session.ready().map_err(Error::over)? {
+        while !self.session.ready().map_err(Error::with_transport)? {
             let filled = fill(&mut self.stream, self.session.channel());
             filled.inspect_err(|_| self.session.fail())?;
         }
-        self.session.receive().map_err(Error::over)
+        self.session.receive().map_err(Error::with_transport)
     }
 
     /// Writes a call while no reply is outstanding.
@@ -393,7 +397,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
             self.flush()?;
             queued = self.session.queue(method, mode, parameters);
         }
-        queued.map_err(Error::over)
+        queued.map_err(Error::with_transport)
     }
 }
 
@@ -419,7 +423,7 @@ const STALE: usize = 1 << 20;
 pub struct Replies<'c, 'b, S, M> {
     client: &'c mut Client<'b, S>,
     ended: bool,
-    of: PhantomData<fn() -> M>,
+    method: PhantomData<fn() -> M>,
 }
 
 impl<S: Read + Write, M: Method> Replies<'_, '_, S, M> {
@@ -431,13 +435,16 @@ impl<S: Read + Write, M: Method> Replies<'_, '_, S, M> {
     ///
     /// The error that ends the replies, or why there are no more.
     #[allow(clippy::should_implement_trait)] // it lends what it returns
-    pub fn next(&mut self) -> Result<Option<M::Output<'_>>, CallErrorOf<'_, M, S>> {
+    pub fn next(&mut self) -> CallResult<'_, M, S, Option<M::Output<'_>>> {
         if self.ended {
             return Ok(None);
         }
         self.ended = true;
         let reply = self.client.receive_raw()?;
         self.ended = !reply.continues();
-        read_reply::<M>(reply).map(Some).map_err(CallError::over)
+        reply
+            .into_result::<M>()
+            .map(Some)
+            .map_err(CallError::with_transport)
     }
 }

@@ -70,13 +70,13 @@ pub enum CallError<'r, E, T = Infallible> {
 
 impl<'r, E> CallError<'r, E> {
     /// This error, of a connection over a stream whose errors are `T`.
-    pub fn over<T>(self) -> CallError<'r, E, T> {
+    pub fn with_transport<T>(self) -> CallError<'r, E, T> {
         match self {
             CallError::Method(error) => CallError::Method(error),
             CallError::Service(error) => CallError::Service(error),
             CallError::Unknown { error, parameters } => CallError::Unknown { error, parameters },
             CallError::Decode { error, field, why } => CallError::Decode { error, field, why },
-            CallError::Connection(error) => CallError::Connection(error.over()),
+            CallError::Connection(error) => CallError::Connection(error.with_transport()),
         }
     }
 }

@@ -10,8 +10,7 @@ mod session;
 
 #[cfg(all(feature = "unix", target_os = "linux"))]
 pub(crate) use client::unless_closed;
-pub use client::{CallErrorOf, CallResult, Client, Replies};
+pub use client::{CallResult, Client, Replies};
 pub use error::CallError;
-pub use session::{CALLS, Session, read_reply};
-
-pub use crate::method::{Method, NoError};
+pub(crate) use session::MAX_CALLS;
+pub use session::Session;

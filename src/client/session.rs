@@ -4,8 +4,8 @@ use heapless::Deque;
 use serde::Serialize;
 
 use super::CallError;
-use crate::channel::Channel;
-use crate::error::{Error, Mismatch, Misuse, TooLong, Violation};
+use crate::channel::{Channel, TooLong};
+use crate::error::{Error, Mismatch, Misuse, Violation};
 use crate::json::{Decode, Stop, Writer};
 use crate::message::{Envelope, Mode, Reply, decode_member};
 use crate::method::Method;
@@ -13,7 +13,7 @@ use crate::name;
 use crate::varlink_service::{GetInterfaceDescription, SERVICE, ServiceError};
 
 /// How many calls can wait for their replies.
-pub const CALLS: usize = 128;
+pub(crate) const MAX_CALLS: usize = 128;
 
 /// The state of one connection to a service. It reads and writes nothing: a driver moves bytes
 /// between its [`channel`](Self::channel) and a stream.
@@ -48,13 +48,16 @@ pub const CALLS: usize = 128;
 pub struct Session<'b> {
     channel: Channel<'b>,
     /// The calls that wait for their replies, in order.
-    waiting: Deque<Mode, CALLS>,
+    waiting: Deque<Mode, MAX_CALLS>,
     /// The service takes nothing more.
     end_of_output: bool,
     unusable: bool,
 }
 
 impl<'b> Session<'b> {
+    /// The most calls that can wait for their replies.
+    pub const MAX_CALLS: usize = MAX_CALLS;
+
     /// A new connection.
     ///
     /// `receive` has to hold the longest reply and its NUL, `send` the longest call and its NUL,
@@ -215,58 +218,57 @@ impl<'b> Session<'b> {
 fn denies(message: &mut [u8], name: &str) -> bool {
     let denied = CallError::Service(ServiceError::InterfaceNotFound { interface: name });
     match Reply::parse(message) {
-        Ok(reply) => read_reply::<GetInterfaceDescription>(reply) == Err(denied),
+        Ok(reply) => reply.into_result::<GetInterfaceDescription>() == Err(denied),
         Err(_) => false,
     }
 }
 
-/// Reads a reply as that of a method.
-///
-/// # Errors
-///
-/// If it is an error, or not what the method's types say.
-///
-/// ```
-/// use nullink::Reply;
-/// use nullink::client::read_reply;
-/// use nullink::service::GetInterfaceDescription;
-///
-/// let mut message = *br#"{"parameters":{"description":"interface a.b\n"}}"#;
-/// let reply = read_reply::<GetInterfaceDescription>(Reply::parse(&mut message)?).unwrap();
-/// assert_eq!(reply.description, "interface a.b\n");
-/// # Ok::<(), nullink::Violation>(())
-/// ```
-pub fn read_reply<M: Method>(
-    reply: Reply<'_>,
-) -> Result<M::Output<'_>, CallError<'_, M::Error<'_>>> {
-    let error = reply.error();
-    let mut parameters = reply.into_parameters();
-    let Some(name) = error else {
-        return M::Output::decode(&mut parameters).map_err(|why| CallError::Decode {
-            error: None,
-            field: parameters.reader().field(&why),
-            why,
-        });
-    };
-    let (interface, member) = name::split(name).unwrap_or_default();
-    let reader = parameters.reader();
-    let known = if interface == SERVICE.name() {
-        decode_member(interface, member, reader).map(CallError::Service)
-    } else if name::split(M::NAME).is_some_and(|(own, _)| own == interface) {
-        decode_member(interface, member, reader).map(CallError::Method)
-    } else {
-        Err(reader.error(Stop::Because(Mismatch::Member)))
-    };
-    Err(match known {
-        Ok(error) => error,
-        Err(why) if why.mismatch == Mismatch::Member => CallError::Unknown {
-            error: name,
-            parameters: parameters.into_raw(),
-        },
-        Err(why) => CallError::Decode {
-            error,
-            field: reader.field(&why),
-            why,
-        },
-    })
+impl<'r> Reply<'r> {
+    /// Reads a reply as that of a method.
+    ///
+    /// # Errors
+    ///
+    /// If it is an error, or not what the method's types say.
+    ///
+    /// ```
+    /// use nullink::Reply;
+    /// use nullink::service::GetInterfaceDescription;
+    ///
+    /// let mut message = *br#"{"parameters":{"description":"interface a.b\n"}}"#;
+    /// let reply = Reply::parse(&mut message)?.into_result::<GetInterfaceDescription>().unwrap();
+    /// assert_eq!(reply.description, "interface a.b\n");
+    /// # Ok::<(), nullink::Violation>(())
+    /// ```
+    pub fn into_result<M: Method>(self) -> Result<M::Output<'r>, CallError<'r, M::Error<'r>>> {
+        let error = self.error();
+        let mut parameters = self.into_parameters();
+        let Some(name) = error else {
+            return M::Output::decode(&mut parameters).map_err(|why| CallError::Decode {
+                error: None,
+                field: parameters.reader().field(&why),
+                why,
+            });
+        };
+        let (interface, member) = name::split(name).unwrap_or_default();
+        let reader = parameters.reader();
+        let known = if interface == SERVICE.name() {
+            decode_member(interface, member, reader).map(CallError::Service)
+        } else if name::split(M::NAME).is_some_and(|(own, _)| own == interface) {
+            decode_member(interface, member, reader).map(CallError::Method)
+        } else {
+            Err(reader.error(Stop::Mismatch(Mismatch::Member)))
+        };
+        Err(match known {
+            Ok(error) => error,
+            Err(why) if why.mismatch == Mismatch::Member => CallError::Unknown {
+                error: name,
+                parameters: parameters.into_raw(),
+            },
+            Err(why) => CallError::Decode {
+                error,
+                field: reader.field(&why),
+                why,
+            },
+        })
+    }
 }

@@ -3,8 +3,8 @@
 //! It goes over the text once, without recursion. The structures, lists and maps that are open
 //! are a stack, and so are the bits that say which fields have been seen, and the keys of maps.
 //! So its cost grows with the length of the text, whatever is nested in it. The factor is the
-//! search for a key: it is compared with the [`FIELDS`](super::FIELDS) names of a structure or the
-//! [`MAP_KEYS`] first keys of a map at most, and only by two bytes of each, unless their hashes are
+//! search for a key: it is compared with the [`Definition::MAX_FIELDS`](super::Definition::MAX_FIELDS) names of a structure or the
+//! [`MAX_MAP_KEYS`] first keys of a map at most, and only by two bytes of each, unless their hashes are
 //! the same. Fields in the order of their definition are found at once.
 
 use core::fmt;
@@ -14,23 +14,23 @@ use core::ops::Range;
 
 use heapless::Vec;
 
-use super::table::{Entry, Kind as K};
+use super::table::{Entry, EntryKind};
 use super::view::{Member, MemberKind, Type};
-use super::{DEPTH, Definition};
+use super::{Definition, MAX_DEPTH};
 use crate::error::Mismatch;
 use crate::json::{Cursor, Raw, Text, is_finite, is_integer};
 
 /// How many fields the structures that are open at once may have, all together: a value that is
 /// nested so deeply is refused.
-pub const OPEN_FIELDS: usize = 2048;
+pub(super) const MAX_OPEN_FIELDS: usize = 2048;
 
 /// How many keys of a map are compared with one another: a key that occurs twice among them is
 /// refused.
-pub const MAP_KEYS: usize = 64;
+pub(super) const MAX_MAP_KEYS: usize = 64;
 
 /// How many keys may be compared in the maps that are open at once, all together: a value that has
 /// more, nested in one another, is refused.
-pub const OPEN_KEYS: usize = 2 * MAP_KEYS;
+pub(super) const MAX_OPEN_KEYS: usize = 2 * MAX_MAP_KEYS;
 
 /// How a value differs from what its definition says.
 ///
@@ -130,7 +130,7 @@ impl<'a> Definition<'a> {
         name: &str,
         kind: MemberKind,
         parameters: Raw<'r>,
-        of: impl Fn(&Member<'a>) -> Type<'a>,
+        type_of: impl Fn(&Member<'a>) -> Type<'a>,
     ) -> Result<(), Deviation<'r>>
     where
         'a: 'r,
@@ -143,14 +143,14 @@ impl<'a> Definition<'a> {
                 offset: 0,
             });
         };
-        of(&member)
+        type_of(&member)
             .check::<AllKinds>(text.as_bytes())
             .map_err(|fault| Deviation {
                 mismatch: fault.mismatch,
                 field: match fault.field {
-                    Place::Nowhere => None,
-                    Place::Declared(name) => Some(name),
-                    Place::Key(range) => text.get(range),
+                    FaultField::Nowhere => None,
+                    FaultField::Declared(name) => Some(name),
+                    FaultField::Key(range) => text.get(range),
                 },
                 offset: fault.offset,
             })
@@ -162,14 +162,14 @@ impl<'a> Definition<'a> {
 pub(crate) struct Fault<'a> {
     pub mismatch: Mismatch,
     /// The top-level field.
-    pub field: Place<'a>,
+    pub field: FaultField<'a>,
     /// The beginning of the value, or of the key, in the text.
     pub offset: usize,
 }
 
 /// Where the name of a top-level field is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Place<'a> {
+pub(crate) enum FaultField<'a> {
     /// It is not about a field.
     Nowhere,
     /// In the definition.
@@ -182,7 +182,7 @@ impl Fault<'_> {
     /// There is no such member.
     pub const NO_MEMBER: Self = Fault {
         mismatch: Mismatch::Member,
-        field: Place::Nowhere,
+        field: FaultField::Nowhere,
         offset: 0,
     };
 
@@ -193,12 +193,12 @@ impl Fault<'_> {
     };
 
     /// The same in a text that has `start` more bytes before it.
-    pub fn moved(self, start: usize) -> Self {
+    pub fn offset_by(self, start: usize) -> Self {
         Fault {
             field: match self.field {
-                Place::Key(range) => {
-                    Place::Key(range.start.saturating_add(start)..range.end.saturating_add(start))
-                }
+                FaultField::Key(range) => FaultField::Key(
+                    range.start.saturating_add(start)..range.end.saturating_add(start),
+                ),
                 field => field,
             },
             offset: self.offset.saturating_add(start),
@@ -222,7 +222,7 @@ impl Kinds for AllKinds {
 }
 
 /// Whether there are types of a kind.
-const fn has<T: Kinds>(kind: K) -> bool {
+const fn has<T: Kinds>(kind: EntryKind) -> bool {
     T::KINDS & kind.bit() != 0
 }
 
@@ -249,9 +249,9 @@ impl<'a> Type<'a> {
         check.value(self.index).map_err(|mismatch| Fault {
             mismatch,
             field: match check.field {
-                Some(index) => Place::Declared(self.definition.name_of(index)),
-                None if check.unknown.start > 0 => Place::Key(check.unknown),
-                None => Place::Nowhere,
+                Some(index) => FaultField::Declared(self.definition.name_of(index)),
+                None if check.unknown.start > 0 => FaultField::Key(check.unknown),
+                None => FaultField::Nowhere,
             },
             offset: check.offset,
         })
@@ -263,13 +263,13 @@ struct Check<'a, 't, T> {
     cursor: Cursor<'t>,
     text: &'t [u8],
     /// The structures, lists and maps that are open.
-    open: &'t mut Vec<Open, DEPTH>,
+    open: &'t mut Vec<Open, MAX_DEPTH>,
     /// A bit for each field of each structure that is open: whether it was there. All others are 0.
-    seen: &'t mut Vec<u64, { OPEN_FIELDS / 64 }>,
+    seen: &'t mut Vec<u64, { MAX_OPEN_FIELDS / 64 }>,
     /// The first bit that is none of these.
     free: usize,
     /// The keys of the maps that are open.
-    keys: &'t mut Vec<Key, OPEN_KEYS>,
+    keys: &'t mut Vec<SeenKey, MAX_OPEN_KEYS>,
     /// The top-level field.
     field: Option<u16>,
     /// Where the key of the top-level field is that the definition does not have.
@@ -294,7 +294,7 @@ struct Open {
 /// A key of a map that is open: 6 bytes, because there are many on the stack.
 #[derive(Clone, Copy)]
 #[repr(C, packed(2))]
-struct Key {
+struct SeenKey {
     /// Where it begins in the text.
     at: u32,
     hash: u16,
@@ -330,22 +330,26 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
         let entry = loop {
             let entry = self.entry(ty);
             ty = match entry.kind {
-                K::Nullable if has::<T>(K::Nullable) && byte != Some(b'n') => ty.saturating_add(1),
-                K::Reference if has::<T>(K::Reference) => entry.link.saturating_add(1),
+                EntryKind::Nullable if has::<T>(EntryKind::Nullable) && byte != Some(b'n') => {
+                    ty.saturating_add(1)
+                }
+                EntryKind::Reference if has::<T>(EntryKind::Reference) => {
+                    entry.link.saturating_add(1)
+                }
                 _ => break entry,
             };
         };
         let bracket = match entry.kind {
-            K::Struct => b'{',
-            K::Map if has::<T>(K::Map) => b'{',
-            K::Array if has::<T>(K::Array) => b'[',
+            EntryKind::Struct => b'{',
+            EntryKind::Map if has::<T>(EntryKind::Map) => b'{',
+            EntryKind::Array if has::<T>(EntryKind::Array) => b'[',
             _ => return self.leaf(ty, entry).map(|()| false),
         };
         if !self.cursor.eat(bracket) {
             return Err(Mismatch::Type);
         }
         let next = match entry.kind {
-            K::Struct => {
+            EntryKind::Struct => {
                 self.free = self.free.saturating_add(entry.link.into());
                 while self.seen.len() < self.free.div_ceil(64) {
                     self.seen.push(0).map_err(|_| Mismatch::Length)?;
@@ -366,7 +370,10 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
 
     /// A value without others in it, or whose others don't matter.
     fn leaf(&mut self, ty: u16, entry: Entry) -> Result<(), Mismatch> {
-        if has::<T>(K::Enum) && entry.kind == K::Enum && self.cursor.peek() == Some(b'"') {
+        if has::<T>(EntryKind::Enum)
+            && entry.kind == EntryKind::Enum
+            && self.cursor.peek() == Some(b'"')
+        {
             let value = self.cursor.string().ok_or(Mismatch::Syntax)?;
             let first = ty.saturating_add(1);
             return match self.definition.find_in(ty, first, &value) {
@@ -376,19 +383,19 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
         }
         let text = self.cursor.value(0).ok_or(Mismatch::Syntax)?;
         match (entry.kind, text) {
-            (K::Nullable, [b'n', ..])
-            | (K::Bool, [b't' | b'f', ..])
-            | (K::String, [b'"', ..])
-            | (K::Object, [b'{', ..]) => Ok(()),
-            (K::Any, [first, ..]) if *first != b'n' => Ok(()),
-            (K::Int, [b'-' | b'0'..=b'9', ..]) if has::<T>(K::Int) => {
+            (EntryKind::Nullable, [b'n', ..])
+            | (EntryKind::Bool, [b't' | b'f', ..])
+            | (EntryKind::String, [b'"', ..])
+            | (EntryKind::Object, [b'{', ..]) => Ok(()),
+            (EntryKind::Any, [first, ..]) if *first != b'n' => Ok(()),
+            (EntryKind::Int, [b'-' | b'0'..=b'9', ..]) if has::<T>(EntryKind::Int) => {
                 if is_integer(text) {
                     Ok(())
                 } else {
                     Err(Mismatch::Range)
                 }
             }
-            (K::Float, [b'-' | b'0'..=b'9', ..]) if has::<T>(K::Float) => {
+            (EntryKind::Float, [b'-' | b'0'..=b'9', ..]) if has::<T>(EntryKind::Float) => {
                 if is_finite(text) {
                     Ok(())
                 } else {
@@ -403,13 +410,13 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
     fn next(&mut self, open: Open, first: bool) -> Result<Option<u16>, Mismatch> {
         let inner = open.ty.saturating_add(1);
         let kind = self.entry(open.ty).kind;
-        if has::<T>(K::Array) && kind == K::Array {
+        if has::<T>(EntryKind::Array) && kind == EntryKind::Array {
             let more = self.cursor.more(b']', first);
             return Ok(more.ok_or(Mismatch::Syntax)?.then_some(inner));
         }
         let more = self.cursor.more(b'}', first);
         if !more.ok_or(Mismatch::Syntax)? {
-            if has::<T>(K::Map) && kind == K::Map {
+            if has::<T>(EntryKind::Map) && kind == EntryKind::Map {
                 self.keys.truncate(open.next.into());
             } else {
                 self.close(open)?;
@@ -418,7 +425,7 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
         }
         let offset = self.cursor.offset();
         let key = self.cursor.member().ok_or(Mismatch::Syntax)?;
-        if has::<T>(K::Map) && kind == K::Map {
+        if has::<T>(EntryKind::Map) && kind == EntryKind::Map {
             self.key(open, offset, &key).map(|()| Some(inner))
         } else {
             self.field(open, offset, &key).map(Some)
@@ -429,7 +436,7 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
     fn key(&mut self, open: Open, offset: usize, key: &Text<'t>) -> Result<(), Mismatch> {
         let hash = key.hash();
         let keys = self.keys.get(open.next.into()..).unwrap_or_default();
-        let is_same = |other: &Key| {
+        let is_same = |other: &SeenKey| {
             let string = || Cursor::at(self.text, other.at as usize).string();
             other.hash == hash && string().is_some_and(|other| other.same(key))
         };
@@ -437,9 +444,9 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
             self.offset = offset;
             return Err(Mismatch::Duplicate);
         }
-        if keys.len() < MAP_KEYS {
+        if keys.len() < MAX_MAP_KEYS {
             let at = u32::try_from(offset).map_err(|_| Mismatch::Length)?;
-            let pushed = self.keys.push(Key { at, hash });
+            let pushed = self.keys.push(SeenKey { at, hash });
             pushed.map_err(|_| Mismatch::Length)?;
         }
         Ok(())
@@ -466,7 +473,7 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
         if self.is_seen(bit) {
             return Err(Mismatch::Duplicate);
         }
-        let mandatory = self.entry(ty).kind != K::Nullable;
+        let mandatory = self.entry(ty).kind != EntryKind::Nullable;
         if let Some(word) = self.seen.get_mut(bit / 64) {
             *word |= mask(bit);
         }
@@ -483,7 +490,7 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
         if open.missing > 0 {
             let missing = self.definition.list(open.ty).find(|index| {
                 let number = usize::from(self.entry(*index).number);
-                self.entry(index.saturating_add(1)).kind != K::Nullable
+                self.entry(index.saturating_add(1)).kind != EntryKind::Nullable
                     && !self.is_seen(start.saturating_add(number))
             });
             if let (1, Some(index)) = (self.open.len(), missing) {

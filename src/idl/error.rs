@@ -61,7 +61,7 @@ problems! {
     FieldName = "the name of a field",
     /// Neither the name of a field, nor the end of a list without any.
     FieldNameOrClose = "the name of a field, or )",
-    /// A name of more than [`NAME`](super::NAME) bytes.
+    /// A name of more than [`Definition::MAX_NAME`](super::Definition::MAX_NAME) bytes.
     LongName = "a name of at most 255 bytes",
     /// No `(`.
     Open = "(",
@@ -85,15 +85,15 @@ problems! {
     NotAType = "the name of a type: this is a method or an error",
     /// A structure that contains itself, so that it has no value.
     Endless = "a type that does not contain itself: it could have no value",
-    /// More than [`FIELDS`](super::FIELDS) fields in a structure.
+    /// More than [`Definition::MAX_FIELDS`](super::Definition::MAX_FIELDS) fields in a structure.
     Fields = "at most 256 fields",
-    /// More than [`VALUES`](super::VALUES) values in an enumeration.
+    /// More than [`Definition::MAX_VALUES`](super::Definition::MAX_VALUES) values in an enumeration.
     Values = "at most 1024 values",
-    /// Types within types, more than [`DEPTH`](super::DEPTH).
+    /// Types within types, more than [`Definition::MAX_DEPTH`](super::Definition::MAX_DEPTH).
     Depth = "fewer types within one another",
     /// More entries than the table has, or than a table can have (65,535); or fewer than one that is
     /// made while compiling.
-    Size = "a table of another size: idl::size(text), and 65,535 at most",
+    Size = "a table of another size: Definition::table_size(text), and 65,535 at most",
 }
 
 impl fmt::Display for Problem {

@@ -22,31 +22,28 @@ mod table;
 mod text;
 mod view;
 
-pub(crate) use check::{AllKinds, Fault, Kinds, Place};
-pub use check::{Deviation, MAP_KEYS, OPEN_FIELDS, OPEN_KEYS};
+pub use check::Deviation;
+pub(crate) use check::{AllKinds, Fault, FaultField, Kinds};
 pub use error::{Message, ParseError, Problem};
+#[doc(hidden)]
 pub use parse::index;
-pub use table::{Entry, size};
+pub use table::Entry;
 #[cfg(feature = "tools")]
 pub(crate) use text::{LINE_ENDS, position, token};
 pub(crate) use view::MemberIndex;
-pub use view::{
-    Documentation, Field, Fields, Kind, Member, MemberKind, Members, Type, Value, Values,
-};
+pub use view::{EnumValue, Field, Member, MemberKind, Type, TypeKind};
 
-/// How long the name of an interface, a member or a field may be, in bytes.
-pub const NAME: usize = 255;
+/// The most bytes of the name of an interface, a member or a field.
+const MAX_NAME: usize = 255;
 
-/// How many types there may be within one another.
-///
-/// No value can be deeper: [`json::DEPTH`](crate::json::DEPTH).
-pub const DEPTH: usize = crate::json::DEPTH;
+/// The most types within one another.
+const MAX_DEPTH: usize = crate::json::MAX_DEPTH;
 
-/// How many fields a structure may have.
-pub const FIELDS: usize = 256;
+/// The most fields of a structure.
+const MAX_FIELDS: usize = 256;
 
-/// How many values an enumeration may have.
-pub const VALUES: usize = 1024;
+/// The most values of an enumeration.
+const MAX_VALUES: usize = 1024;
 
 /// A definition that is part of the program: the interface of a service, or of a client.
 pub type Interface = Definition<'static>;
@@ -54,7 +51,7 @@ pub type Interface = Definition<'static>;
 /// The definition of an interface: its text, and a table to find one's way in it.
 ///
 /// ```
-/// use nullink::idl::{Definition, Entry, Kind, MemberKind};
+/// use nullink::idl::{Definition, Entry, MemberKind, TypeKind};
 ///
 /// let text = "
 /// interface org.example.ftl
@@ -75,8 +72,8 @@ pub type Interface = Definition<'static>;
 /// assert_eq!(jump.documentation().next(), Some("Jump to a point in space"));
 ///
 /// let to = jump.input().fields().next().unwrap();
-/// let Kind::Nullable(to) = to.ty().kind() else { panic!() };
-/// let Kind::Named(coordinate) = to.kind() else { panic!() };
+/// let TypeKind::Nullable(to) = to.ty().kind() else { panic!() };
+/// let TypeKind::Named(coordinate) = to.kind() else { panic!() };
 /// assert_eq!((coordinate.name(), coordinate.ty().fields().count()), ("Coordinate", 3));
 /// # Ok::<(), nullink::idl::ParseError>(())
 /// ```
@@ -91,9 +88,47 @@ pub struct Definition<'a> {
 }
 
 impl<'a> Definition<'a> {
+    /// The longest name of an interface, a member or a field, in bytes.
+    pub const MAX_NAME: usize = MAX_NAME;
+
+    /// The most types that can be nested in one another, and the deepest value:
+    /// [`json::MAX_DEPTH`](crate::json::MAX_DEPTH).
+    pub const MAX_DEPTH: usize = MAX_DEPTH;
+
+    /// The most fields of a structure.
+    pub const MAX_FIELDS: usize = MAX_FIELDS;
+
+    /// The most values of an enumeration.
+    pub const MAX_VALUES: usize = MAX_VALUES;
+
+    /// The most fields of the structures that enclose one place of a value, all together. A value
+    /// that is nested more deeply is refused.
+    pub const MAX_OPEN_FIELDS: usize = check::MAX_OPEN_FIELDS;
+
+    /// The number of keys of a map that are compared with one another. A key that occurs twice
+    /// among them is refused.
+    pub const MAX_MAP_KEYS: usize = check::MAX_MAP_KEYS;
+
+    /// The most compared keys of the maps that enclose one place of a value, all together. A value
+    /// that has more is refused.
+    pub const MAX_OPEN_KEYS: usize = check::MAX_OPEN_KEYS;
+
+    /// Returns the number of entries that the table of a definition needs: see
+    /// [`parse`](Self::parse).
+    ///
+    /// ```
+    /// use nullink::idl::Definition;
+    ///
+    /// let text = "interface a.b\nmethod Sum(of: []int) -> (sum: int)\n";
+    /// assert_eq!(Definition::table_size(text), 9);
+    /// ```
+    pub const fn table_size(text: &str) -> usize {
+        table::size(text)
+    }
+
     /// Reads a definition.
     ///
-    /// The table has to have [`size`] entries; more do no harm.
+    /// The table has to have [`table_size`](Self::table_size) entries; more do no harm.
     ///
     /// # Errors
     ///
@@ -105,8 +140,8 @@ impl<'a> Definition<'a> {
         }
     }
 
-    /// A definition and its [`index`], made while compiling: what
-    /// [`interface!`](crate::interface) does. The index of another text makes no sense of it.
+    /// A definition and its `index`, made by [`interface!`](crate::interface).
+    #[doc(hidden)]
     pub const fn indexed(text: &'a str, index: &'a [Entry]) -> Self {
         let (entries, order) = table::split(index);
         Definition::new(text, entries, order)
@@ -114,7 +149,7 @@ impl<'a> Definition<'a> {
 
     const fn new(text: &'a str, entries: &'a [Entry], order: &'a [Entry]) -> Self {
         Definition {
-            name: text::name_behind(text, text::first_word(text)),
+            name: text::name_after(text, text::first_word(text)),
             text,
             entries,
             order,
@@ -129,9 +164,9 @@ impl<'a> Definition<'a> {
     /// The kinds of types that it has, a bit each: what [`Kinds`] are made of.
     pub(crate) const fn kinds(&self) -> u32 {
         let (mut kinds, mut rest) = (0, self.entries);
-        while let [entry, behind @ ..] = rest {
+        while let [entry, tail @ ..] = rest {
             kinds |= entry.kind.bit();
-            rest = behind;
+            rest = tail;
         }
         kinds
     }
@@ -193,7 +228,7 @@ macro_rules! interface {
         const {
             const __NULLINK_TEXT: &::core::primitive::str = $text;
             #[allow(long_running_const_eval)]
-            const __NULLINK_INDEX: [$crate::idl::Entry; $crate::idl::size(__NULLINK_TEXT)] =
+            const __NULLINK_INDEX: [$crate::idl::Entry; $crate::idl::Definition::table_size(__NULLINK_TEXT)] =
                 match $crate::idl::index(__NULLINK_TEXT) {
                     ::core::result::Result::Ok(index) => index,
                     ::core::result::Result::Err(error) => {

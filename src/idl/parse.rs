@@ -6,30 +6,13 @@
 
 use core::cmp::Ordering;
 
-use super::table::{Entry, Kind, Mark, compare, find, get, parts, parts_mut, put, sort, tag};
+use super::table::{Entry, EntryKind, Mark, compare, find, get, parts, parts_mut, put, sort, tag};
 use super::text::{after, skip_space, word, word_at};
-use super::{DEPTH, FIELDS, NAME, ParseError, Problem, VALUES};
+use super::{MAX_DEPTH, MAX_FIELDS, MAX_NAME, MAX_VALUES, ParseError, Problem};
 use crate::bytes::hash;
 use crate::name;
 
-/// The index of a definition, made while compiling: what [`interface!`](crate::interface) does.
-///
-/// # Errors
-///
-/// If the text is not a definition.
-///
-/// ```
-/// use nullink::idl::{self, Entry};
-/// use nullink::Interface;
-///
-/// const TEXT: &str = "interface a.b\nerror No ()\n";
-/// const INDEX: [Entry; idl::size(TEXT)] = match idl::index(TEXT) {
-///     Ok(index) => index,
-///     Err(_) => panic!("not a definition"),
-/// };
-/// const AB: Interface = Interface::indexed(TEXT, &INDEX);
-/// assert!(AB.find("No").is_some());
-/// ```
+/// Reads a definition and returns its table: a part of [`interface!`](crate::interface).
 pub const fn index<const N: usize>(text: &str) -> Result<[Entry; N], ParseError> {
     let mut table = [Entry::EMPTY; N];
     match parse(text, &mut table) {
@@ -83,7 +66,7 @@ pub(super) const fn parse<'i>(
 }
 
 /// What is wrong, and where.
-type Fault = (Problem, usize);
+type ParseFault = (Problem, usize);
 
 /// The operator `?`, which a `const fn` can't use.
 macro_rules! attempt {
@@ -100,7 +83,7 @@ impl<'t> Parser<'t, '_> {
         self.text.len().saturating_sub(self.rest.len())
     }
 
-    const fn fault<T>(&self, problem: Problem) -> Result<T, Fault> {
+    const fn fault<T>(&self, problem: Problem) -> Result<T, ParseFault> {
         Err((problem, self.offset()))
     }
 
@@ -132,7 +115,7 @@ impl<'t> Parser<'t, '_> {
     }
 
     /// Skips a keyword and the white space after it.
-    const fn keyword(&mut self, length: usize) -> Result<(), Fault> {
+    const fn keyword(&mut self, length: usize) -> Result<(), ParseFault> {
         self.skip(length);
         if self.space().0 {
             Ok(())
@@ -142,11 +125,11 @@ impl<'t> Parser<'t, '_> {
     }
 
     /// The next word, which has to be a valid name and is left where it is.
-    const fn name(&self, is_valid: bool, problem: Problem) -> Result<&'t [u8], Fault> {
+    const fn name(&self, is_valid: bool, problem: Problem) -> Result<&'t [u8], ParseFault> {
         let name = self.word();
         if !is_valid {
             self.fault(problem)
-        } else if name.len() > NAME {
+        } else if name.len() > MAX_NAME {
             self.fault(Problem::LongName)
         } else {
             Ok(name)
@@ -170,7 +153,7 @@ impl<'t> Parser<'t, '_> {
     }
 
     /// Adds an entry for what stands here.
-    const fn push(&mut self, kind: Kind) -> Result<u16, Fault> {
+    const fn push(&mut self, kind: EntryKind) -> Result<u16, ParseFault> {
         let index = self.count;
         let used = (index as usize).saturating_add(self.members as usize);
         if used >= self.table.len() || used >= NONE as usize || self.offset() > u32::MAX as usize {
@@ -187,7 +170,7 @@ impl<'t> Parser<'t, '_> {
     }
 
     /// The whole text.
-    const fn definition(&mut self) -> Result<(), Fault> {
+    const fn definition(&mut self) -> Result<(), ParseFault> {
         self.space();
         let b"interface" = self.word() else {
             return self.fault(Problem::Interface);
@@ -207,12 +190,12 @@ impl<'t> Parser<'t, '_> {
         }
     }
 
-    const fn member(&mut self) -> Result<(), Fault> {
+    const fn member(&mut self) -> Result<(), ParseFault> {
         let keyword = self.word();
         let kind = match keyword {
-            b"type" => Kind::Type,
-            b"method" => Kind::Method,
-            b"error" => Kind::Error,
+            b"type" => EntryKind::Type,
+            b"method" => EntryKind::Method,
+            b"error" => EntryKind::Error,
             _ => return self.fault(Problem::Member),
         };
         let index = attempt!(self.push(kind));
@@ -228,14 +211,14 @@ impl<'t> Parser<'t, '_> {
         let entry = Entry {
             at: self.offset() as u32,
             next: index,
-            kind: Kind::Order,
+            kind: EntryKind::Order,
             ..Entry::EMPTY
         };
         put(self.table, order, entry);
         self.skip(name.len());
         self.space();
-        attempt!(self.list(matches!(kind, Kind::Type)));
-        if let Kind::Method = kind {
+        attempt!(self.list(matches!(kind, EntryKind::Type)));
+        if let EntryKind::Method = kind {
             self.space();
             let [b'-', b'>', rest @ ..] = self.rest else {
                 return self.fault(Problem::Arrow);
@@ -252,14 +235,14 @@ impl<'t> Parser<'t, '_> {
     ///
     /// While a list is open, its entry has the number of its fields so far in `next`, and the list
     /// around it in `link`.
-    const fn list(&mut self, may_be_enum: bool) -> Result<(), Fault> {
+    const fn list(&mut self, may_be_enum: bool) -> Result<(), ParseFault> {
         let mut open = NONE;
         // Each turn opens a list.
         'list: loop {
             let [b'(', ..] = self.rest else {
                 return self.fault(Problem::Open);
             };
-            let list = attempt!(self.push(Kind::Struct));
+            let list = attempt!(self.push(EntryKind::Struct));
             self.skip(1);
             self.at(list).next = 0;
             self.at(list).link = open;
@@ -291,7 +274,7 @@ impl<'t> Parser<'t, '_> {
     }
 
     /// `,`, or `)`: whether the list is closed.
-    const fn comma(&mut self) -> Result<bool, Fault> {
+    const fn comma(&mut self) -> Result<bool, ParseFault> {
         self.space();
         if self.eat(b')') {
             Ok(true)
@@ -304,7 +287,7 @@ impl<'t> Parser<'t, '_> {
 
     /// A field of a structure, or a value of an enumeration. Returns whether its type is a list,
     /// which begins here.
-    const fn field(&mut self, list: u16, may_be_enum: bool) -> Result<bool, Fault> {
+    const fn field(&mut self, list: u16, may_be_enum: bool) -> Result<bool, ParseFault> {
         self.space();
         let number = self.entry(list).next;
         let problem = if number == 0 {
@@ -317,7 +300,7 @@ impl<'t> Parser<'t, '_> {
         if self.has_field(list, name, link) {
             return self.fault(Problem::DuplicateField);
         }
-        let index = attempt!(self.push(Kind::Field));
+        let index = attempt!(self.push(EntryKind::Field));
         self.skip(name.len());
         self.space();
         let typed = matches!(self.rest, [b':', ..]);
@@ -325,12 +308,22 @@ impl<'t> Parser<'t, '_> {
         let is_enum = if number == 0 {
             may_be_enum && !typed
         } else {
-            matches!(self.entry(list).kind, Kind::Enum)
+            matches!(self.entry(list).kind, EntryKind::Enum)
         };
         let (kind, item, limit, problem) = if is_enum {
-            (Kind::Enum, Kind::Value, VALUES, Problem::Values)
+            (
+                EntryKind::Enum,
+                EntryKind::Value,
+                MAX_VALUES,
+                Problem::Values,
+            )
         } else {
-            (Kind::Struct, Kind::Field, FIELDS, Problem::Fields)
+            (
+                EntryKind::Struct,
+                EntryKind::Field,
+                MAX_FIELDS,
+                Problem::Fields,
+            )
         };
         if number as usize >= limit {
             return Err((problem, self.entry(index).at as usize));
@@ -357,40 +350,43 @@ impl<'t> Parser<'t, '_> {
     }
 
     /// A type, up to the list that it may end with. Returns whether there is one.
-    const fn types(&mut self) -> Result<bool, Fault> {
+    const fn types(&mut self) -> Result<bool, ParseFault> {
         let mut nullable = false;
         loop {
             let (kind, length) = match self.rest {
-                [b'(', ..] => (Kind::Struct, 0),
+                [b'(', ..] => (EntryKind::Struct, 0),
                 [b'?', ..] if nullable => return self.fault(Problem::Nullable),
-                [b'?', ..] => (Kind::Nullable, 1),
-                [b'[', b']', ..] => (Kind::Array, 2),
-                [b'[', b's', b't', b'r', b'i', b'n', b'g', b']', ..] => (Kind::Map, 8),
+                [b'?', ..] => (EntryKind::Nullable, 1),
+                [b'[', b']', ..] => (EntryKind::Array, 2),
+                [b'[', b's', b't', b'r', b'i', b'n', b'g', b']', ..] => (EntryKind::Map, 8),
                 _ => match self.word() {
-                    b"bool" => (Kind::Bool, 4),
-                    b"int" => (Kind::Int, 3),
-                    b"float" => (Kind::Float, 5),
-                    b"string" => (Kind::String, 6),
-                    b"object" => (Kind::Object, 6),
-                    b"any" => (Kind::Any, 3),
-                    word if name::member(word) => (Kind::Reference, word.len()),
+                    b"bool" => (EntryKind::Bool, 4),
+                    b"int" => (EntryKind::Int, 3),
+                    b"float" => (EntryKind::Float, 5),
+                    b"string" => (EntryKind::String, 6),
+                    b"object" => (EntryKind::Object, 6),
+                    b"any" => (EntryKind::Any, 3),
+                    word if name::member(word) => (EntryKind::Reference, word.len()),
                     _ => return self.fault(Problem::Type),
                 },
             };
-            if self.depth >= DEPTH {
+            if self.depth >= MAX_DEPTH {
                 return self.fault(Problem::Depth);
             }
-            if let Kind::Struct = kind {
+            if let EntryKind::Struct = kind {
                 return Ok(true);
             }
             // Of these, only a reference can be that long.
-            if length > NAME {
+            if length > MAX_NAME {
                 return self.fault(Problem::LongName);
             }
             let index = attempt!(self.push(kind));
             self.skip(length);
-            nullable = matches!(kind, Kind::Nullable);
-            if !matches!(kind, Kind::Nullable | Kind::Array | Kind::Map) {
+            nullable = matches!(kind, EntryKind::Nullable);
+            if !matches!(
+                kind,
+                EntryKind::Nullable | EntryKind::Array | EntryKind::Map
+            ) {
                 self.end_field(index);
                 return Ok(false);
             }
@@ -402,7 +398,7 @@ impl<'t> Parser<'t, '_> {
     /// field's name up to there, and leaves its `?`, `[]` and `[string]`.
     const fn end_field(&mut self, last: u16) {
         let mut index = last.saturating_sub(1);
-        while index > 0 && !matches!(self.entry(index).kind, Kind::Field) {
+        while index > 0 && !matches!(self.entry(index).kind, EntryKind::Field) {
             self.at(index).next = self.count;
             self.depth = self.depth.saturating_sub(1);
             index = index.saturating_sub(1);
@@ -428,14 +424,14 @@ impl<'t> Parser<'t, '_> {
     }
 
     /// Sorts the members, finds the types that are referred to, and those that never end.
-    const fn resolve(&mut self) -> Result<(), Fault> {
+    const fn resolve(&mut self) -> Result<(), ParseFault> {
         let (_, order) = parts_mut(self.table, self.members);
         sort(self.text, order);
         let mut rest = &*order;
         // The first member whose name another has already.
         let mut again = u32::MAX;
-        while let [one, behind @ ..] = rest
-            && let [two, ..] = behind
+        while let [one, tail @ ..] = rest
+            && let [two, ..] = tail
         {
             let names = (word_at(self.text, one.at), word_at(self.text, two.at));
             if let Ordering::Equal = compare(names.0, names.1)
@@ -443,7 +439,7 @@ impl<'t> Parser<'t, '_> {
             {
                 again = two.at;
             }
-            rest = behind;
+            rest = tail;
         }
         if again < u32::MAX {
             return Err((Problem::DuplicateMember, again as usize));
@@ -451,12 +447,12 @@ impl<'t> Parser<'t, '_> {
         let mut index = 0;
         while index < self.count {
             let entry = self.entry(index);
-            if let Kind::Reference = entry.kind {
+            if let EntryKind::Reference = entry.kind {
                 let (_, order) = parts(self.table, 0, self.members);
                 let Some(link) = find(self.text, order, word_at(self.text, entry.at)) else {
                     return Err((Problem::UnknownType, entry.at as usize));
                 };
-                if !matches!(self.entry(link).kind, Kind::Type) {
+                if !matches!(self.entry(link).kind, EntryKind::Type) {
                     return Err((Problem::NotAType, entry.at as usize));
                 }
                 self.at(index).link = link;
@@ -466,7 +462,7 @@ impl<'t> Parser<'t, '_> {
         let mut index = 0;
         while index < self.count {
             let entry = self.entry(index);
-            if let (Kind::Type, Mark::New) = (entry.kind, entry.mark) {
+            if let (EntryKind::Type, Mark::New) = (entry.kind, entry.mark) {
                 attempt!(self.ends(index));
             }
             index = entry.next;
@@ -478,7 +474,7 @@ impl<'t> Parser<'t, '_> {
     ///
     /// This goes from type to type along the references. On the way, a reference has the type
     /// that it is in in `next`, and the type that it refers to has the reference in `link`.
-    const fn ends(&mut self, root: u16) -> Result<(), Fault> {
+    const fn ends(&mut self, root: u16) -> Result<(), ParseFault> {
         let mut this = root;
         let mut index = self.enter(root, NONE);
         loop {
@@ -497,11 +493,11 @@ impl<'t> Parser<'t, '_> {
             let entry = self.entry(index);
             index = match (entry.kind, self.entry(entry.link).mark) {
                 // There may be none.
-                (Kind::Nullable | Kind::Array | Kind::Map, _) => entry.next,
-                (Kind::Reference, Mark::Open) => {
+                (EntryKind::Nullable | EntryKind::Array | EntryKind::Map, _) => entry.next,
+                (EntryKind::Reference, Mark::Open) => {
                     return Err((Problem::Endless, entry.at as usize));
                 }
-                (Kind::Reference, Mark::New) => {
+                (EntryKind::Reference, Mark::New) => {
                     self.at(index).next = this;
                     this = entry.link;
                     self.enter(this, index)

@@ -5,7 +5,7 @@ use core::cmp::Ordering;
 
 use super::text::{is_in_word, skip_line, word, word_at};
 
-/// One name, type or list of a definition. A table of them, [`size`] entries long, is the index
+/// One name, type or list of a definition. A table of them, `Definition::table_size` entries long, is the index
 /// of a [`Definition`](super::Definition).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -18,13 +18,13 @@ pub struct Entry {
     pub(super) link: u16,
     /// List: how many of its fields have to be there. Field and value: its number in the list.
     pub(super) number: u16,
-    pub(super) kind: Kind,
+    pub(super) kind: EntryKind,
     pub(super) mark: Mark,
 }
 
 /// What an [`Entry`] is, and what follows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum EntryKind {
     /// A member, before its list.
     Type,
     /// A member, before its two lists.
@@ -57,7 +57,7 @@ pub(super) enum Kind {
     Order,
 }
 
-impl Kind {
+impl EntryKind {
     /// The bit of this kind in [`Definition::kinds`](super::Definition::kinds).
     pub(super) const fn bit(self) -> u32 {
         1 << self as u32
@@ -79,26 +79,19 @@ impl Entry {
         next: 0,
         link: 0,
         number: 0,
-        kind: Kind::Any,
+        kind: EntryKind::Any,
         mark: Mark::New,
     };
 }
 
-/// How many entries the index of a definition has.
-///
-/// ```
-/// use nullink::idl;
-///
-/// let text = "interface a.b\nmethod Sum(of: []int) -> (sum: int)\n";
-/// assert_eq!(idl::size(text), 9);
-/// ```
-pub const fn size(text: &str) -> usize {
+/// The number of entries that the table of a definition needs.
+pub(super) const fn size(text: &str) -> usize {
     let mut rest = text.as_bytes();
     let mut size = 0_usize;
     // Whether this is in a word; whether it is in the brackets of a map.
     let (mut word, mut brackets) = (false, false);
-    while let [byte, behind @ ..] = rest {
-        rest = behind;
+    while let [byte, tail @ ..] = rest {
+        rest = tail;
         let in_word = matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'.')
             || (word && matches!(byte, b'-'));
         if in_word && !word && !brackets {
@@ -137,7 +130,7 @@ pub(super) const fn split(table: &[Entry]) -> (&[Entry], &[Entry]) {
     let mut rest = table;
     let mut members = 0_u16;
     while let [before @ .., last] = rest
-        && matches!(last.kind, Kind::Order)
+        && matches!(last.kind, EntryKind::Order)
     {
         rest = before;
         members = members.saturating_add(1);
@@ -166,12 +159,12 @@ pub(super) const fn find(text: &[u8], mut order: &[Entry], name: &[u8]) -> Optio
         return None;
     }
     loop {
-        let Some((before, [middle, behind @ ..])) = order.split_at_checked(order.len() / 2) else {
+        let Some((before, [middle, tail @ ..])) = order.split_at_checked(order.len() / 2) else {
             return None;
         };
         order = match compare_at(text, middle.at, name) {
             Ordering::Equal => return Some(middle.next),
-            Ordering::Less => behind,
+            Ordering::Less => tail,
             Ordering::Greater => before,
         };
     }
@@ -184,8 +177,8 @@ const fn compare_at(text: &[u8], at: u32, mut name: &[u8]) -> Ordering {
     };
     loop {
         match (rest, name) {
-            ([a, behind @ ..], [b, name_behind @ ..]) if *a == *b => {
-                (rest, name) = (behind, name_behind);
+            ([a, tail @ ..], [b, name_after @ ..]) if *a == *b => {
+                (rest, name) = (tail, name_after);
             }
             (_, []) if is_in_word(rest) => return Ordering::Greater,
             (_, []) => return Ordering::Equal,

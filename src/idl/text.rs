@@ -9,7 +9,7 @@ pub(super) const fn first_word(text: &str) -> u32 {
 }
 
 /// The name after the keyword at a place of a text.
-pub(super) const fn name_behind(text: &str, at: u32) -> &str {
+pub(super) const fn name_after(text: &str, at: u32) -> &str {
     let keyword = after(text.as_bytes(), at as usize);
     let rest = after(keyword, word(keyword).len());
     as_str(word(skip_space(rest).0))
@@ -24,9 +24,9 @@ pub(super) const fn name_at(text: &str, at: u32) -> &str {
 pub(super) const fn word(text: &[u8]) -> &[u8] {
     let mut rest = text;
     while is_in_word(rest)
-        && let [_, behind @ ..] = rest
+        && let [_, tail @ ..] = rest
     {
-        rest = behind;
+        rest = tail;
     }
     match text.split_at_checked(text.len().saturating_sub(rest.len())) {
         Some((word, _)) => word,
@@ -70,7 +70,7 @@ pub(super) const fn skip_line(mut rest: &[u8]) -> &[u8] {
     loop {
         rest = match rest {
             [] | [b'\n' | b'\r', ..] | [0xe2, 0x80, 0xa8 | 0xa9, ..] => return rest,
-            [_, behind @ ..] => behind,
+            [_, tail @ ..] => tail,
         };
     }
 }
@@ -80,24 +80,24 @@ pub(super) const fn skip_space(mut rest: &[u8]) -> (&[u8], bool) {
     let mut lines = false;
     loop {
         rest = match rest {
-            [b' ' | b'\t', behind @ ..] => behind,
-            [b'\n' | b'\r', behind @ ..] | [0xe2, 0x80, 0xa8 | 0xa9, behind @ ..] => {
+            [b' ' | b'\t', tail @ ..] => tail,
+            [b'\n' | b'\r', tail @ ..] | [0xe2, 0x80, 0xa8 | 0xa9, tail @ ..] => {
                 lines = true;
-                behind
+                tail
             }
             // A comment ends its line, at the end of the text, too.
-            [b'#', behind @ ..] => {
+            [b'#', tail @ ..] => {
                 lines = true;
-                skip_line(behind)
+                skip_line(tail)
             }
             // The other characters that UAPI.20 counts as white space, in UTF-8.
-            [0xc2, 0xa0, behind @ ..]
-            | [0xef, 0xbb, 0xbf, behind @ ..]
-            | [0xe1, 0x9a, 0x80, behind @ ..]
-            | [0xe1, 0xa0, 0x8e, behind @ ..]
-            | [0xe2, 0x80, 0x80..=0x8a | 0xaf, behind @ ..]
-            | [0xe2, 0x81, 0x9f, behind @ ..]
-            | [0xe3, 0x80, 0x80, behind @ ..] => behind,
+            [0xc2, 0xa0, tail @ ..]
+            | [0xef, 0xbb, 0xbf, tail @ ..]
+            | [0xe1, 0x9a, 0x80, tail @ ..]
+            | [0xe1, 0xa0, 0x8e, tail @ ..]
+            | [0xe2, 0x80, 0x80..=0x8a | 0xaf, tail @ ..]
+            | [0xe2, 0x81, 0x9f, tail @ ..]
+            | [0xe3, 0x80, 0x80, tail @ ..] => tail,
             _ => return (rest, lines),
         };
     }
@@ -136,12 +136,12 @@ pub(crate) const fn position(text: &[u8], offset: usize) -> (usize, usize) {
     loop {
         (rest, line, column) = match rest {
             [] => return (line, column),
-            [b'\r', b'\n', behind @ ..]
-            | [b'\n' | b'\r', behind @ ..]
-            | [0xe2, 0x80, 0xa8 | 0xa9, behind @ ..] => (behind, line.saturating_add(1), 1),
+            [b'\r', b'\n', tail @ ..]
+            | [b'\n' | b'\r', tail @ ..]
+            | [0xe2, 0x80, 0xa8 | 0xa9, tail @ ..] => (tail, line.saturating_add(1), 1),
             // Not the first byte of a character.
-            [0x80..=0xbf, behind @ ..] => (behind, line, column),
-            [_, behind @ ..] => (behind, line, column.saturating_add(1)),
+            [0x80..=0xbf, tail @ ..] => (tail, line, column),
+            [_, tail @ ..] => (tail, line, column.saturating_add(1)),
         };
     }
 }

@@ -3,23 +3,25 @@
 use core::fmt;
 
 use super::Definition;
-use super::table::{Entry, Kind as K, find, get, tag};
-use super::text::{LINE_ENDS, first_word, is_space, name_at, name_behind, token};
+use super::table::{Entry, EntryKind, find, get, tag};
+use super::text::{LINE_ENDS, first_word, is_space, name_after, name_at, token};
 use crate::json::Text;
 
 impl<'a> Definition<'a> {
     /// What is written about the interface.
-    pub fn documentation(&self) -> Documentation<'a> {
+    pub fn documentation(&self) -> impl Iterator<Item = &'a str> + Clone + use<'a> {
         Documentation::before(self.text, first_word(self.text))
     }
 
     /// The types, methods and errors, in the order of the text.
-    pub fn members(&self) -> Members<'a> {
-        Members(List {
-            definition: *self,
+    pub fn members(&self) -> impl Iterator<Item = Member<'a>> + Clone + use<'a> {
+        let definition = *self;
+        let entries = Entries {
+            definition,
             index: 0,
             left: self.order.len(),
-        })
+        };
+        entries.map(move |index| Member { definition, index })
     }
 
     /// A type, a method or an error, by its name within the interface.
@@ -60,8 +62,8 @@ impl<'a> Definition<'a> {
     }
 
     /// The fields of a structure, or the values of an enumeration.
-    pub(super) fn list(&self, list: u16) -> List<'a> {
-        List {
+    pub(super) fn list(&self, list: u16) -> Entries<'a> {
+        Entries {
             definition: *self,
             index: list.saturating_add(1),
             left: self.entry(list).link.into(),
@@ -147,8 +149,8 @@ impl<'a> Member<'a> {
     /// What it is.
     pub fn kind(&self) -> MemberKind {
         match self.definition.entry(self.index).kind {
-            K::Method => MemberKind::Method,
-            K::Error => MemberKind::Error,
+            EntryKind::Method => MemberKind::Method,
+            EntryKind::Error => MemberKind::Error,
             _ => MemberKind::Type,
         }
     }
@@ -156,7 +158,7 @@ impl<'a> Member<'a> {
     /// Its name within the interface.
     pub fn name(&self) -> &'a str {
         let keyword = self.definition.entry(self.index).at;
-        name_behind(self.definition.text, keyword)
+        name_after(self.definition.text, keyword)
     }
 
     /// Its index in the definition.
@@ -170,7 +172,7 @@ impl<'a> Member<'a> {
     }
 
     /// What is written about it.
-    pub fn documentation(&self) -> Documentation<'a> {
+    pub fn documentation(&self) -> impl Iterator<Item = &'a str> + Clone + use<'a> {
         self.definition.documentation_of(self.index)
     }
 
@@ -217,7 +219,7 @@ pub struct Type<'a> {
 
 /// What a [`Type`] is: UAPI.20, "Types".
 #[derive(Clone, Debug)]
-pub enum Kind<'a> {
+pub enum TypeKind<'a> {
     /// `bool`
     Bool,
     /// `int`
@@ -236,33 +238,33 @@ pub enum Kind<'a> {
     Array(Type<'a>),
     /// `[string]`, and the type of the values.
     Map(Type<'a>),
-    /// A structure.
-    Struct(Fields<'a>),
-    /// An enumeration.
-    Enum(Values<'a>),
+    /// A structure: see [`Type::fields`].
+    Struct,
+    /// An enumeration: see [`Type::values`].
+    Enum,
     /// The name of a type.
     Named(Member<'a>),
 }
 
 impl<'a> Type<'a> {
     /// What it is.
-    pub fn kind(&self) -> Kind<'a> {
+    pub fn kind(&self) -> TypeKind<'a> {
         let definition = self.definition;
         let entry = definition.entry(self.index);
         let inner = definition.type_of(self.index);
         match entry.kind {
-            K::Bool => Kind::Bool,
-            K::Int => Kind::Int,
-            K::Float => Kind::Float,
-            K::String => Kind::String,
-            K::Object => Kind::Object,
-            K::Nullable => Kind::Nullable(inner),
-            K::Array => Kind::Array(inner),
-            K::Map => Kind::Map(inner),
-            K::Struct => Kind::Struct(Fields(definition.list(self.index))),
-            K::Enum => Kind::Enum(Values(definition.list(self.index))),
-            K::Reference => Kind::Named(definition.member_at(entry.link)),
-            _ => Kind::Any,
+            EntryKind::Bool => TypeKind::Bool,
+            EntryKind::Int => TypeKind::Int,
+            EntryKind::Float => TypeKind::Float,
+            EntryKind::String => TypeKind::String,
+            EntryKind::Object => TypeKind::Object,
+            EntryKind::Nullable => TypeKind::Nullable(inner),
+            EntryKind::Array => TypeKind::Array(inner),
+            EntryKind::Map => TypeKind::Map(inner),
+            EntryKind::Struct => TypeKind::Struct,
+            EntryKind::Enum => TypeKind::Enum,
+            EntryKind::Reference => TypeKind::Named(definition.member_at(entry.link)),
+            _ => TypeKind::Any,
         }
     }
 
@@ -270,20 +272,38 @@ impl<'a> Type<'a> {
     pub fn resolved(&self) -> Type<'a> {
         match self.kind() {
             // A name stands for a list, never for another name.
-            Kind::Named(member) => member.ty(),
+            TypeKind::Named(member) => member.ty(),
             _ => *self,
         }
     }
 
-    /// The fields, if this is a structure, or the name of one; none otherwise.
-    pub fn fields(&self) -> Fields<'a> {
-        match self.resolved().kind() {
-            Kind::Struct(fields) => fields,
-            _ => Fields(List {
+    /// The fields of a structure, or of the structure that this type names, in the order of the
+    /// text. Other types have none.
+    pub fn fields(&self) -> impl Iterator<Item = Field<'a>> + Clone + use<'a> {
+        let definition = self.definition;
+        let entries = self.entries(EntryKind::Struct);
+        entries.map(move |index| Field { definition, index })
+    }
+
+    /// The values of an enumeration, or of the enumeration that this type names, in the order of
+    /// the text. Other types have none.
+    pub fn values(&self) -> impl Iterator<Item = EnumValue<'a>> + Clone + use<'a> {
+        let definition = self.definition;
+        let entries = self.entries(EntryKind::Enum);
+        entries.map(move |index| EnumValue { definition, index })
+    }
+
+    /// The entries of a list of this kind; none if the type is not one.
+    fn entries(&self, kind: EntryKind) -> Entries<'a> {
+        let list = self.resolved();
+        if self.definition.entry(list.index).kind == kind {
+            self.definition.list(list.index)
+        } else {
+            Entries {
                 definition: self.definition,
                 index: 0,
                 left: 0,
-            }),
+            }
         }
     }
 }
@@ -301,8 +321,8 @@ impl fmt::Display for Type<'_> {
         let mut rest = self.definition.text.get(at..).unwrap_or_default();
         let mut depth = 0_usize;
         loop {
-            let (_, token, behind) = token(rest);
-            rest = behind;
+            let (_, token, tail) = token(rest);
+            rest = tail;
             f.write_str(token)?;
             match token {
                 "(" | "[" => depth = depth.saturating_add(1),
@@ -320,13 +340,13 @@ impl fmt::Display for Type<'_> {
 
 /// Entries of a definition, one after another.
 #[derive(Clone, Debug)]
-pub(super) struct List<'a> {
+pub(super) struct Entries<'a> {
     definition: Definition<'a>,
     index: u16,
     left: usize,
 }
 
-impl Iterator for List<'_> {
+impl Iterator for Entries<'_> {
     type Item = u16;
 
     fn next(&mut self) -> Option<u16> {
@@ -335,38 +355,6 @@ impl Iterator for List<'_> {
         self.index = self.definition.entry(index).next;
         Some(index)
     }
-}
-
-/// Iterators over what [`List`] has the entries of.
-macro_rules! lists {
-    ($($(#[$doc:meta])* $list:ident of $item:ident;)*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Debug)]
-        pub struct $list<'a>(List<'a>);
-
-        impl<'a> Iterator for $list<'a> {
-            type Item = $item<'a>;
-
-            fn next(&mut self) -> Option<$item<'a>> {
-                let index = self.0.next()?;
-                let definition = self.0.definition;
-                Some($item { definition, index })
-            }
-
-            fn size_hint(&self) -> (usize, Option<usize>) {
-                (self.0.left, Some(self.0.left))
-            }
-        }
-    )*};
-}
-
-lists! {
-    /// The members of a definition: see [`Definition::members`].
-    Members of Member;
-    /// The fields of a structure, in the order of the text.
-    Fields of Field;
-    /// The values of an enumeration, in the order of the text.
-    Values of Value;
 }
 
 /// A field of a structure.
@@ -388,7 +376,7 @@ impl<'a> Field<'a> {
     }
 
     /// What is written about it.
-    pub fn documentation(&self) -> Documentation<'a> {
+    pub fn documentation(&self) -> impl Iterator<Item = &'a str> + Clone + use<'a> {
         self.definition.documentation_of(self.index)
     }
 }
@@ -401,24 +389,24 @@ impl fmt::Debug for Field<'_> {
 
 /// A value of an enumeration.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Value<'a> {
+pub struct EnumValue<'a> {
     definition: Definition<'a>,
     pub(crate) index: u16,
 }
 
-impl<'a> Value<'a> {
+impl<'a> EnumValue<'a> {
     /// Its name.
     pub fn name(&self) -> &'a str {
         self.definition.name_of(self.index)
     }
 
     /// What is written about it.
-    pub fn documentation(&self) -> Documentation<'a> {
+    pub fn documentation(&self) -> impl Iterator<Item = &'a str> + Clone + use<'a> {
         self.definition.documentation_of(self.index)
     }
 }
 
-impl fmt::Debug for Value<'_> {
+impl fmt::Debug for EnumValue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -427,7 +415,7 @@ impl fmt::Debug for Value<'_> {
 /// The lines of the comment that stands immediately before something, on lines of its own, without
 /// `#` and the space after it: UAPI.20, "Documentation Comments".
 #[derive(Clone, Debug)]
-pub struct Documentation<'a> {
+pub(super) struct Documentation<'a> {
     lines: &'a str,
 }
 

@@ -13,7 +13,7 @@ use crate::error::{Syntax, SyntaxError};
 ///
 /// The envelope of a message is one level, its `parameters` are another: a value that has all the
 /// levels by itself fits into no message.
-pub const DEPTH: usize = 128;
+pub const MAX_DEPTH: usize = 128;
 
 /// Checks that `text` is one JSON value (RFC 8259) with nothing but white space around it.
 ///
@@ -36,7 +36,7 @@ pub fn scan(text: &[u8]) -> Result<(), SyntaxError> {
 
 /// What a value is, as its first byte says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ValueKind {
     Object,
     Array,
     String,
@@ -46,17 +46,17 @@ pub(crate) enum Kind {
     Null,
 }
 
-impl Kind {
+impl ValueKind {
     /// The kind of a value that begins with a byte, if there is one.
-    pub fn of(first: u8) -> Option<Self> {
+    pub fn from_first_byte(first: u8) -> Option<Self> {
         match first {
-            b'{' => Some(Kind::Object),
-            b'[' => Some(Kind::Array),
-            b'"' => Some(Kind::String),
-            b'-' | b'0'..=b'9' => Some(Kind::Number),
-            b't' => Some(Kind::True),
-            b'f' => Some(Kind::False),
-            b'n' => Some(Kind::Null),
+            b'{' => Some(ValueKind::Object),
+            b'[' => Some(ValueKind::Array),
+            b'"' => Some(ValueKind::String),
+            b'-' | b'0'..=b'9' => Some(ValueKind::Number),
+            b't' => Some(ValueKind::True),
+            b'f' => Some(ValueKind::False),
+            b'n' => Some(ValueKind::Null),
             _ => None,
         }
     }
@@ -175,7 +175,7 @@ impl<'a> Cursor<'a> {
         let (mut objects, mut open) = (0_u128, depth);
         loop {
             // An array or an object begins here.
-            if open >= DEPTH {
+            if open >= MAX_DEPTH {
                 return self.fail(Syntax::Depth);
             }
             open = open.saturating_add(1);
@@ -270,8 +270,8 @@ impl<'a> Cursor<'a> {
             return self.unexpected();
         };
         let mut rest = rest;
-        while let [b'0'..=b'9', behind @ ..] = rest {
-            rest = behind;
+        while let [b'0'..=b'9', tail @ ..] = rest {
+            rest = tail;
         }
         self.rest = rest;
         Some(())

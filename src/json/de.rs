@@ -20,7 +20,7 @@ use super::number::Integer;
 use super::raw::Raw;
 use super::text;
 use crate::bytes::count_plain;
-use crate::error::{DecodeError, Field, Mismatch};
+use crate::error::{DecodeError, FieldName, Mismatch};
 
 /// Reads a JSON text as a `T`.
 ///
@@ -58,7 +58,7 @@ pub(crate) enum Stop {
     /// This field is missing.
     Missing(&'static str),
     /// Anything else.
-    Because(Mismatch),
+    Mismatch(Mismatch),
 }
 
 /// A position in a scanned text.
@@ -71,14 +71,14 @@ pub(crate) struct Reader<'de> {
     /// Where the last value begins that was looked at, in the message.
     value: usize,
     /// The top-level field that the position is in.
-    field: Option<Key<'de>>,
+    field: Option<MemberName<'de>>,
     /// The text is a call's: `org.varlink.service.InvalidParameter` can name its fields.
     in_call: bool,
 }
 
 /// The key of a member, and where it stands in the message.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Key<'de> {
+pub(crate) struct MemberName<'de> {
     pub name: &'de str,
     offset: usize,
 }
@@ -86,7 +86,7 @@ pub(crate) struct Key<'de> {
 impl<'de> Reader<'de> {
     /// Over a text that begins at `start` of its message, in `field`. An empty text stands for
     /// an empty object: the parameters of a message that has none.
-    pub fn new(text: &'de mut [u8], start: usize, field: Option<Key<'de>>) -> Self {
+    pub fn new(text: &'de mut [u8], start: usize, field: Option<MemberName<'de>>) -> Self {
         Reader {
             rest: text,
             offset: start,
@@ -97,7 +97,7 @@ impl<'de> Reader<'de> {
     }
 
     /// The text is a call's.
-    pub fn of_call(self) -> Self {
+    pub fn in_call(self) -> Self {
         Reader {
             in_call: true,
             ..self
@@ -122,10 +122,10 @@ impl<'de> Reader<'de> {
     /// Why, and where, reading has stopped.
     pub fn error(&self, stop: Stop) -> DecodeError {
         let (mismatch, missing) = match stop {
-            Stop::Missing(name) => (Mismatch::Missing, Some(Field::Named(name))),
-            Stop::Because(mismatch) => (mismatch, None),
+            Stop::Missing(name) => (Mismatch::Missing, Some(FieldName::Named(name))),
+            Stop::Mismatch(mismatch) => (mismatch, None),
         };
-        let place = self.field.map(|key| Field::At {
+        let place = self.field.map(|key| FieldName::At {
             offset: key.offset,
             length: key.name.len(),
         });
@@ -141,8 +141,8 @@ impl<'de> Reader<'de> {
     /// The name of the field in which reading has stopped.
     pub fn field(&self, error: &DecodeError) -> Option<&'de str> {
         match error.field? {
-            Field::Named(name) => Some(name),
-            Field::At { .. } => self.field.map(|key| key.name),
+            FieldName::Named(name) => Some(name),
+            FieldName::At { .. } => self.field.map(|key| key.name),
         }
     }
 
@@ -181,7 +181,7 @@ impl<'de> Reader<'de> {
     }
 
     /// The next value as a text of its own, for later, in `field` unless this is in one already.
-    pub fn split(&mut self, field: Option<Key<'de>>) -> Result<Reader<'de>, Stop> {
+    pub fn split(&mut self, field: Option<MemberName<'de>>) -> Result<Reader<'de>, Stop> {
         let (text, start) = self.value()?;
         Ok(Reader {
             in_call: self.in_call,
@@ -265,22 +265,22 @@ impl<'de> Reader<'de> {
     }
 
     /// A key and its colon.
-    pub fn key(&mut self) -> Result<Key<'de>, Stop> {
+    pub fn key(&mut self) -> Result<MemberName<'de>, Stop> {
         // The text of the key, whatever was escaped in it, begins behind its quote.
         let offset = self.offset().saturating_add(1);
         let name = self.string()?;
         if self.step(|cursor| cursor.eat(b':')) {
-            Ok(Key { name, offset })
+            Ok(MemberName { name, offset })
         } else {
             Err(SYNTAX)
         }
     }
 }
 
-const TYPE: Stop = Stop::Because(Mismatch::Type);
-const RANGE: Stop = Stop::Because(Mismatch::Range);
-const LENGTH: Stop = Stop::Because(Mismatch::Length);
-const SYNTAX: Stop = Stop::Because(Mismatch::Syntax);
+const TYPE: Stop = Stop::Mismatch(Mismatch::Type);
+const RANGE: Stop = Stop::Mismatch(Mismatch::Range);
+const LENGTH: Stop = Stop::Mismatch(Mismatch::Length);
+const SYNTAX: Stop = Stop::Mismatch(Mismatch::Syntax);
 
 /// Types that are read as others are.
 macro_rules! forward {
@@ -407,13 +407,13 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        let mut items = Items::open(self, b'[', b']')?;
+        let mut items = ItemAccess::open(self, b'[', b']')?;
         let value = visitor.visit_seq(&mut items)?;
         items.close().map(|()| value)
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        let mut items = Items::open(self, b'{', b'}')?;
+        let mut items = ItemAccess::open(self, b'{', b'}')?;
         let value = visitor.visit_map(&mut items)?;
         items.close().map(|()| value)
     }
@@ -437,7 +437,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
 }
 
 /// A list or an object that is being read.
-struct Items<'a, 'de> {
+struct ItemAccess<'a, 'de> {
     reader: &'a mut Reader<'de>,
     close: u8,
     /// Nothing has been read of it.
@@ -448,10 +448,10 @@ struct Items<'a, 'de> {
     outermost: bool,
 }
 
-impl<'a, 'de> Items<'a, 'de> {
+impl<'a, 'de> ItemAccess<'a, 'de> {
     fn open(reader: &'a mut Reader<'de>, open: u8, close: u8) -> Result<Self, Stop> {
         reader.open(open)?;
-        Ok(Items {
+        Ok(ItemAccess {
             outermost: open == b'{' && reader.field.is_none(),
             reader,
             close,
@@ -489,7 +489,7 @@ impl<'a, 'de> Items<'a, 'de> {
     }
 }
 
-impl<'de> SeqAccess<'de> for Items<'_, 'de> {
+impl<'de> SeqAccess<'de> for ItemAccess<'_, 'de> {
     type Error = Stop;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(
@@ -503,7 +503,7 @@ impl<'de> SeqAccess<'de> for Items<'_, 'de> {
     }
 }
 
-impl<'de> MapAccess<'de> for Items<'_, 'de> {
+impl<'de> MapAccess<'de> for ItemAccess<'_, 'de> {
     type Error = Stop;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(
@@ -571,13 +571,13 @@ impl<'de> Deserializer<'de> for KeyReader<'de> {
 /// interface's name is the variant, and its content is such an enum.
 ///
 /// The parameters are not touched if the enum has no such variant: [`Mismatch::Member`].
-pub(crate) struct Member<'a, 'de> {
+pub(crate) struct MemberDeserializer<'a, 'de> {
     pub interface: &'de str,
     pub name: &'de str,
     pub parameters: &'a mut Reader<'de>,
 }
 
-impl<'de> Deserializer<'de> for Member<'_, 'de> {
+impl<'de> Deserializer<'de> for MemberDeserializer<'_, 'de> {
     type Error = Stop;
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -607,7 +607,7 @@ impl<'de> Deserializer<'de> for Member<'_, 'de> {
 }
 
 pub(crate) struct MemberAccess<'a, 'de> {
-    member: Member<'a, 'de>,
+    member: MemberDeserializer<'a, 'de>,
     by_interface: bool,
 }
 
@@ -626,7 +626,7 @@ impl<'de> EnumAccess<'de> for MemberAccess<'_, 'de> {
         };
         match seed.deserialize(BorrowedStrDeserializer::<Stop>::new(name)) {
             Ok(variant) => Ok((variant, self)),
-            Err(_) => Err(Stop::Because(Mismatch::Member)),
+            Err(_) => Err(Stop::Mismatch(Mismatch::Member)),
         }
     }
 }
@@ -666,7 +666,7 @@ impl core::fmt::Display for Stop {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Stop::Missing(name) => write!(f, "the field {name} is missing"),
-            Stop::Because(mismatch) => mismatch.fmt(f),
+            Stop::Mismatch(mismatch) => mismatch.fmt(f),
         }
     }
 }
@@ -675,7 +675,7 @@ impl core::error::Error for Stop {}
 
 impl de::Error for Stop {
     fn custom<T: core::fmt::Display>(_: T) -> Self {
-        Stop::Because(Mismatch::Custom)
+        Stop::Mismatch(Mismatch::Custom)
     }
 
     fn invalid_type(_: de::Unexpected<'_>, _: &dyn de::Expected) -> Self {
@@ -691,11 +691,11 @@ impl de::Error for Stop {
     }
 
     fn unknown_variant(_: &str, _: &'static [&'static str]) -> Self {
-        Stop::Because(Mismatch::Variant)
+        Stop::Mismatch(Mismatch::Variant)
     }
 
     fn unknown_field(_: &str, _: &'static [&'static str]) -> Self {
-        Stop::Because(Mismatch::Unknown)
+        Stop::Mismatch(Mismatch::Unknown)
     }
 
     fn missing_field(name: &'static str) -> Self {
@@ -704,6 +704,6 @@ impl de::Error for Stop {
 
     // The reader is still in that field.
     fn duplicate_field(_: &'static str) -> Self {
-        Stop::Because(Mismatch::Duplicate)
+        Stop::Mismatch(Mismatch::Duplicate)
     }
 }

@@ -14,14 +14,14 @@ mod ser;
 mod text;
 mod value;
 
-pub use cursor::{DEPTH, scan};
+pub use cursor::{MAX_DEPTH, scan};
 pub use de::decode;
 pub use raw::Raw;
 pub use ser::{List, Map, encode};
 pub use value::{Decode, Items, Value};
 
-pub(crate) use cursor::{Cursor, Kind};
-pub(crate) use de::{Member, Reader, Stop};
+pub(crate) use cursor::{Cursor, ValueKind};
+pub(crate) use de::{MemberDeserializer, Reader, Stop};
 pub(crate) use number::{is_finite, is_integer};
 pub(crate) use ser::Writer;
 pub(crate) use text::{Text, unescape};

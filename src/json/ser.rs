@@ -304,7 +304,7 @@ impl<'b> Writer<'b> {
             let count = copy_plain(rest, room);
             self.length = self.length.saturating_add(count);
             rest = rest.get(count..).unwrap_or_default();
-            let [byte, behind @ ..] = rest else {
+            let [byte, tail @ ..] = rest else {
                 return rest;
             };
             let room = self.buffer.get_mut(self.length..).unwrap_or_default();
@@ -322,7 +322,7 @@ impl<'b> Writer<'b> {
                 _ => return rest,
             };
             self.length = self.length.saturating_add(length);
-            rest = behind;
+            rest = tail;
         }
     }
 

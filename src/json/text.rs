@@ -142,9 +142,9 @@ pub(crate) fn count_inside(bytes: &[u8], plain: usize) -> (usize, Option<Syntax>
     let wrong = loop {
         match rest {
             [b'"', ..] => break None,
-            [b'\\', letter, behind @ ..] if short(*letter).is_some() => rest = behind,
-            [b'\\', behind @ ..] => match escape(behind) {
-                Ok((_, behind)) => rest = behind,
+            [b'\\', letter, tail @ ..] if short(*letter).is_some() => rest = tail,
+            [b'\\', tail @ ..] => match escape(tail) {
+                Ok((_, tail)) => rest = tail,
                 Err(kind) => break Some(kind),
             },
             [0..=0x1f, ..] => break Some(Syntax::Control),

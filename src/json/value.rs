@@ -5,7 +5,7 @@ use core::str;
 
 use serde::{Deserialize, Deserializer};
 
-use super::de::{Key, Reader, Stop};
+use super::de::{MemberName, Reader, Stop};
 use super::raw::Raw;
 use crate::error::{DecodeError, Mismatch};
 
@@ -51,9 +51,9 @@ impl<'de> Value<'de> {
     }
 
     /// The text is a call's.
-    pub(crate) fn of_call(self) -> Self {
+    pub(crate) fn in_call(self) -> Self {
         Value {
-            reader: self.reader.of_call(),
+            reader: self.reader.in_call(),
             ..self
         }
     }
@@ -145,7 +145,7 @@ impl<'de> Value<'de> {
         let mut items = self.items()?;
         match items.find(|item| item.key == Some(name)) {
             Some(member) => Ok(member),
-            None if items.close == b']' => Err(items.reader.error(Stop::Because(Mismatch::Type))),
+            None if items.close == b']' => Err(items.reader.error(Stop::Mismatch(Mismatch::Type))),
             None => Err(items.reader.error(Stop::Missing(name))),
         }
     }
@@ -179,7 +179,7 @@ impl<'de> Items<'de> {
         if !self.reader.more(self.close, mem::take(&mut self.first))? {
             return Ok(None);
         }
-        let key: Option<Key<'de>> = match self.close {
+        let key: Option<MemberName<'de>> = match self.close {
             b'}' => Some(self.reader.key()?),
             _ => None,
         };

@@ -17,21 +17,20 @@ const CONTINUES: &[u8] = b"{\"continues\":true";
 /// order:
 ///
 /// - It receives into [`spare`](Self::spare), tells [`received`](Self::received), and moves bytes to
-///   the session with [`read`](Self::read) until that returns [`Input::Nothing`] or
-///   [`Input::Break`]. It receives no more bytes than the session has room for, so that the look-ahead
+///   the session with [`read`](Self::read) until that returns None or 0. It receives no more bytes than the session has room for, so that the look-ahead
 ///   buffer is empty except while a client is owed replies.
 /// - While a call is parked, and where [`looks_ahead`](Self::looks_ahead) says so, it receives without
 ///   a `read`. A reply that waits for a slow line is no reason to receive.
-/// - Before it sends, [`is_cut`](Self::is_cut) says whether a NUL comes first. It sends the part that
-///   [`up_to_look`](Self::up_to_look) returns, and tells [`sent`](Self::sent) how much was taken.
+/// - Before it sends, [`owes_nul`](Self::owes_nul) says whether a NUL comes first. It sends the part that
+///   [`before_next_look`](Self::before_next_look) returns, and tells [`sent`](Self::sent) how much was taken.
 /// - Once [`is_break`](Self::is_break) is true, it receives nothing and sends nothing. At
-///   [`Input::Break`], or as soon as the session has something to send or a call is parked, it abandons
+///   a break, or as soon as the session has something to send or a call is parked, it abandons
 ///   the session, calls [`next_client`](Self::next_client), and starts a new session.
 /// - Where it would close a connection, it abandons the session and calls [`discard`](Self::discard).
 ///   From then on a `read` gives nothing until the break.
 #[derive(Debug)]
-pub struct Breaks<'b> {
-    ahead: &'b mut [u8],
+pub struct LineBuffer<'b> {
+    buffer: &'b mut [u8],
     /// The bytes that have not been read: `start..end`. Those up to `searched` belong to the client
     /// that is there.
     start: usize,
@@ -65,25 +64,14 @@ enum Output {
     Cut,
 }
 
-/// The result of [`Breaks::read`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Input {
-    /// So many bytes were read.
-    Bytes(usize),
-    /// The client that is there has sent all: another one has begun.
-    Break,
-    /// More has to be received first.
-    Nothing,
-}
-
-impl<'b> Breaks<'b> {
+impl<'b> LineBuffer<'b> {
     /// A line on which nothing was received or sent.
     ///
     /// The look-ahead buffer has to be as long as the receive buffer, and must not be empty.
-    pub fn new(ahead: &'b mut [u8]) -> Self {
-        debug_assert!(!ahead.is_empty(), "a look-ahead buffer without room");
-        Breaks {
-            ahead,
+    pub fn new(buffer: &'b mut [u8]) -> Self {
+        debug_assert!(!buffer.is_empty(), "a look-ahead buffer without room");
+        LineBuffer {
+            buffer,
             start: 0,
             searched: 0,
             end: 0,
@@ -103,37 +91,34 @@ impl<'b> Breaks<'b> {
         if self.is_full() {
             self.discard();
         }
-        let by = compact(self.ahead, &mut self.start, &mut self.end);
+        let by = compact(self.buffer, &mut self.start, &mut self.end);
         self.searched = self.searched.saturating_sub(by);
-        self.ahead.get_mut(self.end..).unwrap_or_default()
+        self.buffer.get_mut(self.end..).unwrap_or_default()
     }
 
     /// Whether the look-ahead buffer is full. A driver that does not wait for input asks for
     /// [`spare`](Self::spare) only if there is some then.
     pub fn is_full(&self) -> bool {
-        self.end.saturating_sub(self.start) >= self.ahead.len()
+        self.end.saturating_sub(self.start) >= self.buffer.len()
     }
 
     /// `count` bytes were received into [`spare`](Self::spare).
     pub fn received(&mut self, count: usize) {
-        self.end = self.end.saturating_add(count).min(self.ahead.len());
+        self.end = self.end.saturating_add(count).min(self.buffer.len());
         self.search();
     }
 
-    /// Moves bytes of the client that is there to the beginning of a buffer.
-    pub fn read(&mut self, buffer: &mut [u8]) -> Input {
-        let own = self.ahead.get(self.start..self.searched);
+    /// Moves bytes of the current client to the beginning of a buffer; returns how many these are.
+    /// 0 means that the client has ended at a break, None that more has to be received first.
+    pub fn read(&mut self, buffer: &mut [u8]) -> Option<usize> {
+        let own = self.buffer.get(self.start..self.searched);
         let own = own.unwrap_or_default();
         if own.is_empty() {
-            return if self.is_break {
-                Input::Break
-            } else {
-                Input::Nothing
-            };
+            return self.is_break.then_some(0);
         }
         let count = copy(own, buffer);
         self.start = self.start.saturating_add(count);
-        Input::Bytes(count)
+        Some(count)
     }
 
     /// Whether a break has been received: the client that is there has gone.
@@ -168,12 +153,12 @@ impl<'b> Breaks<'b> {
     }
 
     /// Whether a NUL has to be sent before anything else: it ends a message to a client that has gone.
-    pub fn is_cut(&self) -> bool {
+    pub fn owes_nul(&self) -> bool {
         self.output == Output::Cut
     }
 
     /// The bytes up to the next place where the driver has to look for a break, at least one message.
-    pub fn up_to_look<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+    pub fn before_next_look<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
         let nuls = bytes.iter().enumerate().filter(|(_, byte)| **byte == 0);
         let mut ends = nuls.map(|(at, _)| bytes.split_at_checked(at.saturating_add(1)));
         let found = ends.find_map(|parts| parts.filter(|(_, rest)| rest.starts_with(CONTINUES)));
@@ -195,7 +180,7 @@ impl<'b> Breaks<'b> {
     /// Moves what was received and not read to the beginning of a buffer, breaks and all: after an
     /// upgrade it belongs to another protocol.
     pub fn take_unread(&mut self, buffer: &mut [u8]) -> usize {
-        let unread = self.ahead.get(self.start..self.end);
+        let unread = self.buffer.get(self.start..self.end);
         let count = copy(unread.unwrap_or_default(), buffer);
         self.reset();
         count
@@ -203,12 +188,12 @@ impl<'b> Breaks<'b> {
 
     /// Forgets everything: the line was opened anew.
     pub fn reset(&mut self) {
-        *self = Breaks::new(mem::take(&mut self.ahead));
+        *self = LineBuffer::new(mem::take(&mut self.buffer));
     }
 
     /// What was received and not read, for as long as the buffer lives.
     pub fn into_unread(self) -> &'b [u8] {
-        self.ahead.get(self.start..self.end).unwrap_or_default()
+        self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 
     /// Looks for the next break in what was received.
@@ -216,7 +201,7 @@ impl<'b> Breaks<'b> {
         if self.is_break {
             return;
         }
-        let new = self.ahead.get(self.searched..self.end);
+        let new = self.buffer.get(self.searched..self.end);
         for byte in new.unwrap_or_default() {
             match (*byte, self.previous) {
                 (0, Previous::Break) if !self.discarding => {
@@ -247,8 +232,8 @@ mod tests {
     /// What the clients of a line send, if it arrives in pieces of `piece` bytes: what the look-ahead
     /// buffer holds is read before the next piece. The last client has not gone.
     fn clients(input: &[u8], piece: usize) -> Vec<Vec<u8>> {
-        let mut ahead = [0xaa; 8];
-        let mut breaks = Breaks::new(&mut ahead);
+        let mut look_ahead = [0xaa; 8];
+        let mut breaks = LineBuffer::new(&mut look_ahead);
         let mut clients = vec![Vec::new()];
         for piece in input.chunks(piece) {
             breaks.spare()[..piece.len()].copy_from_slice(piece);
@@ -256,14 +241,14 @@ mod tests {
             loop {
                 let mut buffer = [0; 3];
                 match breaks.read(&mut buffer) {
-                    Input::Bytes(count) => {
+                    Some(count) if count > 0 => {
                         clients.last_mut().unwrap().extend(&buffer[..count]);
                     }
-                    Input::Break => {
+                    Some(_) => {
                         breaks.next_client();
                         clients.push(Vec::new());
                     }
-                    Input::Nothing => break,
+                    None => break,
                 }
             }
         }
@@ -291,8 +276,8 @@ mod tests {
         let input = b"ab\0c\0\0d\0";
         // What has come before the client is discarded, and how much is left of it then.
         for before in 0..input.len() {
-            let mut ahead = [0; 16];
-            let mut breaks = Breaks::new(&mut ahead);
+            let mut look_ahead = [0; 16];
+            let mut breaks = LineBuffer::new(&mut look_ahead);
             breaks.spare()[..before].copy_from_slice(&input[..before]);
             breaks.received(before);
             breaks.discard();
@@ -301,23 +286,23 @@ mod tests {
             breaks.received(after.len());
             let mut buffer = [0; 16];
             assert!(breaks.is_break(), "{before}");
-            assert_eq!(breaks.read(&mut buffer), Input::Break, "{before}");
+            assert_eq!(breaks.read(&mut buffer), Some(0), "{before}");
             breaks.next_client();
-            assert_eq!(breaks.read(&mut buffer), Input::Bytes(2), "{before}");
+            assert_eq!(breaks.read(&mut buffer), Some(2), "{before}");
             assert_eq!(buffer[..2], *b"d\0", "{before}");
         }
     }
 
     #[test]
     fn l5_a_client_that_sends_too_much_ahead_is_discarded_and_the_next_is_not() {
-        let mut ahead = [0; 4];
-        let mut breaks = Breaks::new(&mut ahead);
+        let mut look_ahead = [0; 4];
+        let mut breaks = LineBuffer::new(&mut look_ahead);
         breaks.spare().copy_from_slice(b"a\0b\0");
         breaks.received(4);
         breaks.spare().copy_from_slice(b"c\0\0d");
         breaks.received(4);
         assert!(breaks.is_break());
-        assert_eq!(breaks.read(&mut [0; 4]), Input::Break);
+        assert_eq!(breaks.read(&mut [0; 4]), Some(0));
         // A break and bytes after it are kept, even if they fill the buffer.
         let spare = breaks.spare();
         assert_eq!(spare.len(), 2);
@@ -326,39 +311,39 @@ mod tests {
         assert_eq!(breaks.spare().len(), 0);
         breaks.next_client();
         let mut buffer = [0; 4];
-        assert_eq!(breaks.read(&mut buffer), Input::Bytes(3));
+        assert_eq!(breaks.read(&mut buffer), Some(3));
         assert_eq!(buffer[..3], *b"def");
     }
 
     #[test]
     fn r3_a_message_is_cut_only_if_its_client_has_gone_inside_of_it() {
-        for (bytes, count, is_cut) in [
+        for (bytes, count, owes_nul) in [
             (&b"{}\0"[..], 0, false),
             (b"{}\0", 1, true),
             (b"{}\0", 2, true),
             (b"{}\0", 3, false),
             (b"{}\0{}\0", 4, true),
         ] {
-            let mut ahead = [0; 4];
-            let mut breaks = Breaks::new(&mut ahead);
+            let mut look_ahead = [0; 4];
+            let mut breaks = LineBuffer::new(&mut look_ahead);
             breaks.sent(bytes, count);
-            assert!(!breaks.is_cut(), "{count}");
+            assert!(!breaks.owes_nul(), "{count}");
             for _ in 0..2 {
                 breaks.spare()[..3].copy_from_slice(b"x\0\0");
                 breaks.received(3);
                 breaks.next_client();
-                assert_eq!(breaks.is_cut(), is_cut, "{count}");
-                assert_eq!(breaks.read(&mut [0; 4]), Input::Nothing);
+                assert_eq!(breaks.owes_nul(), owes_nul, "{count}");
+                assert_eq!(breaks.read(&mut [0; 4]), None);
             }
             breaks.sent(b"\0", 1);
-            assert!(!breaks.is_cut(), "{count}");
+            assert!(!breaks.owes_nul(), "{count}");
         }
     }
 
     #[test]
     fn l5_a_driver_looks_ahead_before_each_reply_that_others_follow() {
-        let mut ahead = [0; 4];
-        let mut breaks = Breaks::new(&mut ahead);
+        let mut look_ahead = [0; 4];
+        let mut breaks = LineBuffer::new(&mut look_ahead);
         let one = b"{\"continues\":true,\"parameters\":{}}\0";
         let last = b"{\"parameters\":{\"continues\":true}}\0";
         assert!(!breaks.looks_ahead(last));
@@ -371,7 +356,7 @@ mod tests {
             [&one[..], last].concat(),
         ] {
             assert_eq!(breaks.looks_ahead(rest), expected.starts_with(one));
-            let part = breaks.up_to_look(rest);
+            let part = breaks.before_next_look(rest);
             assert_eq!(part, expected);
             breaks.sent(part, 1);
             assert!(!breaks.looks_ahead(one), "inside a message");

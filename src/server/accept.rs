@@ -9,8 +9,8 @@ use rustix::io::Errno;
 use super::places::to_usize;
 use super::poller::Token;
 use super::slot::{Endpoint, Role};
-use super::{Connection, LISTENERS, Server};
-use crate::line::Breaks;
+use super::{Connection, MAX_LISTENERS, Server};
+use crate::line::LineBuffer;
 use crate::peer::Peer;
 use crate::unix::{self, Listener, Stream};
 
@@ -28,20 +28,20 @@ pub(super) struct Source<'b> {
     /// The poller looks for clients.
     is_polled: bool,
     /// None, unless it is a device.
-    device: Option<Device<'b>>,
+    device: Option<DeviceState<'b>>,
 }
 
 /// A serial device, of which there is one connection while it is there.
 #[derive(Debug)]
-pub(super) struct Device<'b> {
-    pub breaks: Breaks<'b>,
+pub(super) struct DeviceState<'b> {
+    pub breaks: LineBuffer<'b>,
     pub is_open: bool,
     /// How many waits are left before it is opened again.
     pub pause: u8,
 }
 
 impl<'b> Source<'b> {
-    pub fn device(&mut self) -> Option<&mut Device<'b>> {
+    pub fn device(&mut self) -> Option<&mut DeviceState<'b>> {
         // So that a program without devices has none of the code for them.
         self.device.as_mut().filter(|_| cfg!(feature = "device"))
     }
@@ -63,7 +63,7 @@ impl<'b> Source<'b> {
         self.is_device(|device| device.pause > 0)
     }
 
-    fn is_device(&self, which: impl FnOnce(&Device<'b>) -> bool) -> bool {
+    fn is_device(&self, which: impl FnOnce(&DeviceState<'b>) -> bool) -> bool {
         cfg!(feature = "device") && self.device.as_ref().is_some_and(which)
     }
 }
@@ -72,7 +72,7 @@ impl<'b> Source<'b> {
 pub(super) fn device_of<'s, 'b>(
     endpoint: &Endpoint,
     listeners: &'s mut [Source<'b>],
-) -> Option<&'s mut Device<'b>> {
+) -> Option<&'s mut DeviceState<'b>> {
     listeners.get_mut(to_usize(endpoint.listener?))?.device()
 }
 
@@ -80,9 +80,9 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     Server<'b, C, CONNECTIONS, DESCRIPTORS>
 {
     /// Accepts connections from a listener.
-    pub(super) fn add_source(&mut self, listener: Listener) -> Result<(), unix::Error> {
+    pub(super) fn add_source(&mut self, listener: Listener) -> Result<(), unix::IoError> {
         if self.listeners.is_full() {
-            return Err(unix::Error::NoPlace);
+            return Err(unix::IoError::NoPlace);
         }
         let mut source = Source {
             is_ready: false,
@@ -96,17 +96,17 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
                 .add(fd, Token::Listener(index), EventFlags::IN)?;
         } else {
             let length = self.buffers.receive_length();
-            let ahead = mem::take(&mut self.ahead).split_at_mut_checked(length);
-            let (ahead, rest) = ahead.unwrap_or_default();
-            self.ahead = rest;
-            source.device = Some(Device {
-                breaks: Breaks::new(ahead),
+            let look_ahead = mem::take(&mut self.look_ahead).split_at_mut_checked(length);
+            let (look_ahead, rest) = look_ahead.unwrap_or_default();
+            self.look_ahead = rest;
+            source.device = Some(DeviceState {
+                breaks: LineBuffer::new(look_ahead),
                 is_open: false,
                 pause: 0,
             });
         }
         let pushed = self.listeners.push(source);
-        pushed.map_err(|_| unix::Error::NoPlace)
+        pushed.map_err(|_| unix::IoError::NoPlace)
     }
 
     /// True if there is a place for a connection; if need be, that of one that only lingers.
@@ -127,7 +127,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     }
 
     /// Has the poller look for clients on all listeners, or not.
-    pub(super) fn look_for_clients(&mut self, look: bool) -> Result<(), unix::Error> {
+    pub(super) fn look_for_clients(&mut self, look: bool) -> Result<(), unix::IoError> {
         for (index, source) in (0_u32..).zip(&mut self.listeners) {
             let Some(fd) = source
                 .listener
@@ -148,8 +148,8 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     }
 
     /// Accepts a connection, if a client is waiting and there is a place for it.
-    pub(super) fn accept(&mut self) -> Result<Option<Connection>, unix::Error> {
-        for index in 0..LISTENERS {
+    pub(super) fn accept(&mut self) -> Result<Option<Connection>, unix::IoError> {
+        for index in 0..MAX_LISTENERS {
             let accepts = self.accepts();
             let Some(source) = self.listeners.get_mut(index) else {
                 break;
@@ -206,11 +206,11 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         stream: Stream,
         peer: Option<Peer>,
         listener: Option<u32>,
-    ) -> Result<Connection, unix::Error> {
+    ) -> Result<Connection, unix::IoError> {
         if self.places.free().is_none() {
             self.end_lingering();
         }
-        let index = self.places.free().ok_or(unix::Error::NoPlace)?;
+        let index = self.places.free().ok_or(unix::IoError::NoPlace)?;
         let connection = self.places.connection(index);
         let token = Token::Connection(connection);
         self.poller.add(stream.as_fd(), token, Endpoint::INTEREST)?;
@@ -244,9 +244,9 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
 }
 
 /// True if a listener will never give a connection.
-fn is_broken(error: &unix::Error) -> bool {
+fn is_broken(error: &unix::IoError) -> bool {
     match error {
-        unix::Error::System(errno) => matches!(
+        unix::IoError::System(errno) => matches!(
             Errno::from_raw_os_error(*errno),
             Errno::BADF | Errno::INVAL | Errno::NOTSOCK | Errno::OPNOTSUPP
         ),

@@ -38,6 +38,18 @@ pub struct Limits {
     pub exit: Option<Duration>,
 }
 
+impl Limits {
+    /// The most listeners that a [`Server`](super::Server) has.
+    pub const MAX_LISTENERS: usize = 4;
+
+    /// The most timers that a [`Server`](super::Server) has.
+    pub const MAX_TIMERS: usize = 8;
+
+    /// The most calls of one connection that are handled before the other connections have their
+    /// turn.
+    pub const CALLS_PER_TURN: usize = 64;
+}
+
 /// What a connection is doing, as far as limits depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {

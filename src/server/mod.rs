@@ -22,7 +22,7 @@
 //! let mut slots = Slots::<8, 4096, 8192>::new(); // 8 connections, 4 KiB for a call and for a reply
 //! let mut server = Server::new(Listener::bind("/run/org.example.ftl")?, &mut slots)?;
 //! server.serve(&mut service)?;
-//! # Ok::<(), nullink::unix::Error>(())
+//! # Ok::<(), nullink::unix::IoError>(())
 //! ```
 //!
 //! A program that has more to do calls [`Server::step`] in a loop of its own, and is told what has
@@ -65,7 +65,7 @@
 //! # Turns and buffers
 //!
 //! After each epoll_wait(2), every connection that is ready gets one turn: pending replies are
-//! sent, what is there is received, and calls are handled, [`TURN`] at most. Then it is the next
+//! sent, what is there is received, and calls are handled, [`Limits::CALLS_PER_TURN`] at most. Then it is the next
 //! one's turn. Replies are sent when no complete call is left, or when half of the send buffer is
 //! full. While they cannot be sent, nothing more is received from that connection.
 //!
@@ -101,14 +101,8 @@ use crate::peer::Peer;
 use crate::service::Service;
 use crate::unix::{self, Listener, Stream};
 
-/// How many calls of one connection are handled in a turn, before the next connection has its turn.
-pub const TURN: usize = 64;
-
-/// How many timers a [`Server`] has.
-pub const TIMERS: usize = 8;
-
-/// How many listeners a [`Server`] has, at most.
-pub const LISTENERS: usize = 4;
+const MAX_LISTENERS: usize = Limits::MAX_LISTENERS;
+const MAX_TIMERS: usize = Limits::MAX_TIMERS;
 
 /// The memory of a [`Server`]: for this many connections, with `RX` bytes to receive and `TX` bytes
 /// to send. With `DESCRIPTORS`, that many file descriptors can come and go with one message, 253 at
@@ -131,7 +125,7 @@ pub struct Slots<
     carried: [Carried<DESCRIPTORS>; CONNECTIONS],
     slots: [Slot; CONNECTIONS],
     /// What clients of a serial device send ahead.
-    ahead: [[u8; RX]; LISTENERS],
+    look_ahead: [[u8; RX]; MAX_LISTENERS],
 }
 
 impl<const CONNECTIONS: usize, const RX: usize, const TX: usize, const DESCRIPTORS: usize>
@@ -145,7 +139,7 @@ impl<const CONNECTIONS: usize, const RX: usize, const TX: usize, const DESCRIPTO
             send: [[0; TX]; CONNECTIONS],
             carried: [const { Carried::new() }; CONNECTIONS],
             slots: [const { Slot::EMPTY }; CONNECTIONS],
-            ahead: [[0; RX]; LISTENERS],
+            look_ahead: [[0; RX]; MAX_LISTENERS],
         }
     }
 }
@@ -174,7 +168,7 @@ pub enum Event<C> {
     /// A call was handled. Its reply is sent by the next steps.
     Called(Connection),
     /// A connection is over: its client has closed it, or for this reason.
-    Disconnected(Connection, Result<(), Error<unix::Error>>),
+    Disconnected(Connection, Result<(), Error<unix::IoError>>),
     /// A connection belongs to another protocol from now on, with the cursor of
     /// [`Upgrade::send`](crate::service::Upgrade::send). It keeps its place until the program
     /// [takes](Server::take) or [closes](Server::close) it.
@@ -212,10 +206,10 @@ pub struct Server<'b, C, const CONNECTIONS: usize, const DESCRIPTORS: usize = 0>
     connections: usize,
     /// How many of the places have a connection that only lingers.
     lingering: usize,
-    listeners: Vec<Source<'b>, LISTENERS>,
+    listeners: Vec<Source<'b>, MAX_LISTENERS>,
     /// Look-ahead buffers for more devices.
-    ahead: &'b mut [u8],
-    timers: Vec<Timer, TIMERS>,
+    look_ahead: &'b mut [u8],
+    timers: Vec<Timer, MAX_TIMERS>,
     limits: Limits,
     clock: Option<fn() -> u64>,
     hooks: Hooks,
@@ -226,7 +220,7 @@ pub struct Server<'b, C, const CONNECTIONS: usize, const DESCRIPTORS: usize = 0>
     /// When the last connection has ended.
     empty_since: u64,
     /// The program has been told that there will be no connection any more.
-    is_alone: bool,
+    reported_idle: bool,
     /// How many waits are left before accepting is tried again.
     backing_off: u8,
 }
@@ -257,7 +251,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     pub fn new<const RX: usize, const TX: usize>(
         source: impl Into<Activated>,
         slots: &'b mut Slots<CONNECTIONS, RX, TX, DESCRIPTORS>,
-    ) -> Result<Self, unix::Error> {
+    ) -> Result<Self, unix::IoError> {
         for carried in &mut slots.carried {
             carried.close();
         }
@@ -271,7 +265,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             connections: 0,
             lingering: 0,
             listeners: Vec::new(),
-            ahead: slots.ahead.as_flattened_mut(),
+            look_ahead: slots.look_ahead.as_flattened_mut(),
             timers: Vec::new(),
             limits: Limits::default(),
             clock: None,
@@ -279,7 +273,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             now: 0,
             earliest: u64::MAX,
             empty_since: 0,
-            is_alone: false,
+            reported_idle: false,
             backing_off: 0,
         };
         match source.into() {
@@ -289,12 +283,24 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         Ok(server)
     }
 
+    /// A server that listens at a path, or at an address: see [`Listener::bind`].
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of [`Listener::bind`] or of [`new`](Self::new).
+    pub fn bind<const RX: usize, const TX: usize>(
+        path: &str,
+        slots: &'b mut Slots<CONNECTIONS, RX, TX, DESCRIPTORS>,
+    ) -> Result<Self, unix::IoError> {
+        Server::new(Listener::bind(path)?, slots)
+    }
+
     /// Accepts connections from another listener, too.
     ///
     /// # Errors
     ///
-    /// [`unix::Error::NoPlace`] if there are [`LISTENERS`]; or what epoll_ctl(2) says.
-    pub fn listen(&mut self, listener: Listener) -> Result<(), unix::Error> {
+    /// [`unix::IoError::NoPlace`] if there are [`Limits::MAX_LISTENERS`]; or what epoll_ctl(2) says.
+    pub fn listen(&mut self, listener: Listener) -> Result<(), unix::IoError> {
         self.refuse_descriptors(listener.pollable());
         self.add_source(listener)
     }
@@ -303,8 +309,8 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     ///
     /// # Errors
     ///
-    /// [`unix::Error::NoPlace`] if all places are taken; or what epoll_ctl(2) says.
-    pub fn adopt(&mut self, stream: Stream) -> Result<Connection, unix::Error> {
+    /// [`unix::IoError::NoPlace`] if all places are taken; or what epoll_ctl(2) says.
+    pub fn adopt(&mut self, stream: Stream) -> Result<Connection, unix::IoError> {
         self.refuse_descriptors(Some(stream.as_fd()));
         let peer = stream.peer().ok().flatten();
         self.open(stream, peer, None)
@@ -361,15 +367,19 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     ///
     /// # Errors
     ///
-    /// [`unix::Error::NoPlace`] if there are [`TIMERS`] others.
-    pub fn set_timer(&mut self, number: u32, milliseconds: Option<u64>) -> Result<(), unix::Error> {
+    /// [`unix::IoError::NoPlace`] if there are [`Limits::MAX_TIMERS`] others.
+    pub fn set_timer(
+        &mut self,
+        number: u32,
+        milliseconds: Option<u64>,
+    ) -> Result<(), unix::IoError> {
         self.timers.retain(|timer| timer.number != number);
         let Some(milliseconds) = milliseconds else {
             return Ok(());
         };
         let at = self.time().saturating_add(milliseconds);
         let pushed = self.timers.push(Timer { number, at });
-        pushed.map_err(|_| unix::Error::NoPlace)
+        pushed.map_err(|_| unix::IoError::NoPlace)
     }
 
     /// Has [`Event::Ready`] come with this number whenever the descriptor is ready. What makes it
@@ -386,12 +396,12 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         descriptor: &impl AsFd,
         interest: Interest,
         number: u32,
-    ) -> Result<(), unix::Error> {
+    ) -> Result<(), unix::IoError> {
         let flags = match interest {
             Interest::Readable => EventFlags::IN,
             Interest::Writable => EventFlags::OUT,
         };
-        Ok(self.poller.watch(descriptor.as_fd(), number, flags)?)
+        self.poller.watch(descriptor.as_fd(), number, flags)
     }
 
     /// Ends what [`watch`](Self::watch) has begun.
@@ -399,8 +409,8 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     /// # Errors
     ///
     /// What epoll_ctl(2) says: `ENOENT` if it is not watched.
-    pub fn unwatch(&mut self, descriptor: &impl AsFd) -> Result<(), unix::Error> {
-        Ok(self.poller.unwatch(descriptor.as_fd())?)
+    pub fn unwatch(&mut self, descriptor: &impl AsFd) -> Result<(), unix::IoError> {
+        self.poller.unwatch(descriptor.as_fd())
     }
 
     /// Who is at the other end of a connection, if that is known.
@@ -456,7 +466,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     /// # Errors
     ///
     /// As [`step`](Self::step).
-    pub fn serve<S: Service<C>>(&mut self, service: &mut S) -> Result<Event<C>, unix::Error> {
+    pub fn serve<S: Service<C>>(&mut self, service: &mut S) -> Result<Event<C>, unix::IoError> {
         loop {
             match self.step(service)? {
                 Event::Connected(_) | Event::Called(_) | Event::Disconnected(_, _) => {}
@@ -472,7 +482,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     /// If epoll_wait(2) fails, or a listener does not listen. What goes wrong with a connection
     /// ends that connection. Running out of descriptors or memory ends nothing: clients wait until
     /// there are some.
-    pub fn step<S: Service<C>>(&mut self, service: &mut S) -> Result<Event<C>, unix::Error> {
+    pub fn step<S: Service<C>>(&mut self, service: &mut S) -> Result<Event<C>, unix::IoError> {
         loop {
             if let Some(event) = self.next_event(service, false)? {
                 return Ok(event);
@@ -491,7 +501,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     pub fn try_step<S: Service<C>>(
         &mut self,
         service: &mut S,
-    ) -> Result<Option<Event<C>>, unix::Error> {
+    ) -> Result<Option<Event<C>>, unix::IoError> {
         if let Some(event) = self.next_event(service, true)? {
             return Ok(Some(event));
         }

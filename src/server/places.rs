@@ -112,7 +112,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize> Places<'b, C, CONNECTIONS> {
     pub fn wake(&mut self, topic: u32) {
         for index in self.indices() {
             if let Some(state) = self.states.get_mut(to_usize(index))
-                && let State::Parked(parked, owed) = state.possible()
+                && let State::Parked(parked, owed) = state.reachable()
                 && parked == topic
             {
                 *state = State::Due(owed);

@@ -8,7 +8,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
 use super::Connection;
-use crate::unix::timespec;
+use crate::unix::{IoError, timespec};
 
 /// How many events one epoll_wait(2) returns at most. More come with the next.
 const BATCH: usize = 16;
@@ -69,20 +69,25 @@ pub(super) struct Events {
 }
 
 impl Poller {
-    pub fn new() -> Result<Self, Errno> {
+    pub fn new() -> Result<Self, IoError> {
         Ok(Poller {
-            epoll: epoll::create(CreateFlags::CLOEXEC)?,
+            epoll: epoll::create(CreateFlags::CLOEXEC).map_err(IoError::from_errno)?,
             watched: 0,
             ready: Vec::new(),
         })
     }
 
-    pub fn add(&self, fd: BorrowedFd<'_>, token: Token, flags: EventFlags) -> Result<(), Errno> {
-        epoll::add(&self.epoll, fd, token.encode(), flags)
+    pub fn add(&self, fd: BorrowedFd<'_>, token: Token, flags: EventFlags) -> Result<(), IoError> {
+        epoll::add(&self.epoll, fd, token.encode(), flags).map_err(IoError::from_errno)
     }
 
-    pub fn modify(&self, fd: BorrowedFd<'_>, token: Token, flags: EventFlags) -> Result<(), Errno> {
-        epoll::modify(&self.epoll, fd, token.encode(), flags)
+    pub fn modify(
+        &self,
+        fd: BorrowedFd<'_>,
+        token: Token,
+        flags: EventFlags,
+    ) -> Result<(), IoError> {
+        epoll::modify(&self.epoll, fd, token.encode(), flags).map_err(IoError::from_errno)
     }
 
     /// Removes a descriptor that was added. It has to be done before the descriptor is closed or
@@ -98,7 +103,7 @@ impl Poller {
         fd: BorrowedFd<'_>,
         number: u32,
         flags: EventFlags,
-    ) -> Result<(), Errno> {
+    ) -> Result<(), IoError> {
         self.add(fd, Token::Watch(number), flags)?;
         self.watched = self.watched.saturating_add(1);
         Ok(())
@@ -106,8 +111,8 @@ impl Poller {
 
     /// Stops watching a descriptor of the program's. What was found before may be about it, so all
     /// of that is forgotten: what is about another one is found again.
-    pub fn unwatch(&mut self, fd: BorrowedFd<'_>) -> Result<(), Errno> {
-        epoll::delete(&self.epoll, fd)?;
+    pub fn unwatch(&mut self, fd: BorrowedFd<'_>) -> Result<(), IoError> {
+        epoll::delete(&self.epoll, fd).map_err(IoError::from_errno)?;
         self.watched = self.watched.saturating_sub(1);
         self.ready.clear();
         Ok(())
@@ -129,7 +134,7 @@ impl Poller {
     }
 
     /// Waits until there are events, at most `limit` milliseconds.
-    pub fn wait(&mut self, limit: Option<u64>) -> Result<Events, Errno> {
+    pub fn wait(&mut self, limit: Option<u64>) -> Result<Events, IoError> {
         let none = Event {
             flags: EventFlags::empty(),
             data: EventData::new_u64(0),
@@ -139,7 +144,7 @@ impl Poller {
         let count = match epoll::wait(&self.epoll, &mut events[..], limit.as_ref()) {
             Ok(count) => count,
             Err(Errno::INTR) => 0,
-            Err(errno) => return Err(errno),
+            Err(errno) => return Err(IoError::from_errno(errno)),
         };
         // What was found before is found again.
         self.ready.clear();

@@ -10,7 +10,7 @@ use super::device;
 use super::limits::{Limits, Phase};
 use crate::channel::Channel;
 use crate::error::Error;
-use crate::line::Breaks;
+use crate::line::LineBuffer;
 use crate::peer::{Descriptor, Peer};
 use crate::service::{Context, Descriptors, Service, Session, State};
 use crate::unix::{self, Reading, Stream};
@@ -122,7 +122,7 @@ pub(super) enum Turn<C> {
     /// It belongs to another protocol from now on.
     Upgraded(C),
     /// It is over.
-    Ended(Result<(), Error<unix::Error>>),
+    Ended(Result<(), Error<unix::IoError>>),
 }
 
 /// Events that mean that something can be received, the end included.
@@ -197,15 +197,15 @@ impl Endpoint {
         service: &mut S,
         session: &mut Session<'_, C>,
         carried: &mut Carried<FDS>,
-        mut breaks: Option<&mut Breaks<'_>>,
+        mut breaks: Option<&mut LineBuffer<'_>>,
         budget: &mut usize,
-    ) -> Result<Turn<C>, unix::Error> {
+    ) -> Result<Turn<C>, unix::IoError> {
         let found = mem::replace(&mut self.ready, EventFlags::empty());
         let gone = found.intersects(EventFlags::HUP | EventFlags::ERR);
         let is_blocked = self.wanted.contains(EventFlags::OUT);
         if gone && (is_blocked || !matches!(session.state(), State::Open)) {
             // Nobody will read what is owed.
-            return Err(unix::Error::Closed);
+            return Err(unix::IoError::Closed);
         }
         if is_blocked {
             if !found.contains(EventFlags::OUT)
@@ -255,7 +255,9 @@ impl Endpoint {
                 return Ok(Turn::Over);
             }
             match session.state() {
-                State::Ended(result) => return Ok(Turn::Ended(result.map_err(Error::over))),
+                State::Ended(result) => {
+                    return Ok(Turn::Ended(result.map_err(Error::with_transport)));
+                }
                 State::Upgraded(cursor) => {
                     if let Some(breaks) = breaks {
                         let count = breaks.take_unread(session.channel().spare());
@@ -268,7 +270,7 @@ impl Endpoint {
                         // Another client may begin.
                         device::look_ahead(&mut self.stream, breaks, usize::MAX)?;
                         if breaks.is_break() {
-                            return Err(unix::Error::Closed);
+                            return Err(unix::IoError::Closed);
                         }
                         self.wanted = EventFlags::IN;
                     } else if self.half_closed {
@@ -310,7 +312,7 @@ impl Endpoint {
         reading: Reading,
         session: &mut Session<'_, C>,
         carried: &mut Carried<FDS>,
-    ) -> Result<Option<usize>, unix::Error> {
+    ) -> Result<Option<usize>, unix::IoError> {
         let channel = session.channel();
         if !channel.receive.mid_message() {
             // The descriptors of another message come now.
@@ -331,8 +333,8 @@ impl Endpoint {
         &mut self,
         session: &mut Session<'_, C>,
         carried: &mut Carried<FDS>,
-        breaks: Option<&mut Breaks<'_>>,
-    ) -> Result<bool, unix::Error> {
+        breaks: Option<&mut LineBuffer<'_>>,
+    ) -> Result<bool, unix::IoError> {
         let channel = session.channel();
         if let Some(breaks) = breaks {
             self.has_advanced |= device::send(&mut self.stream, breaks, channel)? > 0;
@@ -424,7 +426,7 @@ fn send_with<const FDS: usize>(
     stream: &mut Stream,
     bytes: &[u8],
     carried: &Carried<FDS>,
-) -> Result<Option<usize>, unix::Error> {
+) -> Result<Option<usize>, unix::IoError> {
     let mut attached = heapless::Vec::<_, FDS>::new();
     for descriptor in &carried.attached {
         let pushed = attached.push(descriptor.as_fd());

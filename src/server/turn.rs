@@ -7,7 +7,7 @@ use rustix::fd::AsFd;
 use super::accept::{BACK_OFF_WAITS, device_of};
 use super::poller::Token;
 use super::slot::{Endpoint, Role, Turn};
-use super::{Event, Server, TURN};
+use super::{Event, Limits, Server};
 use crate::channel::Channel;
 use crate::error::Error;
 use crate::service::{Service, Session, State};
@@ -22,7 +22,7 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         &mut self,
         service: &mut S,
         may_wait: bool,
-    ) -> Result<Option<Event<C>>, unix::Error> {
+    ) -> Result<Option<Event<C>>, unix::IoError> {
         while let Some(index) = self.next_turn() {
             let connection = self.places.connection(index);
             let turn = self.turn(index, service);
@@ -55,11 +55,11 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             self.timers.retain(|timer| timer.number != number);
             return Ok(Some(Event::Timer(number)));
         }
-        let is_alone = self.connections == 0 && self.listeners.is_empty();
-        let was_alone = mem::replace(&mut self.is_alone, is_alone);
+        let reported_idle = self.connections == 0 && self.listeners.is_empty();
+        let was_alone = mem::replace(&mut self.reported_idle, reported_idle);
         // It comes once; again and again, if nothing else can ever happen.
         let can_wait = may_wait || !self.timers.is_empty() || self.poller.has_watches();
-        let is_last = is_alone && !(was_alone && can_wait);
+        let is_last = reported_idle && !(was_alone && can_wait);
         if is_last || self.exit().is_some_and(|at| at <= self.now) {
             self.empty_since = self.now;
             return Ok(Some(Event::Idle));
@@ -72,7 +72,7 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         if self.turn.is_none() && self.round > 0 {
             self.round = self.round.saturating_sub(1);
             self.turn = self.places.next_ready();
-            self.budget = TURN;
+            self.budget = Limits::CALLS_PER_TURN;
         }
         self.turn
     }
@@ -129,10 +129,10 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
                 } else if self.restart_device(index, service) {
                     Turn::Again
                 } else {
-                    self.fail(index, service, unix::Error::TimedOut)
+                    self.fail(index, service, unix::IoError::TimedOut)
                 }
             }
-            Err(unix::Error::Closed) if self.has_break(index) => {
+            Err(unix::IoError::Closed) if self.has_break(index) => {
                 self.restart_device(index, service);
                 Turn::Again
             }
@@ -141,11 +141,16 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     }
 
     /// Ends a connection that has failed, or has taken too long.
-    fn fail<S: Service<C>>(&mut self, index: u32, service: &mut S, error: unix::Error) -> Turn<C> {
+    fn fail<S: Service<C>>(
+        &mut self,
+        index: u32,
+        service: &mut S,
+        error: unix::IoError,
+    ) -> Turn<C> {
         self.abandon(index, service);
         drop(self.vacate(index));
         Turn::Ended(match error {
-            unix::Error::Closed => Ok(()),
+            unix::IoError::Closed => Ok(()),
             error => Err(Error::Transport(error)),
         })
     }

@@ -43,7 +43,7 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
 
     /// Waits until something is ready, at most `limit` milliseconds, and notes what is.
     #[inline(never)] // smaller: its variables make no frame of a caller larger
-    pub(super) fn wait(&mut self, limit: Option<u64>) -> Result<(), unix::Error> {
+    pub(super) fn wait(&mut self, limit: Option<u64>) -> Result<(), unix::IoError> {
         if self.accepts() {
             self.look_for_clients(true)?;
         }

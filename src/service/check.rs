@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use super::{Service, builtin};
 use crate::error::{Error, Mismatch};
-use crate::idl::{AllKinds, Fault, Interface, Kinds, Member, MemberIndex, MemberKind, Place};
+use crate::idl::{AllKinds, Fault, FaultField, Interface, Kinds, Member, MemberIndex, MemberKind};
 use crate::message::{Call, scan_reply};
 use crate::name;
 use crate::varlink_service::{Parameter, Refusal};
@@ -74,10 +74,10 @@ impl Callee {
         match checked {
             Ok(()) => Ok(call),
             Err(fault) => Err(Refusal::InvalidParameter(match fault.field {
-                Place::Nowhere => Parameter::WHOLE,
-                Place::Declared(name) => Parameter::named(name),
+                FaultField::Nowhere => Parameter::WHOLE,
+                FaultField::Declared(name) => Parameter::named(name),
                 // The definition does not have the key, so it is named by its place in the message.
-                Place::Key(range) => {
+                FaultField::Key(range) => {
                     let (text, offset) = call.into_parameters().into_text_mut();
                     Parameter::unescape_at(text, range, offset)
                 }
@@ -103,8 +103,8 @@ impl Callee {
         Err(Error::NotAsDefined {
             why: fault.mismatch,
             field: match fault.field {
-                Place::Declared(name) => Some(name),
-                Place::Nowhere | Place::Key(_) => None,
+                FaultField::Declared(name) => Some(name),
+                FaultField::Nowhere | FaultField::Key(_) => None,
             },
             offset: fault.offset,
         })
@@ -129,5 +129,5 @@ fn check_reply(message: &[u8], method: &Member<'static>) -> Result<(), Fault<'st
     let start = parameters.clone().map_or(0, |range| range.start);
     defined
         .check::<AllKinds>(text(parameters))
-        .map_err(|fault| fault.moved(start))
+        .map_err(|fault| fault.offset_by(start))
 }

@@ -42,6 +42,18 @@ pub struct Info<'a> {
     pub url: &'a str,
 }
 
+impl<'a> Info<'a> {
+    /// Makes the information from its fields, in their order.
+    pub const fn new(vendor: &'a str, product: &'a str, version: &'a str, url: &'a str) -> Self {
+        Info {
+            vendor,
+            product,
+            version,
+            url,
+        }
+    }
+}
+
 /// A service: its interfaces, and their methods.
 ///
 /// ```

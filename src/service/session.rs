@@ -9,8 +9,8 @@ use super::check::Callee;
 use super::responder::{Outcome, Responder, describe};
 use super::state::{Owed, Request, State};
 use super::{Context, Service, builtin};
-use crate::channel::{Channel, SendBuffer};
-use crate::error::{EncodeError, Error, TooLong, Violation};
+use crate::channel::{Channel, SendBuffer, TooLong};
+use crate::error::{EncodeError, Error, Violation};
 use crate::idl::Kinds;
 use crate::message::{Call, Mode};
 use crate::varlink_service::{Refusal, SERVICE, ServiceError};
@@ -76,7 +76,7 @@ impl<'b, C: Copy> Session<'b, C> {
 
     /// What is owed.
     pub fn state(&self) -> State<C> {
-        self.state.possible()
+        self.state.reachable()
     }
 
     /// Handles at most one call, or writes one reply that is owed. Returns false if there is
@@ -95,7 +95,7 @@ impl<'b, C: Copy> Session<'b, C> {
     #[inline(never)] // so that tests/freestanding/stack.sh finds it
     pub(crate) fn step_in<S: Service<C>>(&mut self, service: &mut S, context: Context<'_>) -> bool {
         let has_room = self.channel.send.has_reply_room();
-        let result = match self.state.possible() {
+        let result = match self.state.reachable() {
             State::Parked(..) | State::Upgraded(_) | State::Ended(_) => return false,
             State::Due(_) | State::Describing(_) if !has_room => return false,
             State::Due(owed) => self.resume(service, context, owed),
@@ -106,7 +106,7 @@ impl<'b, C: Copy> Session<'b, C> {
                 Ok(false) if !self.channel.is_at_end() => return false,
                 Ok(false) if self.channel.receive.mid_message() => Err(Violation::Truncated.into()),
                 Ok(false) => Ok(State::Ended(Ok(()))),
-                Err(TooLong) => Err(TooLong.into()),
+                Err(TooLong) => Err(Error::TooLong),
             },
         };
         self.state = result.unwrap_or_else(|error| {
@@ -233,7 +233,7 @@ impl<'b, C: Copy> Session<'b, C> {
                 send.commit(length);
             }
         }
-        Ok(match state.possible() {
+        Ok(match state.reachable() {
             State::Parked(_, owed) if request.mode == Mode::Oneway => {
                 service.abandoned(owed.cursor);
                 State::Open
@@ -288,9 +288,9 @@ struct Defined<S, C>(PhantomData<(S, C)>);
 impl<S: Service<C>, C: Copy> Kinds for Defined<S, C> {
     const KINDS: u32 = {
         let (mut kinds, mut rest) = (SERVICE.kinds(), S::INTERFACES);
-        while let [interface, behind @ ..] = rest {
+        while let [interface, tail @ ..] = rest {
             kinds |= interface.kinds();
-            rest = behind;
+            rest = tail;
         }
         kinds
     };

@@ -62,7 +62,7 @@ impl<C: Copy> State<C> {
     /// The same state. If `C` has no value, the compiler learns here that no state holds a cursor,
     /// and leaves out the code for those.
     #[inline(always)] // so that it does
-    pub(crate) fn possible(self) -> Self {
+    pub(crate) fn reachable(self) -> Self {
         // An `Option` takes no room if there can be nothing in it.
         let has_cursors = size_of::<Option<C>>() > 0;
         match self {

@@ -12,7 +12,7 @@ use std::vec::Vec;
 
 use super::Differences;
 use super::rules::{Breaks, Effect, Fit, Way, added, removed};
-use crate::idl::{Definition, Kind, Member, MemberKind, Type, position};
+use crate::idl::{Definition, Member, MemberKind, Type, TypeKind, position};
 
 /// Lists what has changed between two versions of a definition, and what that breaks.
 ///
@@ -190,11 +190,16 @@ impl<'a> Subject<'a> {
             separator: ".",
             ty,
         };
-        match self.ty.map(|ty| ty.kind()) {
-            Some(Kind::Struct(fields)) => fields
+        let Some(ty) = self.ty else {
+            return Vec::new();
+        };
+        match ty.kind() {
+            TypeKind::Struct => ty
+                .fields()
                 .map(|field| item(field.name(), field.index, self.separator, Some(field.ty())))
                 .collect(),
-            Some(Kind::Enum(values)) => values
+            TypeKind::Enum => ty
+                .values()
                 .map(|value| item(value.name(), value.index, ", value ", None))
                 .collect(),
             _ => Vec::new(),
@@ -204,7 +209,7 @@ impl<'a> Subject<'a> {
     /// A type within its own, or what such a type's name stands for.
     fn at(&self, ty: Type<'a>) -> Self {
         match ty.kind() {
-            Kind::Named(member) => Subject::member(member),
+            TypeKind::Named(member) => Subject::member(member),
             _ => Subject {
                 ty: Some(ty),
                 ..self.clone()
@@ -348,19 +353,21 @@ impl<'a> Comparison<'a> {
         let (mut was, mut is) = (was_first, is_first);
         loop {
             match (was.kind(), is.kind()) {
-                (Kind::Nullable(inner_was), Kind::Nullable(inner_is))
-                | (Kind::Array(inner_was), Kind::Array(inner_is))
-                | (Kind::Map(inner_was), Kind::Map(inner_is)) => (was, is) = (inner_was, inner_is),
-                (Kind::Nullable(inner), _) => (fit.old_null, was) = (true, inner),
-                (_, Kind::Nullable(inner)) => (fit.new_null, is) = (true, inner),
+                (TypeKind::Nullable(inner_was), TypeKind::Nullable(inner_is))
+                | (TypeKind::Array(inner_was), TypeKind::Array(inner_is))
+                | (TypeKind::Map(inner_was), TypeKind::Map(inner_is)) => {
+                    (was, is) = (inner_was, inner_is)
+                }
+                (TypeKind::Nullable(inner), _) => (fit.old_null, was) = (true, inner),
+                (_, TypeKind::Nullable(inner)) => (fit.new_null, is) = (true, inner),
                 _ => break,
             }
         }
-        let named = [was, is].map(|ty| matches!(ty.kind(), Kind::Named(_)));
+        let named = [was, is].map(|ty| matches!(ty.kind(), TypeKind::Named(_)));
         let (was_list, is_list) = (was.resolved(), is.resolved());
         let lists = matches!(
             (was_list.kind(), is_list.kind()),
-            (Kind::Struct(_), Kind::Struct(_)) | (Kind::Enum(_), Kind::Enum(_))
+            (TypeKind::Struct, TypeKind::Struct) | (TypeKind::Enum, TypeKind::Enum)
         );
         // Two types with names that are of different kinds are a change of the types.
         let compared = lists || named == [true, true];
@@ -424,21 +431,21 @@ fn is_used(ty: Member<'_>) -> bool {
     let members = ty.definition().members();
     let others = members.filter(|other| other.index() != ty.index());
     let mut types = others.flat_map(|other| other.types());
-    types.any(|other| matches!(other.kind(), Kind::Named(named) if named.index() == ty.index()))
+    types.any(|other| matches!(other.kind(), TypeKind::Named(named) if named.index() == ty.index()))
 }
 
 /// A type in a few words: of a list without a name, the first field or value only.
 fn short(ty: Type<'_>) -> String {
     match ty.kind() {
-        Kind::Nullable(inner) => format!("?{}", short(inner)),
-        Kind::Array(inner) => format!("[]{}", short(inner)),
-        Kind::Map(inner) => format!("[string]{}", short(inner)),
-        Kind::Struct(mut fields) => match fields.next() {
+        TypeKind::Nullable(inner) => format!("?{}", short(inner)),
+        TypeKind::Array(inner) => format!("[]{}", short(inner)),
+        TypeKind::Map(inner) => format!("[string]{}", short(inner)),
+        TypeKind::Struct => match ty.fields().next() {
             Some(field) => format!("({}: ...)", field.name()),
             None => "()".to_string(),
         },
-        Kind::Enum(values) => {
-            let first = values.take(1).map(|value| value.name());
+        TypeKind::Enum => {
+            let first = ty.values().take(1).map(|value| value.name());
             format!("({}, ...)", first.collect::<String>())
         }
         _ => ty.to_string(),

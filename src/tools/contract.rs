@@ -9,9 +9,9 @@ use serde::de::value::EnumAccessDeserializer;
 
 use super::Differences;
 use super::probe::{Attempt, MemberProbe, Probe, Rejection, Run, UNHEARD, VALUES, text};
-use crate::client::Method;
 use crate::idl::{Interface, Member, MemberKind};
 use crate::json::Decode;
+use crate::method::Method;
 use crate::name;
 
 /// What stands between a member and a field of its call, or of an error.
@@ -25,7 +25,7 @@ const OUTPUT: &str = ", output ";
 /// extra. It is one line in a test:
 ///
 /// ```
-/// use nullink::client::Method;
+/// use nullink::Method;
 /// use nullink::tools::contract;
 /// use nullink::{Interface, interface};
 /// use serde::{Deserialize, Serialize};

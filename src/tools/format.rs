@@ -74,23 +74,23 @@ pub fn format_colored(definition: &Definition<'_>) -> String {
 
 /// A word or a mark, and the white space and the comments before it.
 #[derive(Clone, Copy)]
-struct Token<'a> {
+struct Lexeme<'a> {
     space: &'a str,
     text: &'a str,
 }
 
 /// The rest of a text.
 #[derive(Clone)]
-struct Tokens<'a> {
+struct Lexemes<'a> {
     rest: &'a str,
 }
 
-impl<'a> Tokens<'a> {
+impl<'a> Lexemes<'a> {
     /// Takes the next token. At the end of the text, it is empty.
-    fn next(&mut self) -> Token<'a> {
+    fn next(&mut self) -> Lexeme<'a> {
         let (space, text, rest) = token(self.rest);
         self.rest = rest;
-        Token { space, text }
+        Lexeme { space, text }
     }
 
     /// Skips a list. Returns its columns on one line, or `usize::MAX` if it has a comment in it.
@@ -214,7 +214,7 @@ impl Layout {
 
     /// Moves the comments in the midst of a field or a member whose first word was read, but for
     /// those in its lists. Before the `)` after a field, they can stay where they are.
-    fn moved_from(&mut self, mut tokens: Tokens<'_>, blank: &mut bool, depth: usize) {
+    fn moved_from(&mut self, mut tokens: Lexemes<'_>, blank: &mut bool, depth: usize) {
         let (mut open, mut closed) = (0_usize, false);
         loop {
             let token = tokens.next();
@@ -235,7 +235,7 @@ impl Layout {
     }
 
     fn definition(mut self, text: &str) -> String {
-        let mut tokens = Tokens { rest: text };
+        let mut tokens = Lexemes { rest: text };
         let (keyword, name) = (tokens.next(), tokens.next());
         let mut blank = self.comments(keyword.space, false, 0);
         self.moved(name.space, &mut blank, 0);
@@ -259,19 +259,19 @@ impl Layout {
         }
     }
 
-    fn member(&mut self, keyword: &str, tokens: &mut Tokens<'_>) {
+    fn member(&mut self, keyword: &str, tokens: &mut Lexemes<'_>) {
         self.colored(color::KEYWORD, keyword);
         self.plain(" ");
         self.colored(color::NAME, tokens.next().text);
 
-        let mut ahead = tokens.clone();
-        let input = ahead.list();
+        let mut lookahead = tokens.clone();
+        let input = lookahead.list();
         let with_input = self.column.saturating_add(input);
         if keyword != "method" {
             return self.list(tokens, with_input > WIDTH, 0);
         }
-        ahead.next();
-        let output = ahead.list();
+        lookahead.next();
+        let output = lookahead.list();
         let all = with_input.saturating_add(ARROW).saturating_add(output);
         // A list and the one parenthesis of the other, broken one that is on its line.
         let with_input = with_input.saturating_add(ARROW).saturating_add(1);
@@ -288,21 +288,21 @@ impl Layout {
     }
 
     /// Writes a list with everything in it, broken or on one line, from its `(` on.
-    fn list(&mut self, tokens: &mut Tokens<'_>, broken: bool, depth: usize) {
+    fn list(&mut self, tokens: &mut Lexemes<'_>, broken: bool, depth: usize) {
         tokens.next();
         self.plain("(");
         let inner = depth.saturating_add(1);
         let mut previous = "(";
         loop {
-            let mut ahead = tokens.clone();
+            let mut lookahead = tokens.clone();
             let token = tokens.next();
             match token.text {
                 "(" => {
-                    *tokens = ahead.clone();
+                    *tokens = lookahead.clone();
                     // A list in one that is broken may be on one line nevertheless.
                     let broken = broken && {
-                        let width = self.column.saturating_add(ahead.list());
-                        let comma = usize::from(ahead.next().text == ",");
+                        let width = self.column.saturating_add(lookahead.list());
+                        let comma = usize::from(lookahead.next().text == ",");
                         width.saturating_add(comma) > WIDTH
                     };
                     self.list(tokens, broken, inner);

@@ -7,14 +7,14 @@ use std::vec::Vec;
 
 use super::names::{Case, Declaration, is_empty, module, spell, variant};
 use super::shapes::{Shape, Shapes};
-use crate::idl::{Definition, Documentation, Kind, Member, MemberKind, Type, Values};
+use crate::idl::{Definition, Member, MemberKind, Type, TypeKind};
 
 /// What the modules begin with, after their documentation. rustfmt leaves them alone.
 const HEAD: &str = "
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(dead_code, unused_imports, missing_docs, clippy::all, rustdoc::all)]
 
-use nullink::client::{Method, NoError};
+use nullink::{Method, NoError};
 use nullink::json::Raw;
 use serde::{Deserialize, Serialize};
 ";
@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 /// | `bool`, `int`, `float`, `string` | `bool`, `i64`, `f64`, `&str` |
 /// | `object`, `any` | [`Raw`](crate::json::Raw) |
 /// | `?` | `Option` |
-/// | a method | a struct of its parameters, which is a [`Method`](crate::client::Method), and one of its reply: `()`, if that is empty |
+/// | a method | a struct of its parameters, which is a [`Method`](crate::Method), and one of its reply: `()`, if that is empty |
 /// | all methods | the enum `Methods`, for [`Call::decode`](crate::Call::decode) |
 /// | all errors | the enum `Error` |
 ///
@@ -129,7 +129,7 @@ impl<'a> Module<'_, 'a> {
     }
 
     /// Writes comments as documentation of Rust.
-    fn documentation(&mut self, begin: &str, lines: Documentation<'_>) {
+    fn documentation(&mut self, begin: &str, lines: impl Iterator<Item = &'a str>) {
         for line in lines {
             let text = line.trim_matches(|c: char| c.is_whitespace() || c.is_control());
             // Lines that are indented by more, or between fences, would be compiled as an example.
@@ -167,17 +167,18 @@ impl<'a> Module<'_, 'a> {
         } else if item.ty.index == item.member.output().index {
             self.line(&format!("/// The reply of `{}`.", item.member.name()));
         }
-        if let Kind::Enum(values) = item.ty.kind() {
-            self.enumeration(&item.name, values);
+        if matches!(item.ty.kind(), TypeKind::Enum) {
+            self.enumeration(item);
         } else {
             self.structure(item);
         }
     }
 
-    fn enumeration(&mut self, name: &str, values: Values<'a>) {
+    fn enumeration(&mut self, item: &Declaration<'a>) {
+        let values = item.ty.values();
         let names = spell(values.clone().map(|value| value.name()), Case::Pascal);
         self.line("#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]");
-        self.line(&format!("pub enum {name} {{"));
+        self.line(&format!("pub enum {} {{", item.name));
         for (value, (name, renamed)) in values.zip(names) {
             self.documentation("    ///", value.documentation());
             self.serde("    ", false, renamed);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::format;
 use std::string::{String, ToString};
 
-use crate::idl::{Definition, Kind, Member, MemberKind, Type};
+use crate::idl::{Definition, Member, MemberKind, Type, TypeKind};
 
 /// The names that the module has apart from the definition's.
 const RESERVED: &str =
@@ -146,16 +146,16 @@ fn walk<'a>(
     found: &mut BTreeMap<u16, Declaration<'a>>,
 ) {
     match ty.kind() {
-        Kind::Nullable(inner) | Kind::Array(inner) | Kind::Map(inner) => {
+        TypeKind::Nullable(inner) | TypeKind::Array(inner) | TypeKind::Map(inner) => {
             return walk(member, inner, name, found);
         }
-        Kind::Struct(fields) => {
-            for field in fields {
+        TypeKind::Struct => {
+            for field in ty.fields() {
                 let name = format!("{name}{}", cased(field.name(), Case::Pascal));
                 walk(member, field.ty(), name, found);
             }
         }
-        Kind::Enum(_) => {}
+        TypeKind::Enum => {}
         _ => return,
     }
     let item = Declaration { member, ty, name };
@@ -165,5 +165,5 @@ fn walk<'a>(
 }
 
 pub(super) fn is_empty(ty: Type<'_>) -> bool {
-    matches!(ty.kind(), Kind::Struct(fields) if fields.clone().next().is_none())
+    matches!(ty.kind(), TypeKind::Struct) && ty.fields().next().is_none()
 }

@@ -13,7 +13,7 @@ use serde::de::{
     Unexpected, VariantAccess, Visitor,
 };
 
-use crate::idl::{Interface, Kind, Type};
+use crate::idl::{Interface, Type, TypeKind};
 use crate::interface;
 use crate::json::Raw;
 
@@ -168,19 +168,19 @@ impl<'r> Probe<'r> {
     }
 
     /// Checks that it should be of a kind that fits a type, which can't be null.
-    fn kind(&self, rust: &str, fits: impl Fn(&Kind<'static>) -> bool) -> Option<Kind<'static>> {
+    fn kind(&self, rust: &str, fits: impl Fn(Type<'static>) -> bool) -> Option<Type<'static>> {
         let ty = self.ty?;
-        let kind = match ty.resolved().kind() {
-            Kind::Nullable(inner) => {
+        let plain = match ty.resolved().kind() {
+            TypeKind::Nullable(inner) => {
                 self.see(format!(
                     "is {ty}, which is nullable; in Rust it is not an Option"
                 ));
-                inner.resolved().kind()
+                inner.resolved()
             }
-            kind => kind,
+            _ => ty.resolved(),
         };
-        if fits(&kind) {
-            Some(kind)
+        if fits(plain) {
+            Some(plain)
         } else {
             self.see(format!("is {ty}; in Rust it is {rust}"));
             None
@@ -190,7 +190,7 @@ impl<'r> Probe<'r> {
     /// Whether there is no need to look at another value of this type: it is within one.
     fn is_within_itself(&self, ty: Option<Type<'static>>) -> bool {
         let ty = ty.map(|ty| match ty.kind() {
-            Kind::Nullable(inner) => inner.resolved(),
+            TypeKind::Nullable(inner) => inner.resolved(),
             _ => ty.resolved(),
         });
         // Nothing is known of a value that may be anything, nor when it would end.
@@ -201,20 +201,17 @@ impl<'r> Probe<'r> {
     /// A structure: compares its fields with those of the definition, and gives it all that both
     /// have.
     fn fields<'de, V: Visitor<'de>>(self, names: Names, visitor: V) -> Result<V::Value> {
-        let fits = |kind: &_| matches!(kind, Kind::Struct(_) | Kind::Object);
-        let kind = self.kind("a structure", fits);
-        let defined: Option<Vec<_>> = match kind {
-            Some(Kind::Struct(fields)) => {
-                Some(fields.map(|field| (field.name(), field.ty())).collect())
-            }
-            _ => None,
-        };
+        let fits = |ty: Type<'_>| matches!(ty.kind(), TypeKind::Struct | TypeKind::Object);
+        let list = self.kind("a structure", fits);
+        let list = list.filter(|ty| matches!(ty.kind(), TypeKind::Struct));
+        let defined = list.map(|ty| ty.fields().map(|field| (field.name(), field.ty())));
+        let defined: Option<Vec<_>> = defined.map(Iterator::collect);
         let mut given = Vec::new();
         for name in names {
             let mut known = defined.iter().flatten();
             let ty = known.find(|(known, _)| known == name).map(|(_, ty)| *ty);
             let field = self.field(name, ty);
-            let nullable = ty.is_some_and(|ty| matches!(ty.kind(), Kind::Nullable(_)));
+            let nullable = ty.is_some_and(|ty| matches!(ty.kind(), TypeKind::Nullable(_)));
             if ty.is_none() && defined.is_some() {
                 field.see("the definition does not have it".into());
             } else if !(nullable && self.run.attempt == Attempt::Little) {
@@ -235,8 +232,8 @@ impl<'r> Probe<'r> {
 
     /// A list. Its number of elements is given if it is part of the Rust type.
     fn elements<'de, V: Visitor<'de>>(self, count: Option<usize>, visitor: V) -> Result<V::Value> {
-        let kind = self.kind("a list", |kind| matches!(kind, Kind::Array(_)));
-        let element = kind.and_then(content);
+        let list = self.kind("a list", |ty| matches!(ty.kind(), TypeKind::Array(_)));
+        let element = list.and_then(content);
         let count = count.unwrap_or(usize::from(!self.is_within_itself(element)));
         let elements = iter::repeat_n(self.within(element), count);
         visitor.visit_seq(SeqDeserializer::new(elements))
@@ -258,9 +255,8 @@ impl<'r> Probe<'r> {
         if self.depth == 0 {
             self.run.enumeration.set(Some(variants));
         }
-        let kind = self.kind("an enumeration", |kind| matches!(kind, Kind::Enum(_)));
-        if let Some(Kind::Enum(values)) = kind {
-            let values: Vec<_> = values.map(|value| value.name()).collect();
+        if let Some(ty) = self.kind("an enumeration", |ty| matches!(ty.kind(), TypeKind::Enum)) {
+            let values: Vec<_> = ty.values().map(|value| value.name()).collect();
             let extra = variants.iter().filter(|variant| !values.contains(variant));
             let other = extra.clone().count() == 1;
             if other && self.run.attempt == Attempt::Others {
@@ -287,9 +283,9 @@ impl<'r> Probe<'r> {
 }
 
 /// The type of the elements of a list, or of the values of a map.
-fn content(kind: Kind<'static>) -> Option<Type<'static>> {
-    match kind {
-        Kind::Array(inner) | Kind::Map(inner) => Some(inner),
+fn content(ty: Type<'static>) -> Option<Type<'static>> {
+    match ty.kind() {
+        TypeKind::Array(inner) | TypeKind::Map(inner) => Some(inner),
         _ => None,
     }
 }
@@ -337,40 +333,40 @@ impl<'de> Deserializer<'de> for Probe<'_> {
     /// A type that takes anything is given something of the right kind, and nothing in it.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.ty.map(|ty| ty.resolved().kind()) {
-            Some(Kind::Bool) => visitor.visit_bool(false),
-            Some(Kind::Int) => visitor.visit_u64(self.run.value.into()),
-            Some(Kind::Float) => visitor.visit_f64(self.run.value.into()),
-            Some(Kind::String | Kind::Enum(_)) => visitor.visit_borrowed_str("a"),
-            Some(Kind::Array(_)) => {
+            Some(TypeKind::Bool) => visitor.visit_bool(false),
+            Some(TypeKind::Int) => visitor.visit_u64(self.run.value.into()),
+            Some(TypeKind::Float) => visitor.visit_f64(self.run.value.into()),
+            Some(TypeKind::String | TypeKind::Enum) => visitor.visit_borrowed_str("a"),
+            Some(TypeKind::Array(_)) => {
                 visitor.visit_seq(SeqDeserializer::new(iter::empty::<Probe<'_>>()))
             }
-            Some(Kind::Nullable(_)) => visitor.visit_none(),
+            Some(TypeKind::Nullable(_)) => visitor.visit_none(),
             _ => visitor.visit_map(MapDeserializer::new(iter::empty::<(Probe<'_>, Probe<'_>)>())),
         }
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        self.kind("bool", |kind| matches!(kind, Kind::Bool));
+        self.kind("bool", |ty| matches!(ty.kind(), TypeKind::Bool));
         visitor.visit_bool(false)
     }
 
     fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        self.kind("an integer", |kind| matches!(kind, Kind::Int));
+        self.kind("an integer", |ty| matches!(ty.kind(), TypeKind::Int));
         visitor.visit_u64(self.run.value.into())
     }
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        self.kind("a float", |kind| matches!(kind, Kind::Float));
+        self.kind("a float", |ty| matches!(ty.kind(), TypeKind::Float));
         visitor.visit_f64(self.run.value.into())
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        self.kind("a string", |kind| matches!(kind, Kind::String));
+        self.kind("a string", |ty| matches!(ty.kind(), TypeKind::String));
         visitor.visit_borrowed_str(if self.run.value == 0 { "" } else { "a" })
     }
 
     fn deserialize_char<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        self.kind("a string", |kind| matches!(kind, Kind::String));
+        self.kind("a string", |ty| matches!(ty.kind(), TypeKind::String));
         visitor.visit_borrowed_str("a")
     }
 
@@ -381,7 +377,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         let inner = self.ty.map(|ty| match ty.kind() {
-            Kind::Nullable(inner) => inner,
+            TypeKind::Nullable(inner) => inner,
             _ => {
                 self.see(format!(
                     "is {ty}, which is not nullable; in Rust it is an Option"
@@ -397,16 +393,18 @@ impl<'de> Deserializer<'de> for Probe<'_> {
     }
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        self.kind("a structure without fields", |kind| match kind {
-            Kind::Struct(fields) => fields.clone().next().is_none(),
-            kind => matches!(kind, Kind::Object),
+        self.kind("a structure without fields", |ty| match ty.kind() {
+            TypeKind::Struct => ty.fields().next().is_none(),
+            kind => matches!(kind, TypeKind::Object),
         });
         visitor.visit_unit()
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        let kind = self.kind("a map", |kind| matches!(kind, Kind::Map(_) | Kind::Object));
-        let value = kind.and_then(content);
+        let map = self.kind("a map", |ty| {
+            matches!(ty.kind(), TypeKind::Map(_) | TypeKind::Object)
+        });
+        let value = map.and_then(content);
         let count = usize::from(!self.is_within_itself(value));
         let mut keys = KEYS.members().flat_map(|map| map.ty().fields());
         let key = self.clone().within(keys.next().map(|key| key.ty()));

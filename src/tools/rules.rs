@@ -3,7 +3,7 @@
 
 use std::mem::discriminant;
 
-use crate::idl::{Kind, Type};
+use crate::idl::{Type, TypeKind};
 
 /// Whom a [`Change`](super::Change) breaks, the worst last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,7 +42,7 @@ pub(super) fn added(ty: Option<Type<'_>>, way: Way) -> Effect {
         // "New fields SHOULD be added as nullable (`?`) fields, both in structures and in method
         // input/output parameters." Old callers ignore unknown fields in replies: it is new callers
         // that miss a field which an old service does not send yet.
-        (Some(Kind::Nullable(_)), _) => (Breaks::Nothing, ""),
+        (Some(TypeKind::Nullable(_)), _) => (Breaks::Nothing, ""),
         (Some(_), Way::Calls) => (Breaks::Callers, "old callers don't send it"),
         (Some(_), Way::Replies) => (Breaks::Services, "old services don't send it"),
     }
@@ -101,16 +101,16 @@ impl Fit {
 }
 
 /// Whether all values of a type can be read as another.
-fn reads(reader: &Kind<'_>, writer: &Kind<'_>) -> bool {
+fn reads(reader: &TypeKind<'_>, writer: &TypeKind<'_>) -> bool {
     match (reader, writer) {
         // Any JSON value but null.
-        (Kind::Any, _)
+        (TypeKind::Any, _)
         // A number without a fraction is a number.
-        | (Kind::Float, Kind::Int)
+        | (TypeKind::Float, TypeKind::Int)
         // A value's name is a string.
-        | (Kind::String, Kind::Enum(_))
+        | (TypeKind::String, TypeKind::Enum)
         // All three are JSON objects.
-        | (Kind::Object, Kind::Struct(_) | Kind::Map(_)) => true,
+        | (TypeKind::Object, TypeKind::Struct | TypeKind::Map(_)) => true,
         _ => discriminant(reader) == discriminant(writer),
     }
 }

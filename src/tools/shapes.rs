@@ -7,7 +7,7 @@ use std::string::{String, ToString};
 use std::vec::Vec;
 
 use super::names::{Declaration, declarations, is_empty};
-use crate::idl::{Definition, Field, Kind, MemberKind, Type};
+use crate::idl::{Definition, Field, MemberKind, Type, TypeKind};
 
 /// The type of a field, without what is nullable about it.
 #[derive(Clone, Copy)]
@@ -44,7 +44,7 @@ impl<'a> Shapes<'a> {
     pub(super) fn new(definition: Definition<'a>) -> Self {
         let declarations = declarations(definition);
         let structs = declarations.values().map(|item| item.ty);
-        let structs = structs.filter(|ty| matches!(ty.kind(), Kind::Struct(_)));
+        let structs = structs.filter(|ty| matches!(ty.kind(), TypeKind::Struct));
         let mut this = Shapes {
             definition,
             structs: structs.collect(),
@@ -91,20 +91,22 @@ impl<'a> Shapes<'a> {
     /// Whether a field is nullable, and its shape.
     pub(super) fn shape(&self, field: Field<'a>) -> (bool, Shape<'a>) {
         let (nullable, ty) = match field.ty().kind() {
-            Kind::Nullable(inner) => (true, inner),
+            TypeKind::Nullable(inner) => (true, inner),
             _ => (false, field.ty()),
         };
         let shape = match (ty.kind(), ty.resolved().kind()) {
             _ if self.within.contains(&field.index) => Shape::Unbounded,
-            (Kind::Struct(_), _) if is_empty(ty) => Shape::Plain("()"),
-            (_, Kind::Bool) => Shape::Plain("bool"),
-            (_, Kind::Int) => Shape::Plain("i64"),
-            (_, Kind::Float) => Shape::Plain("f64"),
-            (_, Kind::String) => Shape::String,
-            (_, Kind::Array(_) | Kind::Map(_)) => Shape::Unbounded,
-            (_, Kind::Enum(_)) => Shape::Enum(ty.resolved()),
-            (_, Kind::Struct(_)) => Shape::Struct(ty.resolved()),
-            (_, Kind::Object | Kind::Any | Kind::Nullable(_) | Kind::Named(_)) => Shape::Raw,
+            (TypeKind::Struct, _) if is_empty(ty) => Shape::Plain("()"),
+            (_, TypeKind::Bool) => Shape::Plain("bool"),
+            (_, TypeKind::Int) => Shape::Plain("i64"),
+            (_, TypeKind::Float) => Shape::Plain("f64"),
+            (_, TypeKind::String) => Shape::String,
+            (_, TypeKind::Array(_) | TypeKind::Map(_)) => Shape::Unbounded,
+            (_, TypeKind::Enum) => Shape::Enum(ty.resolved()),
+            (_, TypeKind::Struct) => Shape::Struct(ty.resolved()),
+            (_, TypeKind::Object | TypeKind::Any | TypeKind::Nullable(_) | TypeKind::Named(_)) => {
+                Shape::Raw
+            }
         };
         (nullable, shape)
     }
@@ -216,10 +218,12 @@ impl<'a> Shapes<'a> {
     /// A type as the definition has it, with the Rust names of structures and enumerations.
     pub(super) fn declared(&self, ty: Type<'a>) -> String {
         match ty.kind() {
-            Kind::Nullable(inner) => format!("?{}", self.declared(inner)),
-            Kind::Array(inner) => format!("[]{}", self.declared(inner)),
-            Kind::Map(inner) => format!("[string]{}", self.declared(inner)),
-            Kind::Named(_) | Kind::Struct(_) | Kind::Enum(_) => self.name(ty.resolved()).into(),
+            TypeKind::Nullable(inner) => format!("?{}", self.declared(inner)),
+            TypeKind::Array(inner) => format!("[]{}", self.declared(inner)),
+            TypeKind::Map(inner) => format!("[string]{}", self.declared(inner)),
+            TypeKind::Named(_) | TypeKind::Struct | TypeKind::Enum => {
+                self.name(ty.resolved()).into()
+            }
             _ => ty.to_string(),
         }
     }

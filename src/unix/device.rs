@@ -5,7 +5,7 @@ use rustix::fs::{FileType, FlockOperation, Mode, OFlags, flock, open as open_fil
 use rustix::io::{Errno, fcntl_dupfd_cloexec, retry_on_intr};
 use rustix::termios::{OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr};
 
-use super::error::Error;
+use super::error::IoError;
 use super::path::file_type;
 
 /// A program that has devices. Without the feature `device` there is no such value, and the compiler
@@ -17,11 +17,11 @@ pub(super) enum Device {
 }
 
 impl Device {
-    pub fn supported() -> Result<Self, Error> {
+    pub fn supported() -> Result<Self, IoError> {
         #[cfg(feature = "device")]
         return Ok(Device::Supported);
         #[cfg(not(feature = "device"))]
-        return Err(Error::NoDevices);
+        return Err(IoError::NoDevices);
     }
 }
 
@@ -29,33 +29,34 @@ impl Device {
 ///
 /// What is under way in it is thrown away. If it is a terminal, it carries bytes as they are from
 /// now on.
-pub(super) fn open(path: &str) -> Result<(OwnedFd, Device, Option<Terminal>), Error> {
+pub(super) fn open(path: &str) -> Result<(OwnedFd, Device, Option<Terminal>), IoError> {
     let device = Device::supported()?;
     // Opening something else could have effects of its own.
     check(path)?;
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = retry_on_intr(|| open_file(path, flags, Mode::empty()))?;
+    let file =
+        retry_on_intr(|| open_file(path, flags, Mode::empty())).map_err(IoError::from_errno)?;
     // Two connections over one line would read each other's bytes.
     if flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::AGAIN) {
-        return Err(Error::InUse);
+        return Err(IoError::InUse);
     }
     let terminal = Terminal::new(device, &file)?;
     Ok((file, device, terminal))
 }
 
 /// Checks that there is a device at a path.
-pub(super) fn check(path: &str) -> Result<(), Error> {
+pub(super) fn check(path: &str) -> Result<(), IoError> {
     match file_type(path)? {
         FileType::CharacterDevice => Ok(()),
-        _ => Err(Error::NotADevice),
+        _ => Err(IoError::NotADevice),
     }
 }
 
 /// True if a device that could not be opened may be there later.
-pub(super) fn is_absent(error: &Error) -> bool {
+pub(super) fn is_absent(error: &IoError) -> bool {
     match error {
-        Error::NotFound | Error::InUse => true,
-        Error::System(errno) => matches!(
+        IoError::NotFound | IoError::InUse => true,
+        IoError::System(errno) => matches!(
             Errno::from_raw_os_error(*errno),
             Errno::NXIO | Errno::NODEV | Errno::IO | Errno::BUSY
         ),
@@ -75,7 +76,7 @@ pub(super) struct Terminal {
 
 impl Terminal {
     /// None, if the device is no terminal.
-    fn new(device: Device, file: &OwnedFd) -> Result<Option<Self>, Error> {
+    fn new(device: Device, file: &OwnedFd) -> Result<Option<Self>, IoError> {
         let Ok(before) = tcgetattr(file) else {
             return Ok(None);
         };
@@ -83,11 +84,12 @@ impl Terminal {
         raw.make_raw();
         let terminal = Terminal {
             _device: device,
-            descriptor: fcntl_dupfd_cloexec(file, 0)?,
+            descriptor: fcntl_dupfd_cloexec(file, 0).map_err(IoError::from_errno)?,
             before: Some(before),
         };
-        retry_on_intr(|| tcsetattr(file, OptionalActions::Now, &raw))?;
-        tcflush(file, QueueSelector::IOFlush)?;
+        retry_on_intr(|| tcsetattr(file, OptionalActions::Now, &raw))
+            .map_err(IoError::from_errno)?;
+        tcflush(file, QueueSelector::IOFlush).map_err(IoError::from_errno)?;
         Ok(Some(terminal))
     }
 

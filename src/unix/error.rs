@@ -10,7 +10,7 @@ use crate::address::AddressError;
 /// Why a system call for a connection or a listener has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Error {
+pub enum IoError {
     /// Neither a path nor an address.
     Address(AddressError),
     /// An address with `exec:`. The program has to start the service itself, with one end of a
@@ -18,7 +18,7 @@ pub enum Error {
     Exec,
     /// An address with `device:`, in a program that was built without the feature `device`.
     NoDevices,
-    /// The path, or the abstract name, is longer than [`PATH_MAX`](super::PATH_MAX).
+    /// The path, or the abstract name, is longer than [`Stream::MAX_PATH`](super::Stream::MAX_PATH).
     PathTooLong,
     /// Nothing exists at the path, or no service listens at the abstract name or the port: is it
     /// running?
@@ -45,7 +45,7 @@ pub enum Error {
     /// the first byte of a message: UAPI.20, "Passing File Descriptors". They are closed, and the
     /// connection is over.
     Descriptors,
-    /// More than [`DESCRIPTORS_MAX`](super::DESCRIPTORS_MAX) descriptors for one message. Nothing
+    /// More than [`Stream::MAX_DESCRIPTORS`](super::Stream::MAX_DESCRIPTORS) descriptors for one message. Nothing
     /// was sent.
     TooManyDescriptors,
     /// Descriptors over something else than a Unix socket. Nothing was sent.
@@ -56,11 +56,23 @@ pub enum Error {
     System(i32),
 }
 
-impl Error {
+impl IoError {
+    /// The error of a system call, by its number: errno(3).
+    ///
+    /// ```
+    /// use nullink::unix::IoError;
+    ///
+    /// const EPIPE: i32 = 32;
+    /// assert_eq!(IoError::from_raw_os_error(EPIPE), IoError::Closed);
+    /// ```
+    pub fn from_raw_os_error(errno: i32) -> Self {
+        IoError::from_errno(Errno::from_raw_os_error(errno))
+    }
+
     /// True if the system has run out of descriptors or memory, which may pass.
     pub fn is_exhausted(&self) -> bool {
         match self {
-            Error::System(errno) => matches!(
+            IoError::System(errno) => matches!(
                 Errno::from_raw_os_error(*errno),
                 Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM
             ),
@@ -69,30 +81,30 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for IoError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Error::Address(error) => return error.fmt(f),
-            Error::Exec => "exec: has to be started by the program itself",
-            Error::NoDevices => "device: needs the feature `device`",
-            Error::PathTooLong => "the path is longer than 107 bytes: use a shorter one",
-            Error::NotFound => "nobody is there: is the service running?",
-            Error::NoDirectory => "the directory for the socket does not exist",
-            Error::NotASocket => "the file at this path is not a socket",
-            Error::NotAStream => "the socket at this path is not a stream socket",
-            Error::NotADevice => "the file at this path is not a character device",
-            Error::Stale => "no service listens on the socket at this path any more",
-            Error::InUse => "another process listens there, or uses the device",
-            Error::NoPlace => "all places of the server are taken: give it more, or share them",
-            Error::TimedOut => "timed out",
-            Error::Closed => "the peer has closed the connection",
-            Error::Descriptors => "the peer has sent descriptors that were not asked for",
-            Error::TooManyDescriptors => {
+            IoError::Address(error) => return error.fmt(f),
+            IoError::Exec => "exec: has to be started by the program itself",
+            IoError::NoDevices => "device: needs the feature `device`",
+            IoError::PathTooLong => "the path is longer than 107 bytes: use a shorter one",
+            IoError::NotFound => "nobody is there: is the service running?",
+            IoError::NoDirectory => "the directory for the socket does not exist",
+            IoError::NotASocket => "the file at this path is not a socket",
+            IoError::NotAStream => "the socket at this path is not a stream socket",
+            IoError::NotADevice => "the file at this path is not a character device",
+            IoError::Stale => "no service listens on the socket at this path any more",
+            IoError::InUse => "another process listens there, or uses the device",
+            IoError::NoPlace => "all places of the server are taken: give it more, or share them",
+            IoError::TimedOut => "timed out",
+            IoError::Closed => "the peer has closed the connection",
+            IoError::Descriptors => "the peer has sent descriptors that were not asked for",
+            IoError::TooManyDescriptors => {
                 "a message can't carry more than 253 descriptors: use several"
             }
-            Error::NotAUnixSocket => "only Unix sockets carry descriptors",
-            Error::UnknownPeer => "the peer runs outside of this PID namespace",
-            Error::System(errno) => match Errno::from_raw_os_error(*errno) {
+            IoError::NotAUnixSocket => "only Unix sockets carry descriptors",
+            IoError::UnknownPeer => "the peer runs outside of this PID namespace",
+            IoError::System(errno) => match Errno::from_raw_os_error(*errno) {
                 Errno::ACCESS | Errno::PERM => "permission denied",
                 Errno::MFILE | Errno::NFILE => "too many open files",
                 Errno::NOTDIR => "a part of the path is not a directory",
@@ -105,28 +117,28 @@ impl fmt::Display for Error {
     }
 }
 
-impl core::error::Error for Error {}
+impl core::error::Error for IoError {}
 
-impl embedded_io::Error for Error {
+impl embedded_io::Error for IoError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Error::Address(_)
-            | Error::PathTooLong
-            | Error::NotASocket
-            | Error::NotAStream
-            | Error::NotADevice
-            | Error::TooManyDescriptors => ErrorKind::InvalidInput,
-            Error::Exec | Error::NoDevices | Error::NotAUnixSocket | Error::UnknownPeer => {
+            IoError::Address(_)
+            | IoError::PathTooLong
+            | IoError::NotASocket
+            | IoError::NotAStream
+            | IoError::NotADevice
+            | IoError::TooManyDescriptors => ErrorKind::InvalidInput,
+            IoError::Exec | IoError::NoDevices | IoError::NotAUnixSocket | IoError::UnknownPeer => {
                 ErrorKind::Unsupported
             }
-            Error::Descriptors => ErrorKind::InvalidData,
-            Error::NotFound | Error::NoDirectory => ErrorKind::NotFound,
-            Error::Stale => ErrorKind::ConnectionRefused,
-            Error::InUse => ErrorKind::AddrInUse,
-            Error::TimedOut => ErrorKind::TimedOut,
-            Error::NoPlace => ErrorKind::OutOfMemory,
-            Error::Closed => ErrorKind::BrokenPipe,
-            Error::System(errno) => match Errno::from_raw_os_error(*errno) {
+            IoError::Descriptors => ErrorKind::InvalidData,
+            IoError::NotFound | IoError::NoDirectory => ErrorKind::NotFound,
+            IoError::Stale => ErrorKind::ConnectionRefused,
+            IoError::InUse => ErrorKind::AddrInUse,
+            IoError::TimedOut => ErrorKind::TimedOut,
+            IoError::NoPlace => ErrorKind::OutOfMemory,
+            IoError::Closed => ErrorKind::BrokenPipe,
+            IoError::System(errno) => match Errno::from_raw_os_error(*errno) {
                 Errno::ACCESS | Errno::PERM => ErrorKind::PermissionDenied,
                 Errno::NOMEM | Errno::NOBUFS => ErrorKind::OutOfMemory,
                 Errno::INVAL => ErrorKind::InvalidInput,
@@ -136,23 +148,24 @@ impl embedded_io::Error for Error {
     }
 }
 
-impl From<Errno> for Error {
-    fn from(errno: Errno) -> Self {
+impl IoError {
+    /// The error that a system call has returned.
+    pub(crate) fn from_errno(errno: Errno) -> Self {
         match errno {
             // The last is what keepalive finds.
-            Errno::PIPE | Errno::CONNRESET | Errno::TIMEDOUT => Error::Closed,
-            Errno::NOENT => Error::NotFound,
-            errno => Error::System(errno.raw_os_error()),
+            Errno::PIPE | Errno::CONNRESET | Errno::TIMEDOUT => IoError::Closed,
+            Errno::NOENT => IoError::NotFound,
+            errno => IoError::System(errno.raw_os_error()),
         }
     }
 }
 
 /// None if a system call would have to wait.
-pub(super) fn unless_again<T>(result: Result<T, Errno>) -> Result<Option<T>, Error> {
+pub(super) fn unless_again<T>(result: Result<T, Errno>) -> Result<Option<T>, IoError> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(Errno::AGAIN) => Ok(None),
-        Err(errno) => Err(errno.into()),
+        Err(errno) => Err(IoError::from_errno(errno)),
     }
 }
 
@@ -163,7 +176,7 @@ mod tests {
     #[test]
     fn r5_a_peer_that_is_gone_is_one_error() {
         for errno in [Errno::PIPE, Errno::CONNRESET, Errno::TIMEDOUT] {
-            assert_eq!(Error::from(errno), Error::Closed);
+            assert_eq!(IoError::from_errno(errno), IoError::Closed);
         }
     }
 }

@@ -15,9 +15,9 @@ use rustix::path::DecInt;
 
 use super::PATH_MAX;
 use super::device::{self, Device};
-use super::error::{Error, unless_again};
-use super::path::Path;
-use super::socket::{self, Kind};
+use super::error::{IoError, unless_again};
+use super::path::{Path, type_of};
+use super::socket::{self, SocketKind};
 use super::stream::Stream;
 use super::time::{BACK_OFF, pause, wait};
 use crate::address::Address;
@@ -27,14 +27,14 @@ use crate::address::Address;
 /// The file of a Unix socket stays when it is dropped: the next one to bind the path replaces it.
 #[derive(Debug)]
 pub struct Listener {
-    source: Source,
+    source: ListenerKind,
 }
 
 #[derive(Debug)]
-enum Source {
+enum ListenerKind {
     Socket {
         socket: OwnedFd,
-        kind: Kind,
+        kind: SocketKind,
         /// It was handed over, and its options are unknown.
         adopted: bool,
         /// The system takes tags.
@@ -61,7 +61,7 @@ impl Listener {
     /// # Errors
     ///
     /// As [`bind_to`](Self::bind_to).
-    pub fn bind(path: &str) -> Result<Self, Error> {
+    pub fn bind(path: &str) -> Result<Self, IoError> {
         let address = super::address(path)?;
         Listener::bind_to(address, Listener::OWNER)
     }
@@ -79,18 +79,18 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// [`Error::InUse`] if another process listens there, [`Error::NotASocket`] or
-    /// [`Error::NotADevice`] if another kind of file is at the path, [`Error::NoDirectory`],
-    /// [`Error::PathTooLong`], or what the system says.
-    pub fn bind_to(address: Address<'_>, mode: u32) -> Result<Self, Error> {
+    /// [`IoError::InUse`] if another process listens there, [`IoError::NotASocket`] or
+    /// [`IoError::NotADevice`] if another kind of file is at the path, [`IoError::NoDirectory`],
+    /// [`IoError::PathTooLong`], or what the system says.
+    pub fn bind_to(address: Address<'_>, mode: u32) -> Result<Self, IoError> {
         if let Address::Device(path) = address {
             let device = Device::supported()?;
             match device::check(path) {
-                Ok(()) | Err(Error::NotFound) => {}
+                Ok(()) | Err(IoError::NotFound) => {}
                 Err(error) => return Err(error),
             }
-            let path = path.try_into().map_err(|_| Error::PathTooLong)?;
-            let source = Source::Device(path, device);
+            let path = path.try_into().map_err(|_| IoError::PathTooLong)?;
+            let source = ListenerKind::Device(path, device);
             return Ok(Listener { source });
         }
         let (socket, kind) = socket::new(address)?;
@@ -99,24 +99,28 @@ impl Listener {
             Address::Tcp(to) => {
                 // A service that is started again need not wait for its old connections to be
                 // forgotten: socket(7).
-                set_socket_reuseaddr(&socket, true)?;
-                bind(&socket, &to).map_err(bind_error)?;
-                listen(&socket, BACKLOG)?;
+                let ready = set_socket_reuseaddr(&socket, true);
+                let bound = ready.and_then(|()| bind(&socket, &to));
+                bound
+                    .and_then(|()| listen(&socket, BACKLOG))
+                    .map_err(bind_error)?;
             }
             address => {
-                bind(&socket, &socket::unix_address(address)?).map_err(bind_error)?;
-                listen(&socket, BACKLOG)?;
+                let bound = bind(&socket, &socket::unix_address(address)?);
+                bound
+                    .and_then(|()| listen(&socket, BACKLOG))
+                    .map_err(bind_error)?;
             }
         }
         Ok(Listener::listening(socket, kind, false))
     }
 
     /// Takes a socket that listens.
-    fn listening(socket: OwnedFd, kind: Kind, adopted: bool) -> Self {
+    fn listening(socket: OwnedFd, kind: SocketKind, adopted: bool) -> Self {
         // If that fails, it is not a socket, and accept(2) will say so.
         let _ = ioctl_fionbio(&socket, true);
         let tags = socket::tag(&socket, kind, "listen");
-        let source = Source::Socket {
+        let source = ListenerKind::Socket {
             socket,
             kind,
             adopted,
@@ -133,7 +137,7 @@ impl Listener {
     /// let listener = Listener::bind("tcp:127.0.0.1:0")?;
     /// let port = listener.port().expect("a TCP port");
     /// let client = Stream::connect(&format!("tcp:127.0.0.1:{port}"))?;
-    /// # Ok::<(), nullink::unix::Error>(())
+    /// # Ok::<(), nullink::unix::IoError>(())
     /// ```
     pub fn port(&self) -> Option<u16> {
         let address: core::net::SocketAddr = getsockname(self.pollable()?).ok()?.try_into().ok()?;
@@ -147,15 +151,15 @@ impl Listener {
     /// # Errors
     ///
     /// What the system says. If it has no descriptors or no memory left
-    /// ([`is_exhausted`](Error::is_exhausted)), the connection stays in the queue.
-    pub fn accept(&self) -> Result<Stream, Error> {
+    /// ([`is_exhausted`](IoError::is_exhausted)), the connection stays in the queue.
+    pub fn accept(&self) -> Result<Stream, IoError> {
         loop {
             if let Some(stream) = self.accept_now()? {
                 return Ok(stream);
             }
             match &self.source {
-                Source::Socket { socket, .. } => wait(socket, PollFlags::IN, None)?,
-                Source::Device(..) => pause(BACK_OFF)?,
+                ListenerKind::Socket { socket, .. } => wait(socket, PollFlags::IN, None)?,
+                ListenerKind::Device(..) => pause(BACK_OFF)?,
             }
         }
     }
@@ -165,13 +169,13 @@ impl Listener {
     /// # Errors
     ///
     /// As [`accept`](Self::accept).
-    pub(crate) fn accept_now(&self) -> Result<Option<Stream>, Error> {
+    pub(crate) fn accept_now(&self) -> Result<Option<Stream>, IoError> {
         match &self.source {
-            Source::Device(path, _) => match Stream::open(path) {
+            ListenerKind::Device(path, _) => match Stream::open(path) {
                 Err(error) if device::is_absent(&error) => Ok(None),
                 opened => opened.map(Some),
             },
-            Source::Socket {
+            ListenerKind::Socket {
                 socket,
                 kind,
                 adopted,
@@ -200,8 +204,8 @@ impl Listener {
     /// them would be room for a pidfd, which nothing here could close.
     pub fn pollable(&self) -> Option<BorrowedFd<'_>> {
         match &self.source {
-            Source::Socket { socket, .. } => Some(socket.as_fd()),
-            Source::Device(..) => None,
+            ListenerKind::Socket { socket, .. } => Some(socket.as_fd()),
+            ListenerKind::Device(..) => None,
         }
     }
 }
@@ -209,13 +213,13 @@ impl Listener {
 impl From<OwnedFd> for Listener {
     /// Takes a socket that listens already. It becomes a non-blocking one.
     fn from(socket: OwnedFd) -> Self {
-        let kind = Kind::of(&socket);
+        let kind = SocketKind::detect(&socket);
         Listener::listening(socket, kind, true)
     }
 }
 
 /// accept(2); None if no client waits.
-fn accept(socket: &OwnedFd) -> Result<Option<OwnedFd>, Error> {
+fn accept(socket: &OwnedFd) -> Result<Option<OwnedFd>, IoError> {
     loop {
         match accept_with(socket, SocketFlags::CLOEXEC) {
             // The client is gone already, or a signal came.
@@ -228,29 +232,28 @@ fn accept(socket: &OwnedFd) -> Result<Option<OwnedFd>, Error> {
 }
 
 /// Listens at a path.
-fn bind_to_path(socket: &OwnedFd, path: &str, mode: Mode) -> Result<(), Error> {
+fn bind_to_path(socket: &OwnedFd, path: &str, mode: Mode) -> Result<(), IoError> {
     let to = socket::unix_address(Address::Unix(path))?;
     let name = Path::new(path)?;
     let name = name.as_c_str();
     // The file gets the mode of the socket, less the umask: it never allows too much.
-    fchmod(socket, mode)?;
+    fchmod(socket, mode).map_err(bind_error)?;
     let _lock = lock_directory(path);
     let mut bound = bind(socket, &to);
     if bound == Err(Errno::ADDRINUSE) {
         match remove_stale(path, name) {
             // Another process may have removed it.
-            Ok(()) | Err(Error::NotFound) => bound = bind(socket, &to),
+            Ok(()) | Err(IoError::NotFound) => bound = bind(socket, &to),
             Err(error) => return Err(error),
         }
     }
     bound.map_err(bind_error)?;
     let listening = set_mode(name, mode).and_then(|()| listen(socket, BACKLOG));
-    if let Err(errno) = listening {
-        let _ = unlink(name);
-        return Err(errno.into());
+    match listening {
+        Ok(()) => socket::tag_path(name),
+        Err(_) => _ = unlink(name),
     }
-    socket::tag_path(name);
-    Ok(())
+    listening.map_err(bind_error)
 }
 
 /// How many clients may wait. The kernel has a limit of its own: listen(2).
@@ -262,11 +265,11 @@ const LOCK_TRIES: usize = 20;
 const PAUSE: u64 = 10;
 
 /// Why bind(2) has failed.
-fn bind_error(errno: Errno) -> Error {
+fn bind_error(errno: Errno) -> IoError {
     match errno {
-        Errno::ADDRINUSE => Error::InUse,
-        Errno::NOENT => Error::NoDirectory,
-        errno => errno.into(),
+        Errno::ADDRINUSE => IoError::InUse,
+        Errno::NOENT => IoError::NoDirectory,
+        errno => IoError::from_errno(errno),
     }
 }
 
@@ -290,21 +293,21 @@ fn set_mode(path: &CStr, mode: Mode) -> Result<(), Errno> {
 /// What is opened so is not read.
 const LOOK: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
 
-/// Removes the socket at a path, if no service listens there. [`Error::NotFound`] if none is there.
-fn remove_stale(path: &str, name: &CStr) -> Result<(), Error> {
-    if FileType::from_raw_mode(lstat(name)?.st_mode) != FileType::Socket {
-        return Err(Error::NotASocket);
+/// Removes the socket at a path, if no service listens there. [`IoError::NotFound`] if none is there.
+fn remove_stale(path: &str, name: &CStr) -> Result<(), IoError> {
+    if type_of(lstat(name))? != FileType::Socket {
+        return Err(IoError::NotASocket);
     }
     let mut found = socket::probe(path);
-    if found == Err(Error::Stale) {
+    if found == Err(IoError::Stale) {
         // One that was bound just now may be about to listen.
         pause(PAUSE)?;
         found = socket::probe(path);
     }
     match found {
-        Err(Error::Stale) => Ok(unlink(name)?),
-        Err(Error::NotFound) => Err(Error::NotFound),
-        _ => Err(Error::InUse),
+        Err(IoError::Stale) => unlink(name).map_err(IoError::from_errno),
+        Err(IoError::NotFound) => Err(IoError::NotFound),
+        _ => Err(IoError::InUse),
     }
 }
 
@@ -347,7 +350,7 @@ mod tests {
                 Some(port) => Stream::connect(&format!("tcp:127.0.0.1:{port}")).unwrap(),
                 None => Stream::connect(address).unwrap(),
             };
-            let Source::Socket { socket, .. } = &listener.source else {
+            let ListenerKind::Socket { socket, .. } = &listener.source else {
                 panic!("a socket");
             };
             let copy = rustix::io::fcntl_dupfd_cloexec(socket, 0).unwrap();

@@ -10,7 +10,7 @@
 //! Every descriptor is close-on-exec. No call raises `SIGPIPE`, and one that a signal interrupts is
 //! made again.
 
-mod descriptors;
+mod client;
 mod device;
 mod error;
 mod listener;
@@ -22,7 +22,7 @@ mod socket;
 mod stream;
 mod time;
 
-pub use error::Error;
+pub use error::IoError;
 pub use listener::Listener;
 pub use receive::Reading;
 pub use relay::relay;
@@ -30,25 +30,28 @@ pub use stream::Stream;
 pub(crate) use time::{BACK_OFF, timespec};
 pub use time::{Timeouts, monotonic};
 
-/// The owned descriptors that this module takes and gives: those of std with the feature `std`,
-/// rustix's otherwise.
-pub use rustix::fd::{BorrowedFd, OwnedFd};
+/// File descriptors: the types of `std::os::fd` with the feature `std`, rustix's own types of the
+/// same names otherwise.
+#[doc(no_inline)]
+pub use rustix::fd;
 
-use crate::address::{Address, AddressError};
+pub use crate::address::Address;
+
+use crate::address::AddressError;
 
 /// The longest path of a socket or a device, in bytes: what fits into `sun_path`, unix(7).
-pub const PATH_MAX: usize = 107;
+const PATH_MAX: usize = 107;
 
 /// How many descriptors one message can carry: `SCM_MAX_FD`, unix(7).
-pub const DESCRIPTORS_MAX: usize = 253;
+const DESCRIPTORS_MAX: usize = 253;
 
 /// What a user means by a path: a path, or an address.
-fn address(path: &str) -> Result<Address<'_>, Error> {
+fn address(path: &str) -> Result<Address<'_>, IoError> {
     if path.is_empty() || path.starts_with(['/', '.']) {
         return Ok(Address::Unix(path));
     }
     match Address::parse(path) {
         Err(AddressError::NoScheme) if !path.starts_with('@') => Ok(Address::Unix(path)),
-        address => address.map_err(Error::Address),
+        address => address.map_err(IoError::Address),
     }
 }

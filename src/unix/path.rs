@@ -2,11 +2,11 @@
 
 use core::ffi::CStr;
 
-use rustix::fs::{FileType, stat};
+use rustix::fs::{FileType, Stat, stat};
 use rustix::io::Errno;
 
 use super::PATH_MAX;
-use super::error::Error;
+use super::error::IoError;
 use crate::bytes::{copy, find_nul};
 
 /// A path with its NUL. It is made once, because rustix would make one for each system call, with code
@@ -14,12 +14,12 @@ use crate::bytes::{copy, find_nul};
 pub(super) struct Path([u8; PATH_MAX + 1]);
 
 impl Path {
-    pub fn new(path: &str) -> Result<Self, Error> {
+    pub fn new(path: &str) -> Result<Self, IoError> {
         if path.len() > PATH_MAX {
-            return Err(Error::PathTooLong);
+            return Err(IoError::PathTooLong);
         }
         if find_nul(path.as_bytes()).is_some() {
-            return Err(Errno::INVAL.into());
+            return Err(IoError::from_errno(Errno::INVAL));
         }
         let mut bytes = [0; PATH_MAX + 1];
         copy(path.as_bytes(), &mut bytes);
@@ -32,7 +32,14 @@ impl Path {
 }
 
 /// The type of the file at a path: stat(2).
-pub(super) fn file_type(path: &str) -> Result<FileType, Error> {
-    let found = stat(Path::new(path)?.as_c_str())?;
-    Ok(FileType::from_raw_mode(found.st_mode))
+pub(super) fn file_type(path: &str) -> Result<FileType, IoError> {
+    type_of(stat(Path::new(path)?.as_c_str()))
+}
+
+/// The type of a file that stat(2) or lstat(2) has found.
+pub(super) fn type_of(found: Result<Stat, Errno>) -> Result<FileType, IoError> {
+    match found {
+        Ok(stat) => Ok(FileType::from_raw_mode(stat.st_mode)),
+        Err(errno) => Err(IoError::from_errno(errno)),
+    }
 }

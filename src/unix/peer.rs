@@ -5,7 +5,7 @@ use rustix::io::Errno;
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use super::error::Error;
+use super::error::IoError;
 use super::stream::Stream;
 use crate::peer::Peer;
 
@@ -17,21 +17,21 @@ impl Stream {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownPeer`].
+    /// [`IoError::UnknownPeer`].
     ///
     /// ```
     /// use nullink::unix::Stream;
     ///
     /// let (a, _b) = Stream::pair()?;
     /// assert_eq!(a.peer()?.map(|peer| peer.pid), Some(std::process::id()));
-    /// # Ok::<(), nullink::unix::Error>(())
+    /// # Ok::<(), nullink::unix::IoError>(())
     /// ```
-    pub fn peer(&self) -> Result<Option<Peer>, Error> {
+    pub fn peer(&self) -> Result<Option<Peer>, IoError> {
         if !self.carries_descriptors() {
             return Ok(None);
         }
         // rustix 1.1 takes a process without a number for an error.
-        let peer = socket_peercred(self).map_err(|_| Error::UnknownPeer)?;
+        let peer = socket_peercred(self).map_err(|_| IoError::UnknownPeer)?;
         Ok(Some(Peer {
             uid: peer.uid.as_raw(),
             gid: peer.gid.as_raw(),
@@ -51,8 +51,12 @@ impl Peer {
     /// # Errors
     ///
     /// If there is no such process any more, or the system has no descriptors left.
-    pub fn pidfd_racy(&self) -> Result<OwnedFd, Error> {
+    pub fn pidfd_racy(&self) -> Result<OwnedFd, IoError> {
         let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
-        Ok(pidfd_open(pid.ok_or(Errno::SRCH)?, PidfdFlags::empty())?)
+        pidfd_open(
+            pid.ok_or(Errno::SRCH).map_err(IoError::from_errno)?,
+            PidfdFlags::empty(),
+        )
+        .map_err(IoError::from_errno)
     }
 }

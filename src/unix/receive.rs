@@ -12,7 +12,7 @@ use rustix::io::{IoSliceMut, retry_on_intr};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
 
 use super::DESCRIPTORS_MAX;
-use super::error::{Error, unless_again};
+use super::error::{IoError, unless_again};
 use crate::bytes::{find_nul, part_mut};
 use crate::peer::Descriptor;
 
@@ -69,7 +69,7 @@ impl Receive<'_> {
         &mut self,
         buffer: &mut [u8],
         take: Option<Take<'_>>,
-    ) -> Result<Option<usize>, Error> {
+    ) -> Result<Option<usize>, IoError> {
         let (limit, truncated) = match self.without_room(buffer, RecvFlags::PEEK)? {
             Some((0, _)) => return Ok(Some(0)),
             Some((count, truncated)) => {
@@ -112,7 +112,7 @@ impl Receive<'_> {
 
     /// Receives all there is, where descriptors are an error: the kernel closes them. None if there is
     /// nothing now.
-    pub fn bytes(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, Error> {
+    pub fn bytes(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, IoError> {
         if *self.truncation != Truncation::Unknown {
             return self.piece(buffer);
         }
@@ -125,14 +125,14 @@ impl Receive<'_> {
         Ok(Some(rest.unwrap_or(0).saturating_add(1)))
     }
 
-    fn piece(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, Error> {
+    fn piece(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, IoError> {
         let received = self.without_room(buffer, RecvFlags::empty())?;
         let Some((count @ 1.., truncated)) = received else {
             return Ok(received.map(|(count, _)| count));
         };
         *self.truncation = match (*self.truncation, truncated) {
             (Truncation::Descriptors, true) | (Truncation::Suspected, false) => {
-                return Err(Error::Descriptors);
+                return Err(IoError::Descriptors);
             }
             (Truncation::Descriptors | Truncation::Unknown, false) => Truncation::Descriptors,
             (Truncation::Unknown, true) => Truncation::Suspected,
@@ -146,14 +146,14 @@ impl Receive<'_> {
         &self,
         buffer: &mut [u8],
         flags: RecvFlags,
-    ) -> Result<Option<(usize, bool)>, Error> {
+    ) -> Result<Option<(usize, bool)>, IoError> {
         // There is nothing in it to be dropped.
         let mut control = ManuallyDrop::new(RecvAncillaryBuffer::default());
         self.receive(buffer, &mut control, flags)
     }
 
     #[inline(never)] // only reads that need it have that room on their stack
-    fn with_room(&self, buffer: &mut [u8], take: Take<'_>) -> Result<Option<usize>, Error> {
+    fn with_room(&self, buffer: &mut [u8], take: Take<'_>) -> Result<Option<usize>, IoError> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let received = self.receive(buffer, &mut control, RecvFlags::empty())?;
@@ -166,7 +166,7 @@ impl Receive<'_> {
             }
         }
         if !all {
-            return Err(Error::Descriptors);
+            return Err(IoError::Descriptors);
         }
         Ok(received.map(|(count, _)| count))
     }
@@ -177,7 +177,7 @@ impl Receive<'_> {
         buffer: &mut [u8],
         control: &mut RecvAncillaryBuffer<'_>,
         flags: RecvFlags,
-    ) -> Result<Option<(usize, bool)>, Error> {
+    ) -> Result<Option<(usize, bool)>, IoError> {
         let flags = self.flags | flags | RecvFlags::CMSG_CLOEXEC;
         let mut buffers = [IoSliceMut::new(buffer)];
         let received = retry_on_intr(|| recvmsg(self.socket, &mut buffers, control, flags));
@@ -225,7 +225,7 @@ mod tests {
         stream: &mut Stream,
         size: usize,
         held: &mut VecView<Option<Descriptor>>,
-    ) -> Result<Option<String>, Error> {
+    ) -> Result<Option<String>, IoError> {
         let mut buffer = vec![b'?'; size];
         let count = stream.receive_now(stream.reading, &mut buffer, held)?;
         Ok(count.map(|count| String::from_utf8(buffer[..count].to_vec()).unwrap()))
@@ -238,14 +238,14 @@ mod tests {
         pieces: &[(&str, usize)],
         size: usize,
         at_once: bool,
-    ) -> Result<Vec<(String, usize)>, Error> {
+    ) -> Result<Vec<(String, usize)>, IoError> {
         let tracked = Tracked::new();
         let (mut sender, mut receiver) = Stream::pair().unwrap();
         receiver.set_reading(reading);
         let mut held = heapless::Vec::<_, 300>::new();
         let mut messages = vec![];
         let mut message = String::new();
-        let mut receive = || -> Result<(), Error> {
+        let mut receive = || -> Result<(), IoError> {
             while let Some(text) = now(&mut receiver, size, &mut held)? {
                 for part in text.split_inclusive('\0') {
                     message.push_str(part);
@@ -276,7 +276,7 @@ mod tests {
     }
 
     /// What does not depend on the buffer, nor on when what arrives.
-    fn always(reading: Reading, pieces: &[(&str, usize)]) -> Result<Vec<(String, usize)>, Error> {
+    fn always(reading: Reading, pieces: &[(&str, usize)]) -> Result<Vec<(String, usize)>, IoError> {
         let first = exchange(reading, pieces, 64, true);
         for size in 1..=12 {
             for at_once in [true, false] {
@@ -334,7 +334,7 @@ mod tests {
             // With the last byte of one, so that another begins behind it.
             &[("a", 0), ("\0b\0", 1)],
         ] {
-            let refused = Err(Error::Descriptors);
+            let refused = Err(IoError::Descriptors);
             assert_eq!(always(Reading::Message, pieces), refused, "{pieces:?}");
         }
     }
@@ -347,7 +347,7 @@ mod tests {
             &[("a", 0), ("b\0", 1)],
             &[("a\0", DESCRIPTORS_MAX)],
         ] {
-            assert_eq!(always(Reading::All, pieces), Err(Error::Descriptors));
+            assert_eq!(always(Reading::All, pieces), Err(IoError::Descriptors));
         }
         // Those of the other protocol are left to it.
         let (mut sender, mut receiver) = Stream::pair().unwrap();
@@ -383,7 +383,7 @@ mod tests {
                 0 => now(&mut receiver, 9, &mut heapless::Vec::<_, 0>::new()),
                 _ => now(&mut receiver, 9, &mut room),
             };
-            assert_eq!(result, Err(Error::Descriptors), "{held} {sent}");
+            assert_eq!(result, Err(IoError::Descriptors), "{held} {sent}");
             // Those that were there before stay.
             assert_eq!(room.len(), held);
             drop((room, receiver, sender));
@@ -398,7 +398,7 @@ mod tests {
         let tracked = Tracked::new();
         let descriptors: Vec<BorrowedFd<'_>> = vec![tracked.end.as_fd(); DESCRIPTORS_MAX + 1];
         let refused = sender.send_now(b"a\0", &descriptors);
-        assert_eq!(refused, Err(Error::TooManyDescriptors));
+        assert_eq!(refused, Err(IoError::TooManyDescriptors));
         let nothing = now(&mut receiver, 9, &mut heapless::Vec::<_, 0>::new());
         assert_eq!(nothing, Ok(None));
     }

@@ -4,7 +4,7 @@ use heapless::Vec;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::{Errno, retry_on_intr};
 
-use super::error::Error;
+use super::error::IoError;
 use super::receive::Reading;
 use super::stream::Stream;
 use crate::relay::{Failure, Policy, Relay, Side, Step};
@@ -21,7 +21,7 @@ use crate::relay::{Failure, Policy, Relay, Side, Step};
 ///
 /// # Errors
 ///
-/// What has ended it, if that was not one of the sides going away: a message that is none, or too
+/// What has ended it, if that was not one of the connections going away: a message that is none, or too
 /// long, replies that are missing, or a socket that does not work.
 ///
 /// ```no_run
@@ -37,7 +37,7 @@ use crate::relay::{Failure, Policy, Relay, Side, Step};
 ///         eprintln!("{failure}");
 ///     }
 /// }
-/// # Ok::<(), nullink::unix::Error>(())
+/// # Ok::<(), nullink::unix::IoError>(())
 /// ```
 pub fn relay(
     client: Stream,
@@ -45,37 +45,38 @@ pub fn relay(
     calls: &mut [u8],
     replies: &mut [u8],
     policy: &mut dyn Policy,
-) -> Result<(), Failure<Error>> {
+) -> Result<(), Failure<IoError>> {
     let mut relay = Relay::new(calls, replies);
-    let mut ends = [(Side::Client, client), (Side::Service, service)].map(|(side, stream)| End {
-        side,
-        stream,
-        shut: false,
-    });
+    let mut connections =
+        [(Side::Client, client), (Side::Service, service)].map(|(side, stream)| RelayStream {
+            side,
+            stream,
+            shut: false,
+        });
     let result = loop {
         if let Step::Ended(result) = relay.step(policy) {
-            break result.map_err(Failure::over);
+            break result.map_err(Failure::with_transport);
         }
-        if let Err(failure) = turn(&mut relay, &mut ends) {
+        if let Err(failure) = turn(&mut relay, &mut connections) {
             break Err(failure);
         }
     };
-    for end in ends {
-        end.stream.close(&mut [0; 256]);
+    for connection in connections {
+        connection.stream.close(&mut [0; 256]);
     }
     result
 }
 
 /// One of the connections.
-struct End {
+struct RelayStream {
     side: Side,
     stream: Stream,
     /// It takes nothing more: it is gone, or its end was sent.
     shut: bool,
 }
 
-impl End {
-    fn failed(&self, error: Error) -> Failure<Error> {
+impl RelayStream {
+    fn failed(&self, error: IoError) -> Failure<IoError> {
         Failure {
             side: self.side,
             error: crate::Error::Transport(error),
@@ -83,7 +84,7 @@ impl End {
     }
 
     /// Sends what is pending. Returns true if the relay has something to do after that.
-    fn send(&mut self, relay: &mut Relay<'_>) -> Result<bool, Failure<Error>> {
+    fn send(&mut self, relay: &mut Relay<'_>) -> Result<bool, Failure<IoError>> {
         if self.shut {
             return Ok(false);
         }
@@ -92,7 +93,7 @@ impl End {
             match self.stream.send_now(pending, &[]) {
                 Ok(Some(count)) => relay.sent(self.side, count),
                 Ok(None) => return Ok(false),
-                Err(Error::Closed) => self.gone(relay),
+                Err(IoError::Closed) => self.gone(relay),
                 Err(error) => return Err(self.failed(error)),
             }
         } else if relay.finished(self.side) {
@@ -104,7 +105,7 @@ impl End {
         Ok(true)
     }
 
-    fn receive(&mut self, relay: &mut Relay<'_>) -> Result<(), Failure<Error>> {
+    fn receive(&mut self, relay: &mut Relay<'_>) -> Result<(), Failure<IoError>> {
         let spare = relay.spare(self.side);
         if spare.is_empty() {
             return Ok(());
@@ -113,7 +114,7 @@ impl End {
         match self.stream.receive_now(Reading::All, spare, nowhere) {
             Ok(Some(count)) => relay.received(self.side, count),
             Ok(None) => {}
-            Err(Error::Closed) => {
+            Err(IoError::Closed) => {
                 relay.received(self.side, 0);
                 self.gone(relay);
             }
@@ -139,37 +140,39 @@ impl End {
 }
 
 /// Sends what can be sent. If there is nothing, waits until something can be done, and receives.
-fn turn(relay: &mut Relay<'_>, ends: &mut [End; 2]) -> Result<(), Failure<Error>> {
+fn turn(relay: &mut Relay<'_>, connections: &mut [RelayStream; 2]) -> Result<(), Failure<IoError>> {
     let mut sent = false;
-    for end in ends.iter_mut() {
-        sent |= end.send(relay)?;
+    for connection in connections.iter_mut() {
+        sent |= connection.send(relay)?;
     }
     if sent {
         return Ok(());
     }
-    let happened = wait(relay, ends).map_err(|errno| Failure {
+    let happened = wait(relay, connections).map_err(|errno| Failure {
         side: Side::Client,
-        error: crate::Error::Transport(errno.into()),
+        error: crate::Error::Transport(IoError::from_errno(errno)),
     })?;
-    for (end, happened) in ends.iter_mut().zip(happened) {
+    for (connection, happened) in connections.iter_mut().zip(happened) {
         let gone = happened.intersects(PollFlags::HUP | PollFlags::ERR);
         if happened.contains(PollFlags::IN) || gone {
-            end.receive(relay)?;
+            connection.receive(relay)?;
         }
         if gone {
-            end.gone(relay);
+            connection.gone(relay);
         }
     }
     Ok(())
 }
 
-/// poll(2) for the events of both ends. At least one has some, or the relay would be over.
-fn wait(relay: &mut Relay<'_>, ends: &[End; 2]) -> Result<[PollFlags; 2], Errno> {
-    let flags = ends.each_ref().map(|end| end.awaits(relay));
+/// poll(2) for the events of both connections. At least one has some, or the relay would be over.
+fn wait(relay: &mut Relay<'_>, connections: &[RelayStream; 2]) -> Result<[PollFlags; 2], Errno> {
+    let flags = connections
+        .each_ref()
+        .map(|connection| connection.awaits(relay));
     let mut fds = Vec::<PollFd<'_>, 2>::new();
-    for (end, flags) in ends.iter().zip(flags) {
+    for (connection, flags) in connections.iter().zip(flags) {
         // There is room for both.
-        let _ = flags.map(|flags| fds.push(PollFd::new(&end.stream, flags)));
+        let _ = flags.map(|flags| fds.push(PollFd::new(&connection.stream, flags)));
     }
     retry_on_intr(|| poll(&mut fds, None))?;
     let mut happened = fds.iter().map(PollFd::revents);

@@ -14,13 +14,13 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket
 
 use super::PATH_MAX;
 use super::device::Device;
-use super::error::Error;
+use super::error::IoError;
 use super::path::{Path, file_type};
 use crate::address::Address;
 
 /// What is below a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum SocketKind {
     /// A Unix socket. It alone carries descriptors and knows the peer.
     Unix,
     /// A TCP socket, or another one that was handed over.
@@ -29,45 +29,48 @@ pub(super) enum Kind {
     Device(Device),
 }
 
-impl Kind {
+impl SocketKind {
     /// The kind of a descriptor that was handed over.
-    pub fn of(descriptor: &OwnedFd) -> Self {
+    pub fn detect(descriptor: &OwnedFd) -> Self {
         match socket_domain(descriptor) {
-            Ok(AddressFamily::UNIX) => Kind::Unix,
-            Ok(_) => Kind::Tcp,
-            Err(_) => Device::supported().map_or(Kind::Tcp, Kind::Device),
+            Ok(AddressFamily::UNIX) => SocketKind::Unix,
+            Ok(_) => SocketKind::Tcp,
+            Err(_) => Device::supported().map_or(SocketKind::Tcp, SocketKind::Device),
         }
     }
 }
 
 /// A new socket for an address, and what it is.
-pub(super) fn new(address: Address<'_>) -> Result<(OwnedFd, Kind), Error> {
+pub(super) fn new(address: Address<'_>) -> Result<(OwnedFd, SocketKind), IoError> {
     let (family, kind) = match address {
-        Address::Exec(_) => return Err(Error::Exec),
-        Address::Tcp(to) if to.is_ipv4() => (AddressFamily::INET, Kind::Tcp),
-        Address::Tcp(_) => (AddressFamily::INET6, Kind::Tcp),
-        _ => (AddressFamily::UNIX, Kind::Unix),
+        Address::Exec(_) => return Err(IoError::Exec),
+        Address::Tcp(to) if to.is_ipv4() => (AddressFamily::INET, SocketKind::Tcp),
+        Address::Tcp(_) => (AddressFamily::INET6, SocketKind::Tcp),
+        _ => (AddressFamily::UNIX, SocketKind::Unix),
     };
-    let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+        .map_err(IoError::from_errno)?;
     Ok((socket, kind))
 }
 
 /// The kernel's form of the address of a Unix socket.
-pub(super) fn unix_address(address: Address<'_>) -> Result<SocketAddrUnix, Error> {
+pub(super) fn unix_address(address: Address<'_>) -> Result<SocketAddrUnix, IoError> {
     match address {
         // An empty path would be an abstract name.
-        Address::Unix("") => Err(Error::NotFound),
-        Address::Unix(path) => Ok(SocketAddrUnix::new(Path::new(path)?.as_c_str())?),
+        Address::Unix("") => Err(IoError::NotFound),
+        Address::Unix(path) => {
+            SocketAddrUnix::new(Path::new(path)?.as_c_str()).map_err(|_| IoError::PathTooLong)
+        }
         // rustix takes one byte more.
         Address::Abstract(name) if name.len() <= PATH_MAX => {
-            Ok(SocketAddrUnix::new_abstract_name(name.as_bytes())?)
+            SocketAddrUnix::new_abstract_name(name.as_bytes()).map_err(|_| IoError::PathTooLong)
         }
-        _ => Err(Error::PathTooLong),
+        _ => Err(IoError::PathTooLong),
     }
 }
 
 /// connect(2), with the reason why an address does not work.
-pub(super) fn connect(socket: &OwnedFd, address: Address<'_>) -> Result<(), Error> {
+pub(super) fn connect(socket: &OwnedFd, address: Address<'_>) -> Result<(), IoError> {
     let connected = match address {
         Address::Tcp(to) => retry_on_intr(|| rustix::net::connect(socket, &to)),
         address => {
@@ -78,15 +81,15 @@ pub(super) fn connect(socket: &OwnedFd, address: Address<'_>) -> Result<(), Erro
     match connected {
         Ok(()) => Ok(()),
         Err(Errno::AGAIN | Errno::INPROGRESS | Errno::ALREADY | Errno::TIMEDOUT) => {
-            Err(Error::TimedOut)
+            Err(IoError::TimedOut)
         }
-        Err(Errno::PROTOTYPE) => Err(Error::NotAStream),
+        Err(Errno::PROTOTYPE) => Err(IoError::NotAStream),
         Err(Errno::CONNREFUSED) => match address {
-            Address::Unix(path) if file_type(path) == Ok(FileType::Socket) => Err(Error::Stale),
-            Address::Unix(_) => Err(Error::NotASocket),
-            _ => Err(Error::NotFound),
+            Address::Unix(path) if file_type(path) == Ok(FileType::Socket) => Err(IoError::Stale),
+            Address::Unix(_) => Err(IoError::NotASocket),
+            _ => Err(IoError::NotFound),
         },
-        Err(errno) => Err(errno.into()),
+        Err(errno) => Err(IoError::from_errno(errno)),
     }
 }
 
@@ -95,23 +98,23 @@ pub(super) fn connect_within(
     socket: &OwnedFd,
     address: Address<'_>,
     limit: Option<Duration>,
-) -> Result<(), Error> {
+) -> Result<(), IoError> {
     let Some(limit) = limit else {
         return connect(socket, address);
     };
     // connect(2) goes by the timeout of send(2): socket(7). Zero would be none at all.
     let limit = limit.max(Duration::from_micros(1));
-    set_socket_timeout(socket, Timeout::Send, Some(limit))?;
+    set_socket_timeout(socket, Timeout::Send, Some(limit)).map_err(IoError::from_errno)?;
     connect(socket, address)?;
-    Ok(set_socket_timeout(socket, Timeout::Send, None)?)
+    set_socket_timeout(socket, Timeout::Send, None).map_err(IoError::from_errno)
 }
 
 /// Connects to the socket at a path without waiting, to see whether a service listens there.
-pub(super) fn probe(path: &str) -> Result<(), Error> {
+pub(super) fn probe(path: &str) -> Result<(), IoError> {
     let address = Address::Unix(path);
     let (socket, _) = new(address)?;
     // A full queue is one of a service, too.
-    ioctl_fionbio(&socket, true)?;
+    ioctl_fionbio(&socket, true).map_err(IoError::from_errno)?;
     connect(&socket, address)
 }
 
@@ -138,8 +141,8 @@ const TAG: &CStr = c"user.varlink";
 
 /// Tags a socket with its role: `listen`, `server` or `client`. Returns true if the system takes the
 /// tag: Linux 7.0 does.
-pub(super) fn tag(socket: &OwnedFd, kind: Kind, role: &str) -> bool {
-    kind == Kind::Unix && fsetxattr(socket, TAG, role.as_bytes(), XattrFlags::empty()).is_ok()
+pub(super) fn tag(socket: &OwnedFd, kind: SocketKind, role: &str) -> bool {
+    kind == SocketKind::Unix && fsetxattr(socket, TAG, role.as_bytes(), XattrFlags::empty()).is_ok()
 }
 
 /// Tags the file that clients connect to.

@@ -14,12 +14,12 @@ use rustix::net::{
     SocketFlags, SocketType, recv, send, sendmsg,
 };
 
-use super::DESCRIPTORS_MAX;
 use super::device::{self, Terminal};
-use super::error::{Error, unless_again};
+use super::error::{IoError, unless_again};
 use super::receive::{Reading, Receive, Take, Truncation};
-use super::socket::{self, Kind};
+use super::socket::{self, SocketKind};
 use super::time::{Deadline, Timeouts, wait};
+use super::{DESCRIPTORS_MAX, PATH_MAX};
 use crate::address::Address;
 use crate::peer::Descriptor;
 
@@ -33,7 +33,7 @@ use crate::peer::Descriptor;
 /// a.write(b"hello")?;
 /// let mut buffer = [0; 8];
 /// assert_eq!(b.read(&mut buffer), Ok(5));
-/// # Ok::<(), nullink::unix::Error>(())
+/// # Ok::<(), nullink::unix::IoError>(())
 /// ```
 ///
 /// A terminal, such as a serial line, carries bytes as they are (raw mode) while it is the device
@@ -41,7 +41,7 @@ use crate::peer::Descriptor;
 #[derive(Debug)]
 pub struct Stream {
     descriptor: OwnedFd,
-    kind: Kind,
+    kind: SocketKind,
     terminal: Option<Terminal>,
     pub(super) reading: Reading,
     /// The last read ended inside a message.
@@ -52,13 +52,19 @@ pub struct Stream {
 }
 
 impl Stream {
+    /// The longest path of a socket or a device, in bytes: what fits into `sun_path`, unix(7).
+    pub const MAX_PATH: usize = PATH_MAX;
+
+    /// The most descriptors that one message can carry: `SCM_MAX_FD`, unix(7).
+    pub const MAX_DESCRIPTORS: usize = DESCRIPTORS_MAX;
+
     /// Connects to the socket at a path, or to an address: `unix:@name`, `tcp:[::1]:12345`,
     /// `device:/dev/ttyS1`.
     ///
     /// # Errors
     ///
     /// As [`connect_to`](Self::connect_to).
-    pub fn connect(path: &str) -> Result<Self, Error> {
+    pub fn connect(path: &str) -> Result<Self, IoError> {
         let address = super::address(path)?;
         Stream::connect_to(address, Timeouts::default())
     }
@@ -67,14 +73,14 @@ impl Stream {
     ///
     /// A device does not say when a client goes and another comes. So one NUL ends what an earlier
     /// client may have left half-sent, another announces the new client, and what has come for the
-    /// earlier one is thrown away. [`Client::begin_anew`](crate::Client::begin_anew) gets rid of what
+    /// earlier one is thrown away. [`Client::synchronize`](crate::Client::synchronize) gets rid of what
     /// is still under way to it.
     ///
     /// # Errors
     ///
-    /// Why the address does not lead to a service: see [`Error`]. [`Error::Exec`] for `exec:`: a
+    /// Why the address does not lead to a service: see [`IoError`]. [`IoError::Exec`] for `exec:`: a
     /// program that starts another needs `unsafe` code, and this library has none.
-    pub fn connect_to(address: Address<'_>, timeouts: Timeouts) -> Result<Self, Error> {
+    pub fn connect_to(address: Address<'_>, timeouts: Timeouts) -> Result<Self, IoError> {
         let mut stream = match address {
             Address::Device(path) => Stream::open(path)?,
             address => {
@@ -96,19 +102,23 @@ impl Stream {
     /// # Errors
     ///
     /// If the system has no descriptors or no memory left.
-    pub fn pair() -> Result<(Self, Self), Error> {
+    pub fn pair() -> Result<(Self, Self), IoError> {
         let (a, b) = rustix::net::socketpair(
             AddressFamily::UNIX,
             SocketType::STREAM,
             SocketFlags::CLOEXEC,
             None,
-        )?;
-        Ok((Stream::new(a, Kind::Unix), Stream::new(b, Kind::Unix)))
+        )
+        .map_err(IoError::from_errno)?;
+        Ok((
+            Stream::new(a, SocketKind::Unix),
+            Stream::new(b, SocketKind::Unix),
+        ))
     }
 
     /// A connection that was made here.
-    pub(super) fn new(descriptor: OwnedFd, kind: Kind) -> Self {
-        if kind == Kind::Tcp {
+    pub(super) fn new(descriptor: OwnedFd, kind: SocketKind) -> Self {
+        if kind == SocketKind::Tcp {
             socket::set_tcp(&descriptor);
         }
         Stream {
@@ -124,8 +134,8 @@ impl Stream {
     }
 
     /// A connection that was handed over: another process may have set its options.
-    pub(super) fn adopted(descriptor: OwnedFd, kind: Kind) -> Self {
-        if kind == Kind::Unix {
+    pub(super) fn adopted(descriptor: OwnedFd, kind: SocketKind) -> Self {
+        if kind == SocketKind::Unix {
             let _ = set_socket_passcred(&descriptor, false);
         }
         Stream {
@@ -135,11 +145,11 @@ impl Stream {
     }
 
     /// Opens a device.
-    pub(super) fn open(path: &str) -> Result<Self, Error> {
+    pub(super) fn open(path: &str) -> Result<Self, IoError> {
         let (descriptor, device, terminal) = device::open(path)?;
         Ok(Stream {
             terminal,
-            ..Stream::new(descriptor, Kind::Device(device))
+            ..Stream::new(descriptor, SocketKind::Device(device))
         })
     }
 
@@ -148,7 +158,7 @@ impl Stream {
     /// # Errors
     ///
     /// If the system has no descriptor left for a timer.
-    pub fn set_timeouts(&mut self, timeouts: Timeouts) -> Result<(), Error> {
+    pub fn set_timeouts(&mut self, timeouts: Timeouts) -> Result<(), IoError> {
         self.send = timeouts.send;
         self.reply = timeouts.reply.map(Deadline::new).transpose()?.flatten();
         Ok(())
@@ -169,14 +179,14 @@ impl Stream {
     ///
     /// # Errors
     ///
-    /// [`Error::Descriptors`], if descriptors come that are not accepted, and what the system says.
+    /// [`IoError::Descriptors`], if descriptors come that are not accepted, and what the system says.
     /// The connection has to be closed then.
     pub(crate) fn receive_now(
         &mut self,
         reading: Reading,
         buffer: &mut [u8],
         held: &mut VecView<Option<Descriptor>>,
-    ) -> Result<Option<usize>, Error> {
+    ) -> Result<Option<usize>, IoError> {
         let before = held.len();
         let accepted = held.capacity() > 0;
         let mut take = |descriptor| held.push(Some(descriptor)).is_ok();
@@ -193,32 +203,32 @@ impl Stream {
     ///
     /// # Errors
     ///
-    /// [`Error::TooManyDescriptors`] and [`Error::NotAUnixSocket`], when nothing was sent; and what
+    /// [`IoError::TooManyDescriptors`] and [`IoError::NotAUnixSocket`], when nothing was sent; and what
     /// the system says.
     pub(crate) fn send_now(
         &mut self,
         bytes: &[u8],
         attached: &[BorrowedFd<'_>],
-    ) -> Result<Option<usize>, Error> {
+    ) -> Result<Option<usize>, IoError> {
         self.transmit(bytes, attached, SendFlags::DONTWAIT)
     }
 
     /// True if this is a device, which can't be closed for its peer.
     pub(crate) fn is_device(&self) -> bool {
-        matches!(self.kind, Kind::Device(_))
+        matches!(self.kind, SocketKind::Device(_))
     }
 
     /// True if this is a Unix socket: descriptors can be sent and received, and the peer is known.
     pub(crate) fn carries_descriptors(&self) -> bool {
-        self.kind == Kind::Unix
+        self.kind == SocketKind::Unix
     }
 
     /// Checks that a message can be sent with these descriptors.
-    pub(super) fn can_attach(&self, descriptors: &[BorrowedFd<'_>]) -> Result<(), Error> {
+    pub(super) fn can_attach(&self, descriptors: &[BorrowedFd<'_>]) -> Result<(), IoError> {
         if !descriptors.is_empty() && !self.carries_descriptors() {
-            Err(Error::NotAUnixSocket)
+            Err(IoError::NotAUnixSocket)
         } else if descriptors.len() > DESCRIPTORS_MAX {
-            Err(Error::TooManyDescriptors)
+            Err(IoError::TooManyDescriptors)
         } else {
             Ok(())
         }
@@ -226,7 +236,7 @@ impl Stream {
 
     /// True if closing takes time, so that what was sent arrives.
     pub(crate) fn lingers(&self) -> bool {
-        self.kind == Kind::Tcp
+        self.kind == SocketKind::Tcp
     }
 
     /// Says that nothing more will be sent. What the peer sends can still be read.
@@ -267,7 +277,7 @@ impl Stream {
 
     /// Closes a connection that does not [linger](Self::lingers), without waiting.
     pub(crate) fn close_now(self, scratch: &mut [u8]) {
-        if self.kind == Kind::Unix
+        if self.kind == SocketKind::Unix
             && rustix::net::shutdown(&self.descriptor, Shutdown::Both).is_ok()
         {
             // Nothing more can arrive, so there is an end to it.
@@ -288,12 +298,12 @@ impl Stream {
         buffer: &mut [u8],
         take: Option<Take<'_>>,
         flags: RecvFlags,
-    ) -> Result<Option<usize>, Error> {
+    ) -> Result<Option<usize>, IoError> {
         if buffer.is_empty() {
             return Ok(None);
         }
         let received = match self.kind {
-            Kind::Unix => {
+            SocketKind::Unix => {
                 let mut receive = Receive {
                     socket: &self.descriptor,
                     mid_message: self.mid_message,
@@ -305,11 +315,11 @@ impl Stream {
                     Reading::Message => receive.message(buffer, take)?,
                 }
             }
-            Kind::Tcp => {
+            SocketKind::Tcp => {
                 let received = retry_on_intr(|| recv(&self.descriptor, &mut *buffer, flags));
                 unless_again(received.map(|(count, _)| count))?
             }
-            Kind::Device(_) => match retry_on_intr(|| read(&self.descriptor, &mut *buffer)) {
+            SocketKind::Device(_) => match retry_on_intr(|| read(&self.descriptor, &mut *buffer)) {
                 // The terminal was hung up.
                 Err(Errno::IO) => Some(0),
                 received => unless_again(received)?,
@@ -328,7 +338,7 @@ impl Stream {
         bytes: &[u8],
         attached: &[BorrowedFd<'_>],
         flags: SendFlags,
-    ) -> Result<Option<usize>, Error> {
+    ) -> Result<Option<usize>, IoError> {
         if bytes.is_empty() {
             return Ok(Some(0));
         }
@@ -336,12 +346,12 @@ impl Stream {
         let flags = flags | SendFlags::NOSIGNAL;
         let descriptor = &self.descriptor;
         let sent = retry_on_intr(|| match self.kind {
-            Kind::Device(_) => write(descriptor, bytes),
+            SocketKind::Device(_) => write(descriptor, bytes),
             _ if attached.is_empty() => send(descriptor, bytes, flags),
             _ => send_with(descriptor, bytes, attached, flags),
         });
         match sent {
-            Err(Errno::IO) if self.is_device() => Err(Error::Closed),
+            Err(Errno::IO) if self.is_device() => Err(IoError::Closed),
             sent => unless_again(sent),
         }
     }
@@ -352,7 +362,7 @@ impl Stream {
         reading: Reading,
         buffer: &mut [u8],
         mut take: Option<Take<'_>>,
-    ) -> Result<usize, Error> {
+    ) -> Result<usize, IoError> {
         if buffer.is_empty() {
             return Ok(0);
         }
@@ -383,7 +393,7 @@ impl Stream {
         &mut self,
         bytes: &[u8],
         attached: &[BorrowedFd<'_>],
-    ) -> Result<usize, Error> {
+    ) -> Result<usize, IoError> {
         let flags = match self.send {
             None => SendFlags::empty(),
             Some(_) => SendFlags::DONTWAIT,
@@ -424,7 +434,7 @@ impl From<OwnedFd> for Stream {
     /// Takes a connected socket, blocking or not, or an open device. A device has to be non-blocking if
     /// it is for a server. Pipes raise `SIGPIPE`, so they are not for this.
     fn from(descriptor: OwnedFd) -> Self {
-        let kind = Kind::of(&descriptor);
+        let kind = SocketKind::detect(&descriptor);
         Stream::adopted(descriptor, kind)
     }
 }
@@ -446,30 +456,30 @@ impl AsFd for Stream {
 }
 
 impl ErrorType for Stream {
-    type Error = Error;
+    type Error = IoError;
 }
 
 impl Read for Stream {
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, IoError> {
         self.read_with(self.reading, buffer, None)
     }
 }
 
 impl ReadReady for Stream {
-    fn read_ready(&mut self) -> Result<bool, Error> {
+    fn read_ready(&mut self) -> Result<bool, IoError> {
         match wait(&self.descriptor, PollFlags::IN, Some(Duration::ZERO)) {
-            Err(Error::TimedOut) => Ok(false),
+            Err(IoError::TimedOut) => Ok(false),
             ready => ready.map(|()| true),
         }
     }
 }
 
 impl Write for Stream {
-    fn write(&mut self, bytes: &[u8]) -> Result<usize, Error> {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, IoError> {
         self.write_with(bytes, &[])
     }
 
-    fn flush(&mut self) -> Result<(), Error> {
+    fn flush(&mut self) -> Result<(), IoError> {
         Ok(())
     }
 }
@@ -480,7 +490,7 @@ mod tests {
 
     use super::*;
 
-    fn receive(stream: &mut Stream) -> Result<Option<usize>, Error> {
+    fn receive(stream: &mut Stream) -> Result<Option<usize>, IoError> {
         stream.receive_now(
             stream.reading,
             &mut [0; 4096],
@@ -508,7 +518,7 @@ mod tests {
         let (mut a, mut b) = Stream::pair().unwrap();
         a.finish_sending();
         assert_eq!(receive(&mut b), Ok(Some(0)));
-        assert_eq!(a.send_now(b"x", &[]), Err(Error::Closed));
+        assert_eq!(a.send_now(b"x", &[]), Err(IoError::Closed));
         assert_eq!(b.send_now(b"x", &[]), Ok(Some(1)));
         assert_eq!(receive(&mut a), Ok(Some(1)));
     }
@@ -535,9 +545,9 @@ mod tests {
         let attached: Vec<_> = [&a, &b].map(AsFd::as_fd).into();
         assert_eq!(a.transmit(b"", &attached, SendFlags::DONTWAIT), Ok(Some(0)));
         assert_eq!(receive(&mut b), Ok(None));
-        let mut tcp = Stream::new(OwnedFd::from(a), Kind::Tcp);
+        let mut tcp = Stream::new(OwnedFd::from(a), SocketKind::Tcp);
         let refused = tcp.send_now(b"x", &[b.as_fd()]);
-        assert_eq!(refused, Err(Error::NotAUnixSocket));
+        assert_eq!(refused, Err(IoError::NotAUnixSocket));
         assert_eq!(receive(&mut b), Ok(None));
         a = tcp;
         assert_eq!(a.send_now(b"x", &[]), Ok(Some(1)));

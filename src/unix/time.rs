@@ -10,12 +10,12 @@ use rustix::time::{
     timerfd_create, timerfd_settime,
 };
 
-use super::error::Error;
+use super::error::IoError;
 use crate::bytes::find_nul;
 
 /// How long a client waits. None, the default, is no limit.
 ///
-/// After [`Error::TimedOut`] a [`Client`](crate::Client) can't be used any more: an answer that
+/// After [`IoError::TimedOut`] a [`Client`](crate::Client) can't be used any more: an answer that
 /// comes late would be taken for that of the next call.
 ///
 /// ```
@@ -56,20 +56,20 @@ pub(super) fn wait(
     descriptor: &OwnedFd,
     flags: PollFlags,
     limit: Option<Duration>,
-) -> Result<(), Error> {
+) -> Result<(), IoError> {
     // A limit that does not fit is none.
     let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
     let mut fds = [PollFd::new(descriptor, flags)];
-    if retry_on_intr(|| poll(&mut fds, limit.as_ref()))? == 0 {
-        return Err(Error::TimedOut);
+    if retry_on_intr(|| poll(&mut fds, limit.as_ref())).map_err(IoError::from_errno)? == 0 {
+        return Err(IoError::TimedOut);
     }
     Ok(())
 }
 
 /// Sleeps.
-pub(super) fn pause(milliseconds: u64) -> Result<(), Error> {
+pub(super) fn pause(milliseconds: u64) -> Result<(), IoError> {
     let time = timespec(milliseconds);
-    retry_on_intr(|| poll(&mut [], Some(&time)))?;
+    retry_on_intr(|| poll(&mut [], Some(&time))).map_err(IoError::from_errno)?;
     Ok(())
 }
 
@@ -96,37 +96,39 @@ pub(super) struct Deadline {
 
 impl Deadline {
     /// None, if the limit is more than the kernel can count: that is no limit.
-    pub fn new(limit: Duration) -> Result<Option<Self>, Error> {
+    pub fn new(limit: Duration) -> Result<Option<Self>, IoError> {
         // Zero would turn the timer off.
         let Ok(limit) = Timespec::try_from(limit.max(Duration::from_nanos(1))) else {
             return Ok(None);
         };
         Ok(Some(Deadline {
-            timer: timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)?,
+            timer: timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)
+                .map_err(IoError::from_errno)?,
             limit,
             running: false,
         }))
     }
 
     /// Waits until there is something to be read, but not beyond the deadline.
-    pub fn wait(&mut self, descriptor: &OwnedFd) -> Result<(), Error> {
+    pub fn wait(&mut self, descriptor: &OwnedFd) -> Result<(), IoError> {
         if !self.running {
             let once = Itimerspec {
                 it_interval: Timespec::default(),
                 it_value: self.limit,
             };
-            timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &once)?;
+            timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &once)
+                .map_err(IoError::from_errno)?;
             self.running = true;
         }
         let mut fds = [
             PollFd::new(descriptor, PollFlags::IN),
             PollFd::new(&self.timer, PollFlags::IN),
         ];
-        retry_on_intr(|| poll(&mut fds, None))?;
+        retry_on_intr(|| poll(&mut fds, None)).map_err(IoError::from_errno)?;
         // Whatever else there is to be read, the time is over.
         let [_, timer] = fds;
         if !timer.revents().is_empty() {
-            return Err(Error::TimedOut);
+            return Err(IoError::TimedOut);
         }
         Ok(())
     }

@@ -10,7 +10,7 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(dead_code, unused_imports, missing_docs, clippy::all, rustdoc::all)]
 
-use nullink::client::{Method, NoError};
+use nullink::{Method, NoError};
 use nullink::json::Raw;
 use serde::{Deserialize, Serialize};
 

@@ -171,6 +171,6 @@ fn main() -> ! {
     let mut board = Board::new(Lm3s6965evb::new());
     // It is over when the board is to stop: this line does not fail, and nothing upgrades.
     let mut line = Line::new(Uart::new(), AHEAD);
-    let _ = line::serve(&mut board, &mut line, RECEIVE, SEND);
+    let _ = line.serve(&mut board, RECEIVE, SEND);
     machine::exit()
 }

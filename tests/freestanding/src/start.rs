@@ -7,8 +7,8 @@ use core::ffi::{CStr, c_char};
 use core::ptr;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use nullink::activation::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use nullink::activation::{self, Activated};
+use nullink::unix::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use nullink::activation::{Activated, ActivationError};
 
 use arch::number;
 
@@ -39,9 +39,9 @@ impl Process {
     }
 
     /// The socket that it was started with. There is none the second time.
-    pub fn activated(&mut self) -> Result<Option<Activated>, activation::Error> {
+    pub fn activated(&mut self) -> Result<Option<Activated>, ActivationError> {
         let environment = self.environment.take();
-        activation::varlink(
+        Activated::from_environment(
             |name| {
                 environment.clone()?.find_map(|variable| {
                     let value = variable.strip_prefix(name.as_bytes())?;

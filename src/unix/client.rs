@@ -1,16 +1,39 @@
-//! Calls with file descriptors: UAPI.20, "Passing File Descriptors".
+//! A client on a Unix socket: connecting, and calls with file descriptors.
 
 use rustix::fd::BorrowedFd;
 
-use super::error::Error;
+use super::error::IoError;
 use super::receive::Reading;
 use super::stream::Stream;
-use crate::client::{CallError, CallResult, Client, read_reply, unless_closed};
+use crate::client::{CallError, CallResult, Client, unless_closed};
 use crate::error;
 use crate::io::fill_by;
 use crate::message::{Mode, Reply};
 use crate::method::Method;
 use crate::peer::Descriptor;
+
+impl<'b> Client<'b, Stream> {
+    /// Connects to a service at a path, or at an address: see [`Stream::connect`].
+    ///
+    /// For the sizes of the buffers see [`Client::new`]. A timeout is set with
+    /// [`Stream::set_timeouts`] on [`stream`](Self::stream), or by
+    /// [`Stream::connect_to`], which limits connecting as well.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of [`Stream::connect`].
+    ///
+    /// ```no_run
+    /// use nullink::Client;
+    ///
+    /// let (mut receive, mut send) = ([0; 4096], [0; 4096]);
+    /// let client = Client::connect("/run/org.example.ftl", &mut receive, &mut send)?;
+    /// # Ok::<(), nullink::unix::IoError>(())
+    /// ```
+    pub fn connect(path: &str, receive: &'b mut [u8], send: &'b mut [u8]) -> Result<Self, IoError> {
+        Ok(Client::new(Stream::connect(path)?, receive, send))
+    }
+}
 
 impl Client<'_, Stream> {
     /// Calls a method with file descriptors, and takes those that come with the reply.
@@ -26,8 +49,9 @@ impl Client<'_, Stream> {
     /// outstanding.
     ///
     /// ```no_run
-    /// use nullink::client::{Method, NoError};
-    /// use nullink::unix::{BorrowedFd, OwnedFd, Stream};
+    /// use nullink::{Method, NoError};
+    /// use nullink::unix::Stream;
+    /// use nullink::unix::fd::{BorrowedFd, OwnedFd};
     /// use nullink::Client;
     /// use serde::{Deserialize, Serialize};
     ///
@@ -66,14 +90,14 @@ impl Client<'_, Stream> {
     ///
     /// # Errors
     ///
-    /// [`Error::TooManyDescriptors`] and [`Error::NotAUnixSocket`], when nothing is sent. As
+    /// [`IoError::TooManyDescriptors`] and [`IoError::NotAUnixSocket`], when nothing is sent. As
     /// [`queue`](Self::queue), and if the stream fails.
     pub fn send_with<M: Method>(
         &mut self,
         method: &M,
         mode: Mode,
         send: &[BorrowedFd<'_>],
-    ) -> Result<(), error::Error<Error>> {
+    ) -> Result<(), error::Error<IoError>> {
         // Before anything is written, because nothing can be taken back.
         let attachable = self.stream().can_attach(send);
         attachable.map_err(error::Error::Transport)?;
@@ -101,7 +125,9 @@ impl Client<'_, Stream> {
         received: &mut [Option<Descriptor>],
     ) -> CallResult<'_, M, Stream> {
         self.expect_one_reply()?;
-        read_reply::<M>(self.receive_raw_with(received)?).map_err(CallError::over)
+        self.receive_raw_with(received)?
+            .into_result::<M>()
+            .map_err(CallError::with_transport)
     }
 
     /// Waits for the next reply, and takes the descriptors that come with it: to a call that asked
@@ -112,12 +138,12 @@ impl Client<'_, Stream> {
     ///
     /// # Errors
     ///
-    /// As [`receive_raw`](Self::receive_raw). [`Error::Descriptors`], if the reply brings more than
+    /// As [`receive_raw`](Self::receive_raw). [`IoError::Descriptors`], if the reply brings more than
     /// there is room for, or not with its first byte: all are closed, and the connection is over.
     pub fn receive_raw_with(
         &mut self,
         received: &mut [Option<Descriptor>],
-    ) -> Result<Reply<'_>, error::Error<Error>> {
+    ) -> Result<Reply<'_>, error::Error<IoError>> {
         received.fill_with(|| None);
         if !self.stream().carries_descriptors() {
             return self.receive_raw();
