@@ -1,15 +1,16 @@
-//! Varlink with no allocator.
+//! Varlink services and clients without an allocator.
 //!
-//! [Varlink](https://varlink.org) is a JSON protocol for services and their clients; its specification is
-//! [UAPI.20](https://uapi-group.org/specifications/specs/varlink/). Nullink speaks it where nothing
-//! else runs yet: in initramfs tools, in helpers beside PID 1, in static binaries, in firmware. It
-//! needs no allocator, no runtime and no threads, it has no `unsafe` code, and it does not panic.
+//! [Varlink](https://varlink.org) is a JSON protocol between services and their clients, specified in
+//! [UAPI.20](https://uapi-group.org/specifications/specs/varlink/). Nullink implements it for initramfs
+//! tools, helpers beside PID 1, static binaries and firmware: without an allocator, an async runtime,
+//! threads, `unsafe` code or panics.
 //!
-//! A service and a client, with nothing between them but bytes:
+//! A service on a Unix socket, for up to 8 clients at once:
 //!
-//! ```
-//! use nullink::{Answer, Call, Info, Interface, Method, Mode, NoError, Responder, Service};
-//! use nullink::{client, interface, service};
+//! ```no_run
+//! # #[cfg(all(feature = "unix", target_os = "linux"))]
+//! # mod service {
+//! use nullink::{Answer, Call, Info, Interface, Responder, Server, Service, Slots, interface};
 //! use serde::{Deserialize, Serialize};
 //!
 //! const PING: Interface = interface!(text "
@@ -18,19 +19,13 @@
 //! method Ping(ping: string) -> (pong: string)
 //! ");
 //!
-//! // The service: an enum of its methods is the dispatch.
+//! // The methods of the interface.
 //! #[derive(Deserialize)]
 //! enum Methods<'a> {
-//!     #[serde(borrow)]
-//!     Ping(Ping<'a>),
+//!     Ping { ping: &'a str },
 //! }
 //!
-//! #[derive(Serialize, Deserialize)]
-//! struct Ping<'a> {
-//!     ping: &'a str,
-//! }
-//!
-//! #[derive(Serialize, Deserialize)]
+//! #[derive(Serialize)]
 //! struct Pong<'a> {
 //!     pong: &'a str,
 //! }
@@ -41,78 +36,116 @@
 //!     const INTERFACES: &'static [Interface] = &[PING];
 //!
 //!     fn info(&self) -> Info<'_> {
-//!         Info { vendor: "Example", product: "Pinger", version: "1", url: "" }
+//!         Info::new("Example", "Pinger", "1", "https://example.org")
 //!     }
 //!
 //!     fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c>) -> Answer<'c> {
 //!         match call.decode()? {
-//!             Methods::Ping(Ping { ping }) => reply.send(&Pong { pong: ping }),
+//!             Methods::Ping { ping } => reply.send(&Pong { pong: ping }),
 //!         }
 //!     }
 //! }
 //!
-//! // The client: the same struct is the typed call.
+//! fn main() -> Result<(), nullink::unix::IoError> {
+//!     let mut slots = Slots::<8, 4096, 8192>::new();
+//!     Server::bind("/run/org.example.ping", &mut slots)?.serve(&mut Pinger)?;
+//!     Ok(())
+//! }
+//! # }
+//! ```
+//!
+//! A client of it:
+//!
+//! ```no_run
+//! # #[cfg(all(feature = "unix", target_os = "linux"))]
+//! # mod client {
+//! use nullink::{Client, Method, NoError};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize)]
+//! struct Ping<'a> {
+//!     ping: &'a str,
+//! }
+//!
+//! #[derive(Deserialize)]
+//! struct Pong<'a> {
+//!     pong: &'a str,
+//! }
+//!
 //! impl Method for Ping<'_> {
 //!     const NAME: &'static str = "org.example.ping.Ping";
 //!     type Output<'r> = Pong<'r>;
 //!     type Error<'r> = NoError;
 //! }
 //!
-//! // One call, from one session's buffers to the other's and back. On a system, `Client` and
-//! // `serve` do this over a stream.
-//! let (mut a, mut b, mut c, mut d) = ([0; 128], [0; 128], [0; 128], [0; 256]);
-//! let mut client = client::Session::new(&mut a, &mut b);
-//! let mut service = service::Session::new(&mut c, &mut d);
-//!
-//! client.queue(Ping::NAME, Mode::Simple, &Ping { ping: "\u{1F980}\n" })?;
-//! let bytes = client.channel().pending();
-//! service.channel().spare()[..bytes.len()].copy_from_slice(bytes);
-//! service.channel().received(bytes.len());
-//!
-//! assert!(service.step(&mut Pinger));
-//! let bytes = service.channel().pending();
-//! client.channel().spare()[..bytes.len()].copy_from_slice(bytes);
-//! client.channel().received(bytes.len());
-//!
-//! assert_eq!(client.ready(), Ok(true));
-//! let reply = client.receive()?.into_result::<Ping>().unwrap();
-//! assert_eq!(reply.pong, "\u{1F980}\n");
-//! # Ok::<(), nullink::Error>(())
+//! fn main() -> Result<(), nullink::unix::IoError> {
+//!     let (mut receive, mut send) = ([0; 4096], [0; 4096]);
+//!     let mut client = Client::connect("/run/org.example.ping", &mut receive, &mut send)?;
+//!     match client.call(&Ping { ping: "hello" }) {
+//!         Ok(reply) => println!("{}", reply.pong),
+//!         Err(error) => println!("{error}"),
+//!     }
+//!     Ok(())
+//! }
+//! # }
 //! ```
 //!
-//! # Where things are
+//! # Tasks
+//!
+//! | task | see |
+//! |---|---|
+//! | send several replies to one call | [`Responder::more`], [`ReplyStream`](service::ReplyStream) |
+//! | receive several replies | [`Client::more`] |
+//! | answer a call later, or when something changes | [`Responder::park`], [`Service::woken`], [`Server::wake`](server::Server::wake) |
+//! | send and receive file descriptors | [`Responder::attach`], [`Responder::descriptor`], [`Client::call_with`](client::Client::call_with) |
+//! | hand the connection over to another protocol | [`Responder::upgrade`], [`Client::upgrade`] |
+//! | set timeouts | [`unix::Timeouts`] for clients, [`server::Limits`] for services |
+//! | wait for timers and other descriptors as well | [`server`] |
+//! | use the socket that the service manager passes | [`activation`] |
+//! | test a service without a socket | [`Loopback`] |
+//! | serve a UART or another serial line | [`line`](mod@line) |
+//! | move the bytes yourself | [`channel`] |
+//!
+//! # Modules
 //!
 //! | module | content |
 //! |---|---|
-//! | `tools` | generates Rust from definitions, compares and formats them, tests types against them; feature `tools` |
 //! | [`server`] | many connections in one thread, on Linux; feature `unix` |
-//! | [`activation`] | sockets that a program is started with, on Linux; feature `unix` |
-//! | [`unix`] | Unix sockets, TCP and devices, on Linux; feature `unix` |
-//! | [`line`](mod@line) | serial lines: streams that nobody can close |
-//! | [`relay`] | two connections joined, with a policy between them |
-//! | [`service`] | a service's side of one connection: the trait [`Service`], dispatch, exactly one final message |
-//! | [`client`] | a client's side of one connection: typed calls and their replies |
-//! | [`varlink_service`] | `org.varlink.service`: what every service says about itself, and the standard errors |
-//! | [`idl`] | interface definitions, read while compiling or at run time |
-//! | [`message`] | the envelopes: [`Call`], [`Reply`], [`Mode`] |
-//! | [`channel`] | a connection's two buffers |
-//! | [`json`] | JSON: checked, read in place, written |
-//! | [`address`] | where a service is: `unix:/run/org.example.ftl` |
-//! | [`name`] | the names of interfaces, members and fields |
-//! | [`peer`] | the process at the other end, and descriptors |
-//! | [`error`](mod@error) | error types, grouped by who is at fault |
+//! | [`unix`] | Unix sockets, TCP and character devices, on Linux; feature `unix` |
+//! | [`activation`] | the sockets that a service manager passes to a program, on Linux; feature `unix` |
+//! | [`service`] | the service's side of one connection |
+//! | [`client`] | the client's side of one connection |
+//! | [`line`](mod@line) | serial lines |
+//! | [`relay`] | a proxy that sees, refuses and renames calls |
+//! | [`varlink_service`] | the types of `org.varlink.service` |
+//! | [`idl`] | interface definitions, parsed at compile time or at run time |
+//! | [`message`] | calls and replies |
+//! | [`channel`] | the two buffers of a connection |
+//! | [`json`] | checking, reading and writing JSON |
+//! | [`address`] | addresses of services: `unix:/run/org.example.ftl` |
+//! | [`name`] | names of interfaces, members and fields |
+//! | [`peer`] | the process at the other end, and its descriptors |
+//! | [`error`](mod@error) | error types |
+//! | `tools` | Rust from definitions, and checks of types and definitions for tests; feature `tools` |
 //!
-//! A module uses those below it only. All but `tools`, [`server`], [`activation`] and [`unix`] know no
-//! operating system.
+//! Only [`server`], [`activation`], [`unix`] and `tools` need an operating system. Without the default
+//! features, the other modules run anywhere, over any [`embedded_io`] stream.
 //!
-//! # Buffers
+//! # Buffers and limits
 //!
-//! All memory is the caller's: one buffer to receive and one to send for each connection. A message
-//! has to fit into the receive buffer with the NUL that ends it, and a reply into half of a
-//! service's send buffer.
+//! All memory is the caller's. A connection has two buffers:
 //!
-//! Strings are unescaped in the receive buffer, where they stand, so a `&str` field borrows them
-//! whatever was escaped in them.
+//! - The receive buffer must hold the longest message and the NUL that ends it. A longer message is
+//!   skipped and reported as [`Error::TooLong`]. It ends a connection to a service.
+//! - The send buffer of a client must hold the longest call and its NUL.
+//! - A reply has half of a service's send buffer, so the buffer must be twice as long as the longest
+//!   reply and its NUL. [`Responder::try_send`] lets the handler answer with something shorter.
+//!
+//! Strings are unescaped in place in the receive buffer, so `&str` fields borrow from it.
+//!
+//! Fixed limits: JSON is nested up to [`json::MAX_DEPTH`] levels; a client waits for up to
+//! [`client::Session::MAX_CALLS`] replies; a message carries up to
+//! [`Stream::MAX_DESCRIPTORS`](unix::Stream::MAX_DESCRIPTORS) descriptors.
 
 #![no_std]
 #![forbid(unsafe_code)]
