@@ -1,4 +1,4 @@
-//! Values and their definitions: what is refused before a handler runs, and what is not.
+//! Values are checked against their definitions before a handler runs.
 
 mod common;
 
@@ -47,7 +47,7 @@ error Odd (why: string, color: ?Color)
 "
 );
 
-/// What is wrong with the parameter `v` of a method; None if nothing is.
+/// Returns the mismatch of the parameter `v` of a method, if there is one.
 fn v(method: &str, value: &str) -> Option<Mismatch> {
     let text = format!(r#" {{ "v" : {value} }} "#);
     let deviation = ALL
@@ -58,7 +58,7 @@ fn v(method: &str, value: &str) -> Option<Mismatch> {
 }
 
 #[test]
-fn m5_every_type_takes_its_values_and_no_others() {
+fn m5_every_type_accepts_only_its_values() {
     use Mismatch::*;
     for (method, good, bad) in [
         (
@@ -174,7 +174,7 @@ fn m5_every_type_takes_its_values_and_no_others() {
 }
 
 #[test]
-fn m5_the_top_level_field_is_named_and_the_place() {
+fn m5_a_deviation_has_its_top_level_field_and_offset() {
     let check = |method: &str, text: &str| {
         let text = text.to_string();
         let raw = Raw::new(&text).expect("JSON");
@@ -233,7 +233,7 @@ fn m5_the_top_level_field_is_named_and_the_place() {
 }
 
 #[test]
-fn m9_a_key_occurs_once_whatever_its_escapes() {
+fn m9_a_key_occurs_once_regardless_of_its_escapes() {
     for (method, twice) in [
         ("Struct", r#"{"a":1,"a":1}"#),
         ("Struct", r#"{"a":1,"b":"","\u0061":1}"#),
@@ -248,7 +248,7 @@ fn m9_a_key_occurs_once_whatever_its_escapes() {
     for (method, once) in [
         ("Map", r#"{"a":1,"A":1,"\\u0061":1,"":1,"\u0000":1}"#),
         ("Maps", r#"{"a":{"b":1},"b":{"b":1}}"#),
-        // Inside of `object` and `any`, keys are nobody's business.
+        // In `object` and `any`, keys are not compared.
         ("Object", r#"{"a":1,"a":2}"#),
         ("Object", r#"{"a":{"b":1,"b":1}}"#),
         ("Any", r#"{"a":1,"a":2}"#),
@@ -277,20 +277,20 @@ fn m9_keys_of_maps_are_compared_up_to_a_limit() {
         keys[count - 1] = count - 2;
         assert_eq!(map(&keys), Some(Mismatch::Duplicate));
     }
-    // What is behind the limit is read all the same.
+    // Keys after the limit are still compared with those before it.
     let mut keys: Vec<usize> = (0..MAX_MAP_KEYS).collect();
     keys.extend([0; 100]);
     assert_eq!(map(&keys), Some(Mismatch::Duplicate));
     let mut keys: Vec<usize> = (0..1000).collect();
     assert_eq!(map(&keys), None);
-    // And it is not compared, however much there is of it.
+    // They are not compared with one another.
     keys.extend(MAX_MAP_KEYS..1000);
     assert_eq!(map(&keys), None);
 }
 
 #[test]
 fn m9_keys_of_maps_in_maps_are_compared_up_to_a_limit() {
-    // So many keys, the value of the last of which is another such map.
+    // Returns nested maps of `keys` keys each: the value of the last key contains the next map.
     fn maps(depth: usize, keys: usize) -> String {
         let key = |n: usize| match depth {
             1 => format!("\"k{n}\":{{\"children\":[]}}"),
@@ -309,7 +309,7 @@ fn m9_keys_of_maps_in_maps_are_compared_up_to_a_limit() {
     assert_eq!(check(&maps(2, 1000)), None);
     assert_eq!(check(&maps(60, 2)), None);
     assert_eq!(check(&maps(3, MAX_MAP_KEYS)), Some(Mismatch::Length));
-    // A key is still compared behind another map, and may occur in both.
+    // A key may also occur in a nested map. After that map, keys are still compared.
     let twice = |first: &str, second: &str| {
         let inner = "{\"children\":[],\"by_name\":{\"a\":{\"children\":[]}}}";
         check(&format!("{{\"{first}\":{inner},\"{second}\":{inner}}}"))
@@ -318,7 +318,7 @@ fn m9_keys_of_maps_in_maps_are_compared_up_to_a_limit() {
     assert_eq!(twice("a", "\\u0061"), Some(Mismatch::Duplicate));
     // These two have the same hash.
     assert_eq!(twice("Aa", "BB"), None);
-    // When a map ends, its keys are free for the next.
+    // The end of a map frees its keys for the next map.
     let siblings = vec![format!("{{\"children\":[],\"by_name\":{}}}", maps(1, 64)); 100];
     let siblings = format!("{{\"children\":[{}]}}", siblings.join(","));
     assert_eq!(v("Trees", &siblings), None);
@@ -350,7 +350,7 @@ fn m5_fields_are_found_in_any_order() {
         let reversed: Vec<&str> = some.iter().rev().copied().collect();
         assert_eq!(check(&some), Ok(()));
         assert_eq!(check(&reversed), Ok(()));
-        // Another name, or one of them again, is none of them.
+        // Unknown and duplicate names are refused.
         for wrong in ["", "nex", "nexts", "next: ?Wide"] {
             assert_eq!(check(&[&*some, &[wrong]].concat()), Err(Mismatch::Unknown));
         }
@@ -363,7 +363,7 @@ fn m5_fields_are_found_in_any_order() {
 
 #[test]
 fn m9_structures_are_open_up_to_a_limit() {
-    // A tree has three fields. Its value is within another structure, of one field.
+    // A tree has three fields. The parameters around it are a structure of one field.
     let deep = |depth: usize| {
         v(
             "Trees",
@@ -387,19 +387,19 @@ fn m9_structures_are_open_up_to_a_limit() {
         let raw = Raw::new(&text).expect("JSON");
         WIDE.check_call("Wide", raw).map_err(|d| d.mismatch())
     };
-    // The parameters are one field, each structure within has 65.
+    // The parameters have one field, each nested structure has 65.
     assert_eq!(nested((MAX_OPEN_FIELDS - 1) / 65), Ok(()));
     assert_eq!(
         nested((MAX_OPEN_FIELDS - 1) / 65 + 1),
         Err(Mismatch::Length)
     );
-    // When one ends, its bits are free for the next.
+    // The end of a structure frees its bits for the next structure.
     let siblings = format!(r#"{{"list":[{}{{}}]}}"#, r#"{"next":{}},"#.repeat(1000));
     let raw = Raw::new(&siblings).expect("JSON");
     assert_eq!(WIDE.check_call("List", raw), Ok(()));
 }
 
-/// A service whose types would take anything.
+/// A service whose Rust types accept any parameters.
 #[derive(Default)]
 struct Anything {
     called: usize,
@@ -479,7 +479,7 @@ fn m5_calls_are_checked_before_the_handler_runs() {
         (r#"{"b":2,"b":2}"#, "b"),
         (r#"{"a":0.5,"b":2}"#, "a"),
         (r#"{"b":2,"c":null}"#, "c"),
-        // The name is what the escapes stand for.
+        // The error has the name without escapes.
         (r#"{"b":2,"\u0063\n\ud83e\udd80":0}"#, "c\\n\u{1f980}"),
         (r#"{"b":2,"":0}"#, ""),
     ] {
@@ -504,11 +504,11 @@ fn m5_calls_are_checked_before_the_handler_runs() {
 }
 
 #[test]
-fn m4_what_is_declared_and_not_served_is_not_implemented() {
+fn m4_a_defined_method_without_a_handler_is_not_implemented() {
     let (replies, called) = call("None", "{}");
     let (expected, _) = refused("MethodNotImplemented", "method", "org.example.all.None");
     assert_eq!((replies, called), (expected, 1));
-    // Its parameters are looked at first.
+    // Its parameters are checked first.
     assert_eq!(
         call("None", r#"{"a":1}"#),
         refused("InvalidParameter", "parameter", "a")
@@ -523,7 +523,7 @@ fn m4_what_is_declared_and_not_served_is_not_implemented() {
     }
 }
 
-/// A service that does not want its calls to be checked.
+/// A service that turns the check of its calls off.
 struct Lenient;
 
 impl Service for Lenient {
@@ -568,7 +568,7 @@ fn m5_a_service_can_be_lenient() {
         answer("org.example.all.None"),
         refused("MethodNotImplemented", "method", "org.example.all.None").0
     );
-    // org.varlink.service is not the service's own.
+    // Calls of org.varlink.service are checked regardless.
     assert_eq!(
         answer("org.varlink.service.GetInfo"),
         refused("InvalidParameter", "parameter", "more").0
@@ -636,7 +636,7 @@ fn replies_and_errors_are_checked_in_debug_builds() {
     );
 }
 
-/// Whether a value is one of a type: the same question, asked of serde_json's values.
+/// True if a value is one of a type: a second implementation of the check, for serde_json's values.
 fn fits(ty: Type<'_>, value: &serde_json::Value) -> bool {
     use serde_json::Value as V;
     match (ty.kind(), value) {
@@ -663,7 +663,7 @@ fn fits(ty: Type<'_>, value: &serde_json::Value) -> bool {
     }
 }
 
-/// Values that are often those of some type.
+/// Generates values that often fit a type of the interface.
 fn values() -> impl Strategy<Value = serde_json::Value> {
     let leaf = prop_oneof![
         Just(serde_json::json!(null)),
@@ -690,18 +690,19 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn m5_a_value_fits_a_type_if_it_does_so_piece_by_piece(value in values(), pretty in any::<bool>()) {
+    fn m5_the_check_agrees_with_one_of_serde_json_values(value in values(), pretty in any::<bool>()) {
         let parameters = serde_json::json!({ "v": value });
-        let text = match pretty {
-            true => serde_json::to_string_pretty(&parameters).unwrap(),
-            false => parameters.to_string(),
+        let text = if pretty {
+            serde_json::to_string_pretty(&parameters).unwrap()
+        } else {
+            parameters.to_string()
         };
         let raw = Raw::new(&text).unwrap();
         for method in ALL.members().filter(|member| member.kind() == MemberKind::Method) {
             let checked = ALL.check_call(method.name(), raw);
             prop_assert_eq!(checked.is_ok(), fits(method.input(), &parameters), "{:?} {}", method, text);
         }
-        // And as parameters themselves.
+        // The value as the parameters.
         let text = value.to_string();
         if let Ok(raw) = Raw::new(&text) {
             let checked = ALL.check_call("Two", raw);
@@ -711,14 +712,14 @@ proptest! {
 }
 
 #[test]
-fn f4_a_parameter_whose_name_has_no_room_is_too_long() {
+fn f4_a_parameter_name_that_does_not_fit_the_error_is_too_long() {
     let name = "x".repeat(300);
     let call =
         format!("{{\"method\":\"org.example.all.Two\",\"parameters\":{{\"b\":1,\"{name}\":2}}}}\0");
     let mut service = Anything::default();
     let mut answer = |send| answer(&mut service, call.as_bytes(), Arrival::Joined, 999, send);
     assert_eq!(answer(512), (vec![], Err(Error::TooLong)));
-    // Half of this is room for it.
+    // The error fits half of this buffer.
     let expected = refused("InvalidParameter", "parameter", &name).0;
     assert_eq!(answer(800), (expected, Ok(false)));
     assert_eq!(service.called, 0);

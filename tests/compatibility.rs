@@ -1,4 +1,4 @@
-//! Two versions of a definition: what has changed, and what that breaks.
+//! `compare` and `compatible`: changes between two versions of a definition, and what they break.
 
 #[path = "common/definitions.rs"]
 mod definitions;
@@ -10,22 +10,22 @@ use nullink::{Interface, interface};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-/// A definition that was read.
-struct Read {
+/// The text of a definition, with the table to parse it.
+struct Source {
     text: String,
     table: Vec<Entry>,
 }
 
-impl Read {
+impl Source {
     fn new(text: &str) -> Self {
-        Read {
+        Source {
             text: text.to_string(),
             table: vec![Entry::EMPTY; Definition::table_size(text)],
         }
     }
 
     fn members(members: &str) -> Self {
-        Read::new(&format!("interface a.b\n{members}\n"))
+        Source::new(&format!("interface a.b\n{members}\n"))
     }
 
     fn definition(&mut self) -> Definition<'_> {
@@ -36,9 +36,9 @@ impl Read {
     }
 }
 
-/// The changes, without their lines and columns: `!` breaks callers, `~` services.
+/// Returns the changes, without their lines and columns: `!` breaks callers, `~` services.
 fn changes(old: &str, new: &str) -> Vec<String> {
-    let (mut old, mut new) = (Read::members(old), Read::members(new));
+    let (mut old, mut new) = (Source::members(old), Source::members(new));
     let (old, new) = (old.definition(), new.definition());
     compare(&old, &new)
         .iter()
@@ -54,7 +54,7 @@ fn changes(old: &str, new: &str) -> Vec<String> {
                 (Some((row, column)), None) => format!("old {row}:{column}: "),
                 (None, None) => String::new(),
             };
-            let text = line.strip_prefix(&version).expect("a place");
+            let text = line.strip_prefix(&version).expect("a position");
             format!("{mark} {text}")
         })
         .collect()
@@ -84,7 +84,7 @@ fn i5_members() {
             "! error A: is gone: old callers may act on it",
         ),
         ("", "error A ()", "  error A: is new"),
-        // Nothing uses it.
+        // An unused type.
         ("type A ()", "", "! type A: is gone: old callers may use it"),
         (
             "type A (a: ?A)",
@@ -125,7 +125,7 @@ fn i5_members() {
     ] {
         check(&format!("{m}{old}"), &format!("{m}{new}"), &[expected]);
     }
-    // Another name is another thing.
+    // A renamed member is a new one.
     check(
         "method A() -> ()",
         "method B() -> ()",
@@ -145,7 +145,7 @@ fn i5_members() {
 }
 
 #[test]
-fn i5_what_is_no_change() {
+fn i5_comments_and_order_are_not_compared() {
     for (old, new) in [
         (
             "method A() -> ()",
@@ -165,16 +165,16 @@ fn i5_what_is_no_change() {
     }
 }
 
-/// A field of an old and a new type: in calls, and in replies of methods and errors.
+/// A field with an old and a new type: in calls, and in replies of methods and errors.
 #[test]
 fn i5_fields() {
-    let send = "old callers send what it was";
+    let send = "old callers send the old type";
     let send_null = "old callers may send null";
     let cannot = "old callers can't read it";
     let cannot_null = "old callers can't read null";
-    let services = "old services send what it was";
+    let services = "old services send the old type";
     let services_null = "old services may send null";
-    // Both ways: what it breaks in calls, and in replies.
+    // What the change breaks in calls, and in replies.
     for (old, new, calls, replies) in [
         ("int", "?int", "", cannot_null),
         ("?int", "int", send_null, services_null),
@@ -185,10 +185,10 @@ fn i5_fields() {
         ("string", "int", send, cannot),
         ("bool", "string", send, cannot),
         ("float", "string", send, cannot),
-        // A value's name is a string.
+        // A value of an enumeration is a string.
         ("(x, y)", "string", "", cannot),
         ("string", "(x, ...)", send, services),
-        // All that is not null is any.
+        // `any` is every value except null.
         ("int", "any", "", cannot),
         ("string", "any", "", cannot),
         ("object", "any", "", cannot),
@@ -216,13 +216,13 @@ fn i5_fields() {
         ("(x: ...)", "(x, ...)", send, cannot),
         ("(x, ...)", "(x: ...)", send, cannot),
         ("()", "(x, ...)", send, cannot),
-        // Both null and type: the type is the worse.
+        // Changes of both nullability and type: the worse is reported.
         ("?int", "string", send, cannot),
         ("?int", "float", send_null, cannot),
         ("?float", "int", send, services),
         ("int", "?float", "", cannot),
         ("float", "?int", send, cannot_null),
-        // Within arrays, maps, and what may be null.
+        // In arrays, maps and nullable types.
         ("int", "[]int", send, cannot),
         ("[]int", "[string]int", send, cannot),
         ("[]int", "[]float", "", cannot),
@@ -290,7 +290,7 @@ fn i5_fields() {
         );
         check("method M() -> (f: TYPE)", "method M, output f", replies);
         check("error E (f: TYPE)", "error E, parameter f", replies);
-        // In a structure without a name, however deep.
+        // In a structure without a name, at any depth.
         check(
             "method M(a: [](b: ?[string](f: TYPE))) -> ()",
             "method M, parameter a.b.f",
@@ -301,7 +301,7 @@ fn i5_fields() {
             "method M, output a.b.f",
             replies,
         );
-        // In a type.
+        // In a named type.
         check(
             "type T (f: TYPE)\nmethod M(t: ?[]T, u: T) -> ()",
             "type T, field f, in calls",
@@ -325,9 +325,9 @@ fn i5_fields() {
     }
 }
 
-/// That values say the same: whether those of one type can be read as another.
+/// Checks the expectation with random values: whether values of one type can be read as the other.
 fn check_with_values(old: &str, new: &str, calls: &str, replies: &str) {
-    let text = |ty: &str| Read::members(&format!("error E (f: {ty})"));
+    let text = |ty: &str| Source::members(&format!("error E (f: {ty})"));
     let (mut one, mut two) = (text(old), text(new));
     let (one, two) = (one.definition(), two.definition());
     let (one, two) = (
@@ -339,7 +339,7 @@ fn check_with_values(old: &str, new: &str, calls: &str, replies: &str) {
         (0..100).all(|_| accepts(read, &value(sent, &mut random, 0), strict))
     };
     assert_eq!(all(one, two, true), calls.is_empty(), "{old}  =>  {new}");
-    // A client that knows no field reads any object. Nobody has made it for that.
+    // A client that expects a structure without fields reads any object, but that does not count.
     if old != "()" {
         let broken = replies.starts_with("old callers");
         assert_eq!(all(two, one, false), !broken, "{old}  =>  {new}");
@@ -405,7 +405,7 @@ fn i5_new_and_removed_fields() {
                     "" => after.strip_prefix(", ").unwrap_or(after),
                     _ => after,
                 };
-                // Something else uses T, too.
+                // Another member uses T, too.
                 format!("{before}{fields}{after}\nmethod T2(t: ?T) -> (t: ?T)\ntype T (t: int)")
             };
             let (mark, rest) = expected.split_at(1);
@@ -445,7 +445,7 @@ fn i5_new_and_removed_fields() {
             replies,
         );
     }
-    // Another name is another field.
+    // A renamed field is a new one.
     check(
         "method M(f: ?int) -> (f: int)",
         "method M(g: ?int) -> (g: int)",
@@ -456,7 +456,7 @@ fn i5_new_and_removed_fields() {
             "! method M, output f: is gone: old callers may need it",
         ],
     );
-    // A structure that loses all its fields is still one.
+    // A structure without its fields is still a structure.
     check(
         "method M(a: (b: int)) -> ()",
         "method M(a: ()) -> ()",
@@ -530,7 +530,7 @@ fn i5_values_of_enumerations() {
 
 #[test]
 fn i5_names_of_types_are_not_on_the_wire() {
-    // Another name for the same.
+    // Renamed types.
     check(
         "method M(a: A) -> (a: []?A)\ntype A (b: B)\ntype B (x, y)",
         "method M(a: C) -> (a: []?C)\ntype C (b: D)\ntype D (y, x)",
@@ -541,31 +541,31 @@ fn i5_names_of_types_are_not_on_the_wire() {
             "  type B: is gone",
         ],
     );
-    // A name for what had none, and none for what had one.
-    let (without, with) = (
+    // Named types instead of unnamed ones, and the reverse.
+    let (unnamed, named) = (
         "method M(a: (b: int, c: ?[](x, y))) -> ()",
         "method M(a: A) -> ()\ntype A (c: ?[]C, b: int)\ntype C (x, y)",
     );
-    check(without, with, &["  type A: is new", "  type C: is new"]);
-    check(with, without, &["  type A: is gone", "  type C: is gone"]);
-    // What has changed is told where it is now, and what is gone where it was.
+    check(unnamed, named, &["  type A: is new", "  type C: is new"]);
+    check(named, unnamed, &["  type A: is gone", "  type C: is gone"]);
+    // A change has its position in the new text, a removed item its position in the old text.
     check(
         "method M(a: (b: int, c: (x, y))) -> ()",
         "method M(a: A) -> ()\ntype A (c: C, b: string)\ntype C (x, z)",
         &[
-            "! type A, field b, in calls: was int, is string: old callers send what it was",
+            "! type A, field b, in calls: was int, is string: old callers send the old type",
             "  type C, value z, in calls: is new",
             "! method M, parameter a.c, value y: is gone: old callers may send it",
             "  type A: is new",
             "  type C: is new",
         ],
     );
-    // A name's structure became an enumeration, or something else.
+    // A named structure becomes an enumeration, or another type.
     check(
         "type A (x: int)\nmethod M(a: A, b: ?A) -> (a: A)",
         "type A (x)\nmethod M(a: A, b: ?A) -> (a: A)",
         &[
-            "! type A, in calls: was (x: ...), is (x, ...): old callers send what it was",
+            "! type A, in calls: was (x: ...), is (x, ...): old callers send the old type",
             "! type A, in replies: was (x: ...), is (x, ...): old callers can't read it",
         ],
     );
@@ -582,14 +582,14 @@ fn i5_names_of_types_are_not_on_the_wire() {
         "type A (x: int)\nmethod M(a: A) -> ()",
         "method M(a: (x)) -> ()",
         &[
-            "! method M, parameter a: was A, is (x, ...): old callers send what it was",
+            "! method M, parameter a: was A, is (x, ...): old callers send the old type",
             "  type A: is gone",
         ],
     );
 }
 
 #[test]
-fn i5_a_type_goes_the_ways_that_it_is_used() {
+fn i5_types_are_compared_for_calls_and_replies_where_they_are_used() {
     let (old, new) = (
         "type T (x: int, y: ?(p), z: ?int)",
         "type T (y: ?(p, q), x: float)",
@@ -613,7 +613,7 @@ fn i5_a_type_goes_the_ways_that_it_is_used() {
         ("method M() -> (a: T, b: []T)\nerror E (t: T)", &replies[..]),
         ("method M(t: T) -> (t: T)", &both[..]),
         ("method M(t: T) -> ()\nerror E (t: T)", &both[..]),
-        // What nothing uses may say what is in an object, in calls or in replies.
+        // An unused type may describe the content of an object, in calls or in replies.
         ("method M(t: object) -> ()", &both[..]),
         (
             "method M() -> ()\ntype A (b: ?B)\ntype B (a: ?A, t: T)",
@@ -626,7 +626,7 @@ fn i5_a_type_goes_the_ways_that_it_is_used() {
             expected,
         );
     }
-    // Nor is what is used in new members only a change of the old ones.
+    // A type that only new members use does not change the old ones.
     check(
         "method M() -> ()",
         "method M() -> ()\nmethod N(t: T) -> (u: int)\ntype T (x: int)",
@@ -637,7 +637,7 @@ fn i5_a_type_goes_the_ways_that_it_is_used() {
 #[test]
 fn i5_types_that_contain_themselves() {
     let list = "method M(l: L) -> (l: L)\ntype L (v: int, n: ?L)";
-    // The same, with other names, other steps around the circle, and more of it without a name.
+    // The same type, written with more of its levels unnamed.
     for other in [
         "method M(l: L) -> (l: L)\ntype L (v: int, n: ?(v: int, n: ?L))",
         "method M(l: L) -> (l: L)\ntype L (v: int, n: ?(v: int, n: ?(n: ?L, v: int)))",
@@ -656,7 +656,7 @@ fn i5_types_that_contain_themselves() {
             "  type L: is gone",
         ],
     );
-    // A change is found wherever it is around the circle.
+    // A change is found at any level.
     check(
         list,
         "method M(l: L) -> (l: L)\ntype L (v: int, n: ?(v: int, n: ?(v: float, n: ?L)))",
@@ -669,8 +669,8 @@ fn i5_types_that_contain_themselves() {
 
 #[test]
 fn i5_the_name_of_the_interface() {
-    let mut old = Read::new("interface a.b\nmethod M(a: int) -> ()\n");
-    let mut new = Read::new("interface a.b2\nmethod M(a: string) -> ()\n");
+    let mut old = Source::new("interface a.b\nmethod M(a: int) -> ()\n");
+    let mut new = Source::new("interface a.b2\nmethod M(a: string) -> ()\n");
     let (old, new) = (old.definition(), new.definition());
     let lines: Vec<String> = compare(&old, &new)
         .iter()
@@ -679,18 +679,18 @@ fn i5_the_name_of_the_interface() {
     assert_eq!(
         lines,
         [
-            "Callers: interface a.b2: was a.b: old callers call it by that name",
-            "Callers: new 2:10: method M, parameter a: was int, is string: old callers send what it was",
+            "Callers: interface a.b2: was a.b: old callers use the old name",
+            "Callers: new 2:10: method M, parameter a: was int, is string: old callers send the old type",
         ]
     );
 }
 
 #[test]
-fn i5_a_change_says_where_it_is() {
-    let mut old = Read::new(
+fn i5_changes_have_line_and_column() {
+    let mut old = Source::new(
         "interface a.b\n\n# \u{e9}\nmethod M(\n  a: int,\n\tb: (x, y),\n  c: [](d: int, e: bool)) -> ()\nerror E ()\n",
     );
-    let mut new = Read::new(
+    let mut new = Source::new(
         "interface a.b\nmethod M(a: (f: int), b: (y, z),\n  c: [](g: ?int, d: string)) -> ()\nmethod E() -> ()",
     );
     let (old, new) = (old.definition(), new.definition());
@@ -698,7 +698,7 @@ fn i5_a_change_says_where_it_is() {
         .iter()
         .map(|change| {
             let line = change.to_string();
-            let (place, _) = line.split_once(": ").expect("a place");
+            let (place, _) = line.split_once(": ").expect("a position");
             (place.to_string(), change.in_old(), change.in_new())
         })
         .collect();
@@ -731,20 +731,20 @@ method Start() -> ()
 ");
 
 #[test]
-fn i5_one_line_in_a_test_keeps_a_project_compatible() {
+fn i5_compatible_lists_the_breaking_changes() {
     compatible(&OLD, &OLD, Breaks::Nothing).unwrap();
     compatible(&OLD, &NEW, Breaks::Callers).unwrap();
     let error = compatible(&OLD, &NEW, Breaks::Services).unwrap_err();
     assert_eq!(
         format!("{error:?}"),
-        "org.example.ftl is not compatible\n\
+        "org.example.ftl has incompatible changes\n\
          new 3:62: method Jump, output left: is new: old services don't send it"
     );
     let error = compatible(&NEW, &OLD, Breaks::Callers).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "org.example.ftl is not compatible\n\
-         new 3:13: method Jump, parameter to: was float, is int: old callers send what it was\n\
+        "org.example.ftl has incompatible changes\n\
+         new 3:13: method Jump, parameter to: was float, is int: old callers send the old type\n\
          old 3:24: method Jump, parameter speed: is gone: old callers may send it\n\
          old 3:62: method Jump, output left: is gone: old callers may need it\n\
          old 5:1: method Start: is gone: old callers call it"
@@ -754,22 +754,22 @@ fn i5_one_line_in_a_test_keeps_a_project_compatible() {
     assert_eq!(error.lines().len(), 4);
 }
 
-/// Types in a circle, each of which contains the next.
-fn circle(length: usize, value: &str) -> String {
+/// Returns types in a cycle: each contains the next one.
+fn cycle(length: usize, value: &str) -> String {
     (0..length)
         .map(|n| format!("type T{n} (v: {value}, n: ?T{})\n", (n + 1) % length))
         .collect()
 }
 
 #[test]
-fn i5_circles_of_types_are_compared_all_around() {
+fn i5_cycles_of_types_are_compared_completely() {
     let method = "method M() -> (t: T0)\n";
     let compare = |old: usize, new: usize, value: &str| {
-        let old = format!("{}{method}", circle(old, "int"));
-        let new = format!("{}{method}error E ()", circle(new, value));
+        let old = format!("{}{method}", cycle(old, "int"));
+        let new = format!("{}{method}error E ()", cycle(new, value));
         changes(&old, &new)
     };
-    // Every type of one circle meets every type of the other: 32 * 33.
+    // Every type of one cycle is compared with every type of the other: 32 * 33.
     assert_eq!(
         compare(32, 33, "int"),
         ["  type T32: is new", "  error E: is new"]
@@ -790,7 +790,7 @@ fn i5_hostile_definitions_are_compared_in_time() {
         }
         values.join(", ")
     };
-    // The largest enumerations there are, in the worst order.
+    // The largest possible enumerations, in the worst order.
     let text = |reverse: bool| {
         let types: String = (0..20)
             .map(|n| format!("type T{n} ({})\n", values(reverse)))
@@ -799,7 +799,7 @@ fn i5_hostile_definitions_are_compared_in_time() {
         format!("{types}method M({}) -> ()", list.join(", "))
     };
     assert_eq!(changes(&text(false), &text(true)), [""; 0]);
-    // The deepest nesting there is.
+    // The deepest possible nesting.
     let deep = |ty: &str| {
         format!(
             "method M(a: {}{ty}{}) -> ()",
@@ -809,7 +809,7 @@ fn i5_hostile_definitions_are_compared_in_time() {
     };
     let lines = changes(&deep("int"), &deep("string"));
     assert_eq!(lines.len(), 1);
-    assert!(lines[0].ends_with(".a.a: was int, is string: old callers send what it was"));
+    assert!(lines[0].ends_with(".a.a: was int, is string: old callers send the old type"));
     assert_eq!(
         changes(&deep("[]any"), &format!("# c\n{}", deep("[]any"))),
         [""; 0]
@@ -817,11 +817,11 @@ fn i5_hostile_definitions_are_compared_in_time() {
 }
 
 #[test]
-fn i5_a_real_definition_has_not_changed_since_itself() {
+fn i5_real_definitions_are_compatible_with_themselves() {
     for (path, text) in definitions() {
-        let mut old = Read::new(&text);
-        let mut same = Read::new(&format!("{text}# (Another text.)\n"));
-        let mut new = Read::new(&format!("{text}method NotYetThere() -> ()\n"));
+        let mut old = Source::new(&text);
+        let mut same = Source::new(&format!("{text}# (Another text.)\n"));
+        let mut new = Source::new(&format!("{text}method NotYetThere() -> ()\n"));
         let (old, same, new) = (old.definition(), same.definition(), new.definition());
         compatible(&old, &old, Breaks::Nothing).unwrap();
         compatible(&old, &same, Breaks::Nothing).unwrap();
@@ -831,10 +831,10 @@ fn i5_a_real_definition_has_not_changed_since_itself() {
     }
 }
 
-/// A type in an old definition, in a new one, and the old one in other words.
+/// A type in an old definition, in a new one, and in an equivalent of the old one.
 type Versions = [String; 3];
 
-/// Fields that are in the old definition, in the new one, or in both.
+/// Generates structures with fields in the old definition, in the new one, or in both.
 fn fields(of: impl Strategy<Value = Versions> + Clone) -> impl Strategy<Value = Versions> + Clone {
     let field = |name: &'static str| {
         let both = of
@@ -889,7 +889,7 @@ fn types() -> impl Strategy<Value = Versions> + Clone {
     })
 }
 
-/// A definition, a new version of it, and the same in other words.
+/// Generates a definition, a new version of it, and an equivalent of the old one.
 fn versions() -> impl Strategy<Value = Versions> {
     let list = || fields(types().boxed());
     let values = prop::sample::select(vec![
@@ -917,8 +917,7 @@ fn versions() -> impl Strategy<Value = Versions> {
     )
 }
 
-/// What a service or a client takes for a value of a type, by UAPI.20; a service refuses fields
-/// that it doesn't know.
+/// True if a value is one of a type, by UAPI.20. Services are strict: they refuse unknown fields.
 fn accepts(ty: Type<'_>, value: &Value, strict: bool) -> bool {
     match (ty.resolved().kind(), value) {
         (TypeKind::Nullable(_), Value::Null) => true,
@@ -952,7 +951,7 @@ fn accepts(ty: Type<'_>, value: &Value, strict: bool) -> bool {
     }
 }
 
-/// Numbers below others that can be told from a seed.
+/// Returns a generator of pseudorandom numbers below a limit, from a seed.
 fn random(mut seed: u64) -> impl FnMut(usize) -> usize {
     move |below| {
         seed = seed
@@ -962,7 +961,7 @@ fn random(mut seed: u64) -> impl FnMut(usize) -> usize {
     }
 }
 
-/// Some value of a type.
+/// Returns a random value of a type.
 fn value(ty: Type<'_>, random: &mut dyn FnMut(usize) -> usize, depth: usize) -> Value {
     match ty.resolved().kind() {
         TypeKind::Bool => json!(random(2) == 0),
@@ -1021,13 +1020,13 @@ fn value(ty: Type<'_>, random: &mut dyn FnMut(usize) -> usize, depth: usize) -> 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
 
-    /// In other words, with other names of types and in another order, a definition is the same.
+    /// Equivalent definitions, with other names of types and in another order, have no changes.
     #[test]
-    fn i5_other_words_are_no_change([old, _, same] in versions()) {
-        let (old, same) = (Read::members(&old), Read::members(&same));
+    fn i5_equivalent_definitions_have_no_changes([old, _, same] in versions()) {
+        let (old, same) = (Source::members(&old), Source::members(&same));
         let renamed = same.text.replace('A', "Apple").replace('C', "Cherry");
         prop_assume!(Definition::parse(&old.text, &mut old.table.clone()).is_ok());
-        let (mut old, mut same, mut renamed) = (old, same, Read::new(&renamed));
+        let (mut old, mut same, mut renamed) = (old, same, Source::new(&renamed));
         let (old, same, renamed) = (old.definition(), same.definition(), renamed.definition());
         prop_assert_eq!(compare(&old, &old), []);
         prop_assert_eq!(compare(&old, &same), []);
@@ -1039,10 +1038,10 @@ proptest! {
         }
     }
 
-    /// If nothing breaks, then what the old ones send, the new ones can read, and the other way round.
+    /// If no change breaks anything, new programs can read the values of old ones, and the reverse.
     #[test]
-    fn i5_what_breaks_nothing_can_be_read([old, new, _] in versions(), seed: u64) {
-        let (mut old, mut new) = (Read::members(&old), Read::members(&new));
+    fn i5_unbroken_values_can_be_read([old, new, _] in versions(), seed: u64) {
+        let (mut old, mut new) = (Source::members(&old), Source::members(&new));
         prop_assume!(Definition::parse(&old.text, &mut old.table.clone()).is_ok());
         prop_assume!(Definition::parse(&new.text, &mut new.table.clone()).is_ok());
         let (old, new) = (old.definition(), new.definition());
@@ -1080,7 +1079,7 @@ proptest! {
 }
 
 #[test]
-fn i5_lists_that_are_as_deep_as_they_may_be_are_compared() {
+fn i5_lists_of_the_maximum_depth_are_compared() {
     let deep = format!("{}(){}", "(a: ".repeat(127), ")".repeat(127));
     let text = |comment: &str| format!("interface a.b\n# {comment}\nmethod M{deep} -> ()\n");
     let (old, new) = (text("one"), text("two"));

@@ -1,4 +1,4 @@
-//! The types of a program, and a definition: whether they say the same.
+//! `contract`: the Rust types of a program match a definition.
 
 #[path = "../examples/shared/accounts.rs"]
 #[allow(dead_code)]
@@ -104,7 +104,7 @@ enum Errors<'a> {
     Some { why: &'a str, color: Option<Color> },
 }
 
-/// A method of the interface, with any type of reply.
+/// Declares a method with this reply type.
 macro_rules! method {
     ($name:ident, $full:literal, $output:ty) => {
         #[derive(Serialize)]
@@ -130,7 +130,7 @@ method!(CallUnheard, "org.example.all.Unheard", ());
 method!(CallOther, "org.example.other.Nothing", ());
 
 #[test]
-fn types_that_say_the_same_keep_the_contract() {
+fn matching_types_keep_the_contract() {
     contract(&ALL, |types| {
         types
             .methods::<Methods>()
@@ -166,7 +166,7 @@ fn the_examples_keep_their_contracts() {
     .unwrap();
 }
 
-/// The lines that say how a reply of one method with the given parameters differs from a type.
+/// Returns the differences between a type and a reply with the given parameters.
 fn lines<T: for<'de> Deserialize<'de>>(defined: &str) -> Vec<String> {
     let text = format!(
         "interface a.b\ntype Color (red, dark_green)\ntype T (t: []T)\nmethod M() -> ({defined})"
@@ -180,7 +180,10 @@ fn lines<T: for<'de> Deserialize<'de>>(defined: &str) -> Vec<String> {
             let text = broken.to_string();
             assert_eq!(text, format!("{broken:?}"));
             let mut lines = text.lines();
-            assert_eq!(lines.next(), Some("the types are not as a.b defines them"));
+            assert_eq!(
+                lines.next(),
+                Some("the Rust types differ from the definition of a.b")
+            );
             lines.map(|line| line.replace("method M", "M")).collect()
         }
     }
@@ -250,7 +253,7 @@ fn kinds_of_types_are_compared() {
         "int", u8, "";
         "int", NonZeroU8, "";
         "int", f64, "M, output v: is int; in Rust it is a float";
-        "int", Odd, "M: can't be looked into: the Rust type refuses 0 and 1, \"\" and \"a\"";
+        "int", Odd, "M: can't be examined: the Rust type refuses 0 and 1, \"\" and \"a\"";
         "float", f32, "";
         "float", i64, "M, output v: is float; in Rust it is an integer";
         "string", String, "";
@@ -311,7 +314,7 @@ fn kinds_of_types_are_compared() {
     );
     assert_eq!(lines::<u8>(""), ["M: is (); in Rust it is an integer"]);
     assert_eq!(lines::<Vec<V<u8>>>(""), ["M: is (); in Rust it is a list"]);
-    // Types that contain themselves come to an end.
+    // The check ends for types that contain themselves.
     #[derive(Deserialize)]
     #[allow(dead_code)]
     struct T {
@@ -349,7 +352,7 @@ fn members_are_compared() {
     });
     assert_eq!(
         broken.unwrap_err().to_string(),
-        "the types are not as org.example.all defines them
+        "the Rust types differ from the definition of org.example.all
 method Unheard: the definition does not have it
 method Scalars, parameter c: is Color; in Rust it is an integer
 method Nested: the enum does not have it
@@ -373,7 +376,7 @@ method None: the definition does not have it"
     let broken = contract(&ALL, |types| types.errors::<OtherErrors>());
     assert_eq!(
         broken.unwrap_err().to_string(),
-        "the types are not as org.example.all defines them
+        "the Rust types differ from the definition of org.example.all
 error Odd: the definition does not have it
 error Some, parameter v: the definition does not have it
 error Some, parameter why: the Rust type does not have it
@@ -381,7 +384,7 @@ error Some, parameter color: the Rust type does not have it"
     );
 }
 
-/// A field with which a type is at odds, or not: in ways that serde's attributes have.
+/// Types with serde attributes.
 mod attributes {
     use super::*;
 
@@ -439,7 +442,7 @@ mod attributes {
     }
 
     #[test]
-    fn a_value_that_stands_for_all_others_is_not_one_of_the_definition() {
+    fn a_variant_for_unknown_values_need_not_be_in_the_definition() {
         assert_eq!(lines::<V<Prepared>>("v: Color"), [""; 0]);
         assert_eq!(
             lines::<V<Prepared>>("v: (red)"),
@@ -452,24 +455,24 @@ mod attributes {
     }
 
     #[test]
-    fn keys_can_be_of_a_type_of_their_own() {
+    fn keys_can_be_of_a_newtype() {
         assert_eq!(lines::<V<BTreeMap<Name, u8>>>("v: [string]int"), [""; 0]);
     }
 
     #[test]
-    fn what_is_nullable_can_be_left_out() {
+    fn nullable_fields_may_be_missing() {
         assert_eq!(
             lines::<NeedsIt>("v: ?int"),
-            ["M: what is null can be left out; in Rust it can't: v"]
+            ["M: nullable fields may be missing; the Rust type requires v"]
         );
         assert_eq!(lines::<Defaults>("v: int"), [""; 0]);
     }
 
     #[test]
-    fn replies_can_have_more_fields_and_calls_can_not() {
+    fn replies_may_have_unknown_fields_and_calls_may_not() {
         assert_eq!(
             lines::<Strict>("v: int"),
-            ["M: a reply can have more fields, which are to be ignored; in Rust they are refused"]
+            ["M: replies may have unknown fields; the Rust type refuses them"]
         );
         const STRICT: Interface = interface!(text "interface a.b\nmethod M(v: int) -> ()");
         #[derive(Deserialize)]
@@ -481,7 +484,7 @@ mod attributes {
     }
 
     #[test]
-    fn each_difference_is_one_line_however_often_a_type_contains_itself() {
+    fn each_difference_of_a_recursive_type_is_reported_once() {
         #[derive(Deserialize)]
         #[allow(dead_code)]
         struct Wide {

@@ -9,9 +9,9 @@ use nullink::{Call, Error, Interface, interface};
 macro_rules! fields {
     ($($number:literal)*) => {
         concat!($(
-            "\t# What there is to be said about this field, \"at length\", as systemd says it about its ",
-            "own: what it is for, what it may be, since when it has been there \u{2014} and what it was ",
-            "before that, with a tab\there and a \\ there\n",
+            "\t# The documentation of this field, \"at length\", like that of the properties of a systemd ",
+            "unit: its purpose, its values, the version that has introduced it \u{2014} and the default ",
+            "in older versions, with a tab\there and a \\ there\n",
             "\tfield_", $number, ": ?int,\n",
         )*)
     };
@@ -32,7 +32,7 @@ macro_rules! unit {
     };
 }
 
-/// As large as systemd's io.systemd.Unit: 320 fields.
+/// A definition as large as systemd's io.systemd.Unit: 320 fields.
 const BIG: Interface = interface!(
     text concat!(
         "# Units\ninterface org.example.big\n\n",
@@ -72,7 +72,7 @@ fn describe(interface: &str) -> String {
 fn s2_a_description_of_any_size_is_sent_in_pieces() {
     assert!(BIG.text().len() > 70_000, "{}", BIG.text().len());
     let call = describe("org.example.big");
-    // Other calls before it and behind it are answered as ever.
+    // The calls before and after it are answered in order.
     let input = format!("{LIST}\0{call}\0{LIST}\0{call}\0{LIST}\0");
     for send in [80, 81, 82, 94, 128, 200, 2000, 8192, 1 << 18] {
         let (replies, end) = answer(&mut Big, input.as_bytes(), Arrival::Joined, 1024, send);
@@ -92,7 +92,7 @@ fn s2_a_description_of_any_size_is_sent_in_pieces() {
             }
         }
     }
-    // It is the same message whatever the buffer's size; and oneway, there is none.
+    // The message does not depend on the size of the buffer. A oneway call gets none.
     let whole = answer(&mut Big, input.as_bytes(), Arrival::Joined, 1024, 1 << 18);
     let pieces = answer(&mut Big, input.as_bytes(), Arrival::Bytes, 1024, 198);
     assert_eq!(whole, pieces);
@@ -100,7 +100,7 @@ fn s2_a_description_of_any_size_is_sent_in_pieces() {
     let input = format!("{oneway}\0{LIST}\0");
     let (replies, _) = answer(&mut Big, input.as_bytes(), Arrival::Joined, 1024, 128);
     assert_eq!(replies, ["{}"]);
-    // A buffer that can't hold the beginning of the reply can't do anything.
+    // A buffer that is too small for the beginning of the reply ends the session with an error.
     let input = format!("{call}\0");
     let (replies, end) = answer(&mut Big, input.as_bytes(), Arrival::Joined, 1024, 40);
     assert_eq!(replies, [""; 0]);

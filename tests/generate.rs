@@ -1,7 +1,7 @@
-//! Rust from definitions: what is generated is what is committed in `tests/generated`, compiles,
-//! is left alone by rustfmt, and says what the definition says.
+//! `generate`: the generated modules equal the committed ones in `tests/generated`, compile, match
+//! the definitions, and rustfmt does not change them.
 //!
-//! `UPDATE=1 cargo test --features tools --test generate` writes the committed files anew.
+//! `UPDATE=1 cargo test --features tools --test generate` regenerates the committed files.
 
 #![deny(warnings)]
 
@@ -25,7 +25,7 @@ mod accounts;
 #[path = "generated/org.varlink.certification.rs"]
 mod certification;
 #[path = "common/example.rs"]
-#[allow(dead_code)] // it is started in another way
+#[allow(dead_code)] // only the path is needed
 mod example;
 #[path = "generated/org.example.ping.rs"]
 mod ping;
@@ -36,7 +36,7 @@ mod t;
 #[path = "generated/org.example.torture.rs"]
 mod torture;
 
-/// The definitions whose modules are committed, as the modules see them.
+/// The definitions whose modules are committed, with their paths from the modules.
 const COMMITTED: [(&str, Interface); 6] = [
     (
         "../../examples/shared/com.redhat.accounts.varlink",
@@ -57,10 +57,10 @@ fn committed() -> PathBuf {
 }
 
 #[test]
-fn generated_modules_are_what_is_committed() {
+fn generated_modules_equal_the_committed_ones() {
     for (path, interface) in COMMITTED {
         let file = committed().join(format!("{}.rs", interface.name()));
-        // The definition as it is now, even if this test was compiled before.
+        // The current definition, even if this test was compiled with an older one.
         let text = fs::read_to_string(committed().join(path)).unwrap();
         let mut table = vec![Entry::EMPTY; Definition::table_size(&text)];
         let definition = Definition::parse(&text, &mut table).unwrap();
@@ -70,14 +70,14 @@ fn generated_modules_are_what_is_committed() {
         }
         assert!(
             fs::read_to_string(&file).unwrap_or_default() == module,
-            "{} is not what the generator says: UPDATE=1 cargo test --features tools --test generate",
+            "{} is out of date: run UPDATE=1 cargo test --features tools --test generate",
             file.display()
         );
     }
 }
 
 #[test]
-fn generated_modules_are_left_alone_by_rustfmt() {
+fn generated_modules_are_not_changed_by_rustfmt() {
     if Command::new("rustfmt").arg("--version").output().is_err() {
         assert!(env::var_os("CI").is_none(), "rustfmt is not installed");
         return println!("skipped: needs rustfmt");
@@ -150,7 +150,7 @@ fn generated_modules_compile_without_warnings() {
 }
 
 #[test]
-fn generated_by_the_example_or_a_mistake_with_its_place() {
+fn generated_by_the_example_or_an_error_with_its_position() {
     let dir = scratch("example");
     let good = dir.join("good.varlink");
     fs::write(&good, "interface a.b\nerror No ()\n").unwrap();
@@ -180,7 +180,7 @@ fn generated_by_the_example_or_a_mistake_with_its_place() {
 }
 
 #[test]
-fn generated_names_are_those_of_the_definition_and_no_two_are_the_same() {
+fn generated_names_follow_the_definition_and_are_unique() {
     let text = "interface a.b-c\n\
          type T (a_b: (x: int), aB: (y, z), A_b: [](v: int))\n\
          type TAB ()\n\
@@ -209,18 +209,18 @@ fn generated_names_are_those_of_the_definition_and_no_two_are_the_same() {
     }
 }
 
-/// The definitions of the project.
+/// Returns the paths of the committed definitions.
 fn definitions() -> Vec<PathBuf> {
     let paths = COMMITTED.iter();
     paths.map(|(path, _)| committed().join(path)).collect()
 }
 
-/// An empty folder.
+/// Creates a directory without sources.
 fn scratch(name: &str) -> PathBuf {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR"))
         .join("generate")
         .join(name);
-    // What cargo has built there before is still good.
+    // Keeps the target directory of an earlier run.
     let _ = fs::remove_dir_all(dir.join("src"));
     fs::create_dir_all(&dir).unwrap();
     dir
@@ -233,7 +233,7 @@ fn generate(text: &str) -> Result<String, nullink::idl::ParseError> {
     Ok(tools::generate(&definition, &path))
 }
 
-/// Writes modules into a folder.
+/// Writes modules into a directory.
 fn write_modules(dir: &Path, definitions: &[PathBuf]) -> Vec<PathBuf> {
     let write = |(number, path): (usize, &PathBuf)| {
         let text = fs::read_to_string(path).unwrap();
@@ -248,7 +248,7 @@ fn write_modules(dir: &Path, definitions: &[PathBuf]) -> Vec<PathBuf> {
     definitions.iter().enumerate().map(write).collect()
 }
 
-/// Definitions whose names make lines of each kind short, long, and longer than rustfmt would.
+/// Returns definitions with names that make each kind of line short, long and too long for rustfmt.
 fn long_names() -> Vec<String> {
     let mut texts = Vec::new();
     for length in (1..12).chain(20..110) {
@@ -276,7 +276,7 @@ fn long_names() -> Vec<String> {
     texts
 }
 
-/// Writes a value, reads it again, and writes that: the text is the same, and what it should be.
+/// Encodes a value, decodes it, and encodes it again. Both texts must equal `text`.
 #[track_caller]
 fn round_trip<'t, W, R>(value: &W, text: &str, buffer: &'t mut [u8]) -> R
 where
@@ -293,7 +293,7 @@ where
 }
 
 #[test]
-fn generated_types_without_lists_are_read_as_they_were_written() {
+fn generated_types_without_lists_round_trip() {
     let buffer = &mut [0; 4096];
     let account = accounts::Account {
         name: "a \"name\"",
@@ -370,7 +370,7 @@ fn generated_types_without_lists_are_read_as_they_were_written() {
 }
 
 #[test]
-fn generated_values_are_those_of_the_definition() {
+fn generated_values_match_the_definition() {
     use torture::{Snakes, Values};
     for (value, text) in [
         (Values::Plain, "plain"),
@@ -405,7 +405,7 @@ fn generated_lists_and_maps_are_written_from_iterators_and_read_as_raw() {
     use torture::{NestedABCDeepDeeperDeepest, NestedABc, NestedABcY, NestedList, NestedListOf};
     let buffer = &mut [0; 4096];
 
-    // Within itself: a tree whose parent is a tree, and so on.
+    // A type within itself: the parent of a tree is a tree.
     let root = Tree {
         value: "root",
         parent: None::<Raw>,
@@ -428,7 +428,7 @@ fn generated_lists_and_maps_are_written_from_iterators_and_read_as_raw() {
     let children: Value = tree.children.decode_in(&mut scratch).unwrap();
     assert_eq!(children.items().unwrap().count(), 2);
 
-    // Types without a name, whose parameters are those of what is in them.
+    // Types without a name, with the type parameters of the types in them.
     let nested = Nested {
         a_b_c: NestedABC_ {
             deep: NestedABCDeep {
@@ -470,7 +470,7 @@ fn generated_lists_and_maps_are_written_from_iterators_and_read_as_raw() {
     assert_eq!(things.items().unwrap().count(), 2);
 }
 
-/// A service of the generated types.
+/// A service that uses the generated types.
 struct Accounts;
 
 impl Service for Accounts {
@@ -508,7 +508,7 @@ impl Service for Accounts {
 }
 
 #[test]
-fn generated_methods_are_called_and_dispatched_to() {
+fn generated_methods_are_called_and_dispatched() {
     let (mut a, mut b, mut c, mut d) = ([0; 1024], [0; 1024], [0; 1024], [0; 1024]);
     let stream = Loopback::new(Accounts, &mut a, &mut b);
     let mut client = Client::new(stream, &mut c, &mut d);
@@ -550,7 +550,7 @@ fn generated_methods_are_called_and_dispatched_to() {
     );
 }
 
-/// What a service makes of a call.
+/// Encodes a call and decodes it like a service.
 fn dispatch<'c, T: Deserialize<'c>, M: Method>(method: &M, message: &'c mut [u8]) -> T {
     #[derive(Serialize)]
     struct Envelope<'a, M> {
@@ -631,7 +631,7 @@ fn generated_methods_of_all_kinds_reach_the_service() {
 }
 
 #[test]
-fn generated_errors_are_those_of_the_definition() {
+fn generated_errors_match_the_definition() {
     use torture::Error;
     let tree = torture::Tree {
         value: "v",
@@ -670,7 +670,7 @@ fn generated_errors_are_those_of_the_definition() {
 }
 
 #[test]
-fn generated_types_say_what_the_definition_says() {
+fn generated_types_keep_the_contract() {
     contract(&accounts::INTERFACE, |types| {
         types
             .methods::<accounts::Methods>()

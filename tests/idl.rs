@@ -1,4 +1,4 @@
-//! Definitions: what is one, what is not, and what is in them.
+//! Definitions: the grammar, parse errors, and the content of definitions.
 
 #[path = "common/definitions.rs"]
 mod definitions;
@@ -8,7 +8,7 @@ use nullink::idl::{Definition, Entry, MemberKind, Problem, TypeKind};
 use nullink::{Interface, interface};
 use proptest::prelude::*;
 
-/// Reads a definition, whose index has as many entries as it needs.
+/// Parses a definition into a table of the exact size.
 fn parse<'a>(
     text: &'a str,
     table: &'a mut Vec<Entry>,
@@ -21,12 +21,12 @@ fn is_definition(text: &str) -> Result<(), (Problem, usize, usize)> {
     parse(text, &mut Vec::new()).map(drop)
 }
 
-/// A definition with members.
+/// Returns a definition with these members.
 fn with(members: &str) -> String {
     format!("interface a.b\n{members}\n")
 }
 
-/// A definition with one type.
+/// Returns a definition with a field of this type.
 fn with_type(ty: &str) -> String {
     with(&format!("type T (f: {ty})\ntype U ()"))
 }
@@ -34,7 +34,7 @@ fn with_type(ty: &str) -> String {
 #[test]
 fn i1_the_whole_grammar() {
     for text in [
-        // The interface, its name, and what is around it.
+        // The interface and its name, with the white space around them.
         "interface a.b\nerror E ()",
         "interface a.b\nerror E ()\n\n",
         "\n\n# c\n  interface \t a.b\nerror E ()",
@@ -116,7 +116,7 @@ fn i1_white_space_and_line_ends_of_the_grammar() {
             "{space}interface{space}a.b{space}\n{space}method{space}M{space}({space}a{space}:{space}int{space},{space}b{space}:{space}int{space}){space}->{space}({space}){space}\n{space}"
         );
         assert_eq!(is_definition(&text), Ok(()), "{space:?}");
-        // It ends no line.
+        // It does not end a line.
         let text = format!("interface a.b{space}error E ()");
         assert_eq!(
             is_definition(&text).map_err(|e| e.0),
@@ -129,7 +129,7 @@ fn i1_white_space_and_line_ends_of_the_grammar() {
             "# c{end}interface{end}a.b{end}# c{end}error E (){end}type T{end}({end}a{end},{end}b # c{end})"
         );
         assert_eq!(is_definition(&text), Ok(()), "{end:?}");
-        // Lines are counted by all of them.
+        // Each of them counts as a line end.
         let text = format!("# c{end}interface a.b{end}{end}  error e ()");
         assert_eq!(
             is_definition(&text),
@@ -148,7 +148,7 @@ fn i1_white_space_and_line_ends_of_the_grammar() {
 }
 
 #[test]
-fn i3_mistakes_say_where_they_are_and_what_was_expected() {
+fn i3_errors_have_a_position_and_what_was_expected() {
     use Problem::*;
     for (text, problem, line, column) in [
         ("", Interface, 1, 1),
@@ -238,7 +238,7 @@ fn i3_mistakes_say_where_they_are_and_what_was_expected() {
             7,
         ),
         ("interface a.b\ntype T (a, a)", DuplicateField, 2, 12),
-        // U+00E9 is one column, and so is what is before it.
+        // U+00E9, a tab and U+2000 are one column each.
         (
             "interface a.b\n# \u{e9}\ntype T (\t\u{2000}a: x)",
             Type,
@@ -256,7 +256,7 @@ fn i3_mistakes_say_where_they_are_and_what_was_expected() {
 }
 
 #[test]
-fn i2_each_member_is_on_a_line_of_its_own_and_there_is_one() {
+fn i2_a_definition_has_members_and_each_begins_on_a_new_line() {
     for (text, problem) in [
         ("interface a.b", Problem::Member),
         ("interface a.b\n# error E ()\n", Problem::Member),
@@ -273,7 +273,7 @@ fn i2_each_member_is_on_a_line_of_its_own_and_there_is_one() {
     }
     for text in [
         "interface a.b\nerror E ()",
-        // A member can have many lines, and a comment ends one.
+        // A member can have many lines. A comment ends a line.
         "interface a.b # c\nerror\nE\n(\n)\nerror F () # c\nerror G ()",
     ] {
         assert_eq!(is_definition(text), Ok(()), "{text:?}");
@@ -281,7 +281,7 @@ fn i2_each_member_is_on_a_line_of_its_own_and_there_is_one() {
 }
 
 #[test]
-fn i2_names_are_as_the_grammar_has_them() {
+fn i2_names_follow_the_grammar() {
     let interface = |name: &str| is_definition(&format!("interface {name}\nerror E ()"));
     let member = |name: &str| is_definition(&with(&format!("error {name} ()")));
     let field = |name: &str| is_definition(&with(&format!("error E ({name}: int)")));
@@ -320,14 +320,14 @@ fn i2_one_namespace_for_types_methods_and_errors() {
             "type B ()\ntype A ()\ntype C ()\nerror A ()\ntype D ()",
             (5, 7),
         ),
-        // The first in the text, not the first by name.
+        // The first duplicate in the text is reported, not the first by name.
         ("error Z ()\nerror Z ()\nerror A ()\nerror A ()", (3, 7)),
         ("type Z ()\ntype Z ()\ntype Z ()", (3, 6)),
     ] {
         let expected = (Problem::DuplicateMember, place.0, place.1);
         assert_eq!(is_definition(&with(text)), Err(expected), "{text}");
     }
-    // Fields and values have one each.
+    // Each list of fields or values is a namespace.
     for (text, column) in [
         ("type A (a, b, a)", 15),
         ("type A (a: int, a: int)", 17),
@@ -418,7 +418,7 @@ fn i1_limits() {
             "{before}"
         );
     }
-    // What was within a field is forgotten behind it.
+    // The depth is restored after a field.
     let deep = format!("{}int{}", "[](a: ".repeat(60), ")".repeat(60));
     assert_eq!(
         is_definition(&with(&format!("type T (a: {deep}, b: {deep}, c: {deep})"))),
@@ -468,7 +468,7 @@ fn i1_limits() {
 }
 
 #[test]
-fn i1_hostile_megabytes_are_errors_at_once() {
+fn i1_large_hostile_texts_fail_fast() {
     for unit in [
         "(",
         "type A (",
@@ -515,13 +515,13 @@ fn i1_hostile_megabytes_are_errors_at_once() {
 const T: Interface = interface!("../examples/shared/org.example.t.varlink");
 
 #[test]
-fn i1_a_definition_that_was_compiled_is_the_same_as_one_that_was_read() {
+fn i1_definitions_parsed_at_compile_time_and_at_run_time_are_equal() {
     let mut table = Vec::new();
     assert_eq!(parse(T.text(), &mut table), Ok(T));
-    // A larger table does no harm.
+    // The table may be larger.
     let mut table = vec![Entry::EMPTY; 1000];
     assert_eq!(Definition::parse(T.text(), &mut table), Ok(T));
-    // Every entry is used.
+    // Every entry is needed.
     let mut table = vec![Entry::EMPTY; Definition::table_size(T.text()) - 1];
     assert!(Definition::parse(T.text(), &mut table).is_err());
 }
@@ -614,7 +614,7 @@ fn i1_members_fields_and_types_are_found() {
 }
 
 #[test]
-fn i1_documentation_is_what_stands_immediately_before() {
+fn i1_documentation_is_immediately_before_its_item() {
     let text = "# not this\n\n  # about\n#the  interface \n#\n\t# a.b\ninterface a.b # nor this\n\
         # nor that\n\n# of T\r\n#  twice\r\ntype T ( # no\n# of a\na: int, # behind a\n\n  # of b 1\n# of b 2\n b: (x,\n# of y\ny), c: int)\n\
         type U (d: int)\n# M\nmethod # not\n M() -> ()\n# the end\n";
@@ -679,16 +679,16 @@ fn i1_real_definitions() {
     }
 }
 
-/// Whether a type has `any` in it.
+/// True if a type contains `any`.
 fn has_any(ty: nullink::idl::Type<'_>) -> bool {
     ty.to_string()
         .split(|c: char| !c.is_alphanumeric())
         .any(|word| word == "any")
 }
 
-/// libvarlink and Python's varlink can't read it. (org.example.t has all types there are.)
+/// libvarlink and Python's varlink can't parse `any`. Only org.example.t uses it: it has all types.
 #[test]
-fn i6_the_definitions_of_the_examples_do_without_any() {
+fn i6_the_definitions_of_the_examples_do_not_use_any() {
     for (path, text) in definitions() {
         let ours = path.starts_with(env!("CARGO_MANIFEST_DIR"));
         if path.ends_with("org.example.t.varlink") || !ours {
@@ -707,9 +707,9 @@ fn i6_the_definitions_of_the_examples_do_without_any() {
 }
 
 proptest! {
-    /// Whatever the text, there is an answer; and the size is never too small for a definition.
+    /// Any text is parsed or refused, and `table_size` is never too small for a definition.
     #[test]
-    fn i3_any_text_has_an_answer(pieces in prop::collection::vec(prop::sample::select(vec![
+    fn i3_any_text_is_parsed_or_refused(pieces in prop::collection::vec(prop::sample::select(vec![
         "interface", " a.b", "\n", "type", "method", "error", " A", " B", "(", ")", ",", "a", "b", ":", "?", "[]", "[string]",
         "int", "->", "#", "\u{2028}", "\u{a0}", "-", "\r", "(a: A)", "(x, y)", "()",
     ]), 0..40)) {
@@ -730,13 +730,13 @@ fn i1_a_definition_can_be_a_constant_of_any_name() {
     const TEXT: &str = "interface a.b\nerror No ()\n";
     const INDEX: Interface = interface!(text TEXT);
     assert!(INDEX.find("No").is_some());
-    // An index is as long as it has to be.
+    // An index must have the exact size.
     let index: Result<[Entry; 9], _> = nullink::idl::index(TEXT);
     assert_eq!(index.unwrap_err().problem(), Problem::Size);
 }
 
 #[test]
-fn i1_documentation_of_a_line_with_many_fields_takes_no_time() {
+fn i1_documentation_of_a_line_with_many_fields_is_fast() {
     let fields: Vec<String> = (0..200).map(|n| format!("f{n}: int")).collect();
     let lists: Vec<String> = (0..100)
         .map(|n| format!("s{n}: ({})", fields.join(", ")))

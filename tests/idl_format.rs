@@ -1,4 +1,4 @@
-//! The canonical layout of definitions: what it is, and that nothing gets lost on the way to it.
+//! `format`: the canonical layout of definitions, which keeps their content.
 
 #[path = "common/definitions.rs"]
 mod definitions;
@@ -24,7 +24,7 @@ fn lines<'a>(documentation: impl Iterator<Item = &'a str>) -> Vec<String> {
         .collect()
 }
 
-/// Everything that a definition says, and what is written about it.
+/// Returns the content of a definition: each item with its documentation.
 fn content(text: &str) -> Vec<(String, Vec<String>)> {
     fn list(ty: Type<'_>, all: &mut Vec<(String, Vec<String>)>) {
         match ty.kind() {
@@ -57,7 +57,7 @@ fn content(text: &str) -> Vec<(String, Vec<String>)> {
     all
 }
 
-/// Without the escapes of colours.
+/// Removes the escape sequences of colors.
 fn plain(colored: &str) -> String {
     let mut pieces = colored.split("\x1b[");
     let first = pieces.next().unwrap_or_default().to_string();
@@ -71,7 +71,7 @@ fn columns(line: &str) -> usize {
     line.len() + 7 * tabs
 }
 
-/// What holds for every definition. Returns its canonical layout, and what it says, before and
+/// Checks the properties of every canonical layout. Returns the layout, and the content before and
 /// after.
 #[allow(clippy::type_complexity)]
 fn check(text: &str) -> (String, Vec<((String, Vec<String>), (String, Vec<String>))>) {
@@ -98,7 +98,7 @@ fn check(text: &str) -> (String, Vec<((String, Vec<String>), (String, Vec<String
     for line in canonical.split('\n') {
         assert_eq!(line.trim_end(), line, "{canonical}");
         if columns(line) > 80 && !line.trim_start().starts_with('#') {
-            // There is nothing left that could be broken.
+            // The line has no list that could be broken.
             let rest = line.replace("()", "");
             let rest = rest.strip_suffix('(').unwrap_or(&rest);
             assert!(!rest.contains('('), "{canonical}");
@@ -127,14 +127,14 @@ fn i4_one_layout_for_each_member() {
         "type T (a : [string]?[]( x,y ) , b: ?()\n)",
         "type T(a: [string]?[](x, y), b: ?())\n",
     );
-    // The order is the author's.
+    // The order of the members stays the same.
     is(
         "error E()\ntype T()\nmethod M() -> ()\nerror D()",
         "error E()\n\ntype T()\n\nmethod M() -> ()\n\nerror D()\n",
     );
 }
 
-/// A name that makes something as wide as it is to be.
+/// Returns a name of this length.
 fn name(length: usize) -> String {
     "x".repeat(length)
 }
@@ -150,7 +150,7 @@ fn i4_lists_are_broken_where_they_are_too_wide() {
         &format!("type T(a: int, {x}: int)"),
         &format!("type T(\n\ta: int,\n\t{x}: int\n)\n"),
     );
-    // A list in one that is broken, which fits or not because of the comma behind it.
+    // A list inside a broken list, which fits or not because of the comma after it.
     let x = name(72 - 10);
     is(
         &format!("type T(b: int, {x}: (a, bcd))"),
@@ -160,7 +160,7 @@ fn i4_lists_are_broken_where_they_are_too_wide() {
         &format!("type T({x}: (a, bcd), b: int)"),
         &format!("type T(\n\t{x}: (\n\t\ta,\n\t\tbcd\n\t),\n\tb: int\n)\n"),
     );
-    // Only what has to be broken is.
+    // Only lists that do not fit are broken.
     let x = name(58);
     is(
         &format!("type T (a: ?[](b: (c: (x, y), d: (x, y, {x}), e: (x, y)), f: (x, y)))"),
@@ -168,7 +168,7 @@ fn i4_lists_are_broken_where_they_are_too_wide() {
             "type T(\n\ta: ?[](\n\t\tb: (\n\t\t\tc: (x, y),\n\t\t\td: (\n\t\t\t\tx,\n\t\t\t\ty,\n\t\t\t\t{x}\n\t\t\t),\n\t\t\te: (x, y)\n\t\t),\n\t\tf: (x, y)\n\t)\n)\n"
         ),
     );
-    // What has nothing in it is never broken.
+    // Empty lists are never broken.
     let x = "X".repeat(70);
     is(
         &format!("method {x}() -> (a: int)"),
@@ -191,10 +191,14 @@ fn i4_lists_are_broken_where_they_are_too_wide() {
 #[test]
 fn i4_the_wider_list_of_a_method_is_broken_first() {
     // `method M(a: X) -> (b: Y)`
-    let list = |field: &str, width: usize, broken: bool| match broken {
-        _ if width == 0 => "()".to_string(),
-        true => format!("(\n\t{field}: {}\n)", "T".repeat(width)),
-        false => format!("({field}: {})", "T".repeat(width)),
+    let list = |field: &str, width: usize, broken: bool| {
+        if width == 0 {
+            "()".to_string()
+        } else if broken {
+            format!("(\n\t{field}: {}\n)", "T".repeat(width))
+        } else {
+            format!("({field}: {})", "T".repeat(width))
+        }
     };
     for (input, output, break_input, break_output) in [
         (29, 29, false, false),
@@ -235,7 +239,7 @@ fn i4_the_wider_list_of_a_method_is_broken_first() {
 }
 
 #[test]
-fn i4_comments_stay_with_what_they_are_about() {
+fn i4_comments_stay_with_their_items() {
     let (text, _) =
         check("\n#1\n#2  \n\n\n# 3\t\r\n interface # 4\n a.b # 5\n#6\r\r\n\n# 7\n\nerror E()");
     assert_eq!(
@@ -250,7 +254,7 @@ fn i4_comments_stay_with_what_they_are_about() {
         "method # 1\nM # 2\n() # 3\n # 4\n -> # 5\n (#6\n)",
         "# 1\n# 2\n# 3\n# 4\n# 5\nmethod M() -> (\n\t#6\n)\n",
     );
-    // A list with a comment is broken, and those around it are.
+    // A list with a comment is broken, and so are the lists around it.
     is(
         "type T(#1\n\n #2\n\n\n#3\na #4\n:#5\nint#6\n,#7\nb:int)",
         "type T(\n\t#1\n\n\t#2\n\n\t#3\n\t#4\n\t#5\n\t#6\n\ta: int,\n\t#7\n\n\tb: int\n)\n",
@@ -259,22 +263,22 @@ fn i4_comments_stay_with_what_they_are_about() {
         "type T(a: (b: (x, #1\ny), c: (z)), d: (x, y))",
         "type T(\n\ta: (\n\t\tb: (\n\t\t\tx,\n\t\t\t#1\n\n\t\t\ty\n\t\t),\n\t\tc: (z)\n\t),\n\td: (x, y)\n)\n",
     );
-    // Behind a list within, and behind the last field.
+    // After a nested list, and after the last field.
     is(
         "type T(a: (x, y) #1\n, b: (x #2\n#3\n\n#4\n\n) #5\n)",
         "type T(\n\t#1\n\ta: (x, y),\n\tb: (\n\t\tx\n\t\t#2\n\n\t\t#3\n\n\t\t#4\n\t)\n\t#5\n)\n",
     );
-    // What is moved does not cut off what is written about a field.
+    // A moved comment does not separate a field from its documentation.
     is(
         "type T(\n# a\na # 1\n\n\n# 2\n:int,\n# b\n\nb #3\n:int)",
         "type T(\n\t# a\n\t# 1\n\t# 2\n\ta: int,\n\t# b\n\n\t#3\n\tb: int\n)\n",
     );
-    // What is behind the # is the author's.
+    // The text after the # stays the same.
     is(
         "#! /bin/sh \u{b} (# \u{e9}\tx:\ttype T( \u{2003}\nerror E()",
         "#! /bin/sh \u{b} (# \u{e9}\tx:\ttype T(\nerror E()\n",
     );
-    // At the end.
+    // Comments at the end.
     is("error E() # 1", "error E()\n# 1\n");
     is(
         "error E()\n# 1\n\n\n# 2\n# 3\n\n",
@@ -335,7 +339,7 @@ fn i4_real_definitions() {
         for (before, after) in content {
             assert_eq!(before, after, "{path:?}");
         }
-        // systemd's are in this layout already.
+        // systemd's definitions have this layout already.
         let name = path.file_name().expect("a name").to_string_lossy();
         if name.starts_with("io.systemd.") {
             assert_eq!(canonical, text, "{path:?}");
@@ -358,7 +362,7 @@ fn i4_deep_wide_and_long() {
     let fields: Vec<String> = (0..256).map(|n| format!("f{n}: (a, b)")).collect();
     let (text, _) = check(&format!("interface a.b\nerror E ({})", fields.join(",")));
     assert_eq!(text.lines().count(), 2 + 258);
-    // Long comments and many of them, in every place, in a time that grows as the text does.
+    // Many comments in every place: the time is linear in the length of the text.
     let many = "#\n# c ( \n".repeat(30_000);
     let text = "@interface@a.b@\nmethod@M@(@a@:@(@x@,@y@)@)@->@(@b@:@int@)@\nerror@ E@(@)@"
         .replace('@', &format!(" {many}"));
@@ -368,7 +372,7 @@ fn i4_deep_wide_and_long() {
     );
 }
 
-/// A type, as it is before it has white space.
+/// A type, without white space.
 #[derive(Clone, Debug)]
 enum Ty {
     Word(&'static str),
@@ -429,12 +433,12 @@ fn pieces() -> impl Strategy<Value = Vec<Piece>> {
     prop::collection::vec(piece, 0..5)
 }
 
-/// Where there are comments.
+/// The places of the comments.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Where {
-    /// On lines of their own, before what they are about.
+    /// Before items, on their own lines: only documentation.
     Before,
-    /// Everywhere but behind a list, from where they have to be moved over it.
+    /// Everywhere except after a list, where the formatter moves them to before the list.
     Order,
     Everywhere,
 }
@@ -448,8 +452,8 @@ struct Render<'p> {
 }
 
 impl Render<'_> {
-    /// White space: before something that is written about, or behind a list, or elsewhere.
-    fn space(&mut self, documented: bool, behind_list: bool) {
+    /// Writes white space: before an item that has documentation, after a list, or elsewhere.
+    fn space(&mut self, documented: bool, after_list: bool) {
         for piece in self.pieces.next().expect("a piece") {
             match piece {
                 Piece::Space(space) => self.text.push(*space),
@@ -458,7 +462,7 @@ impl Render<'_> {
                     match self.comments {
                         Where::Before if !documented => continue,
                         Where::Before => self.text.push('\n'),
-                        Where::Order if behind_list => continue,
+                        Where::Order if after_list => continue,
                         _ => {}
                     }
                     self.text += &format!("#{text}@{}@{text}{end}", self.count);
@@ -529,7 +533,7 @@ impl Render<'_> {
     }
 
     fn line_end(&mut self) {
-        // At the end of a line there may be a comment.
+        // A comment is allowed at the end of a line.
         self.space(false, false);
         self.word("\n");
         self.space(true, false);
@@ -600,7 +604,7 @@ fn members() -> impl Strategy<Value = Vec<(usize, Declaration)>> {
     prop::collection::vec((0..80_usize, declaration), 0..4)
 }
 
-/// The numbers of the comments of a text, in their order.
+/// Returns the numbers of the comments of a text, in their order.
 fn numbers(text: &str) -> Vec<usize> {
     text.split('@')
         .skip(1)
@@ -610,7 +614,7 @@ fn numbers(text: &str) -> Vec<usize> {
 }
 
 proptest! {
-    /// Whatever the white space and wherever the comments, the definition stays what it is.
+    /// The definition stays the same, with any white space and comments in any places.
     #[test]
     fn i4_any_definition(
         members in members(),
@@ -628,7 +632,7 @@ proptest! {
             if comments == Where::Before {
                 prop_assert_eq!(before, after);
             } else {
-                // Only what was in the midst of something may be added.
+                // Only comments from inside the item may be added.
                 prop_assert!(after.1.starts_with(&before.1), "{:?} {:?}\n{}", before, after, canonical);
             }
         }

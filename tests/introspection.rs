@@ -1,4 +1,4 @@
-//! S: `org.varlink.service`.
+//! `org.varlink.service`: GetInfo, GetInterfaceDescription, and the definition.
 
 mod common;
 
@@ -41,7 +41,7 @@ fn s1_get_info_lists_all_interfaces_and_itself() {
 }
 
 #[test]
-fn s2_a_description_is_what_the_author_wrote_byte_for_byte() {
+fn s2_a_description_is_the_text_of_the_definition_byte_for_byte() {
     let description = ask(
         "GetInterfaceDescription",
         r#"{"interface":"org.example.t"}"#,
@@ -52,7 +52,7 @@ fn s2_a_description_is_what_the_author_wrote_byte_for_byte() {
 }
 
 #[test]
-fn s2_nothing_of_a_description_is_tidied_up() {
+fn s2_a_description_keeps_unusual_white_space_and_control_characters() {
     const ODD: Interface = interface!(text
         "\n \t\r\n# \"First\" \\ \u{7f}\u{1}\u{e9}\u{1F980}  \r\n\ninterface   org.example.odd#\u{2028}\n\n
         error\u{a0}E(  )# last");

@@ -1,11 +1,11 @@
-//! Whether a value is what a definition says: before a handler runs, and for tools and proxies.
+//! Checks a value against its definition: before a handler runs, and for tools and proxies.
 //!
-//! It goes over the text once, without recursion. The structures, lists and maps that are open
-//! are a stack, and so are the bits that say which fields have been seen, and the keys of maps.
-//! So its cost grows with the length of the text, whatever is nested in it. The factor is the
-//! search for a key: it is compared with the [`Definition::MAX_FIELDS`](super::Definition::MAX_FIELDS) names of a structure or the
-//! [`MAX_MAP_KEYS`] first keys of a map at most, and only by two bytes of each, unless their hashes are
-//! the same. Fields in the order of their definition are found at once.
+//! The check makes one pass over the text, without recursion. It keeps three stacks: the open
+//! structures, lists and maps; a bit for each field of the open structures; and the keys of the
+//! open maps. So the cost is linear in the length of the text, however the value is nested. The
+//! factor is the search for a key: it is compared with at most [`Definition::MAX_FIELDS`] names of
+//! a structure, or with the first [`MAX_MAP_KEYS`] keys of a map. A comparison looks at two bytes,
+//! unless the hashes are equal. Fields in the order of their definition are found at once.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -20,19 +20,18 @@ use super::{Definition, MAX_DEPTH};
 use crate::error::Mismatch;
 use crate::json::{Cursor, Raw, Text, is_finite, is_integer};
 
-/// How many fields the structures that are open at once may have, all together: a value that is
-/// nested so deeply is refused.
+/// The maximum total number of fields of all open structures. A value that exceeds it is refused.
 pub(super) const MAX_OPEN_FIELDS: usize = 2048;
 
-/// How many keys of a map are compared with one another: a key that occurs twice among them is
-/// refused.
+/// The number of keys of a map that are checked for duplicates: the first ones. A key that equals
+/// one of these is refused.
 pub(super) const MAX_MAP_KEYS: usize = 64;
 
-/// How many keys may be compared in the maps that are open at once, all together: a value that has
-/// more, nested in one another, is refused.
+/// The maximum total number of keys that are checked for duplicates in all open maps. A value that
+/// exceeds it is refused.
 pub(super) const MAX_OPEN_KEYS: usize = 2 * MAX_MAP_KEYS;
 
-/// How a value differs from what its definition says.
+/// A difference between a value and its definition.
 ///
 /// ```
 /// use nullink::json::Raw;
@@ -59,18 +58,18 @@ pub struct Deviation<'a> {
 }
 
 impl<'a> Deviation<'a> {
-    /// How they differ.
+    /// Returns the kind of the difference.
     pub fn mismatch(&self) -> Mismatch {
         self.mismatch
     }
 
-    /// The top-level field that is, or contains, the cause; None if it is none. The name of a
-    /// field that the definition does not have is as the text has it, with its escapes.
+    /// Returns the name of the top-level field that is or contains the cause, or None if the cause
+    /// is not in a field. The name of an unknown field has its JSON escapes, as in the text.
     pub fn field(&self) -> Option<&'a str> {
         self.field
     }
 
-    /// Where in the text: bytes from its beginning.
+    /// Returns the position, in bytes from the beginning of the text.
     pub fn offset(&self) -> usize {
         self.offset
     }
@@ -89,11 +88,11 @@ impl fmt::Display for Deviation<'_> {
 impl core::error::Error for Deviation<'_> {}
 
 impl<'a> Definition<'a> {
-    /// Whether the parameters of a call are what the definition says of the method.
+    /// Checks the parameters of a call against the definition of the method.
     ///
     /// # Errors
     ///
-    /// How they differ; [`Mismatch::Member`], if there is no such method.
+    /// Returns the first difference, or [`Mismatch::Member`] if the definition has no such method.
     pub fn check_call<'r>(&self, method: &str, parameters: Raw<'r>) -> Result<(), Deviation<'r>>
     where
         'a: 'r,
@@ -101,11 +100,11 @@ impl<'a> Definition<'a> {
         self.check(method, MemberKind::Method, parameters, Member::input)
     }
 
-    /// Whether the parameters of a reply are what the definition says of the method.
+    /// Checks the parameters of a reply against the definition of the method.
     ///
     /// # Errors
     ///
-    /// How they differ; [`Mismatch::Member`], if there is no such method.
+    /// Returns the first difference, or [`Mismatch::Member`] if the definition has no such method.
     pub fn check_reply<'r>(&self, method: &str, parameters: Raw<'r>) -> Result<(), Deviation<'r>>
     where
         'a: 'r,
@@ -113,11 +112,11 @@ impl<'a> Definition<'a> {
         self.check(method, MemberKind::Method, parameters, Member::output)
     }
 
-    /// Whether the parameters of an error are what the definition says of it.
+    /// Checks the parameters of an error against the definition of the error.
     ///
     /// # Errors
     ///
-    /// How they differ; [`Mismatch::Member`], if there is no such error.
+    /// Returns the first difference, or [`Mismatch::Member`] if the definition has no such error.
     pub fn check_error<'r>(&self, error: &str, parameters: Raw<'r>) -> Result<(), Deviation<'r>>
     where
         'a: 'r,
@@ -157,42 +156,42 @@ impl<'a> Definition<'a> {
     }
 }
 
-/// How a text differs from its type.
+/// A difference between a text and its type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fault<'a> {
     pub mismatch: Mismatch,
     /// The top-level field.
     pub field: FaultField<'a>,
-    /// The beginning of the value, or of the key, in the text.
+    /// Where the value or the key begins, in bytes from the beginning of the text.
     pub offset: usize,
 }
 
-/// Where the name of a top-level field is.
+/// The name of a top-level field, or where to find it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum FaultField<'a> {
-    /// It is not about a field.
+    /// The difference is not in a field.
     Nowhere,
-    /// In the definition.
+    /// A name of the definition.
     Declared(&'a str),
-    /// In the text, where the definition does not have it; with its escapes, without its quotes.
+    /// The range of an unknown name in the text, with its escapes and without its quotes.
     Key(Range<usize>),
 }
 
 impl Fault<'_> {
-    /// There is no such member.
+    /// The definition has no such member.
     pub const NO_MEMBER: Self = Fault {
         mismatch: Mismatch::Member,
         field: FaultField::Nowhere,
         offset: 0,
     };
 
-    /// The text is not that of a message.
+    /// The text is not a message.
     pub const NO_MESSAGE: Self = Fault {
         mismatch: Mismatch::Syntax,
         ..Fault::NO_MEMBER
     };
 
-    /// The same in a text that has `start` more bytes before it.
+    /// Moves the positions by `start`: from a part of a text that begins there to the whole text.
     pub fn offset_by(self, start: usize) -> Self {
         Fault {
             field: match self.field {
@@ -207,31 +206,31 @@ impl Fault<'_> {
     }
 }
 
-/// Which kinds of types there are in some definitions: nothing else has to be checked, and the code
-/// for it is left out.
+/// The kinds of types that a service's definitions have. The code that checks other kinds is
+/// compiled out.
 pub(crate) trait Kinds {
-    /// See [`Definition::kinds`].
+    /// A bit mask: see [`Definition::kinds`].
     const KINDS: u32;
 }
 
-/// The kinds of types in any definition.
+/// All kinds of types, for any definition.
 pub(crate) struct AllKinds;
 
 impl Kinds for AllKinds {
     const KINDS: u32 = u32::MAX;
 }
 
-/// Whether there are types of a kind.
+/// True if `T` has this kind.
 const fn has<T: Kinds>(kind: EntryKind) -> bool {
     T::KINDS & kind.bit() != 0
 }
 
 impl<'a> Type<'a> {
-    /// Whether a text that was scanned is a value of this type. An empty text is an empty object.
-    /// `T` has all kinds of types that the definition has.
+    /// Checks a scanned text against this type. An empty text counts as an empty object. `T` must
+    /// have all kinds of types that the definition has.
     pub(crate) fn check<T: Kinds>(self, text: &[u8]) -> Result<(), Fault<'a>> {
         let text = if text.is_empty() { b"{}" } else { text };
-        // Apart from the rest, or the compiler fills all of them with zeros at once.
+        // Not inside `Check`: there, the compiler would fill these vectors with zeros.
         let (mut open, mut seen, mut keys) = (Vec::new(), Vec::new(), Vec::new());
         let mut check = Check::<T> {
             definition: self.definition,
@@ -262,40 +261,41 @@ struct Check<'a, 't, T> {
     definition: Definition<'a>,
     cursor: Cursor<'t>,
     text: &'t [u8],
-    /// The structures, lists and maps that are open.
+    /// The open structures, lists and maps.
     open: &'t mut Vec<Open, MAX_DEPTH>,
-    /// A bit for each field of each structure that is open: whether it was there. All others are 0.
+    /// A bit for each field of each open structure, set once the field was seen. The bits from
+    /// `free` on are 0.
     seen: &'t mut Vec<u64, { MAX_OPEN_FIELDS / 64 }>,
-    /// The first bit that is none of these.
+    /// The first bit of `seen` that no open structure uses.
     free: usize,
-    /// The keys of the maps that are open.
+    /// The keys of the open maps.
     keys: &'t mut Vec<SeenKey, MAX_OPEN_KEYS>,
-    /// The top-level field.
+    /// The entry of the current top-level field.
     field: Option<u16>,
-    /// Where the key of the top-level field is that the definition does not have.
+    /// The range in the text of an unknown top-level key. Empty at 0 if there is none.
     unknown: Range<usize>,
-    /// Where the last value or key begins.
+    /// Where the last value or key begins in the text.
     offset: usize,
     kinds: PhantomData<T>,
 }
 
-/// A structure, a list or a map that is open.
+/// An open structure, list or map: its end was not read yet.
 #[derive(Clone, Copy)]
 struct Open {
-    /// Its entry.
+    /// The entry of the type.
     ty: u16,
-    /// Structure: the entry of the field that is expected next. Map: the number of keys in the maps
+    /// Structure: the entry of the field that is expected next. Map: the number of keys of the maps
     /// around it.
     next: u16,
-    /// Structure: how many fields have not been there yet that have to be.
+    /// Structure: the number of mandatory fields that were not seen yet.
     missing: u16,
 }
 
-/// A key of a map that is open: 6 bytes, because there are many on the stack.
+/// A key of an open map. Packed into 6 bytes, because many are on the stack.
 #[derive(Clone, Copy)]
 #[repr(C, packed(2))]
 struct SeenKey {
-    /// Where it begins in the text.
+    /// Where the key begins in the text.
     at: u32,
     hash: u16,
 }
@@ -305,11 +305,11 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
         self.definition.entry(index)
     }
 
-    /// A value, and everything in it.
+    /// Checks a value with everything in it.
     fn value(&mut self, mut ty: u16) -> Result<(), Mismatch> {
         loop {
             let mut first = self.begin(ty)?;
-            // On to the next value, out of everything that ends here.
+            // Closes everything that ends here, up to the next value.
             ty = loop {
                 let Some(open) = self.open.last().copied() else {
                     return Ok(());
@@ -323,7 +323,7 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
         }
     }
 
-    /// A value; or only its beginning, and then this is true, if it has others in it.
+    /// Checks a leaf value, or opens a structure, list or map. Returns true if it opens one.
     fn begin(&mut self, mut ty: u16) -> Result<bool, Mismatch> {
         let byte = self.cursor.peek();
         self.offset = self.cursor.offset();
@@ -363,12 +363,12 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
             next,
             missing: entry.number,
         };
-        // What is nested more deeply has not passed the scan.
+        // The stack has room: the scan refuses values of more than MAX_DEPTH levels.
         self.open.push(open).map_err(|_| Mismatch::Length)?;
         Ok(true)
     }
 
-    /// A value without others in it, or whose others don't matter.
+    /// Checks a value that has no values in it, or whose content is not checked.
     fn leaf(&mut self, ty: u16, entry: Entry) -> Result<(), Mismatch> {
         if has::<T>(EntryKind::Enum)
             && entry.kind == EntryKind::Enum
@@ -406,7 +406,8 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
         }
     }
 
-    /// The type of the next value in what is open; None at its end.
+    /// Returns the type of the next value of an open structure, list or map, or None at its end.
+    /// Checks the key before the value.
     fn next(&mut self, open: Open, first: bool) -> Result<Option<u16>, Mismatch> {
         let inner = open.ty.saturating_add(1);
         let kind = self.entry(open.ty).kind;
@@ -432,7 +433,7 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
         }
     }
 
-    /// A key of a map, which begins at an offset: no other has been the same.
+    /// Checks that a key of a map, which begins at `offset`, is not a duplicate.
     fn key(&mut self, open: Open, offset: usize, key: &Text<'t>) -> Result<(), Mismatch> {
         let hash = key.hash();
         let keys = self.keys.get(open.next.into()..).unwrap_or_default();
@@ -452,7 +453,7 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
         Ok(())
     }
 
-    /// A field of a structure, by its key, which begins at an offset; its type.
+    /// Finds a field of a structure by its key, which begins at `offset`. Returns its type.
     fn field(&mut self, open: Open, offset: usize, key: &Text<'t>) -> Result<u16, Mismatch> {
         let top = self.open.len() == 1;
         self.offset = offset;
@@ -484,7 +485,7 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
         Ok(ty)
     }
 
-    /// The end of a structure: everything was there that has to be.
+    /// Closes a structure: checks that no mandatory field is missing.
     fn close(&mut self, open: Open) -> Result<(), Mismatch> {
         let start = self.first_bit(open);
         if open.missing > 0 {
@@ -498,7 +499,7 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
             }
             return Err(Mismatch::Missing);
         }
-        // Its bits are free for the next.
+        // Clears its bits for the next structure.
         let count = (self.free / 64)
             .saturating_sub(start / 64)
             .saturating_add(1);
@@ -510,12 +511,12 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
         Ok(())
     }
 
-    /// The first bit of the innermost structure.
+    /// Returns the first bit of the innermost structure.
     fn first_bit(&self, open: Open) -> usize {
         self.free.saturating_sub(self.entry(open.ty).link.into())
     }
 
-    /// Whether a field has been there.
+    /// True if the field with this bit was seen.
     fn is_seen(&self, bit: usize) -> bool {
         let word = self.seen.get(bit / 64).copied().unwrap_or_default();
         word & mask(bit) != 0

@@ -1,11 +1,11 @@
-//! Why a text is not a definition: what was expected, and where.
+//! Parse errors: what was expected, and where.
 
 use core::fmt;
 use core::str;
 
 use super::text::position;
 
-/// Why a text is not a definition, and where.
+/// An error in a definition: what was expected, and where.
 ///
 /// ```
 /// use nullink::idl::{Definition, Entry};
@@ -23,10 +23,10 @@ pub struct ParseError {
     column: usize,
 }
 
-/// Declares [`Problem`], each with the text that tells what was expected.
+/// Declares [`Problem`]: its variants, each with a text that says what was expected.
 macro_rules! problems {
     ($($(#[$doc:meta])* $problem:ident = $expected:literal,)*) => {
-        /// What can be wrong with a definition.
+        /// The kinds of errors in a definition.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[non_exhaustive]
         pub enum Problem {
@@ -34,7 +34,7 @@ macro_rules! problems {
         }
 
         impl Problem {
-            /// What was expected.
+            /// Returns the text that says what was expected.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Problem::$problem => concat!("expected ", $expected),)*
@@ -51,15 +51,15 @@ problems! {
     InterfaceName = "the name of an interface, such as org.example.ftl",
     /// Neither `type`, `method` nor `error`.
     Member = "type, method or error",
-    /// A member does not begin on a line of its own.
-    LineBreak = "a line break: each member is on a line of its own",
-    /// No white space after a keyword.
+    /// A member does not begin on a new line.
+    LineBreak = "a line break: each member begins on a new line",
+    /// No white space follows a keyword.
     Space = "white space",
     /// Not the name of a type, a method or an error.
     MemberName = "a name that begins with an uppercase letter",
     /// Not the name of a field.
     FieldName = "the name of a field",
-    /// Neither the name of a field, nor the end of a list without any.
+    /// Neither the name of a field, nor the end of an empty list.
     FieldNameOrClose = "the name of a field, or )",
     /// A name of more than [`Definition::MAX_NAME`](super::Definition::MAX_NAME) bytes.
     LongName = "a name of at most 255 bytes",
@@ -67,33 +67,35 @@ problems! {
     Open = "(",
     /// Neither `,` nor `)`.
     CommaOrClose = ", or )",
-    /// No `:` after the name of a field.
+    /// No `:` follows the name of a field.
     Colon = ": and a type",
     /// Not `->`.
-    Arrow = "-> and what the method returns",
+    Arrow = "-> and the reply's parameters",
     /// Not a type.
     Type = "a type: bool, int, float, string, object, any, a name, ( [ or ?",
     /// `??`.
-    Nullable = "a type that is not nullable: it is already",
-    /// The name of a member that is there already.
-    DuplicateMember = "another name: types, methods and errors share theirs",
-    /// The name of a field, or of a value, that the list has already.
+    Nullable = "a single ?: the type is nullable already",
+    /// Another member has the same name.
+    DuplicateMember = "another name: a member has this one already",
+    /// Another field or value of the list has the same name.
     DuplicateField = "another name: the list has this one already",
     /// A type that is not defined.
-    UnknownType = "the name of a type: there is none of this name",
+    UnknownType = "the name of a type: no type has this name",
     /// The name of a method or an error where a type is expected.
     NotAType = "the name of a type: this is a method or an error",
-    /// A structure that contains itself, so that it has no value.
-    Endless = "a type that does not contain itself: it could have no value",
-    /// More than [`Definition::MAX_FIELDS`](super::Definition::MAX_FIELDS) fields in a structure.
+    /// A structure that contains itself other than in a nullable, a list or a map: its values would
+    /// be infinite.
+    Endless = "a type that does not contain itself: it has no finite value",
+    /// A structure with more than [`Definition::MAX_FIELDS`](super::Definition::MAX_FIELDS) fields.
     Fields = "at most 256 fields",
-    /// More than [`Definition::MAX_VALUES`](super::Definition::MAX_VALUES) values in an enumeration.
+    /// An enumeration with more than [`Definition::MAX_VALUES`](super::Definition::MAX_VALUES)
+    /// values.
     Values = "at most 1024 values",
-    /// Types within types, more than [`Definition::MAX_DEPTH`](super::Definition::MAX_DEPTH).
-    Depth = "fewer types within one another",
-    /// More entries than the table has, or than a table can have (65,535); or fewer than one that is
-    /// made while compiling.
-    Size = "a table of another size: Definition::table_size(text), and 65,535 at most",
+    /// Types nested more deeply than [`Definition::MAX_DEPTH`](super::Definition::MAX_DEPTH).
+    Depth = "less deeply nested types",
+    /// The definition needs more entries than the table has, or more than 65,535. At compile time:
+    /// the table is not of the exact size.
+    Size = "a table of Definition::table_size(text) entries, at most 65,535",
 }
 
 impl fmt::Display for Problem {
@@ -113,27 +115,27 @@ impl ParseError {
         }
     }
 
-    /// What is wrong.
+    /// Returns the kind of the error.
     pub const fn problem(&self) -> Problem {
         self.problem
     }
 
-    /// Where: bytes from the beginning of the text.
+    /// Returns the position, in bytes from the beginning of the text.
     pub const fn offset(&self) -> usize {
         self.offset
     }
 
-    /// The line, from 1.
+    /// Returns the line, counted from 1.
     pub const fn line(&self) -> usize {
         self.line
     }
 
-    /// The column, from 1: characters, not bytes.
+    /// Returns the column, counted in characters from 1.
     pub const fn column(&self) -> usize {
         self.column
     }
 
-    /// The error as a text that a `panic!` can say while compiling: `PATH:LINE:COLUMN: PROBLEM`.
+    /// Returns the text of a `panic!` at compile time: `PATH:LINE:COLUMN: PROBLEM`.
     #[doc(hidden)]
     pub const fn message(&self, path: &str) -> Message {
         let mut message = Message::new();
@@ -156,7 +158,7 @@ impl fmt::Display for ParseError {
 
 impl core::error::Error for ParseError {}
 
-/// A text that was put together while compiling.
+/// A text that is formatted at compile time, of up to 512 bytes.
 #[doc(hidden)]
 pub struct Message {
     bytes: [u8; 512],
@@ -189,7 +191,7 @@ impl Message {
         self.push(&[b'0'.saturating_add(digit)]);
     }
 
-    /// The text.
+    /// Returns the text.
     pub const fn as_str(&self) -> &str {
         let text = match self.bytes.split_at_checked(self.length) {
             Some((text, _)) => text,
@@ -208,7 +210,7 @@ mod tests {
     use crate::idl::{Definition, Entry};
 
     #[test]
-    fn i3_a_mistake_in_a_program_is_a_line_of_the_compiler() {
+    fn i3_compile_errors_have_path_line_column_and_problem() {
         for (text, message) in [
             ("", "x.varlink:1:1: expected interface and its name"),
             (
@@ -226,7 +228,7 @@ mod tests {
         }
         let text = std::format!("0 7 10 1234567890 {} ", usize::MAX);
         assert_eq!(message.as_str(), text);
-        // What does not fit is cut off.
+        // Text that does not fit is truncated.
         message.push(&[b'x'; 1000]);
         assert_eq!(message.as_str().len(), 512);
     }

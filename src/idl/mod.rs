@@ -1,19 +1,19 @@
 //! Interface definitions: UAPI.20, "Interface Definition".
 //!
-//! [`interface!`](crate::interface) reads a definition while the program is compiled: a mistake in
-//! it is a compile error, and an [`Interface`] costs nothing at run time. [`Definition::parse`]
-//! reads one that a service has sent. Both are the same type, and say the same about their
-//! [members](Definition::members), their types and what is written about them. The feature `tools`
-//! adds functions that compare and format them, and write them as Rust.
+//! [`interface!`](crate::interface) parses a definition at compile time: a mistake in it is a
+//! compile error, and an [`Interface`] costs nothing at run time. [`Definition::parse`] parses a
+//! definition at run time, such as one that a service has sent. Both give a [`Definition`], with
+//! its [members](Definition::members), their types and their documentation. The feature `tools`
+//! adds functions that compare and format definitions, and generate Rust code from them.
 //!
-//! | file | what it knows |
+//! | file | content |
 //! |---|---|
 //! | `text` | words, white space, comments |
-//! | `table` | the table that a definition is found one's way in with |
-//! | `parse` | the grammar, which fills the table |
-//! | `error` | what can be wrong with a definition |
+//! | `table` | the table of entries that indexes a definition |
+//! | `parse` | the parser, which fills the table |
+//! | `error` | parse errors |
 //! | `view` | members, fields, types, documentation |
-//! | `check` | whether a value is what the definition says |
+//! | `check` | checks a value against its definition |
 
 mod check;
 mod error;
@@ -33,22 +33,22 @@ pub(crate) use text::{LINE_ENDS, position, token};
 pub(crate) use view::MemberIndex;
 pub use view::{EnumValue, Field, Member, MemberKind, Type, TypeKind};
 
-/// The most bytes of the name of an interface, a member or a field.
+/// The longest name of an interface, a member or a field, in bytes.
 const MAX_NAME: usize = 255;
 
-/// The most types within one another.
+/// The maximum nesting depth of types.
 const MAX_DEPTH: usize = crate::json::MAX_DEPTH;
 
-/// The most fields of a structure.
+/// The maximum number of fields of a structure.
 const MAX_FIELDS: usize = 256;
 
-/// The most values of an enumeration.
+/// The maximum number of values of an enumeration.
 const MAX_VALUES: usize = 1024;
 
-/// A definition that is part of the program: the interface of a service, or of a client.
+/// A definition that is compiled into the program: the interface of a service or of a client.
 pub type Interface = Definition<'static>;
 
-/// The definition of an interface: its text, and a table to find one's way in it.
+/// The definition of an interface: its text, and a table that indexes it.
 ///
 /// ```
 /// use nullink::idl::{Definition, Entry, MemberKind, TypeKind};
@@ -91,26 +91,26 @@ impl<'a> Definition<'a> {
     /// The longest name of an interface, a member or a field, in bytes.
     pub const MAX_NAME: usize = MAX_NAME;
 
-    /// The most types that can be nested in one another, and the deepest value:
+    /// The maximum nesting depth of types, and of values:
     /// [`json::MAX_DEPTH`](crate::json::MAX_DEPTH).
     pub const MAX_DEPTH: usize = MAX_DEPTH;
 
-    /// The most fields of a structure.
+    /// The maximum number of fields of a structure.
     pub const MAX_FIELDS: usize = MAX_FIELDS;
 
-    /// The most values of an enumeration.
+    /// The maximum number of values of an enumeration.
     pub const MAX_VALUES: usize = MAX_VALUES;
 
-    /// The most fields of the structures that enclose one place of a value, all together. A value
-    /// that is nested more deeply is refused.
+    /// The maximum total number of fields of the structures that enclose any one place of a value.
+    /// A value that exceeds it is refused.
     pub const MAX_OPEN_FIELDS: usize = check::MAX_OPEN_FIELDS;
 
-    /// The number of keys of a map that are compared with one another. A key that occurs twice
-    /// among them is refused.
+    /// The number of keys of a map that are checked for duplicates: the first ones. A key that
+    /// equals one of these is refused; duplicates among later keys are not detected.
     pub const MAX_MAP_KEYS: usize = check::MAX_MAP_KEYS;
 
-    /// The most compared keys of the maps that enclose one place of a value, all together. A value
-    /// that has more is refused.
+    /// The maximum total number of keys that are checked for duplicates in the maps that enclose
+    /// any one place of a value. A value that exceeds it is refused.
     pub const MAX_OPEN_KEYS: usize = check::MAX_OPEN_KEYS;
 
     /// Returns the number of entries that the table of a definition needs: see
@@ -126,13 +126,14 @@ impl<'a> Definition<'a> {
         table::size(text)
     }
 
-    /// Reads a definition.
+    /// Parses a definition.
     ///
-    /// The table has to have [`table_size`](Self::table_size) entries; more do no harm.
+    /// The table must have at least [`table_size`](Self::table_size) entries.
     ///
     /// # Errors
     ///
-    /// Where the text is not a definition, and what was expected there.
+    /// Fails if the text is not a definition or the table is too small. The error has the position
+    /// and says what was expected there.
     pub const fn parse(text: &'a str, table: &'a mut [Entry]) -> Result<Self, ParseError> {
         match parse::parse(text, table) {
             Ok((entries, order)) => Ok(Definition::new(text, entries, order)),
@@ -140,7 +141,8 @@ impl<'a> Definition<'a> {
         }
     }
 
-    /// A definition and its `index`, made by [`interface!`](crate::interface).
+    /// Combines the text of a definition with its `index`: a part of
+    /// [`interface!`](crate::interface).
     #[doc(hidden)]
     pub const fn indexed(text: &'a str, index: &'a [Entry]) -> Self {
         let (entries, order) = table::split(index);
@@ -156,12 +158,12 @@ impl<'a> Definition<'a> {
         }
     }
 
-    /// The interface's name: `org.example.ftl`.
+    /// Returns the name of the interface, such as `org.example.ftl`.
     pub const fn name(&self) -> &'a str {
         self.name
     }
 
-    /// The kinds of types that it has, a bit each: what [`Kinds`] are made of.
+    /// Returns the kinds of types in the definition, as a bit mask for [`Kinds::KINDS`].
     pub(crate) const fn kinds(&self) -> u32 {
         let (mut kinds, mut rest) = (0, self.entries);
         while let [entry, tail @ ..] = rest {
@@ -171,7 +173,7 @@ impl<'a> Definition<'a> {
         kinds
     }
 
-    /// The definition's text, byte for byte.
+    /// Returns the text of the definition, byte for byte.
     pub const fn text(&self) -> &'a str {
         self.text
     }
@@ -183,9 +185,10 @@ impl core::fmt::Debug for Definition<'_> {
     }
 }
 
-/// The [`Interface`] that a file defines, read while compiling: the path is relative to the source
-/// file, as for `include_str!`. A mistake in the definition is a compile error that says where it
-/// is and what was expected.
+/// Parses the definition in a file at compile time, as an [`Interface`].
+///
+/// The path is relative to the source file, as for `include_str!`. A mistake in the definition is a
+/// compile error that names its position and what was expected there.
 ///
 /// ```
 /// use nullink::{Interface, interface};
@@ -194,7 +197,7 @@ impl core::fmt::Debug for Definition<'_> {
 /// assert_eq!(SERVICE.name(), "org.varlink.service");
 /// ```
 ///
-/// The definition can also stand in the program:
+/// After `text`, the definition is a string in the program:
 ///
 /// ```
 /// use nullink::{Interface, interface};
@@ -207,7 +210,7 @@ impl core::fmt::Debug for Definition<'_> {
 /// assert!(PING.find("Ping").is_some());
 /// ```
 ///
-/// This one is not a definition:
+/// This definition does not compile, because there is no type `strong`:
 ///
 /// ```compile_fail
 /// const PING: nullink::Interface = nullink::interface!(text "

@@ -1,8 +1,8 @@
 //! The parser: the whole grammar of UAPI.20, in one forward pass, at compile time or at run time.
 //!
-//! It fills a table of [`Entry`], in the order of the text, and allocates nothing else: lists
-//! within lists are a stack that is linked through the entries that are still open. What it walks
-//! over byte by byte, it walks over in one loop: that is what a compiler can evaluate fast.
+//! It fills a table of [`Entry`] in the order of the text, and needs no other memory: nested lists
+//! are a stack that is linked through the entries of the open lists. Bytes are skipped in single
+//! loops, which the compiler evaluates fast.
 
 use core::cmp::Ordering;
 
@@ -12,11 +12,11 @@ use super::{MAX_DEPTH, MAX_FIELDS, MAX_NAME, MAX_VALUES, ParseError, Problem};
 use crate::bytes::hash;
 use crate::name;
 
-/// Reads a definition and returns its table: a part of [`interface!`](crate::interface).
+/// Parses a definition and returns its table: a part of [`interface!`](crate::interface).
 pub const fn index<const N: usize>(text: &str) -> Result<[Entry; N], ParseError> {
     let mut table = [Entry::EMPTY; N];
     match parse(text, &mut table) {
-        // A table with entries that are not used would have members that are none.
+        // `split` finds the parts of the table again only if there is no unused entry.
         Ok((entries, order)) if entries.len().saturating_add(order.len()) < N => {
             Err(ParseError::new(Problem::Size, text.as_bytes(), text.len()))
         }
@@ -25,7 +25,7 @@ pub const fn index<const N: usize>(text: &str) -> Result<[Entry; N], ParseError>
     }
 }
 
-/// No entry: the list that is open is not within another.
+/// In place of an entry: the open list is not nested, or no reference leads to the type.
 const NONE: u16 = u16::MAX;
 
 struct Parser<'t, 'i> {
@@ -37,14 +37,14 @@ struct Parser<'t, 'i> {
     count: u16,
     /// The number of members, from the end of the table.
     members: u16,
-    /// The number of types around the one that is read.
+    /// The nesting depth of the current type.
     depth: usize,
-    /// Takes what is written to an entry that the table does not have.
+    /// Absorbs writes to an entry outside the table.
     spare: Entry,
 }
 
-/// Reads a definition into a table. Returns the entries at its beginning, and the members at its
-/// end.
+/// Parses a definition into a table. Returns the entries at its beginning, and the sorted members
+/// at its end.
 pub(super) const fn parse<'i>(
     text: &str,
     table: &'i mut [Entry],
@@ -65,10 +65,10 @@ pub(super) const fn parse<'i>(
     }
 }
 
-/// What is wrong, and where.
+/// An error: its kind, and its offset in the text.
 type ParseFault = (Problem, usize);
 
-/// The operator `?`, which a `const fn` can't use.
+/// The operator `?`, which is not allowed in a `const fn`.
 macro_rules! attempt {
     ($result:expr) => {
         match $result {
@@ -87,7 +87,7 @@ impl<'t> Parser<'t, '_> {
         Err((problem, self.offset()))
     }
 
-    /// Skips white space. Returns whether there was any, and whether a line has ended.
+    /// Skips white space. Returns whether there was any, and whether it contains a line end.
     const fn space(&mut self) -> (bool, bool) {
         let before = self.rest.len();
         let (rest, lines) = skip_space(self.rest);
@@ -105,7 +105,7 @@ impl<'t> Parser<'t, '_> {
         }
     }
 
-    /// The next word, which is left where it is.
+    /// Returns the next word, without taking it.
     const fn word(&self) -> &'t [u8] {
         word(self.rest)
     }
@@ -124,7 +124,7 @@ impl<'t> Parser<'t, '_> {
         }
     }
 
-    /// The next word, which has to be a valid name and is left where it is.
+    /// Returns the next word, which must be a valid name, without taking it.
     const fn name(&self, is_valid: bool, problem: Problem) -> Result<&'t [u8], ParseFault> {
         let name = self.word();
         if !is_valid {
@@ -136,7 +136,7 @@ impl<'t> Parser<'t, '_> {
         }
     }
 
-    /// An entry, to be read.
+    /// Returns a copy of an entry.
     const fn entry(&self, index: u16) -> Entry {
         match get(self.table, index as usize) {
             Some(entry) => entry,
@@ -144,7 +144,7 @@ impl<'t> Parser<'t, '_> {
         }
     }
 
-    /// An entry, to be changed.
+    /// Returns an entry, to change it.
     const fn at(&mut self, index: u16) -> &mut Entry {
         match self.table.split_at_mut_checked(index as usize) {
             Some((_, [entry, ..])) => entry,
@@ -152,7 +152,7 @@ impl<'t> Parser<'t, '_> {
         }
     }
 
-    /// Adds an entry for what stands here.
+    /// Adds an entry at the current place of the text.
     const fn push(&mut self, kind: EntryKind) -> Result<u16, ParseFault> {
         let index = self.count;
         let used = (index as usize).saturating_add(self.members as usize);
@@ -169,7 +169,7 @@ impl<'t> Parser<'t, '_> {
         Ok(index)
     }
 
-    /// The whole text.
+    /// Parses the whole text.
     const fn definition(&mut self) -> Result<(), ParseFault> {
         self.space();
         let b"interface" = self.word() else {
@@ -202,7 +202,7 @@ impl<'t> Parser<'t, '_> {
         attempt!(self.keyword(keyword.len()));
         let is_name = name::member(self.word());
         let name = attempt!(self.name(is_name, Problem::MemberName));
-        // Its place among the others, once they are sorted.
+        // Its entry among the members at the end of the table, which `resolve` sorts by name.
         self.members = self.members.saturating_add(1);
         let order = self.table.len().saturating_sub(self.members as usize);
         if order < self.count as usize {
@@ -231,13 +231,13 @@ impl<'t> Parser<'t, '_> {
         Ok(())
     }
 
-    /// A structure, or an enumeration where one may be, with everything in it.
+    /// Parses a structure, or an enumeration where one is allowed, with everything in it.
     ///
-    /// While a list is open, its entry has the number of its fields so far in `next`, and the list
-    /// around it in `link`.
+    /// While a list is open, `next` of its entry is the number of its fields so far, and `link` is
+    /// the list around it.
     const fn list(&mut self, may_be_enum: bool) -> Result<(), ParseFault> {
         let mut open = NONE;
-        // Each turn opens a list.
+        // Each iteration opens a list.
         'list: loop {
             let [b'(', ..] = self.rest else {
                 return self.fault(Problem::Open);
@@ -251,7 +251,7 @@ impl<'t> Parser<'t, '_> {
             self.depth = self.depth.saturating_add(1);
             self.space();
             let mut closed = self.eat(b')');
-            // Each turn reads a field, unless the list is closed.
+            // Each iteration reads a field, after closing the lists that end before it.
             loop {
                 while closed {
                     let (list, entry) = (open, self.entry(open));
@@ -273,7 +273,7 @@ impl<'t> Parser<'t, '_> {
         }
     }
 
-    /// `,`, or `)`: whether the list is closed.
+    /// Takes `,` or `)`. Returns true if it was `)`, which closes the list.
     const fn comma(&mut self) -> Result<bool, ParseFault> {
         self.space();
         if self.eat(b')') {
@@ -285,8 +285,8 @@ impl<'t> Parser<'t, '_> {
         }
     }
 
-    /// A field of a structure, or a value of an enumeration. Returns whether its type is a list,
-    /// which begins here.
+    /// Parses a field of a structure, or a value of an enumeration. Returns true if the type of the
+    /// field is, or ends with, a list: its `(` is next.
     const fn field(&mut self, list: u16, may_be_enum: bool) -> Result<bool, ParseFault> {
         self.space();
         let number = self.entry(list).next;
@@ -304,7 +304,7 @@ impl<'t> Parser<'t, '_> {
         self.skip(name.len());
         self.space();
         let typed = matches!(self.rest, [b':', ..]);
-        // The first name tells which kind of list this is.
+        // The first name determines the kind of the list.
         let is_enum = if number == 0 {
             may_be_enum && !typed
         } else {
@@ -349,7 +349,8 @@ impl<'t> Parser<'t, '_> {
         self.types()
     }
 
-    /// A type, up to the list that it may end with. Returns whether there is one.
+    /// Parses a type, up to the list that it may end with. Returns true if there is one: its `(` is
+    /// next.
     const fn types(&mut self) -> Result<bool, ParseFault> {
         let mut nullable = false;
         loop {
@@ -376,7 +377,7 @@ impl<'t> Parser<'t, '_> {
             if let EntryKind::Struct = kind {
                 return Ok(true);
             }
-            // Of these, only a reference can be that long.
+            // Only a reference can be that long.
             if length > MAX_NAME {
                 return self.fault(Problem::LongName);
             }
@@ -394,8 +395,8 @@ impl<'t> Parser<'t, '_> {
         }
     }
 
-    /// A field's type is complete, which ends at `last`: sets the end of everything from the
-    /// field's name up to there, and leaves its `?`, `[]` and `[string]`.
+    /// Ends a field, whose type ends with the entry `last`: sets `next` of the field and of each
+    /// `?`, `[]` and `[string]` before `last`, and leaves their depth.
     const fn end_field(&mut self, last: u16) {
         let mut index = last.saturating_sub(1);
         while index > 0 && !matches!(self.entry(index).kind, EntryKind::Field) {
@@ -406,7 +407,7 @@ impl<'t> Parser<'t, '_> {
         self.at(index).next = self.count;
     }
 
-    /// Whether an open list has a field of this name.
+    /// True if an open list has a field of this name.
     const fn has_field(&self, list: u16, name: &[u8], tag: u16) -> bool {
         let mut left = self.entry(list).next;
         let mut index = list.saturating_add(1);
@@ -423,26 +424,26 @@ impl<'t> Parser<'t, '_> {
         false
     }
 
-    /// Sorts the members, finds the types that are referred to, and those that never end.
+    /// Sorts the members, resolves the references, and refuses types without finite values.
     const fn resolve(&mut self) -> Result<(), ParseFault> {
         let (_, order) = parts_mut(self.table, self.members);
         sort(self.text, order);
         let mut rest = &*order;
-        // The first member whose name another has already.
-        let mut again = u32::MAX;
+        // The position of the first duplicate in the text.
+        let mut duplicate = u32::MAX;
         while let [one, tail @ ..] = rest
             && let [two, ..] = tail
         {
             let names = (word_at(self.text, one.at), word_at(self.text, two.at));
             if let Ordering::Equal = compare(names.0, names.1)
-                && two.at < again
+                && two.at < duplicate
             {
-                again = two.at;
+                duplicate = two.at;
             }
             rest = tail;
         }
-        if again < u32::MAX {
-            return Err((Problem::DuplicateMember, again as usize));
+        if duplicate < u32::MAX {
+            return Err((Problem::DuplicateMember, duplicate as usize));
         }
         let mut index = 0;
         while index < self.count {
@@ -463,18 +464,19 @@ impl<'t> Parser<'t, '_> {
         while index < self.count {
             let entry = self.entry(index);
             if let (EntryKind::Type, Mark::New) = (entry.kind, entry.mark) {
-                attempt!(self.ends(index));
+                attempt!(self.check_finite(index));
             }
             index = entry.next;
         }
         Ok(())
     }
 
-    /// Checks that a type does not contain itself, other than where there may be none of it.
+    /// Checks that a type does not contain itself, other than in a nullable, a list or a map.
     ///
-    /// This goes from type to type along the references. On the way, a reference has the type
-    /// that it is in in `next`, and the type that it refers to has the reference in `link`.
-    const fn ends(&mut self, root: u16) -> Result<(), ParseFault> {
+    /// This is a depth-first search along the references. Its stack is in the entries: `next` of
+    /// a followed reference is the type that contains it, and `link` of the type that it refers to
+    /// is the reference.
+    const fn check_finite(&mut self, root: u16) -> Result<(), ParseFault> {
         let mut this = root;
         let mut index = self.enter(root, NONE);
         loop {
@@ -492,7 +494,7 @@ impl<'t> Parser<'t, '_> {
             }
             let entry = self.entry(index);
             index = match (entry.kind, self.entry(entry.link).mark) {
-                // There may be none.
+                // The value can be null or empty.
                 (EntryKind::Nullable | EntryKind::Array | EntryKind::Map, _) => entry.next,
                 (EntryKind::Reference, Mark::Open) => {
                     return Err((Problem::Endless, entry.at as usize));
@@ -507,7 +509,7 @@ impl<'t> Parser<'t, '_> {
         }
     }
 
-    /// Goes into a type that was not seen before. Returns the entry that it begins with.
+    /// Enters a type that was not visited before. Returns its first entry.
     const fn enter(&mut self, index: u16, link: u16) -> u16 {
         self.at(index).link = link;
         self.at(index).mark = Mark::Open;

@@ -1,49 +1,53 @@
-//! The table that a definition is found one's way in with: its entries in the order of the text,
-//! and at its end the members in the order of their names.
+//! The table that indexes a definition: its entries in the order of the text, and at its end the
+//! members in the order of their names.
 
 use core::cmp::Ordering;
 
 use super::text::{is_in_word, skip_line, word, word_at};
 
-/// One name, type or list of a definition. A table of them, `Definition::table_size` entries long, is the index
-/// of a [`Definition`](super::Definition).
+/// An entry of the table of a [`Definition`](super::Definition): a name, a type or a list.
+///
+/// [`Definition::table_size`](super::Definition::table_size) is the number of entries that a
+/// definition needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Where it stands in the text. Of a member, that is its keyword.
+    /// Its offset in the text, in bytes: for a member that of its keyword, for `Order` that of its
+    /// name.
     pub(crate) at: u32,
-    /// The entry behind it and everything that belongs to it.
+    /// The entry after this one and everything that belongs to it. `Order`: the member's entry.
     pub(crate) next: u16,
-    /// List: how many fields or values it has. Reference: the type it refers to. Field and value:
-    /// the [`tag`] of its name.
+    /// List: the number of its fields or values. Reference: the entry of the type that it refers
+    /// to. Field and value: the [`tag`] of its name.
     pub(super) link: u16,
-    /// List: how many of its fields have to be there. Field and value: its number in the list.
+    /// Structure: the number of its mandatory fields. Field and value: its number in the list, from
+    /// 0.
     pub(super) number: u16,
     pub(super) kind: EntryKind,
     pub(super) mark: Mark,
 }
 
-/// What an [`Entry`] is, and what follows it.
+/// The kind of an [`Entry`]. It determines which entries follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EntryKind {
-    /// A member, before its list.
+    /// The keyword `type`. Its list follows.
     Type,
-    /// A member, before its two lists.
+    /// The keyword `method`. Its two lists follow.
     Method,
-    /// A member, before its list.
+    /// The keyword `error`. Its list follows.
     Error,
     /// A list of fields.
     Struct,
     /// A list of values.
     Enum,
-    /// The name of a field, before its type.
+    /// The name of a field. Its type follows.
     Field,
-    /// The name of a value.
+    /// The name of a value of an enumeration.
     Value,
-    /// Before the type that may be null.
+    /// `?`. The type that may be null follows.
     Nullable,
-    /// Before the type of the elements.
+    /// `[]`. The type of the elements follows.
     Array,
-    /// Before the type of the values.
+    /// `[string]`. The type of the values follows.
     Map,
     Bool,
     Int,
@@ -53,27 +57,30 @@ pub(super) enum EntryKind {
     Any,
     /// The name of a type.
     Reference,
-    /// At the end of the table: a member's name and entry, in the order of the names.
+    /// The name and the entry of a member: one of the sorted members at the end of the table.
     Order,
 }
 
 impl EntryKind {
-    /// The bit of this kind in [`Definition::kinds`](super::Definition::kinds).
+    /// Returns the bit of this kind in [`Definition::kinds`](super::Definition::kinds).
     pub(super) const fn bit(self) -> u32 {
         1 << self as u32
     }
 }
 
-/// How far the search for types that contain themselves has come.
+/// The state of a type in the search for types that contain themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mark {
+    /// Not visited.
     New,
+    /// On the path of the search.
     Open,
+    /// Does not contain itself.
     Done,
 }
 
 impl Entry {
-    /// What a table is filled with, to begin with.
+    /// The initial value of the entries of a table.
     pub const EMPTY: Self = Entry {
         at: 0,
         next: 0,
@@ -84,11 +91,11 @@ impl Entry {
     };
 }
 
-/// The number of entries that the table of a definition needs.
+/// Returns the number of entries that the table of a definition needs.
 pub(super) const fn size(text: &str) -> usize {
     let mut rest = text.as_bytes();
     let mut size = 0_usize;
-    // Whether this is in a word; whether it is in the brackets of a map.
+    // True in a word, and in the brackets of a map.
     let (mut word, mut brackets) = (false, false);
     while let [byte, tail @ ..] = rest {
         rest = tail;
@@ -113,7 +120,7 @@ pub(super) const fn size(text: &str) -> usize {
     size.saturating_sub(2)
 }
 
-/// The entries of a table, and its members in the order of their names.
+/// Splits a table into its entries and its sorted members, by their numbers.
 pub(super) const fn parts(table: &[Entry], count: u16, members: u16) -> (&[Entry], &[Entry]) {
     let end = table.len().saturating_sub(members as usize);
     match (
@@ -125,7 +132,7 @@ pub(super) const fn parts(table: &[Entry], count: u16, members: u16) -> (&[Entry
     }
 }
 
-/// The same for a table that was filled before.
+/// Splits a full table into its entries and its sorted members, by the kind of the entries.
 pub(super) const fn split(table: &[Entry]) -> (&[Entry], &[Entry]) {
     let mut rest = table;
     let mut members = 0_u16;
@@ -138,7 +145,7 @@ pub(super) const fn split(table: &[Entry]) -> (&[Entry], &[Entry]) {
     (rest, parts(table, 0, members).1)
 }
 
-/// The members at the end of a table, and everything before them.
+/// Splits a table into the members at its end and everything before them.
 pub(super) const fn parts_mut(table: &mut [Entry], members: u16) -> (&mut [Entry], &mut [Entry]) {
     let end = table.len().saturating_sub(members as usize);
     match table.split_at_mut_checked(end) {
@@ -147,14 +154,15 @@ pub(super) const fn parts_mut(table: &mut [Entry], members: u16) -> (&mut [Entry
     }
 }
 
-/// The length of a name and its [`hash`](crate::bytes::hash) in one number, which names seldom share.
+/// Combines the length of a name and its [`hash`](crate::bytes::hash) into a number that few other
+/// names have.
 pub(super) const fn tag(length: usize, hash: u16) -> u16 {
     (length as u16) << 8 | (hash >> 8 ^ hash) & 0xff
 }
 
-/// The entry of a member, by its name.
+/// Finds the entry of a member by its name.
 pub(super) const fn find(text: &[u8], mut order: &[Entry], name: &[u8]) -> Option<u16> {
-    // A name that can't be one is not compared with what follows a name in the text.
+    // A string that is not a word could match a name together with the text after it.
     if word(name).len() < name.len() {
         return None;
     }
@@ -170,7 +178,7 @@ pub(super) const fn find(text: &[u8], mut order: &[Entry], name: &[u8]) -> Optio
     }
 }
 
-/// Compares the word at a place of a text with a name.
+/// Compares the word at an offset of a text with a name.
 const fn compare_at(text: &[u8], at: u32, mut name: &[u8]) -> Ordering {
     let Some((_, mut rest)) = text.split_at_checked(at as usize) else {
         return Ordering::Less;
@@ -188,6 +196,7 @@ const fn compare_at(text: &[u8], at: u32, mut name: &[u8]) -> Ordering {
     }
 }
 
+/// Compares two byte strings, in the order of their bytes.
 pub(super) const fn compare(mut one: &[u8], mut two: &[u8]) -> Ordering {
     loop {
         match (one, two) {
@@ -204,7 +213,7 @@ pub(super) const fn compare(mut one: &[u8], mut two: &[u8]) -> Ordering {
     }
 }
 
-/// Sorts members by their names: heapsort, which has no worst case.
+/// Sorts members by their names, with heapsort, which takes O(n log n) in the worst case too.
 pub(super) const fn sort(text: &[u8], order: &mut [Entry]) {
     let mut root = order.len() / 2;
     while root > 0 {
@@ -223,7 +232,7 @@ pub(super) const fn sort(text: &[u8], order: &mut [Entry]) {
     }
 }
 
-/// Puts an entry to its place in a heap, whose greatest is the first.
+/// Moves an entry down to its place in a heap, whose first entry is the greatest.
 pub(super) const fn sift(text: &[u8], heap: &mut [Entry], mut root: usize) {
     loop {
         let left = root.saturating_mul(2).saturating_add(1);
@@ -243,6 +252,7 @@ pub(super) const fn sift(text: &[u8], heap: &mut [Entry], mut root: usize) {
     }
 }
 
+/// True if one entry of a heap sorts before the other: by name, then by position.
 pub(super) const fn less(text: &[u8], heap: &[Entry], one: usize, two: usize) -> bool {
     match (get(heap, one), get(heap, two)) {
         (Some(one), Some(two)) => match compare(word_at(text, one.at), word_at(text, two.at)) {

@@ -1,26 +1,26 @@
-//! Words, white space and comments: what is between the entries of a table.
+//! Words, white space and comments of a definition.
 
 use core::str;
 
-/// Where the first word of a text stands: `interface`.
+/// Returns the offset of the first word of a text: `interface`.
 pub(super) const fn first_word(text: &str) -> u32 {
     let (rest, _) = skip_space(text.as_bytes());
     text.len().saturating_sub(rest.len()) as u32
 }
 
-/// The name after the keyword at a place of a text.
+/// Returns the name after the keyword at an offset of a text.
 pub(super) const fn name_after(text: &str, at: u32) -> &str {
     let keyword = after(text.as_bytes(), at as usize);
     let rest = after(keyword, word(keyword).len());
     as_str(word(skip_space(rest).0))
 }
 
-/// The name that stands at a place of a text.
+/// Returns the name at an offset of a text.
 pub(super) const fn name_at(text: &str, at: u32) -> &str {
     as_str(word_at(text.as_bytes(), at))
 }
 
-/// Letters, digits, and what else can be in a name.
+/// Returns the bytes at the beginning of a text that can be in a name.
 pub(super) const fn word(text: &[u8]) -> &[u8] {
     let mut rest = text;
     while is_in_word(rest)
@@ -34,7 +34,7 @@ pub(super) const fn word(text: &[u8]) -> &[u8] {
     }
 }
 
-/// Whether the first byte can be in a name.
+/// True if the first byte can be in a name.
 pub(super) const fn is_in_word(text: &[u8]) -> bool {
     match text {
         [b'-', b'>', ..] => false,
@@ -45,12 +45,12 @@ pub(super) const fn is_in_word(text: &[u8]) -> bool {
     }
 }
 
-/// The word that stands at a place of a text.
+/// Returns the word at an offset of a text.
 pub(super) const fn word_at(text: &[u8], at: u32) -> &[u8] {
     word(after(text, at as usize))
 }
 
-/// A text without its first bytes. Empty if there are fewer.
+/// Returns a text without its first `count` bytes, or an empty text if it has fewer.
 pub(super) const fn after(text: &[u8], count: usize) -> &[u8] {
     match text.split_at_checked(count) {
         Some((_, rest)) => rest,
@@ -75,7 +75,7 @@ pub(super) const fn skip_line(mut rest: &[u8]) -> &[u8] {
     }
 }
 
-/// Skips white space and comments; says whether there was the end of a line among them.
+/// Skips white space and comments. Returns the rest, and whether a line ended in them.
 pub(super) const fn skip_space(mut rest: &[u8]) -> (&[u8], bool) {
     let mut lines = false;
     loop {
@@ -85,7 +85,7 @@ pub(super) const fn skip_space(mut rest: &[u8]) -> (&[u8], bool) {
                 lines = true;
                 tail
             }
-            // A comment ends its line, at the end of the text, too.
+            // A comment ends its line, even at the end of the text.
             [b'#', tail @ ..] => {
                 lines = true;
                 skip_line(tail)
@@ -103,8 +103,8 @@ pub(super) const fn skip_space(mut rest: &[u8]) -> (&[u8], bool) {
     }
 }
 
-/// The next word or mark of a text, after the white space before it and before the rest. Empty at
-/// the end of the text.
+/// Splits off the next token: returns the white space and comments before it, the word or mark, and
+/// the rest of the text. The token is empty at the end of the text.
 pub(crate) fn token(text: &str) -> (&str, &str, &str) {
     let after = skip_space(text.as_bytes()).0;
     let start = text.len().saturating_sub(after.len());
@@ -120,13 +120,14 @@ pub(crate) fn token(text: &str) -> (&str, &str, &str) {
 /// The characters that end a line, in UAPI.20's grammar.
 pub(crate) const LINE_ENDS: [char; 4] = ['\n', '\r', '\u{2028}', '\u{2029}'];
 
-/// Whether a character is white space that ends no line: UAPI.20's is not quite that of Unicode.
+/// True if a character is white space but not a line end. UAPI.20 has its own list, which differs
+/// from Unicode's.
 pub(super) fn is_space(c: char) -> bool {
     let text = &mut [0; 4];
     matches!(skip_space(c.encode_utf8(text).as_bytes()), ([], false))
 }
 
-/// The line and the column of a place, from 1. Columns are characters, not bytes.
+/// Returns the line and the column of an offset, from 1. Columns are characters, not bytes.
 pub(crate) const fn position(text: &[u8], offset: usize) -> (usize, usize) {
     let mut rest = match text.split_at_checked(offset) {
         Some((before, _)) => before,
@@ -139,7 +140,7 @@ pub(crate) const fn position(text: &[u8], offset: usize) -> (usize, usize) {
             [b'\r', b'\n', tail @ ..]
             | [b'\n' | b'\r', tail @ ..]
             | [0xe2, 0x80, 0xa8 | 0xa9, tail @ ..] => (tail, line.saturating_add(1), 1),
-            // Not the first byte of a character.
+            // A continuation byte of a UTF-8 character.
             [0x80..=0xbf, tail @ ..] => (tail, line, column),
             [_, tail @ ..] => (tail, line, column.saturating_add(1)),
         };

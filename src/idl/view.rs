@@ -1,4 +1,4 @@
-//! What is in a definition, to look at: members, fields, types, and what is written about them.
+//! The content of a definition: members, fields, types, and their documentation.
 
 use core::fmt;
 
@@ -8,12 +8,12 @@ use super::text::{LINE_ENDS, first_word, is_space, name_after, name_at, token};
 use crate::json::Text;
 
 impl<'a> Definition<'a> {
-    /// What is written about the interface.
+    /// Returns the lines of the documentation of the interface, without `#` and the space after it.
     pub fn documentation(&self) -> impl Iterator<Item = &'a str> + Clone + use<'a> {
         Documentation::before(self.text, first_word(self.text))
     }
 
-    /// The types, methods and errors, in the order of the text.
+    /// Returns the types, methods and errors, in the order of the text.
     pub fn members(&self) -> impl Iterator<Item = Member<'a>> + Clone + use<'a> {
         let definition = *self;
         let entries = Entries {
@@ -24,13 +24,13 @@ impl<'a> Definition<'a> {
         entries.map(move |index| Member { definition, index })
     }
 
-    /// A type, a method or an error, by its name within the interface.
+    /// Finds a type, a method or an error by its name within the interface.
     pub fn find(&self, name: &str) -> Option<Member<'a>> {
         let index = find(self.text.as_bytes(), self.order, name.as_bytes())?;
         Some(self.member_at(index))
     }
 
-    /// A method, by its name within the interface.
+    /// Finds a method by its name within the interface.
     pub fn method(&self, name: &str) -> Option<Member<'a>> {
         let member = self.find(name)?;
         (member.kind() == MemberKind::Method).then_some(member)
@@ -44,24 +44,24 @@ impl<'a> Definition<'a> {
         name_at(self.text, self.entry(index).at)
     }
 
-    /// The type after the name of a field, or within another type.
+    /// Returns the type after the entry of a field, or within that of a type.
     pub(super) fn type_of(&self, index: u16) -> Type<'a> {
         let (definition, index) = (*self, index.saturating_add(1));
         Type { definition, index }
     }
 
-    /// What is written about a member, a field or a value.
+    /// Returns the documentation of a member, a field or a value.
     pub(super) fn documentation_of(&self, index: u16) -> Documentation<'a> {
         Documentation::before(self.text, self.entry(index).at)
     }
 
-    /// The member that has an index.
+    /// Returns the member with an index.
     pub(crate) fn member_at(&self, index: MemberIndex) -> Member<'a> {
         let definition = *self;
         Member { definition, index }
     }
 
-    /// The fields of a structure, or the values of an enumeration.
+    /// Returns the entries of the fields of a structure, or of the values of an enumeration.
     pub(super) fn list(&self, list: u16) -> Entries<'a> {
         Entries {
             definition: *self,
@@ -70,9 +70,9 @@ impl<'a> Definition<'a> {
         }
     }
 
-    /// A field or a value of a list, by its name; its entry. The search begins with the entry that is
-    /// expected to have it, and goes on to those after it: fields are left out more often than
-    /// they are in another order.
+    /// Finds the entry of a field or a value of a list by its name. The search begins with the
+    /// expected entry and continues with the entries after it: fields are left out more often
+    /// than they are reordered.
     pub(super) fn find_in(&self, list: u16, expected: u16, name: &Text<'_>) -> Option<u16> {
         let entry = self.entry(expected);
         let expects = expected < self.entry(list).next;
@@ -87,7 +87,7 @@ impl<'a> Definition<'a> {
         self.search(list, expects.then_some(expected), name)
     }
 
-    #[inline(never)] // seldom needed
+    #[inline(never)] // rarely called
     fn search(&self, list: u16, expected: Option<u16>, name: &Text<'_>) -> Option<u16> {
         let all = self.entry(list);
         let first = list.saturating_add(1);
@@ -107,7 +107,7 @@ impl<'a> Definition<'a> {
     }
 }
 
-/// Which member of a definition: what can be kept where the definition is known.
+/// The index of a member in its definition: smaller than a [`Member`], which has both.
 pub(crate) type MemberIndex = u16;
 
 /// A type, a method or an error.
@@ -117,7 +117,7 @@ pub struct Member<'a> {
     pub(super) index: u16,
 }
 
-/// What a [`Member`] is.
+/// The kind of a [`Member`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MemberKind {
     /// `type`
@@ -129,7 +129,7 @@ pub enum MemberKind {
 }
 
 impl MemberKind {
-    /// The keyword that the member begins with.
+    /// Returns the keyword of the member.
     pub const fn as_str(self) -> &'static str {
         match self {
             MemberKind::Type => "type",
@@ -146,7 +146,7 @@ impl fmt::Display for MemberKind {
 }
 
 impl<'a> Member<'a> {
-    /// What it is.
+    /// Returns the kind of the member.
     pub fn kind(&self) -> MemberKind {
         match self.definition.entry(self.index).kind {
             EntryKind::Method => MemberKind::Method,
@@ -155,38 +155,38 @@ impl<'a> Member<'a> {
         }
     }
 
-    /// Its name within the interface.
+    /// Returns the name of the member within the interface.
     pub fn name(&self) -> &'a str {
         let keyword = self.definition.entry(self.index).at;
         name_after(self.definition.text, keyword)
     }
 
-    /// Its index in the definition.
+    /// Returns the index of the member in the definition.
     pub(crate) fn index(&self) -> MemberIndex {
         self.index
     }
 
-    /// The interface's definition.
+    /// Returns the definition of the interface.
     pub fn definition(&self) -> Definition<'a> {
         self.definition
     }
 
-    /// What is written about it.
+    /// Returns the lines of the documentation of the member, without `#` and the space after it.
     pub fn documentation(&self) -> impl Iterator<Item = &'a str> + Clone + use<'a> {
         self.definition.documentation_of(self.index)
     }
 
-    /// The type that it names, or the parameters of a method or an error.
+    /// Returns the type that a `type` defines, or the parameters of a call or an error.
     pub fn ty(&self) -> Type<'a> {
         self.definition.type_of(self.index)
     }
 
-    /// The parameters of a method's call, or of an error: a structure.
+    /// Returns the parameters of a method's call, or of an error: a structure.
     pub fn input(&self) -> Type<'a> {
         self.ty()
     }
 
-    /// The parameters of a method's replies: a structure. Those of an error are its only ones.
+    /// Returns the parameters of a method's replies, or of an error: a structure.
     pub fn output(&self) -> Type<'a> {
         let mut output = self.ty();
         if self.kind() == MemberKind::Method {
@@ -195,7 +195,8 @@ impl<'a> Member<'a> {
         output
     }
 
-    /// Its types and all types within them, and `any` for each name between them.
+    /// Returns the types of the member and all types within them. Entries that are not types, such
+    /// as names of fields, are returned as `any`.
     #[cfg(feature = "tools")]
     pub(crate) fn types(&self) -> impl Iterator<Item = Type<'a>> + use<'a> {
         let definition = self.definition;
@@ -210,14 +211,14 @@ impl fmt::Debug for Member<'_> {
     }
 }
 
-/// A type, wherever one stands.
+/// A type: of a member, of a field, or within another type.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Type<'a> {
     pub(super) definition: Definition<'a>,
     pub(crate) index: u16,
 }
 
-/// What a [`Type`] is: UAPI.20, "Types".
+/// The kind of a [`Type`]: UAPI.20, "Types".
 #[derive(Clone, Debug)]
 pub enum TypeKind<'a> {
     /// `bool`
@@ -232,22 +233,22 @@ pub enum TypeKind<'a> {
     Object,
     /// `any`
     Any,
-    /// `?`, and the type that may be null.
+    /// `?`, with the type that may be null.
     Nullable(Type<'a>),
-    /// `[]`, and the type of the elements.
+    /// `[]`, with the type of the elements.
     Array(Type<'a>),
-    /// `[string]`, and the type of the values.
+    /// `[string]`, with the type of the values.
     Map(Type<'a>),
     /// A structure: see [`Type::fields`].
     Struct,
     /// An enumeration: see [`Type::values`].
     Enum,
-    /// The name of a type.
+    /// The name of a type, with the member that defines it.
     Named(Member<'a>),
 }
 
 impl<'a> Type<'a> {
-    /// What it is.
+    /// Returns the kind of the type.
     pub fn kind(&self) -> TypeKind<'a> {
         let definition = self.definition;
         let entry = definition.entry(self.index);
@@ -268,32 +269,32 @@ impl<'a> Type<'a> {
         }
     }
 
-    /// This type, or the type that it names.
+    /// Returns this type, or the type that it names.
     pub fn resolved(&self) -> Type<'a> {
         match self.kind() {
-            // A name stands for a list, never for another name.
+            // A name refers to a structure or an enumeration, never to another name.
             TypeKind::Named(member) => member.ty(),
             _ => *self,
         }
     }
 
-    /// The fields of a structure, or of the structure that this type names, in the order of the
-    /// text. Other types have none.
+    /// Returns the fields of a structure, or of the structure that this type names, in the order of
+    /// the text. Other types have none.
     pub fn fields(&self) -> impl Iterator<Item = Field<'a>> + Clone + use<'a> {
         let definition = self.definition;
         let entries = self.entries(EntryKind::Struct);
         entries.map(move |index| Field { definition, index })
     }
 
-    /// The values of an enumeration, or of the enumeration that this type names, in the order of
-    /// the text. Other types have none.
+    /// Returns the values of an enumeration, or of the enumeration that this type names, in the
+    /// order of the text. Other types have none.
     pub fn values(&self) -> impl Iterator<Item = EnumValue<'a>> + Clone + use<'a> {
         let definition = self.definition;
         let entries = self.entries(EntryKind::Enum);
         entries.map(move |index| EnumValue { definition, index })
     }
 
-    /// The entries of a list of this kind; none if the type is not one.
+    /// Returns the entries of a list if the type is, or names, one of this kind.
     fn entries(&self, kind: EntryKind) -> Entries<'a> {
         let list = self.resolved();
         if self.definition.entry(list.index).kind == kind {
@@ -314,7 +315,7 @@ impl fmt::Debug for Type<'_> {
     }
 }
 
-/// The type in one line, without comments.
+/// Writes the type in one line, without comments.
 impl fmt::Display for Type<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = self.definition.entry(self.index).at as usize;
@@ -338,7 +339,7 @@ impl fmt::Display for Type<'_> {
     }
 }
 
-/// Entries of a definition, one after another.
+/// An iterator over the entries of a list or the members, by their index.
 #[derive(Clone, Debug)]
 pub(super) struct Entries<'a> {
     definition: Definition<'a>,
@@ -365,17 +366,17 @@ pub struct Field<'a> {
 }
 
 impl<'a> Field<'a> {
-    /// Its name.
+    /// Returns the name of the field.
     pub fn name(&self) -> &'a str {
         self.definition.name_of(self.index)
     }
 
-    /// Its type.
+    /// Returns the type of the field.
     pub fn ty(&self) -> Type<'a> {
         self.definition.type_of(self.index)
     }
 
-    /// What is written about it.
+    /// Returns the lines of the documentation of the field, without `#` and the space after it.
     pub fn documentation(&self) -> impl Iterator<Item = &'a str> + Clone + use<'a> {
         self.definition.documentation_of(self.index)
     }
@@ -395,12 +396,12 @@ pub struct EnumValue<'a> {
 }
 
 impl<'a> EnumValue<'a> {
-    /// Its name.
+    /// Returns the name of the value.
     pub fn name(&self) -> &'a str {
         self.definition.name_of(self.index)
     }
 
-    /// What is written about it.
+    /// Returns the lines of the documentation of the value, without `#` and the space after it.
     pub fn documentation(&self) -> impl Iterator<Item = &'a str> + Clone + use<'a> {
         self.definition.documentation_of(self.index)
     }
@@ -412,19 +413,19 @@ impl fmt::Debug for EnumValue<'_> {
     }
 }
 
-/// The lines of the comment that stands immediately before something, on lines of its own, without
-/// `#` and the space after it: UAPI.20, "Documentation Comments".
+/// An iterator over the lines of a documentation comment, without `#` and the space after it:
+/// UAPI.20, "Documentation Comments". The comment is immediately before an item, on its own lines.
 #[derive(Clone, Debug)]
 pub(super) struct Documentation<'a> {
     lines: &'a str,
 }
 
 impl<'a> Documentation<'a> {
-    /// What is written before a place of a text.
+    /// Returns the documentation before an offset of a text.
     fn before(text: &'a str, at: u32) -> Self {
         let before = text.get(..at as usize).unwrap_or_default();
         let all = before.trim_end_matches(is_space);
-        // Something that is not the first on its line has nothing written about it.
+        // An item that is not the first on its line has no documentation.
         let first = all.is_empty() || all.ends_with(LINE_ENDS);
         let mut rest = all;
         while first && let Some(before) = before_comment(rest) {
@@ -448,7 +449,7 @@ impl<'a> Iterator for Documentation<'a> {
     }
 }
 
-/// The text before its last line, if that is a comment.
+/// Returns the text without its last line, if that is a comment.
 fn before_comment(text: &str) -> Option<&str> {
     let end = text.strip_suffix("\r\n").or(text.strip_suffix(LINE_ENDS));
     let text = end.unwrap_or(text);

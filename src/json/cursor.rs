@@ -1,7 +1,7 @@
-//! The steps over JSON text: the strict pass, and what every other reader moves with.
+//! Steps over JSON text: the strict pass, and the [`Cursor`] that all other readers use.
 //!
-//! Everything that a peer sends goes through here before any other code looks at it. It is
-//! iterative: how deeply a text is nested costs one bit a level, and no stack.
+//! Every byte that a peer sends is checked here before any other code looks at it. The code is
+//! iterative: each level of nesting costs one bit, and no stack.
 
 use core::str;
 
@@ -9,17 +9,17 @@ use super::text::{Text, count_inside};
 use crate::bytes::count_plain;
 use crate::error::{Syntax, SyntaxError};
 
-/// How deeply arrays and objects may be nested.
+/// The maximum nesting depth of arrays and objects.
 ///
-/// The envelope of a message is one level, its `parameters` are another: a value that has all the
-/// levels by itself fits into no message.
+/// The envelope of a message is one level, and its `parameters` are another, so a value of this
+/// depth does not fit into a message.
 pub const MAX_DEPTH: usize = 128;
 
-/// Checks that `text` is one JSON value (RFC 8259) with nothing but white space around it.
+/// Checks that `text` is one JSON value (RFC 8259), with only white space around it.
 ///
 /// # Errors
 ///
-/// What is wrong, and where.
+/// Returns the first mistake and its offset if `text` is anything else.
 ///
 /// ```
 /// use nullink::json;
@@ -34,7 +34,7 @@ pub fn scan(text: &[u8]) -> Result<(), SyntaxError> {
     scanned.ok_or_else(|| cursor.error())
 }
 
-/// What a value is, as its first byte says.
+/// The kind of a value, which its first byte determines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ValueKind {
     Object,
@@ -47,7 +47,7 @@ pub(crate) enum ValueKind {
 }
 
 impl ValueKind {
-    /// The kind of a value that begins with a byte, if there is one.
+    /// Returns the kind of a value that begins with `first`; `None` if no value does.
     pub fn from_first_byte(first: u8) -> Option<Self> {
         match first {
             b'{' => Some(ValueKind::Object),
@@ -62,32 +62,32 @@ impl ValueKind {
     }
 }
 
-/// A position in a text, and the steps forward from it.
+/// A position in a text, and the steps that move it forward.
 ///
-/// A step that fails is None, and leaves the position where the mistake is: so its result fits into
-/// registers. [`error`](Self::error) says what is wrong.
+/// A step that fails returns only `None`, so that its result fits into registers. The position is
+/// then at the mistake, and [`error`](Self::error) says what is wrong.
 pub(crate) struct Cursor<'a> {
     rest: &'a [u8],
     length: usize,
-    wrong: Syntax,
+    failure: Syntax,
 }
 
 impl<'a> Cursor<'a> {
-    /// At the beginning of a text that has been scanned before.
+    /// Creates a cursor at the beginning of a scanned text.
     pub fn new(text: &'a [u8]) -> Self {
         Cursor::at(text, 0)
     }
 
-    /// At an offset in a text that has been scanned before.
+    /// Creates a cursor at an offset in a scanned text.
     pub fn at(text: &'a [u8], offset: usize) -> Self {
         Cursor {
             rest: text.get(offset..).unwrap_or_default(),
             length: text.len(),
-            wrong: Syntax::Unexpected,
+            failure: Syntax::Unexpected,
         }
     }
 
-    /// At the beginning of a text that anybody may have written, which is UTF-8 at least.
+    /// Creates a cursor at the beginning of an untrusted text. Fails if the text is not UTF-8.
     pub fn strict(text: &'a [u8]) -> Result<Self, SyntaxError> {
         match str::from_utf8(text) {
             Ok(_) => Ok(Cursor::new(text)),
@@ -98,20 +98,20 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Bytes from the beginning of the text.
+    /// Returns the position, in bytes from the beginning of the text.
     pub fn offset(&self) -> usize {
         self.length.saturating_sub(self.rest.len())
     }
 
-    /// Why the last step has failed, and where.
+    /// Returns the reason and the offset of the last failure.
     pub fn error(&self) -> SyntaxError {
         SyntaxError {
-            kind: self.wrong,
+            kind: self.failure,
             offset: self.offset(),
         }
     }
 
-    /// The next byte that is not white space. The position is before it.
+    /// Skips white space; returns the next byte, without moving past it.
     pub fn peek(&mut self) -> Option<u8> {
         while let [b' ' | b'\t' | b'\n' | b'\r', rest @ ..] = self.rest {
             self.rest = rest;
@@ -119,14 +119,14 @@ impl<'a> Cursor<'a> {
         self.rest.first().copied()
     }
 
-    /// Skips white space and then this byte, if it is the next one.
+    /// Skips white space, and then `byte` if it is next. Returns true if it was.
     pub fn eat(&mut self, byte: u8) -> bool {
         self.peek();
         self.skip(byte)
     }
 
-    /// Whether a list or an object has another element or member, with the position at it. False
-    /// at the end, which is the byte `close`.
+    /// Moves to the next element or member of an array or an object. Returns false at its end,
+    /// which is the byte `close`. `first` must be true for the first one.
     pub fn more(&mut self, close: u8, first: bool) -> Option<bool> {
         if self.eat(close) {
             return Some(false);
@@ -138,7 +138,7 @@ impl<'a> Cursor<'a> {
         Some(true)
     }
 
-    /// A key, which is at the position, and its colon.
+    /// Skips a key and its colon; returns the key. The position must be at the key.
     pub fn member(&mut self) -> Option<Text<'a>> {
         let key = self.string()?;
         self.peek();
@@ -146,7 +146,8 @@ impl<'a> Cursor<'a> {
         Some(key)
     }
 
-    /// One whole value; returns its text. `depth` arrays and objects are around it.
+    /// Skips one whole value; returns its text. `depth` is the number of arrays and objects that
+    /// contain it.
     pub fn value(&mut self, depth: usize) -> Option<&'a [u8]> {
         let first = self.peek();
         let text = self.rest;
@@ -157,7 +158,7 @@ impl<'a> Cursor<'a> {
         Some(self.since(text))
     }
 
-    /// A value that is neither an array nor an object, by its first byte.
+    /// Skips a value that is neither an array nor an object, and begins with the byte `first`.
     fn scalar(&mut self, first: Option<u8>) -> Option<()> {
         match first {
             Some(b'"') => self.string().map(drop),
@@ -169,25 +170,26 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// An array or an object, and everything in it.
+    /// Skips an array or an object, and everything in it.
     fn nested(&mut self, depth: usize) -> Option<()> {
-        // A stack of bits: 1 for an object.
-        let (mut objects, mut open) = (0_u128, depth);
+        // A stack with one bit for each of MAX_DEPTH levels: 1 for an object, 0 for an array.
+        let (mut objects, mut level) = (0_u128, depth);
         loop {
-            // An array or an object begins here.
-            if open >= MAX_DEPTH {
+            // The position is at the bracket that begins an array or an object.
+            if level >= MAX_DEPTH {
                 return self.fail(Syntax::Depth);
             }
-            open = open.saturating_add(1);
+            level = level.saturating_add(1);
             objects = objects << 1 | u128::from(self.skip(b'{'));
+            // True in both cases: a bracket that is not `{` is `[`.
             let mut first = objects & 1 == 1 || self.skip(b'[');
-            // On to the next one, out of those that end here.
+            // Go on to the next array or object, and leave those that end before it.
             loop {
                 let object = objects & 1 == 1;
                 if !self.more(if object { b'}' } else { b']' }, first)? {
                     objects >>= 1;
-                    open = open.saturating_sub(1);
-                    if open <= depth {
+                    level = level.saturating_sub(1);
+                    if level <= depth {
                         return Some(());
                     }
                 } else {
@@ -196,7 +198,7 @@ impl<'a> Cursor<'a> {
                     }
                     match self.peek() {
                         Some(b'{' | b'[') => break,
-                        first => self.scalar(first)?,
+                        byte => self.scalar(byte)?,
                     }
                 }
                 first = false;
@@ -204,7 +206,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Nothing but white space up to the end.
+    /// Fails unless only white space is left.
     pub fn end(&mut self) -> Option<()> {
         match self.peek() {
             None => Some(()),
@@ -212,7 +214,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A string; returns what is between its quotes.
+    /// Skips a string; returns the text between its quotes.
     pub fn string(&mut self) -> Option<Text<'a>> {
         self.expect(b'"')?;
         let text = self.rest;
@@ -225,10 +227,10 @@ impl<'a> Cursor<'a> {
                 has_escapes: false,
             });
         }
-        let (length, wrong) = count_inside(text, plain);
+        let (length, mistake) = count_inside(text, plain);
         let (inside, rest) = text.split_at_checked(length)?;
         self.rest = rest;
-        match wrong {
+        match mistake {
             None => self.expect(b'"')?,
             Some(kind) => self.fail(kind)?,
         }
@@ -238,7 +240,7 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    /// A number; returns its text.
+    /// Skips a number; returns its text.
     pub fn number(&mut self) -> Option<&'a [u8]> {
         let text = self.rest;
         self.skip(b'-');
@@ -252,7 +254,7 @@ impl<'a> Cursor<'a> {
         Some(self.since(text))
     }
 
-    /// The fraction and the exponent of a number.
+    /// Skips the fraction and the exponent of a number.
     #[inline(never)] // most numbers are integers
     fn fraction(&mut self) -> Option<()> {
         if self.skip(b'.') {
@@ -265,6 +267,7 @@ impl<'a> Cursor<'a> {
         Some(())
     }
 
+    /// Skips one or more digits.
     fn digits(&mut self) -> Option<()> {
         let [b'0'..=b'9', rest @ ..] = self.rest else {
             return self.unexpected();
@@ -277,18 +280,18 @@ impl<'a> Cursor<'a> {
         Some(())
     }
 
-    /// `true`, `false` or `null`.
+    /// Skips `literal`, which is `true`, `false` or `null`.
     pub fn literal(&mut self, literal: &[u8]) -> Option<()> {
         literal.iter().try_for_each(|byte| self.expect(*byte))
     }
 
-    /// What has been passed since `text` was the rest.
+    /// Returns the bytes skipped since the rest was `text`.
     fn since(&self, text: &'a [u8]) -> &'a [u8] {
         let length = text.len().saturating_sub(self.rest.len());
         text.get(..length).unwrap_or_default()
     }
 
-    /// Skips this byte, if it is the next one.
+    /// Skips `byte` if it is at the position. Returns true if it was.
     fn skip(&mut self, byte: u8) -> bool {
         match self.rest {
             [first, rest @ ..] if *first == byte => {
@@ -299,6 +302,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Skips `byte`, or fails if it is not at the position.
     fn expect(&mut self, byte: u8) -> Option<()> {
         if self.skip(byte) {
             Some(())
@@ -307,6 +311,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Fails because of the byte, or the end, at the position.
     #[cold]
     fn unexpected(&mut self) -> Option<()> {
         self.fail(if self.rest.is_empty() {
@@ -316,10 +321,10 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    /// A step fails.
+    /// Records why a step fails; returns its result.
     #[cold]
     fn fail(&mut self, kind: Syntax) -> Option<()> {
-        self.wrong = kind;
+        self.failure = kind;
         None
     }
 }

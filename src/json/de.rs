@@ -1,9 +1,9 @@
-//! The reader: serde over a scanned message, decoding strings in their own place.
+//! The reader: deserializes a scanned message with serde, and decodes strings in place.
 //!
-//! It holds the rest of its text as `&'de mut [u8]`, steps over it with a [`Cursor`], and splits off
-//! what it has read: so every string can be unescaped in place and be borrowed for `'de`.
-//! The text has been [scanned](super::cursor::scan): malformed text is an error here too, but one
-//! without details.
+//! It holds the unread text as `&'de mut [u8]`, moves over it with a [`Cursor`], and splits off the
+//! bytes that it has read. So it can unescape every string in place, and lend it for `'de`.
+//! The text has been [scanned](super::cursor::scan). Malformed text is still an error here, but an
+//! error without details.
 
 use core::mem;
 use core::str;
@@ -24,11 +24,11 @@ use crate::error::{DecodeError, FieldName, Mismatch};
 
 /// Reads a JSON text as a `T`.
 ///
-/// The text is decoded in place and can't be read a second time: what `T` borrows lies in it.
+/// The text is decoded in place, so that `T` can borrow from it. It can't be read a second time.
 ///
 /// # Errors
 ///
-/// If the text is not JSON, or not a `T`.
+/// Fails if the text is not JSON, or not a `T`.
 ///
 /// ```
 /// let mut text = *br#"{"name":"G\u00f6del \"the\" logician","born":1906}"#;
@@ -51,32 +51,35 @@ pub fn decode<'de, T: Deserialize<'de>>(text: &'de mut [u8]) -> Result<T, Decode
     }
 }
 
-/// Why reading stops. Where it has stopped is for the reader to say, so that this fits into two
-/// registers: it is returned from every other function.
+/// The reason why reading stops.
+///
+/// Almost every function here returns it, so it is small enough for two registers. The position is
+/// in the reader instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stop {
-    /// This field is missing.
+    /// The field of this name is missing.
     Missing(&'static str),
-    /// Anything else.
+    /// Any other mismatch.
     Mismatch(Mismatch),
 }
 
 /// A position in a scanned text.
 #[derive(Debug)]
 pub(crate) struct Reader<'de> {
-    /// What has not been read.
+    /// The unread text.
     rest: &'de mut [u8],
-    /// Where that begins in the message.
+    /// The position: the offset of `rest` in the message.
     offset: usize,
-    /// Where the last value begins that was looked at, in the message.
-    value: usize,
-    /// The top-level field that the position is in.
+    /// The offset in the message of the last value that was looked at.
+    value_start: usize,
+    /// The top-level field that contains the position.
     field: Option<MemberName<'de>>,
-    /// The text is a call's: `org.varlink.service.InvalidParameter` can name its fields.
+    /// True if the text is that of a call, whose fields `org.varlink.service.InvalidParameter` can
+    /// name.
     in_call: bool,
 }
 
-/// The key of a member, and where it stands in the message.
+/// The key of a member, and its offset in the message.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MemberName<'de> {
     pub name: &'de str,
@@ -84,19 +87,19 @@ pub(crate) struct MemberName<'de> {
 }
 
 impl<'de> Reader<'de> {
-    /// Over a text that begins at `start` of its message, in `field`. An empty text stands for
-    /// an empty object: the parameters of a message that has none.
+    /// Creates a reader of a text that begins at `start` in its message, in the top-level field
+    /// `field`. An empty text is read as an empty object: a message may have no parameters.
     pub fn new(text: &'de mut [u8], start: usize, field: Option<MemberName<'de>>) -> Self {
         Reader {
             rest: text,
             offset: start,
-            value: start,
+            value_start: start,
             field,
             in_call: false,
         }
     }
 
-    /// The text is a call's.
+    /// Marks the text as that of a call.
     pub fn in_call(self) -> Self {
         Reader {
             in_call: true,
@@ -104,14 +107,14 @@ impl<'de> Reader<'de> {
         }
     }
 
-    /// One value, which is all of the text.
+    /// Reads one value, which must be the whole text.
     pub fn read<T: Deserialize<'de>>(&mut self) -> Result<T, DecodeError> {
         let value = T::deserialize(&mut *self).map_err(|stop| self.error(stop))?;
         self.end().map_err(|stop| self.error(stop))?;
         Ok(value)
     }
 
-    /// Nothing but white space is left. A type that stops in the middle has not read its value.
+    /// Fails unless only white space is left: a type may stop in the middle of its value.
     pub fn end(&mut self) -> Result<(), Stop> {
         match self.peek() {
             None => Ok(()),
@@ -119,26 +122,26 @@ impl<'de> Reader<'de> {
         }
     }
 
-    /// Why, and where, reading has stopped.
+    /// Returns the error for `stop`, with the current field and offset.
     pub fn error(&self, stop: Stop) -> DecodeError {
         let (mismatch, missing) = match stop {
             Stop::Missing(name) => (Mismatch::Missing, Some(FieldName::Named(name))),
             Stop::Mismatch(mismatch) => (mismatch, None),
         };
-        let place = self.field.map(|key| FieldName::At {
+        let current = self.field.map(|key| FieldName::At {
             offset: key.offset,
             length: key.name.len(),
         });
         DecodeError {
             mismatch,
-            // A field that is missing within another counts as that one.
-            field: place.or(missing),
-            offset: self.value,
+            // If a field is missing inside of a top-level field, the error names the latter.
+            field: current.or(missing),
+            offset: self.value_start,
             in_call: self.in_call,
         }
     }
 
-    /// The name of the field in which reading has stopped.
+    /// Returns the name of the field in `error`, which must be the last error of this reader.
     pub fn field(&self, error: &DecodeError) -> Option<&'de str> {
         match error.field? {
             FieldName::Named(name) => Some(name),
@@ -146,22 +149,22 @@ impl<'de> Reader<'de> {
         }
     }
 
-    /// What has not been read.
+    /// Returns the unread text.
     pub fn rest(&self) -> &[u8] {
         self.rest
     }
 
-    /// Like `rest`, to be changed in place.
+    /// Like `rest`, but mutable.
     pub fn into_rest(self) -> &'de mut [u8] {
         self.rest
     }
 
-    /// The position in the message.
+    /// Returns the position: an offset in the message.
     pub fn offset(&self) -> usize {
         self.offset
     }
 
-    /// Goes forward.
+    /// Moves forward by a step of a [`Cursor`]; returns the result of the step.
     fn step<T>(&mut self, step: impl FnOnce(&mut Cursor<'_>) -> T) -> T {
         let mut cursor = Cursor::new(self.rest);
         let result = step(&mut cursor);
@@ -170,7 +173,7 @@ impl<'de> Reader<'de> {
         result
     }
 
-    /// Splits off bytes and goes behind them; returns them.
+    /// Splits off `count` bytes and returns them. The position is after them.
     fn split_off(&mut self, count: usize) -> &'de mut [u8] {
         let Some((bytes, rest)) = mem::take(&mut self.rest).split_at_mut_checked(count) else {
             return &mut [];
@@ -180,7 +183,8 @@ impl<'de> Reader<'de> {
         bytes
     }
 
-    /// The next value as a text of its own, for later, in `field` unless this is in one already.
+    /// Skips the next value; returns a reader for it. The value is in the current top-level field,
+    /// or in `field` if there is none.
     pub fn split(&mut self, field: Option<MemberName<'de>>) -> Result<Reader<'de>, Stop> {
         let (text, start) = self.value()?;
         Ok(Reader {
@@ -189,7 +193,7 @@ impl<'de> Reader<'de> {
         })
     }
 
-    /// The next byte that is not white space.
+    /// Skips white space; returns the next byte, without moving past it.
     pub fn peek(&mut self) -> Option<u8> {
         match self.rest.first() {
             Some(first) if *first > b' ' => Some(*first),
@@ -197,20 +201,21 @@ impl<'de> Reader<'de> {
         }
     }
 
-    /// The first byte of a value that is read now.
+    /// Records the start of a value that is read now; returns its first byte.
     fn begin(&mut self) -> Option<u8> {
         let first = self.peek();
-        self.value = self.offset();
+        self.value_start = self.offset();
         first
     }
 
-    /// The text of the next value, and where it begins in the message.
+    /// Skips the next value; returns its text, and its offset in the message.
     fn value(&mut self) -> Result<(&'de mut [u8], usize), Stop> {
         self.begin();
         let length = Cursor::new(self.rest).value(0).map(<[u8]>::len);
-        Ok((self.split_off(length.ok_or(SYNTAX)?), self.value))
+        Ok((self.split_off(length.ok_or(SYNTAX)?), self.value_start))
     }
 
+    /// Reads a string, and unescapes it in place.
     fn string(&mut self) -> Result<&'de str, Stop> {
         if self.begin() != Some(b'"') {
             return Err(TYPE);
@@ -222,12 +227,12 @@ impl<'de> Reader<'de> {
             _ => text::unescape_to_quote(self.rest, plain).map_err(|_| SYNTAX)?,
         };
         let text = self.split_off(length);
-        // What is left of its place, and the quote.
+        // Skip the closing quote, and the bytes before it that unescaping has left over.
         self.split_off(read.saturating_sub(length).saturating_add(1));
         str::from_utf8(text).map_err(|_| SYNTAX)
     }
 
-    /// A number; returns what is made of its text.
+    /// Reads a number; returns the result of `parse` for its text.
     fn number<T>(&mut self, parse: impl FnOnce(&[u8]) -> Option<T>) -> Result<T, Stop> {
         if !matches!(self.begin(), Some(b'-' | b'0'..=b'9')) {
             return Err(TYPE);
@@ -236,6 +241,7 @@ impl<'de> Reader<'de> {
         number.ok_or(SYNTAX)?.ok_or(RANGE)
     }
 
+    /// Reads an integer into a visitor.
     fn integer<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Stop> {
         match self.number(Integer::parse)? {
             Integer::Positive(value) => visitor.visit_u64(value),
@@ -243,7 +249,7 @@ impl<'de> Reader<'de> {
         }
     }
 
-    /// The bracket that begins a list, or an object. Nothing at all stands for an empty object.
+    /// Skips the opening bracket of a list or an object. An empty text is an empty object.
     pub fn open(&mut self, bracket: u8) -> Result<(), Stop> {
         match self.begin() {
             Some(first) if first == bracket => {
@@ -255,8 +261,8 @@ impl<'de> Reader<'de> {
         }
     }
 
-    /// Whether a list or an object has another element or member, with the position before it.
-    /// False at the end, which is the byte `close`.
+    /// Moves to the next element or member of a list or an object. Returns false at its end, which
+    /// is the byte `close`. `first` must be true for the first one.
     pub fn more(&mut self, close: u8, first: bool) -> Result<bool, Stop> {
         if self.peek().is_none() {
             return Ok(false);
@@ -264,9 +270,9 @@ impl<'de> Reader<'de> {
         self.step(|cursor| cursor.more(close, first)).ok_or(SYNTAX)
     }
 
-    /// A key and its colon.
+    /// Reads a key and its colon.
     pub fn key(&mut self) -> Result<MemberName<'de>, Stop> {
-        // The text of the key, whatever was escaped in it, begins behind its quote.
+        // The decoded key begins after the opening quote, like the escaped key.
         let offset = self.offset().saturating_add(1);
         let name = self.string()?;
         if self.step(|cursor| cursor.eat(b':')) {
@@ -282,7 +288,7 @@ const RANGE: Stop = Stop::Mismatch(Mismatch::Range);
 const LENGTH: Stop = Stop::Mismatch(Mismatch::Length);
 const SYNTAX: Stop = Stop::Mismatch(Mismatch::Syntax);
 
-/// Types that are read as others are.
+/// Implements methods by forwarding to other methods.
 macro_rules! forward {
     ($($method:ident($($argument:ty),*) to $other:ident,)*) => {
         $(fn $method<V: Visitor<'de>>(
@@ -378,7 +384,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         }
     }
 
-    // The structure without fields, as in `[string]()`.
+    // `()` is the structure without fields, as in `[string]()`.
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
         match self.begin() {
             Some(b'{') => self.value().map(drop)?,
@@ -440,11 +446,11 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
 struct ItemAccess<'a, 'de> {
     reader: &'a mut Reader<'de>,
     close: u8,
-    /// Nothing has been read of it.
+    /// True if no element or member has been read.
     first: bool,
-    /// All has been read of it.
+    /// True if the closing bracket has been read.
     ended: bool,
-    /// It is the outermost object: its keys are the top-level fields.
+    /// True if this is the outermost object, whose keys are the top-level fields.
     outermost: bool,
 }
 
@@ -460,6 +466,7 @@ impl<'a, 'de> ItemAccess<'a, 'de> {
         })
     }
 
+    /// Moves to the next element or member. Returns false at the end.
     fn more(&mut self) -> Result<bool, Stop> {
         if !self.ended {
             let first = mem::take(&mut self.first);
@@ -468,7 +475,8 @@ impl<'a, 'de> ItemAccess<'a, 'de> {
         Ok(!self.ended)
     }
 
-    #[inline(never)] // the same for every type
+    /// Reads the next key. Returns `None` at the end.
+    #[inline(never)] // one copy for all types
     fn key(&mut self) -> Result<Option<&'de str>, Stop> {
         if !self.more()? {
             return Ok(None);
@@ -480,7 +488,7 @@ impl<'a, 'de> ItemAccess<'a, 'de> {
         Ok(Some(key.name))
     }
 
-    /// Nothing is left of it.
+    /// Fails if elements or members are left.
     fn close(mut self) -> Result<(), Stop> {
         match self.more() {
             Ok(false) => Ok(()),
@@ -521,7 +529,7 @@ impl<'de> MapAccess<'de> for ItemAccess<'_, 'de> {
         seed: V,
     ) -> Result<V::Value, Self::Error> {
         let value = seed.deserialize(&mut *self.reader)?;
-        // If the value is not read, the reader stays in the field, to say so.
+        // After an error, the reader stays in the field, so that the error names it.
         if self.outermost {
             self.reader.field = None;
         }
@@ -529,7 +537,7 @@ impl<'de> MapAccess<'de> for ItemAccess<'_, 'de> {
     }
 }
 
-/// The key of a member: a string, and nothing else.
+/// A deserializer for the key of a member, which is always a string.
 struct KeyReader<'de>(&'de str);
 
 impl<'de> Deserializer<'de> for KeyReader<'de> {
@@ -566,11 +574,14 @@ impl<'de> Deserializer<'de> for KeyReader<'de> {
     }
 }
 
-/// A method's call, or an error, as serde's externally tagged enum: the member's name is the
-/// variant, the parameters are its content. Or, if the names of the variants have dots, the
-/// interface's name is the variant, and its content is such an enum.
+/// A deserializer that presents a method call or an error as serde's externally tagged enum.
 ///
-/// The parameters are not touched if the enum has no such variant: [`Mismatch::Member`].
+/// The variant is the name of the member, and its content is the parameters. If the names of the
+/// variants contain dots, the variant is the name of the interface instead, and its content is the
+/// enum of the members.
+///
+/// If the enum has no such variant, the result is [`Mismatch::Member`], and the parameters are not
+/// touched.
 pub(crate) struct MemberDeserializer<'a, 'de> {
     pub interface: &'de str,
     pub name: &'de str,
@@ -595,7 +606,7 @@ impl<'de> Deserializer<'de> for MemberDeserializer<'_, 'de> {
         })
     }
 
-    // Only an enum says which of an interface's members it means.
+    // Only an enum can tell the members of an interface apart.
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
         Err(TYPE)
     }
@@ -606,6 +617,7 @@ impl<'de> Deserializer<'de> for MemberDeserializer<'_, 'de> {
     }
 }
 
+/// The variant that a [`MemberDeserializer`] selects, and its content.
 pub(crate) struct MemberAccess<'a, 'de> {
     member: MemberDeserializer<'a, 'de>,
     by_interface: bool,
@@ -702,7 +714,7 @@ impl de::Error for Stop {
         Stop::Missing(name)
     }
 
-    // The reader is still in that field.
+    // The name is not needed, because the reader is still in that field.
     fn duplicate_field(_: &'static str) -> Self {
         Stop::Mismatch(Mismatch::Duplicate)
     }

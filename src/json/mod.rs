@@ -1,10 +1,9 @@
-//! JSON, the only place that knows it: checking, reading in place, writing.
+//! JSON: checking, reading in place, and writing. The rest of the crate leaves JSON to this module.
 //!
-//! - [`scan`] checks a text, strictly and without recursion, before anything else looks at it.
-//! - [`decode`] reads a text as any type that serde can deserialize, decoding strings in their own
-//!   place; [`Value`] is a value that is read piece by piece instead, [`Raw`] one that is not read
-//!   at all.
-//! - [`encode`] writes a value; [`List`] and [`Map`] write what an iterator yields.
+//! - [`scan`] checks a text, strictly and without recursion, before any other code looks at it.
+//! - [`decode`] reads a text as any type that serde can deserialize, and decodes strings in place.
+//!   [`Value`] is a value that is read piece by piece instead, [`Raw`] one that is kept as text.
+//! - [`encode`] writes a value. [`List`] and [`Map`] write the items of an iterator.
 
 mod cursor;
 mod de;

@@ -1,25 +1,27 @@
-//! Numbers: what 64 bits can hold, and what a float can.
+//! The ranges of numbers: integers of 64 bits, and finite floats.
 
-/// A number without fraction and exponent that 64 bits can hold.
+/// A number of up to 64 bits, without fraction or exponent.
 pub(crate) enum Integer {
     Positive(u64),
     Negative(i64),
 }
 
 impl Integer {
+    /// Parses the text of a number. Returns `None` if it is not an integer of 64 bits.
     pub fn parse(text: &[u8]) -> Option<Self> {
         let (negative, digits) = match text {
             [b'-', digits @ ..] => (true, digits),
             digits => (false, digits),
         };
-        // So many digits fit into 64 bits, whatever they are.
-        let (few, more) = digits.split_at_checked(19).unwrap_or((digits, &[]));
+        let (safe, rest) = digits
+            .split_at_checked(SAFE_DIGITS)
+            .unwrap_or((digits, &[]));
         let mut value = 0_u64;
-        for byte in few {
+        for byte in safe {
             let digit = char::from(*byte).to_digit(10)?;
             value = value.wrapping_mul(10).wrapping_add(digit.into());
         }
-        for byte in more {
+        for byte in rest {
             let digit = char::from(*byte).to_digit(10)?;
             value = value.checked_mul(10)?.checked_add(digit.into())?;
         }
@@ -31,14 +33,17 @@ impl Integer {
     }
 }
 
-/// Whether the text of a number is that of an integer, as `int` has them: it has neither fraction
-/// nor exponent, and fits into 64 bits, with a sign or without.
+/// The number of decimal digits that always fit into 64 bits.
+const SAFE_DIGITS: usize = 19;
+
+/// True if the text of a number is an integer as `int` accepts it: without fraction and exponent,
+/// and in the range of `i64` or `u64`.
 pub(crate) fn is_integer(text: &[u8]) -> bool {
     Integer::parse(text).is_some()
 }
 
-/// Whether the text of a number is that of a float, and not of one so large that it would be
-/// infinite. It is decided on the digits: a service without floats is without their parser.
+/// True if a float can hold the number: it is not so large that it is rounded to infinity. This
+/// looks at the digits only, so that a service without floats does not contain a parser for them.
 pub(crate) fn is_finite(text: &[u8]) -> bool {
     let (mantissa, exponent) = match text.iter().position(|byte| matches!(byte, b'e' | b'E')) {
         Some(e) => {
@@ -47,7 +52,7 @@ pub(crate) fn is_finite(text: &[u8]) -> bool {
         }
         None => (text, 0),
     };
-    // The power of ten of the first digit that is not 0.
+    // The loop below makes this the power of ten of the first digit that is not 0.
     let mut power = exponent;
     let mut digits = mantissa.iter().filter(|byte| byte.is_ascii_digit());
     let integral = mantissa.iter().take_while(|byte| **byte != b'.');
@@ -64,7 +69,7 @@ pub(crate) fn is_finite(text: &[u8]) -> bool {
     if power != LIMIT_POWER {
         return power < LIMIT_POWER;
     }
-    // Digits that are left out are 0.
+    // Missing digits are 0.
     let digits = [first]
         .into_iter()
         .chain(digits)
@@ -72,12 +77,13 @@ pub(crate) fn is_finite(text: &[u8]) -> bool {
     digits.take(LIMIT.len()).lt(LIMIT.iter())
 }
 
-/// The first digits of the least number that is rounded to infinity, 2^1024 - 2^970. (One that has
-/// all of them and is less, by a part in 10^40, is taken for it.)
+/// The first 40 digits of the least number that is rounded to infinity, 2^1024 - 2^970. A smaller
+/// number with the same 40 digits, which differs by a part in 10^40, is taken for this number.
 const LIMIT: &[u8; 40] = b"1797693134862315807937289714053034150799";
+/// The power of ten of the first of these digits.
 const LIMIT_POWER: i64 = 308;
 
-/// An exponent, with the `e` before it. One that is out of any range is as good as the greatest.
+/// Parses an exponent with the `e` before it. Saturates if it is out of range.
 fn parse_exponent(text: &[u8]) -> i64 {
     let mut value = 0_i64;
     for byte in text {

@@ -1,4 +1,4 @@
-//! A JSON value as it is written: what `object` and `any` are in Rust.
+//! JSON values kept as text, for `object` and `any`.
 
 use core::fmt;
 
@@ -8,13 +8,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::cursor::scan;
 use crate::error::SyntaxError;
 
-/// The text of one JSON value, kept and written back byte for byte: the type of a field that is
-/// declared `object` or `any` (UAPI.20, "Types").
+/// The text of one JSON value, kept and written back byte for byte.
 ///
-/// It is always valid JSON. In a field it stands for any value but `null`, which is not a value of
-/// `any` either; `Option<Raw>` takes both.
+/// It is the type of a field that is declared `object` or `any` (UAPI.20, "Types"). It is always
+/// valid JSON. A field of this type accepts every value except `null`, which is not a value of
+/// `any` either. `Option<Raw>` accepts `null` too.
 ///
-/// It passes through this crate's reader and writer only; others would see a string.
+/// Only this crate's reader and writer know it. For other serde formats it is a string.
 ///
 /// ```
 /// use nullink::json::{self, Raw};
@@ -34,33 +34,33 @@ use crate::error::SyntaxError;
 pub struct Raw<'a>(&'a str);
 
 impl<'a> Raw<'a> {
-    /// The name by which reader and writer know this type: serde has no notion of it.
+    /// The name by which reader and writer recognize this type, because serde has no such type.
     pub(crate) const NAME: &'static str = "$nullink::json::Raw";
 
     /// An object without members.
     pub const EMPTY_OBJECT: Raw<'static> = Raw("{}");
 
-    /// Takes a text that holds one JSON value.
+    /// Creates a value from its text.
     ///
     /// # Errors
     ///
-    /// It does not.
+    /// Fails if `text` is not one JSON value.
     pub fn new(text: &'a str) -> Result<Self, SyntaxError> {
         scan(text.as_bytes())?;
         Ok(Raw(text))
     }
 
-    /// Takes a text that [`scan`] has been through.
+    /// Creates a value from a text that has passed [`scan`].
     pub(crate) fn scanned(text: &'a str) -> Self {
         Raw(text)
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &'a str {
         self.0
     }
 
-    /// Whether the value is an object, as a field that is declared `object` has to be.
+    /// True if the value is an object, which a field that is declared `object` requires.
     pub fn is_object(&self) -> bool {
         self.0.trim_ascii_start().starts_with('{')
     }
@@ -99,7 +99,7 @@ impl<'de> Visitor<'de> for RawVisitor {
         f.write_str("a JSON value")
     }
 
-    // Another reader than this crate's may give it any string.
+    // A reader of another crate may pass any string.
     fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Raw<'de>, E> {
         Raw::new(text).map_err(E::custom)
     }

@@ -1,7 +1,7 @@
-//! The writer: serde into a caller's buffer, without white space.
+//! The writer: serializes with serde into a caller's buffer, without white space.
 //!
-//! A value is written whole or not at all: what does not fit, or is not a Varlink value, leaves
-//! nothing behind.
+//! A value is written whole or not at all: there is no output if it does not fit, or is not a
+//! Varlink value.
 
 use core::fmt::{self, Write as _};
 use core::{mem, str};
@@ -18,13 +18,13 @@ use crate::bytes::{copy, copy_plain};
 use crate::error::EncodeError;
 use crate::name;
 
-/// Writes a value as JSON text, at the beginning of `buffer`.
+/// Writes a value as JSON text at the beginning of `buffer`; returns the text.
 ///
 /// Fields that are `None` are left out: UAPI.20, "Nullable Fields and Absent Fields".
 ///
 /// # Errors
 ///
-/// If it does not fit, or has a part that is not a Varlink value.
+/// Fails if the value does not fit, or a part of it is not a Varlink value.
 ///
 /// ```
 /// #[derive(serde::Serialize)]
@@ -46,7 +46,7 @@ where
     str::from_utf8(text).map_err(|_| EncodeError::Custom)
 }
 
-/// Writes what an iterator yields as a list, with nothing collected first.
+/// A list that is written from an iterator over its elements, without collecting them first.
 ///
 /// ```
 /// use nullink::json::{List, encode};
@@ -68,7 +68,7 @@ where
     }
 }
 
-/// Writes the pairs that an iterator yields as a map, with nothing collected first.
+/// A map that is written from an iterator over its pairs, without collecting them first.
 ///
 /// ```
 /// use nullink::json::{Map, encode};
@@ -91,53 +91,56 @@ where
     }
 }
 
-/// A buffer, and how much of it is written.
+/// A buffer, and the number of bytes written to it.
 ///
-/// What fails is remembered and reported at the end, so nothing has to be checked in between.
+/// The first failure is recorded and reported by `end`, so that no check is needed in between.
 pub(crate) struct Writer<'b> {
     buffer: &'b mut [u8],
     length: usize,
     failed: Option<EncodeError>,
     last: Last,
-    /// The next string is the text of a [`Raw`].
+    /// True if the next string is the text of a [`Raw`].
     raw: bool,
-    /// The next value is a member of an interface.
+    /// If the next value is a member of an interface, how to write it.
     member: Option<MemberOf<'b>>,
 }
 
-/// What was written last. It can be undone, even if there was no room for it.
+/// The kind of the value written last. It is set even if there was no room for the value, because
+/// an empty value is undone.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Last {
     /// `None`.
     None,
-    /// An object with nothing in it.
+    /// An empty object.
     Empty,
+    /// Anything else.
     Other,
 }
 
-/// How a member is written: the interface's name goes before its own, the separator between it
-/// and its content.
+/// How to write a member of an interface: `interface` and a dot before its name, and `separator`
+/// between its name and its content.
 #[derive(Clone, Copy)]
 struct MemberOf<'b> {
     interface: &'b str,
     separator: &'b [u8],
-    /// Where its name has to be.
-    at: usize,
+    /// The offset at which its name must begin.
+    offset: usize,
 }
 
-/// A place to go back to.
+/// A position that [`Writer::undo`] can go back to.
 #[derive(Clone, Copy)]
 pub(crate) struct Mark {
     length: usize,
-    /// Something has failed before.
+    /// True if writing had failed before this position.
     failed: bool,
 }
 
-/// There is no point in going on. The writer knows why.
+/// The error that stops serde. The writer holds the reason.
 #[derive(Debug)]
 pub(crate) struct Failed;
 
 impl<'b> Writer<'b> {
+    /// Creates a writer that begins at the start of `buffer`.
     pub fn new(buffer: &'b mut [u8]) -> Self {
         Writer {
             buffer,
@@ -149,7 +152,7 @@ impl<'b> Writer<'b> {
         }
     }
 
-    /// How many bytes are written, if nothing has failed.
+    /// Returns the number of bytes written, or the first failure.
     pub fn end(self) -> Result<usize, EncodeError> {
         match self.failed {
             None => Ok(self.length),
@@ -157,7 +160,7 @@ impl<'b> Writer<'b> {
         }
     }
 
-    /// A value. False, if its own `Serialize` has given up.
+    /// Writes a value. Returns false if its `Serialize` fails.
     pub fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> bool {
         let written = value.serialize(&mut *self).is_ok();
         if !written {
@@ -166,7 +169,7 @@ impl<'b> Writer<'b> {
         written
     }
 
-    /// Where the writer is.
+    /// Returns the current position.
     fn mark(&self) -> Mark {
         Mark {
             length: self.length,
@@ -174,7 +177,7 @@ impl<'b> Writer<'b> {
         }
     }
 
-    /// Goes back. That there was no room for what is undone is no failure any more.
+    /// Goes back to `mark`. If there was no room for the undone bytes, that is no longer a failure.
     fn undo(&mut self, mark: Mark) {
         self.length = mark.length;
         if !mark.failed && self.failed == Some(EncodeError::Full) {
@@ -182,7 +185,8 @@ impl<'b> Writer<'b> {
         }
     }
 
-    /// A structure or a map, behind `name`. If there is nothing in it, the name goes as well.
+    /// Writes `name`, and the structure or map that `content` writes. If it is empty, leaves out
+    /// both.
     pub fn object(&mut self, name: &[u8], content: &dyn Fn(&mut Writer<'_>)) {
         let mark = self.mark();
         self.bytes(name);
@@ -191,8 +195,8 @@ impl<'b> Writer<'b> {
         self.check_object(mark, begin);
     }
 
-    /// Sees to it that what was written since `begin` is a structure or a map; if there is nothing
-    /// in it, goes back to the mark.
+    /// Checks that the value written since `begin` is a structure or a map. If it is empty, goes
+    /// back to `mark`.
     fn check_object(&mut self, mark: Mark, begin: usize) {
         match (self.last, self.since(begin).trim_ascii()) {
             (Last::None | Last::Empty, _) | (_, b"null") => self.undo(mark),
@@ -201,8 +205,8 @@ impl<'b> Writer<'b> {
         }
     }
 
-    /// A member of an interface, a variant of an enum: its full name, and its content, if it has
-    /// any, behind `separator`.
+    /// Writes a member of an interface, which is a variant of an enum: its full name, and if it has
+    /// content, `separator` and the content.
     pub fn member(
         &mut self,
         interface: &'b str,
@@ -212,7 +216,7 @@ impl<'b> Writer<'b> {
         self.member = Some(MemberOf {
             interface,
             separator,
-            at: self.length,
+            offset: self.length,
         });
         variant(self);
         if self.member.is_some() {
@@ -220,11 +224,11 @@ impl<'b> Writer<'b> {
         }
     }
 
-    /// The full name of a member, and the separator; returns the place before the separator.
+    /// Writes the full name of a member and the separator; returns the position between them.
     fn member_name(&mut self, name: &str) -> Mark {
         match self.member.take() {
             None => self.fail(EncodeError::VariantWithContent),
-            Some(member) if member.at != self.length => self.fail(EncodeError::NotAnEnum),
+            Some(member) if member.offset != self.length => self.fail(EncodeError::NotAnEnum),
             Some(_) if !name::is_member(name) => self.fail(EncodeError::Name),
             Some(member) => {
                 self.byte(b'"');
@@ -240,12 +244,12 @@ impl<'b> Writer<'b> {
         self.mark()
     }
 
-    /// What is written from `begin` on.
+    /// Returns the bytes written since `begin`.
     fn since(&self, begin: usize) -> &[u8] {
         self.buffer.get(begin..self.length).unwrap_or_default()
     }
 
-    /// Bytes as they are.
+    /// Writes bytes as they are.
     pub fn bytes(&mut self, bytes: &[u8]) {
         self.last = Last::Other;
         if self.failed.is_some() {
@@ -263,27 +267,27 @@ impl<'b> Writer<'b> {
         self.piece([byte]);
     }
 
-    /// Like `bytes`, for few: their number is known while compiling, so they are written at once.
+    /// Like `bytes`, for an array: its length is a constant, so the bytes are written at once.
     fn piece<const N: usize>(&mut self, piece: [u8; N]) {
         self.last = Last::Other;
         let room = self.buffer.get_mut(self.length..).unwrap_or_default();
         match room.first_chunk_mut() {
-            Some(place) if self.failed.is_none() => {
-                *place = piece;
+            Some(target) if self.failed.is_none() => {
+                *target = piece;
                 self.length = self.length.saturating_add(N);
             }
             _ => self.fail(EncodeError::Full),
         }
     }
 
-    /// A string, with its quotes.
+    /// Writes a string, with its quotes.
     pub fn string(&mut self, text: &str) {
         self.byte(b'"');
         self.escaped(text);
         self.byte(b'"');
     }
 
-    /// The inside of a string.
+    /// Writes the inside of a string.
     fn escaped(&mut self, text: &str) {
         self.last = Last::Other;
         if !self.part(text.as_bytes()).is_empty() {
@@ -291,12 +295,12 @@ impl<'b> Writer<'b> {
         }
     }
 
-    /// How many bytes there is room for.
+    /// Returns the number of bytes that there is room for.
     pub fn room(&self) -> usize {
         self.buffer.len().saturating_sub(self.length)
     }
 
-    /// As much of the inside of a string as there is room for; returns the rest of it.
+    /// Writes as much of the inside of a string as there is room for; returns the rest of it.
     pub fn part<'t>(&mut self, text: &'t [u8]) -> &'t [u8] {
         let mut rest = text;
         loop {
@@ -308,10 +312,10 @@ impl<'b> Writer<'b> {
                 return rest;
             };
             let room = self.buffer.get_mut(self.length..).unwrap_or_default();
-            let length = match (text::letter(*byte), room) {
+            let length = match (text::escape_letter(*byte), room) {
                 (Some(b'u'), [a, b, c, d, e, f, ..]) => {
                     (*a, *b) = (b'\\', b'u');
-                    [*c, *d, *e, *f] = text::digits(*byte);
+                    [*c, *d, *e, *f] = text::hex_digits(*byte);
                     6
                 }
                 (Some(b'u') | None, _) => return rest,
@@ -327,6 +331,7 @@ impl<'b> Writer<'b> {
     }
 
     fn integer(&mut self, negative: bool, mut value: u64) {
+        // `u64::MAX` has 20 digits.
         let mut digits = [0; 20];
         let mut length = 0_usize;
         for digit in digits.iter_mut().rev() {
@@ -356,13 +361,13 @@ impl<'b> Writer<'b> {
         }
     }
 
-    /// Gives up a value that Varlink has no type for.
-    fn refuse<T>(&mut self, why: EncodeError) -> Result<T, Failed> {
+    /// Records that Varlink has no type for a value; returns the error that stops serde.
+    fn reject<T>(&mut self, why: EncodeError) -> Result<T, Failed> {
         self.fail(why);
         Err(Failed)
     }
 
-    /// The first failure counts. Nothing is written any more.
+    /// Records a failure. Only the first one is kept.
     #[cold]
     #[inline(never)]
     fn fail(&mut self, error: EncodeError) {
@@ -423,11 +428,11 @@ impl<'a, 'b> Serializer for &'a mut Writer<'b> {
     unsigned! { serialize_u8(u8) serialize_u16(u16) serialize_u32(u32) serialize_u64(u64) }
 
     fn serialize_i128(self, _: i128) -> Result<(), Failed> {
-        self.refuse(EncodeError::Integer128)
+        self.reject(EncodeError::Integer128)
     }
 
     fn serialize_u128(self, _: u128) -> Result<(), Failed> {
-        self.refuse(EncodeError::Integer128)
+        self.reject(EncodeError::Integer128)
     }
 
     fn serialize_f32(self, value: f32) -> Result<(), Failed> {
@@ -458,7 +463,7 @@ impl<'a, 'b> Serializer for &'a mut Writer<'b> {
     }
 
     fn serialize_bytes(self, _: &[u8]) -> Result<(), Failed> {
-        self.refuse(EncodeError::Bytes)
+        self.reject(EncodeError::Bytes)
     }
 
     fn serialize_none(self) -> Result<(), Failed> {
@@ -471,7 +476,7 @@ impl<'a, 'b> Serializer for &'a mut Writer<'b> {
         value.serialize(self)
     }
 
-    // The structure without fields, as in `[string]()`.
+    // `()` is the structure without fields, as in `[string]()`.
     fn serialize_unit(self) -> Result<(), Failed> {
         self.bytes(b"{}");
         self.last = Last::Empty;
@@ -545,7 +550,7 @@ impl<'a, 'b> Serializer for &'a mut Writer<'b> {
         _: &'static str,
         _: usize,
     ) -> Result<Self::SerializeTupleVariant, Failed> {
-        self.refuse(EncodeError::VariantWithContent)
+        self.reject(EncodeError::VariantWithContent)
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Self::SerializeMap, Failed> {
@@ -578,7 +583,7 @@ impl<'a, 'b> Serializer for &'a mut Writer<'b> {
     }
 }
 
-/// The inside of a string that is formatted.
+/// A [`fmt::Write`] that escapes the text, for the inside of a string.
 struct Escaping<'a, 'b>(&'a mut Writer<'b>);
 
 impl fmt::Write for Escaping<'_, '_> {
@@ -591,13 +596,14 @@ impl fmt::Write for Escaping<'_, '_> {
 /// An array or an object that is being written.
 pub(crate) struct Compound<'a, 'b> {
     writer: &'a mut Writer<'b>,
-    /// Where it begins.
+    /// The position to go back to if the array or object is left out.
     mark: Mark,
     first: bool,
     close: u8,
 }
 
 impl<'a, 'b> Compound<'a, 'b> {
+    /// Writes the opening bracket.
     fn open(writer: &'a mut Writer<'b>, open: u8, close: u8) -> Self {
         let mark = writer.mark();
         writer.byte(open);
@@ -609,13 +615,15 @@ impl<'a, 'b> Compound<'a, 'b> {
         }
     }
 
+    /// Writes a comma, except before the first element.
     fn comma(&mut self) {
         if !mem::take(&mut self.first) {
             self.writer.byte(b',');
         }
     }
 
-    /// An element of a list, or a value of a map. The list may be endless, the buffer is not.
+    /// Writes an element of a list, or a value of a map. Fails if the writer has failed, so that an
+    /// endless list ends when the buffer is full.
     fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failed> {
         self.writer.value(value);
         match self.writer.failed {
@@ -624,8 +632,8 @@ impl<'a, 'b> Compound<'a, 'b> {
         }
     }
 
-    /// A field, unless its value is `None`: then it is as if it had not been tried, even if there
-    /// was no room for it.
+    /// Writes a field of a structure. If its value is `None`, undoes it, even if there was no room
+    /// for it.
     fn field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) {
         let (first, mark) = (self.first, self.writer.mark());
         self.key(key);
@@ -635,6 +643,7 @@ impl<'a, 'b> Compound<'a, 'b> {
         }
     }
 
+    /// Writes the comma, if one is needed, and the key and colon of a field.
     fn key(&mut self, key: &str) {
         if mem::take(&mut self.first) {
             self.writer.byte(b'"');
@@ -645,6 +654,7 @@ impl<'a, 'b> Compound<'a, 'b> {
         self.writer.piece(*b"\":");
     }
 
+    /// Writes the closing bracket.
     fn close(self) {
         self.writer.byte(self.close);
         if self.first && self.close == b'}' {
@@ -687,7 +697,7 @@ impl SerializeMap for Compound<'_, '_> {
         let begin = self.writer.length;
         self.writer.value(key);
         if !self.writer.since(begin).starts_with(b"\"") {
-            return self.writer.refuse(EncodeError::KeyNotAString);
+            return self.writer.reject(EncodeError::KeyNotAString);
         }
         self.writer.byte(b':');
         Ok(())
@@ -737,7 +747,7 @@ impl SerializeStructVariant for Compound<'_, '_> {
 
     fn end(self) -> Result<(), Failed> {
         if self.first {
-            // Content without fields, or with none that says something: there is no content.
+            // No field was written, so the content is left out.
             self.writer.undo(self.mark);
         } else {
             self.close();

@@ -1,20 +1,22 @@
-//! The inside of JSON's strings: escapes, and what they stand for (RFC 8259, section 7).
+//! The inside of JSON strings: escapes and the characters they represent (RFC 8259, section 7).
+//!
+//! A plain byte is one that represents itself, and needs no escape.
 
 use core::iter;
 
 use crate::bytes::{add_to_hash, count_plain, hash, move_plain};
 use crate::error::Syntax;
 
-/// What is between the quotes of a string, as it is written. It has been scanned.
+/// The text between the quotes of a string, as it is written. It has been scanned.
 #[derive(Clone, Copy)]
 pub(crate) struct Text<'a> {
     pub inside: &'a [u8],
-    /// Whether it does not stand for itself.
+    /// True if `inside` contains an escape.
     pub has_escapes: bool,
 }
 
 impl<'a> Text<'a> {
-    /// Whether it stands for `name`, which has nothing to escape.
+    /// True if the string is `name`, which must have only plain bytes.
     pub fn is(&self, name: &str) -> bool {
         self.same(&Text {
             inside: name.as_bytes(),
@@ -22,18 +24,18 @@ impl<'a> Text<'a> {
         })
     }
 
-    /// Whether both stand for the same.
+    /// True if both are the same string, however they are escaped.
     pub fn same(&self, other: &Text<'_>) -> bool {
         self.inside == other.inside
             || (self.has_escapes || other.has_escapes) && self.same_unescaped(other)
     }
 
-    #[inline(never)] // most strings have no escape
+    #[inline(never)] // most strings have no escapes
     fn same_unescaped(&self, other: &Text<'_>) -> bool {
         self.unescaped().eq(other.unescaped())
     }
 
-    /// How many bytes it stands for.
+    /// Returns the length of the unescaped string, in bytes.
     pub fn length(&self) -> usize {
         if self.has_escapes {
             self.unescaped().count()
@@ -42,7 +44,7 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// A hash of what it stands for.
+    /// Returns a hash of the unescaped string.
     pub fn hash(&self) -> u16 {
         if self.has_escapes {
             self.unescaped().fold(0, add_to_hash)
@@ -51,17 +53,17 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// Whether what it stands for has a dot in it.
+    /// True if the unescaped string contains a dot.
     pub fn has_dot(&self) -> bool {
         self.unescaped().any(|byte| byte == b'.')
     }
 
-    /// The bytes that it stands for, one after another.
+    /// Returns the bytes of the unescaped string.
     pub fn unescaped(&self) -> impl Iterator<Item = u8> + use<'a> {
         let mut text = self.inside;
-        let (mut utf8, mut waiting) = ([0; 4], 0..0_usize);
+        let (mut utf8, mut pending) = ([0; 4], 0..0_usize);
         iter::from_fn(move || {
-            if waiting.is_empty() {
+            if pending.is_empty() {
                 let (length, rest) = match text {
                     [] => return None,
                     [b'\\', rest @ ..] => {
@@ -73,15 +75,16 @@ impl<'a> Text<'a> {
                         (1, rest)
                     }
                 };
-                (waiting, text) = (0..length, rest);
+                (pending, text) = (0..length, rest);
             }
-            utf8.get(waiting.next()?).copied()
+            utf8.get(pending.next()?).copied()
         })
     }
 }
 
-/// The byte that a backslash and a letter stand for; None for `u`, and for what is no escape.
-fn short(letter: u8) -> Option<u8> {
+/// Returns the byte that a backslash and `letter` represent; `None` if `letter` is `u`, or does not
+/// form an escape.
+fn short_escape(letter: u8) -> Option<u8> {
     match letter {
         b'"' | b'\\' | b'/' => Some(letter),
         b'b' => Some(0x8),
@@ -93,12 +96,12 @@ fn short(letter: u8) -> Option<u8> {
     }
 }
 
-/// The character that an escape stands for, and what is behind it. `text` begins behind the
-/// backslash. The two halves of a surrogate pair are one escape.
+/// Returns the character that an escape represents, and the text after the escape. `text` begins
+/// after the backslash. The two halves of a surrogate pair are one escape.
 pub(crate) fn escape(text: &[u8]) -> Result<(char, &[u8]), Syntax> {
     match text {
         [b'u', rest @ ..] => unicode(rest),
-        [letter, rest @ ..] => match short(*letter) {
+        [letter, rest @ ..] => match short_escape(*letter) {
             Some(byte) => Ok((char::from(byte), rest)),
             None => Err(Syntax::Escape),
         },
@@ -106,6 +109,7 @@ pub(crate) fn escape(text: &[u8]) -> Result<(char, &[u8]), Syntax> {
     }
 }
 
+/// Like [`escape`], for the escape `\u`. `text` begins after the `u`.
 fn unicode(text: &[u8]) -> Result<(char, &[u8]), Syntax> {
     let (unit, rest) = code_unit(text)?;
     let (point, rest) = match (unit, rest) {
@@ -119,12 +123,12 @@ fn unicode(text: &[u8]) -> Result<(char, &[u8]), Syntax> {
         }
         other => other,
     };
-    // None is half of a pair.
+    // Half of a surrogate pair is not a `char`.
     let char = char::from_u32(point).ok_or(Syntax::Surrogate)?;
     Ok((char, rest))
 }
 
-/// The four hexadecimal digits behind `\u`.
+/// Returns the number in the four hexadecimal digits after `\u`, and the text after them.
 fn code_unit(text: &[u8]) -> Result<(u32, &[u8]), Syntax> {
     let (digits, rest) = text.split_first_chunk::<4>().ok_or(Syntax::Incomplete)?;
     let mut unit = 0;
@@ -134,15 +138,15 @@ fn code_unit(text: &[u8]) -> Result<(u32, &[u8]), Syntax> {
     Ok((unit, rest))
 }
 
-/// How long the inside of a string is, up to its quote, or to what is wrong. The first bytes are
-/// known to stand for themselves.
-#[inline(never)] // most strings have no escape
+/// Returns the length of the inside of a string, up to its quote or to a mistake, and the mistake.
+/// The first `plain` bytes are known to be plain.
+#[inline(never)] // most strings have no escapes
 pub(crate) fn count_inside(bytes: &[u8], plain: usize) -> (usize, Option<Syntax>) {
     let mut rest = bytes.get(plain..).unwrap_or_default();
-    let wrong = loop {
+    let mistake = loop {
         match rest {
             [b'"', ..] => break None,
-            [b'\\', letter, tail @ ..] if short(*letter).is_some() => rest = tail,
+            [b'\\', letter, tail @ ..] if short_escape(*letter).is_some() => rest = tail,
             [b'\\', tail @ ..] => match escape(tail) {
                 Ok((_, tail)) => rest = tail,
                 Err(kind) => break Some(kind),
@@ -152,20 +156,19 @@ pub(crate) fn count_inside(bytes: &[u8], plain: usize) -> (usize, Option<Syntax>
             [] => break Some(Syntax::Incomplete),
         }
     };
-    (bytes.len().saturating_sub(rest.len()), wrong)
+    (bytes.len().saturating_sub(rest.len()), mistake)
 }
 
-/// Replaces the escapes of a string's inside by what they stand for, in its own place, up to its
-/// quote or the end of the bytes; returns how long it is now, and how long it was. The first bytes,
-/// so many of them, are known to stand for themselves.
+/// Unescapes the inside of a string in place, up to its quote or the end of the bytes; returns the
+/// new length and the old one. The first `plain` bytes are known to be plain.
 pub(crate) fn unescape_to_quote(bytes: &mut [u8], plain: usize) -> Result<(usize, usize), Syntax> {
     let (mut from, mut to) = (plain, plain);
     loop {
         match bytes.get(from..).unwrap_or_default() {
             [] | [b'"', ..] => return Ok((to, from)),
             [b'\\', rest @ ..] => {
-                // Most escapes stand for one byte.
-                if let Some(byte) = rest.first().copied().and_then(short) {
+                // A shortcut: most escapes are of this form, and represent one byte.
+                if let Some(byte) = rest.first().copied().and_then(short_escape) {
                     put(bytes, &mut to, byte);
                     from = from.saturating_add(2);
                     continue;
@@ -182,22 +185,23 @@ pub(crate) fn unescape_to_quote(bytes: &mut [u8], plain: usize) -> Result<(usize
     }
 }
 
+/// Writes a byte at `to`, and moves `to` past it.
 fn put(bytes: &mut [u8], to: &mut usize, byte: u8) {
-    if let Some(place) = bytes.get_mut(*to) {
-        *place = byte;
+    if let Some(target) = bytes.get_mut(*to) {
+        *target = byte;
     }
     *to = to.saturating_add(1);
 }
 
-/// Replaces the escapes of a string's inside by what they stand for, in its own place.
+/// Unescapes the whole inside of a string in place; returns the result.
 pub(crate) fn unescape(bytes: &mut [u8]) -> Result<&[u8], Syntax> {
     let (length, _) = unescape_to_quote(bytes, count_plain(bytes))?;
     Ok(bytes.get(..length).unwrap_or_default())
 }
 
-/// How a byte is written that does not stand for itself: the letter of its escape, which is `u` if
-/// four digits follow.
-pub(crate) fn letter(byte: u8) -> Option<u8> {
+/// Returns the letter of the escape for `byte`; `None` if the byte is plain. [`hex_digits`] must
+/// follow the letter `u`.
+pub(crate) fn escape_letter(byte: u8) -> Option<u8> {
     match byte {
         0x8 => Some(b'b'),
         0xc => Some(b'f'),
@@ -210,8 +214,8 @@ pub(crate) fn letter(byte: u8) -> Option<u8> {
     }
 }
 
-/// The four hexadecimal digits of a control character.
-pub(crate) fn digits(byte: u8) -> [u8; 4] {
+/// Returns the four hexadecimal digits of a control character.
+pub(crate) fn hex_digits(byte: u8) -> [u8; 4] {
     let low = match byte & 0xf {
         digit @ 0..=9 => digit.wrapping_add(b'0'),
         digit => digit.wrapping_add(b'a'.wrapping_sub(10)),

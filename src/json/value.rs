@@ -1,4 +1,4 @@
-//! Values that are read piece by piece: lists and maps of unknown length need no table.
+//! Values that are read piece by piece, so that lists and maps of unknown length need no table.
 
 use core::mem;
 use core::str;
@@ -11,7 +11,7 @@ use crate::error::{DecodeError, Mismatch};
 
 /// A value of a received message that has not been read yet.
 ///
-/// It is read once, because strings are decoded in their own place: every step consumes it.
+/// It can be read only once, because strings are decoded in place: every step consumes the value.
 ///
 /// ```
 /// use nullink::json::Value;
@@ -32,17 +32,17 @@ pub struct Value<'de> {
 }
 
 impl<'de> Value<'de> {
-    /// Takes a text that holds one JSON value.
+    /// Creates a value from its text.
     ///
     /// # Errors
     ///
-    /// It does not.
+    /// Fails if `text` is not one JSON value.
     pub fn scan(text: &'de mut [u8]) -> Result<Self, crate::SyntaxError> {
         super::scan(text)?;
         Ok(Value::scanned(text, 0))
     }
 
-    /// Takes a text that was scanned, at `offset` of its message.
+    /// Creates a value from a scanned text, which begins at `offset` in its message.
     pub(crate) fn scanned(text: &'de mut [u8], offset: usize) -> Self {
         Value {
             reader: Reader::new(text, offset, None),
@@ -50,7 +50,7 @@ impl<'de> Value<'de> {
         }
     }
 
-    /// The text is a call's.
+    /// Marks the text as that of a call.
     pub(crate) fn in_call(self) -> Self {
         Value {
             reader: self.reader.in_call(),
@@ -58,12 +58,12 @@ impl<'de> Value<'de> {
         }
     }
 
-    /// The text, and where it begins in its message.
+    /// Returns the text, and its offset in the message.
     pub(crate) fn text(&self) -> (&[u8], usize) {
         (self.reader.rest(), self.reader.offset())
     }
 
-    /// Like `text`, to be changed in place.
+    /// Like `text`, but mutable.
     pub(crate) fn into_text_mut(self) -> (&'de mut [u8], usize) {
         let offset = self.reader.offset();
         (self.reader.into_rest(), offset)
@@ -77,12 +77,12 @@ impl<'de> Value<'de> {
     ///
     /// # Errors
     ///
-    /// If it is not a `T`.
+    /// Fails if it is not a `T`.
     pub fn decode<T: Deserialize<'de>>(mut self) -> Result<T, DecodeError> {
         self.reader.read()
     }
 
-    /// The value's text, without reading it.
+    /// Returns the text of the value, without reading it.
     ///
     /// ```
     /// let mut text = *br#" {"a" : 1} "#;
@@ -94,17 +94,18 @@ impl<'de> Value<'de> {
         raw(self.reader.rest())
     }
 
-    /// Like [`raw`](Self::raw), for as long as the message lives.
+    /// Like [`raw`](Self::raw), but borrowed from the message.
     pub fn into_raw(self) -> Raw<'de> {
         raw(self.reader.into_rest())
     }
 
-    /// The elements of a list, or the members of an object: those of a map, or the fields of a
-    /// structure. A member knows its [`key`](Self::key).
+    /// Returns the elements of a list, or the members of an object.
+    ///
+    /// An object is a map or a structure. The [`key`](Self::key) of a member is its name.
     ///
     /// # Errors
     ///
-    /// If the value is neither.
+    /// Fails if the value is neither a list nor an object.
     ///
     /// ```
     /// let mut text = *br#"{"one": 1, "two": 2}"#;
@@ -131,16 +132,16 @@ impl<'de> Value<'de> {
         }
     }
 
-    /// The name that a member of an object has there; empty for every other value.
+    /// Returns the name of a member of an object; an empty string for every other value.
     pub fn key(&self) -> &'de str {
         self.key.unwrap_or_default()
     }
 
-    /// The member of an object that has a name.
+    /// Returns the member of an object with this name.
     ///
     /// # Errors
     ///
-    /// If the value is not an object, or has no such member.
+    /// Fails if the value is not an object, or has no such member.
     pub fn member(self, name: &'static str) -> Result<Value<'de>, DecodeError> {
         let mut items = self.items()?;
         match items.find(|item| item.key == Some(name)) {
@@ -160,12 +161,12 @@ impl core::fmt::Debug for Value<'_> {
 fn raw(text: &[u8]) -> Raw<'_> {
     match str::from_utf8(text.trim_ascii()) {
         Ok(text) if !text.is_empty() => Raw::scanned(text),
-        // Parameters that are absent. Text that is not UTF-8 has not passed the scan.
+        // An empty text: absent parameters. The text is UTF-8, because it has been scanned.
         _ => Raw::EMPTY_OBJECT,
     }
 }
 
-/// The elements of a list or the members of an object: see [`Value::items`].
+/// An iterator over the elements of a list, or the members of an object. See [`Value::items`].
 #[derive(Debug)]
 pub struct Items<'de> {
     reader: Reader<'de>,
@@ -174,7 +175,7 @@ pub struct Items<'de> {
 }
 
 impl<'de> Items<'de> {
-    /// The next one. A text that has been scanned has no errors.
+    /// Returns the next element or member. Does not fail on a scanned text.
     fn step(&mut self) -> Result<Option<Value<'de>>, Stop> {
         if !self.reader.more(self.close, mem::take(&mut self.first))? {
             return Ok(None);
@@ -198,18 +199,19 @@ impl<'de> Iterator for Items<'de> {
     }
 }
 
-/// What parameters can be read as: any type that serde can deserialize, or a [`Value`], to be
-/// read piece by piece. There is nothing else to implement it for.
+/// A type that parameters can be read as: any type that serde can deserialize, or [`Value`].
+///
+/// A [`Value`] is read piece by piece. There is no need to implement this trait for other types.
 pub trait Decode<'de>: Sized {
-    /// Reads the value, and leaves nothing of it.
+    /// Reads the value, which can't be read again.
     ///
     /// # Errors
     ///
-    /// If it is not a value of this type.
+    /// Fails if it is not a value of this type.
     fn decode(value: &mut Value<'de>) -> Result<Self, DecodeError>;
 
-    /// Reads a value from somewhere else, and forgets it: so `tools::contract` has types tell what
-    /// they are.
+    /// Reads a value with another deserializer, and drops it. `tools::contract` uses this to
+    /// examine types.
     #[doc(hidden)]
     fn try_with<D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error>;
 }
@@ -229,19 +231,19 @@ impl<'de> Decode<'de> for Value<'de> {
         Ok(mem::replace(value, Value::scanned(&mut [], 0)))
     }
 
-    // It can be anything.
+    // There is nothing to examine: any value is a `Value`.
     fn try_with<D: Deserializer<'de>>(_: D) -> Result<(), D::Error> {
         Ok(())
     }
 }
 
 impl Raw<'_> {
-    /// Reads the value as a `T`, in a copy: reading changes the text that it reads. As a
-    /// [`Value`], it is read piece by piece.
+    /// Copies the text to `scratch`, and reads the copy as a `T`. Reading changes the text that it
+    /// reads. If `T` is [`Value`], the copy is read piece by piece.
     ///
     /// # Errors
     ///
-    /// If it is not a `T`, or if `scratch` is shorter than the text
+    /// Fails if it is not a `T`, or if `scratch` is shorter than the text
     /// ([`Mismatch::Length`](crate::Mismatch::Length)).
     ///
     /// ```

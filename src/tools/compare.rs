@@ -1,8 +1,8 @@
-//! Two versions of a definition, side by side: UAPI.20, "Interface Evolution".
+//! Compares two versions of a definition: UAPI.20, "Interface Evolution".
 //!
-//! Types are compared by what they contain, wherever the parameters of methods and errors lead to
-//! them, because names of types are not on the wire: once for each two types that meet, and for
-//! each way that their values go.
+//! Types are compared by their content, wherever the parameters of methods and errors use them,
+//! because names of types are not on the wire. Each pair of an old and a new type is compared once
+//! for calls and once for replies.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -14,10 +14,10 @@ use super::Differences;
 use super::rules::{Breaks, Effect, Fit, Way, added, removed};
 use crate::idl::{Definition, Member, MemberKind, Type, TypeKind, position};
 
-/// Lists what has changed between two versions of a definition, and what that breaks.
+/// Lists the changes between two versions of a definition, and what each of them breaks.
 ///
-/// Comments and the order of things are no changes; neither is another name for a type, which is
-/// not on the wire. The contents of a type are compared wherever calls or replies lead to it.
+/// Comments, the names of types, and the order of members, fields and values are not compared: none
+/// of them matters on the wire. The content of a type is compared wherever calls or replies use it.
 ///
 /// ```
 /// use nullink::tools::{Breaks, compare};
@@ -50,11 +50,9 @@ pub fn compare(old: &Definition<'_>, new: &Definition<'_>) -> Vec<Change> {
     comparison.changes
 }
 
-/// Checks that no [`Change`] between two versions of a definition breaks as much as `least`, or
-/// more.
+/// Checks that no [`Change`] between two versions of a definition breaks `least` or worse.
 ///
-/// It keeps a project from breaking what it has released, with the definition of each release and
-/// one line in a test:
+/// A project that keeps the definition of each release can check its compatibility in a test:
 ///
 /// ```
 /// use nullink::tools::{Breaks, compatible};
@@ -74,15 +72,15 @@ pub fn compare(old: &Definition<'_>, new: &Definition<'_>) -> Vec<Change> {
 ///
 /// compatible(&RELEASED, &FTL, Breaks::Callers).unwrap();
 ///
-/// // UAPI.20 asks for new fields to be nullable in replies, too.
+/// // UAPI.20 recommends that new fields are nullable in replies, too.
 /// let error = compatible(&RELEASED, &FTL, Breaks::Services).unwrap_err();
-/// assert_eq!(error.to_string(), "org.example.ftl is not compatible
+/// assert_eq!(error.to_string(), "org.example.ftl has incompatible changes
 /// new 3:39: method Jump, output left: is new: old services don't send it");
 /// ```
 ///
 /// # Errors
 ///
-/// If there are such changes: all of them.
+/// Returns all these changes, if there are any.
 pub fn compatible(
     old: &Definition<'_>,
     new: &Definition<'_>,
@@ -91,13 +89,13 @@ pub fn compatible(
     let changes = compare(old, new);
     let breaking = changes.iter().filter(|change| change.breaks >= least);
     let lines = breaking.map(Change::to_string).collect();
-    Differences::none(format!("{} is not compatible", old.name()), lines)
+    Differences::none(format!("{} has incompatible changes", old.name()), lines)
 }
 
 /// A difference between two versions of a definition: see [`compare()`].
 ///
-/// Displayed, it is one line: the version, line and column, what has changed, and why that breaks
-/// something if it does.
+/// `Display` writes one line: the version, line and column, the change, and the reason if it breaks
+/// something.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Change {
     breaks: Breaks,
@@ -107,17 +105,17 @@ pub struct Change {
 }
 
 impl Change {
-    /// Whom it breaks.
+    /// Returns what the change breaks.
     pub fn breaks(&self) -> Breaks {
         self.breaks
     }
 
-    /// Line and column in the old text, from 1. None if it was not there.
+    /// Returns the line and column in the old text, from 1, or None if it is only in the new one.
     pub fn in_old(&self) -> Option<(usize, usize)> {
         self.old
     }
 
-    /// Line and column in the new text, from 1. None if it is not there.
+    /// Returns the line and column in the new text, from 1, or None if it is only in the old one.
     pub fn in_new(&self) -> Option<(usize, usize)> {
         self.new
     }
@@ -140,23 +138,23 @@ impl fmt::Debug for Change {
     }
 }
 
-/// A member, a field or a value: where it is, and its type.
+/// A member, a field or a value that is compared, with its position and its type.
 #[derive(Clone)]
 struct Subject<'a> {
     member: Member<'a>,
     name: &'a str,
     /// The entry whose line and column are shown.
     index: u16,
-    /// Such as `method Jump, parameter to.distance`.
+    /// Its description in a change, such as `method Jump, parameter to.distance`.
     path: String,
-    /// What stands between the path and the name of a field.
+    /// The text between the path and the name of a field in it.
     separator: &'static str,
-    /// None for a value of an enumeration.
+    /// The type, or None for a value of an enumeration.
     ty: Option<Type<'a>>,
 }
 
 impl<'a> Subject<'a> {
-    /// A member, with the type that it has or the parameters of its calls.
+    /// Returns the subject for a member, with its type or the parameters of its calls.
     fn member(member: Member<'a>) -> Self {
         Subject {
             member,
@@ -171,7 +169,7 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// A method, with the parameters of its replies.
+    /// Returns the subject for a method with the parameters of its replies.
     fn output(&self) -> Self {
         Subject {
             separator: ", output ",
@@ -180,7 +178,7 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// The fields, or the values.
+    /// Returns the subjects for the fields or the values of the type.
     fn items(&self) -> Vec<Self> {
         let item = |name, index, separator, ty| Subject {
             member: self.member,
@@ -206,7 +204,8 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// A type within its own, or what such a type's name stands for.
+    /// Returns the subject with a type within its own, or the subject for the member that the type
+    /// names.
     fn at(&self, ty: Type<'a>) -> Self {
         match ty.kind() {
             TypeKind::Named(member) => Subject::member(member),
@@ -224,10 +223,11 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// The old and the new version of something. One of them may be missing.
+/// The old and the new version of a subject. One of them may be missing.
 type Pair<'s, 'a> = (Option<&'s Subject<'a>>, Option<&'s Subject<'a>>);
 
-/// Pairs by name: in the order of the new version, and after that what only the old one has.
+/// Pairs subjects by name: first those of the new version, in its order, then those that only the
+/// old version has.
 fn pairs<'s, 'a>(olds: &'s [Subject<'a>], news: &'s [Subject<'a>]) -> Vec<Pair<'s, 'a>> {
     let by_name = |all: &'s [Subject<'a>]| -> BTreeMap<_, _> {
         all.iter().map(|subject| (subject.name, subject)).collect()
@@ -242,16 +242,17 @@ fn pairs<'s, 'a>(olds: &'s [Subject<'a>], news: &'s [Subject<'a>]) -> Vec<Pair<'
 #[derive(Default)]
 struct Comparison<'a> {
     changes: Vec<Change>,
-    /// The types that have met, by their entries: an old and a new one, and a way.
-    met: BTreeSet<(u16, u16, Way)>,
-    /// Those of them that are still to be compared.
+    /// The pairs of types that were compared or are pending: the entries of the old and the new
+    /// type, and the direction of their values.
+    seen: BTreeSet<(u16, u16, Way)>,
+    /// The pairs that were not compared yet.
     pending: VecDeque<(Subject<'a>, Subject<'a>, Way)>,
 }
 
 impl<'a> Comparison<'a> {
     fn definitions(&mut self, old: Definition<'a>, new: Definition<'a>) {
         if old.name() != new.name() {
-            let why = "old callers call it by that name";
+            let why = "old callers use the old name";
             self.changes.push(Change {
                 breaks: Breaks::Callers,
                 old: None,
@@ -269,20 +270,20 @@ impl<'a> Comparison<'a> {
                 (None, _) => self.report(pair, "is new", (Breaks::Nothing, ""), None),
                 (Some(_), None) => {}
             }
-            self.named();
+            self.compare_pending();
         }
         for pair in pairs {
             match pair {
                 (Some(was), None) => self.report(pair, "is gone", without(was.member), None),
-                // A type that nothing has led to says what is in an `object`, which may go either
-                // way.
+                // A type that no call or reply uses describes the content of an `object`, in calls
+                // or replies.
                 (Some(was), Some(is))
                     if [was, is].map(|ty| ty.member.kind()) == [MemberKind::Type; 2]
-                        && !self.has_met(was.member.ty()) =>
+                        && !self.is_seen(was.member.ty()) =>
                 {
-                    self.meet(was, is, Way::Calls);
-                    self.meet(was, is, Way::Replies);
-                    self.named();
+                    self.enqueue(was, is, Way::Calls);
+                    self.enqueue(was, is, Way::Replies);
+                    self.compare_pending();
                 }
                 _ => {}
             }
@@ -296,7 +297,7 @@ impl<'a> Comparison<'a> {
                 self.lists(&old.output(), &new.output(), Way::Replies);
             }
             (MemberKind::Error, MemberKind::Error) => self.lists(old, new, Way::Replies),
-            // Types are compared where calls and replies lead to them.
+            // Types are compared where calls and replies use them.
             (MemberKind::Type, MemberKind::Type) => {}
             (kind, _) => {
                 let (pair, what) = ((Some(old), Some(new)), format!("was {kind}"));
@@ -313,7 +314,7 @@ impl<'a> Comparison<'a> {
         way: Option<Way>,
     ) {
         let Some(subject) = new.or(old) else { return };
-        // Values of a named type may go both ways.
+        // A named type may be used in both calls and replies.
         let way = match way.filter(|_| subject.member.kind() == MemberKind::Type) {
             Some(Way::Calls) => ", in calls",
             Some(Way::Replies) => ", in replies",
@@ -343,8 +344,8 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// Compares the types of a field that is in both definitions. There is nothing to compare
-    /// about a value.
+    /// Compares the types of a field that is in both definitions. A value of an enumeration has no
+    /// type to compare.
     fn types(&mut self, old: &Subject<'a>, new: &Subject<'a>, way: Way) {
         let (Some(was_first), Some(is_first)) = (old.ty, new.ty) else {
             return;
@@ -369,7 +370,7 @@ impl<'a> Comparison<'a> {
             (was_list.kind(), is_list.kind()),
             (TypeKind::Struct, TypeKind::Struct) | (TypeKind::Enum, TypeKind::Enum)
         );
-        // Two types with names that are of different kinds are a change of the types.
+        // If both types have names and are of different kinds, the change is reported at the types.
         let compared = lists || named == [true, true];
         if !compared {
             fit.kinds(was_list, is_list);
@@ -384,49 +385,49 @@ impl<'a> Comparison<'a> {
             if named == [false, false] {
                 self.lists(&old, &new, way);
             } else {
-                self.meet(&old, &new, way);
+                self.enqueue(&old, &new, way);
             }
         }
     }
 
-    /// Remembers two types, of which at least one has a name, to be compared once.
-    fn meet(&mut self, old: &Subject<'a>, new: &Subject<'a>, way: Way) {
+    /// Adds two types, of which at least one has a name, to the pending pairs, once.
+    fn enqueue(&mut self, old: &Subject<'a>, new: &Subject<'a>, way: Way) {
         if let (Some(was), Some(is)) = (old.ty, new.ty)
-            && self.met.insert((was.index, is.index, way))
+            && self.seen.insert((was.index, is.index, way))
         {
             self.pending.push_back((old.clone(), new.clone(), way));
         }
     }
 
-    /// Whether an old type has met any.
-    fn has_met(&self, old: Type<'a>) -> bool {
-        let mut from = self.met.range((old.index, 0, Way::Calls)..);
-        from.next().is_some_and(|(met, ..)| *met == old.index)
+    /// True if an old type is in any pair.
+    fn is_seen(&self, old: Type<'a>) -> bool {
+        let mut from = self.seen.range((old.index, 0, Way::Calls)..);
+        from.next().is_some_and(|(seen, ..)| *seen == old.index)
     }
 
-    /// Compares the types that have met.
-    fn named(&mut self) {
+    /// Compares the pending pairs of types.
+    fn compare_pending(&mut self) {
         while let Some((old, new, way)) = self.pending.pop_front() {
             self.types(&old, &new, way);
         }
     }
 }
 
-/// What the removal of a member breaks.
+/// Returns what the removal of a member breaks.
 fn without(member: Member<'_>) -> Effect {
     match member.kind() {
         MemberKind::Method => (Breaks::Callers, "old callers call it"),
-        // A reply that never comes can be read, but UAPI.20 has removed errors among what is
-        // not backwards compatible: callers tell by an error's name what to do next.
+        // Old callers do not fail without the error. But UAPI.20 lists the removal of errors as not
+        // backwards compatible: callers decide by an error's name what to do next.
         MemberKind::Error => (Breaks::Callers, "old callers may act on it"),
-        // UAPI.20 has removed types there, too. But the users of a type are compared without
-        // regard to its name; only a type that nothing used is missing where it is gone.
+        // UAPI.20 lists the removal of types, too. But types are compared by content where they are
+        // used. So only the removal of an unused type is a change that breaks callers.
         MemberKind::Type if is_used(member) => (Breaks::Nothing, ""),
         MemberKind::Type => (Breaks::Callers, "old callers may use it"),
     }
 }
 
-/// Whether another member names a type.
+/// True if another member names a type.
 fn is_used(ty: Member<'_>) -> bool {
     let members = ty.definition().members();
     let others = members.filter(|other| other.index() != ty.index());
@@ -434,7 +435,7 @@ fn is_used(ty: Member<'_>) -> bool {
     types.any(|other| matches!(other.kind(), TypeKind::Named(named) if named.index() == ty.index()))
 }
 
-/// A type in a few words: of a list without a name, the first field or value only.
+/// Formats a type in short: of a list without a name, only the first field or value.
 fn short(ty: Type<'_>) -> String {
     match ty.kind() {
         TypeKind::Nullable(inner) => format!("?{}", short(inner)),

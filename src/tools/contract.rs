@@ -1,4 +1,4 @@
-//! Whether the types of a program say the same as a definition: a test of one line.
+//! Checks that the Rust types of a program match a definition, in one line of a test.
 
 use std::format;
 use std::string::String;
@@ -8,21 +8,22 @@ use serde::Deserialize;
 use serde::de::value::EnumAccessDeserializer;
 
 use super::Differences;
-use super::probe::{Attempt, MemberProbe, Probe, Rejection, Run, UNHEARD, VALUES, text};
+use super::probe::{Attempt, MemberProbe, Probe, Rejection, Run, UNKNOWN, VALUES, text};
 use crate::idl::{Interface, Member, MemberKind};
 use crate::json::Decode;
 use crate::method::Method;
 use crate::name;
 
-/// What stands between a member and a field of its call, or of an error.
+/// The text between a member and a field of a call or an error.
 const INPUT: &str = ", parameter ";
 
-/// What stands between a method and a field of its reply.
+/// The text between a method and a field of its reply.
 const OUTPUT: &str = ", output ";
 
-/// Checks that the types of a program say the same as a definition: names of methods, errors and
-/// fields, kinds of types, what may be null, values of enumerations; nothing missing, nothing
-/// extra. It is one line in a test:
+/// Checks that the Rust types of a program match a definition.
+///
+/// It compares the names of methods, errors and fields, the kinds of types, nullable types, and the
+/// values of enumerations. Nothing may be missing or extra. The check is one line in a test:
 ///
 /// ```
 /// use nullink::Method;
@@ -57,44 +58,45 @@ const OUTPUT: &str = ", output ";
 ///     type Error<'r> = Error;
 /// }
 ///
-/// // #[test] fn the_types_are_as_defined() {
+/// // #[test] fn types_match_the_definition() {
 /// contract(&FTL, |types| types.methods::<Methods>().call::<Jump>().errors::<Error>()).unwrap();
 ///
 /// #[derive(Deserialize)]
 /// struct Other { left: Option<i64>, right: i64 }
 ///
 /// let broken = contract(&FTL, |types| types.reply::<Other>("Jump")).unwrap_err();
-/// assert_eq!(broken.to_string(), "the types are not as org.example.ftl defines them
+/// assert_eq!(broken.to_string(), "the Rust types differ from the definition of org.example.ftl
 /// method Jump, output right: the definition does not have it
 /// method Jump, output left: is int, which is not nullable; in Rust it is an Option");
 /// ```
 ///
-/// It is about the types that are named, and about what they say: a [`Raw`](crate::json::Raw) may be
-/// anything, and replies of methods that are not named are not looked at. What is in a list that is
-/// generic can be said: `.reply::<ListReply<[Disk; 1]>>("List")`.
+/// Only the given types are checked: the replies of other methods are not, and a
+/// [`Raw`](crate::json::Raw) matches any type that is not nullable. To check the elements of a
+/// generic list, name a type for it: `.reply::<ListReply<[Disk; 1]>>("List")`.
 ///
-/// Rust can't look at types, so they are tried: serde tells what a type asks for, and it is given
-/// that. A type that refuses everything that is tried (`0` and `1`, `""` and `"a"`) is one of the
-/// differences, because its contents were not seen. Names that are aliases look like fields of
-/// their own. Types that are only serialized can't be tried;
-/// [`Service::CHECKED`](crate::Service::CHECKED) is for that.
+/// The check deserializes each type from sample values: serde tells which kind of value the type
+/// requests. A type that refuses all samples, which are `0` and `1`, `""` and `"a"`, is reported as
+/// a difference, because its content can't be examined. An alias of a field looks like another
+/// field. Types that are only serialized can't be checked; use
+/// [`Service::CHECKED`](crate::Service::CHECKED) for these.
 ///
 /// # Errors
 ///
-/// All differences.
+/// Returns all differences, if there are any.
 pub fn contract(
     definition: &Interface,
     types: impl FnOnce(Contract) -> Contract,
 ) -> Result<(), Differences> {
-    let tried = types(Contract {
+    let checked = types(Contract {
         definition: *definition,
         differences: Vec::new(),
     });
-    let title = format!("the types are not as {} defines them", definition.name());
-    Differences::none(title, tried.differences)
+    let name = definition.name();
+    let title = format!("the Rust types differ from the definition of {name}");
+    Differences::none(title, checked.differences)
 }
 
-/// The types that are tried: see [`contract()`].
+/// A check of Rust types against a definition: see [`contract()`].
 #[derive(Clone, Debug)]
 pub struct Contract {
     definition: Interface,
@@ -102,19 +104,19 @@ pub struct Contract {
 }
 
 impl Contract {
-    /// Tries the enum of all methods and their parameters: what a service decodes its calls as.
+    /// Checks the enum of all methods and their parameters, which a service decodes its calls as.
     #[must_use]
     pub fn methods<'de, T: Deserialize<'de>>(self) -> Self {
         self.members::<T>(MemberKind::Method)
     }
 
-    /// Tries the enum of all errors and their parameters.
+    /// Checks the enum of all errors and their parameters.
     #[must_use]
     pub fn errors<'de, T: Deserialize<'de>>(self) -> Self {
         self.members::<T>(MemberKind::Error)
     }
 
-    /// Tries a method that a client calls: that there is one of its name, and its replies.
+    /// Checks the name and the replies of a method that a client calls.
     #[must_use]
     pub fn call<M: Method>(self) -> Self {
         match name::split(M::NAME) {
@@ -125,7 +127,7 @@ impl Contract {
         }
     }
 
-    /// Tries the replies of a method, by its name within the interface.
+    /// Checks the replies of a method, by its name within the interface.
     #[must_use]
     pub fn reply<'de, T: Decode<'de>>(mut self, method: &str) -> Self {
         let Some(member) = self.definition.method(method) else {
@@ -149,8 +151,8 @@ impl Contract {
         let members: Vec<_> = members.filter(|member| member.kind() == kind).collect();
         let is_member = |name: &str| members.iter().any(|member| member.name() == name);
         let extra = variants.iter().filter(|variant| !is_member(variant));
-        // One of them may stand for all others (`#[serde(other)]`).
-        let other = extra.clone().count() == 1 && T::deserialize(text(UNHEARD)).is_ok();
+        // `#[serde(other)]`: one variant may stand for all unknown members.
+        let other = extra.clone().count() == 1 && T::deserialize(text(UNKNOWN)).is_ok();
         for variant in extra.filter(|_| !other) {
             self = self.no_member(kind, variant);
         }
@@ -170,54 +172,52 @@ impl Contract {
         self
     }
 
-    /// Tries a type with one value after another until it takes them; then once more for each
-    /// value of an enumeration in it.
+    /// Deserializes a type from each sample value until it accepts one; then once for each variant
+    /// of the enumerations in it. Reports the differences.
     fn rounds(
         &mut self,
         member: Member<'static>,
         side: &str,
-        try_it: &dyn Fn(&Run) -> Result<(), Rejection>,
+        deserialize: &dyn Fn(&Run) -> Result<(), Rejection>,
     ) {
-        let attempt = |attempt, value| try_it(&Run::new(attempt, value));
+        let attempt = |attempt, value| deserialize(&Run::new(attempt, value));
         let mut values = VALUES.into_iter();
-        let taken = values.find(|value| attempt(Attempt::Everything, *value).is_ok());
-        let value = taken.unwrap_or_default();
+        let accepted = values.find(|value| attempt(Attempt::Everything, *value).is_ok());
+        let value = accepted.unwrap_or_default();
         let others = attempt(Attempt::Others, value).is_ok();
         let everything = |variant| {
             let mut run = Run::new(Attempt::Everything, value);
             (run.variant, run.others) = (variant, others);
-            let _ = try_it(&run);
+            let _ = deserialize(&run);
             run
         };
         let first = everything(0);
-        let mut seen = first.seen.take();
-        let differs = !seen.is_empty();
+        let mut found = first.found.take();
+        let differs = !found.is_empty();
         for variant in 1..first.variants.get() {
-            seen.extend(everything(variant).seen.take());
+            found.extend(everything(variant).found.take());
         }
-        let mut see = |what: &str| seen.push((String::new(), what.into()));
-        // A difference may be why it refuses.
-        if !differs && taken.is_none() {
-            see("can't be looked into: the Rust type refuses 0 and 1, \"\" and \"a\"");
+        let mut report = |what: &str| found.push((String::new(), what.into()));
+        // If the type differs, it may refuse the samples because of that.
+        if !differs && accepted.is_none() {
+            report("can't be examined: the Rust type refuses 0 and 1, \"\" and \"a\"");
         } else if !differs {
-            if let Err(refused) = attempt(Attempt::Little, value) {
+            if let Err(refused) = attempt(Attempt::Required, value) {
                 let field = match refused {
                     Rejection::Missing(field) => field,
-                    Rejection::Content | Rejection::Other => "",
+                    Rejection::Content | Rejection::Other => "them",
                 };
-                see(&format!(
-                    "what is null can be left out; in Rust it can't: {field}"
+                report(&format!(
+                    "nullable fields may be missing; the Rust type requires {field}"
                 ));
             }
             if side == OUTPUT && attempt(Attempt::More, value).is_err() {
-                see(
-                    "a reply can have more fields, which are to be ignored; in Rust they are refused",
-                );
+                report("replies may have unknown fields; the Rust type refuses them");
             }
         }
         let (kind, name) = (member.kind(), member.name());
         self.differences
-            .extend(seen.into_iter().map(|(path, what)| {
+            .extend(found.into_iter().map(|(path, what)| {
                 let side = if path.is_empty() { "" } else { side };
                 format!("{kind} {name}{side}{path}: {what}")
             }));

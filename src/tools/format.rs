@@ -1,7 +1,7 @@
 //! The canonical layout of a definition.
 //!
-//! It is made from the text's words, marks and comments alone. Line ends of the text count only
-//! between comments: there, a blank line says what a comment is about.
+//! The layout depends only on the words, marks and comments of the text. Line ends of the text
+//! matter only next to comments: a blank line there shows what a comment belongs to.
 
 use std::mem;
 use std::string::String;
@@ -9,30 +9,30 @@ use std::vec::Vec;
 
 use crate::idl::{Definition, LINE_ENDS, token};
 
-/// How many columns a line may have, if there is a list in it that can be broken.
+/// The maximum width of a line with a list that can be broken, in columns.
 const WIDTH: usize = 80;
 
-/// How many columns a tab has.
+/// The width of a tab, in columns.
 const TAB: usize = 8;
 
-/// How many columns an empty list has. It is never broken.
+/// The width of an empty list, in columns. It is never broken.
 const EMPTY: usize = "()".len();
 
-/// How many columns there are between the two lists of a method.
+/// The width of the mark between the two lists of a method, in columns.
 const ARROW: usize = " -> ".len();
 
-/// Formats a definition canonically, with tabs and parentheses as in systemd's.
+/// Formats a definition canonically, with tabs and parentheses as in systemd's definitions.
 ///
-/// The result is the same definition, with the same members in the same order and all comments.
+/// The members, their order and the comments stay the same.
 ///
-/// - A list is on one line if that line has at most 80 columns and the list has no comment in
-///   it. Otherwise it is broken: each field is on a line of its own, after a tab. Of the two
-///   lists of a method, the wider one is broken first.
-/// - A comment is on lines of its own: before what it was before, or before the field or the
-///   member that it was in the midst of. One that was after something on the same line has a
-///   blank line after it, so that it does not become the documentation of what follows.
-/// - There is one blank line before each member and its comments, and one between comments, or
-///   after them, where there was any.
+/// - A list is on one line if the line has at most 80 columns and the list contains no comment.
+///   Otherwise it is broken: each field is on its own line, after a tab. Of the two lists of a
+///   method, the wider one is broken first.
+/// - A comment is on its own lines. It stays before the next item. A comment inside a field or a
+///   member moves before that field or member. After a comment that was on the same line as other
+///   text, there is a blank line, so that it does not become documentation of the next item.
+/// - There is one blank line before each member and its comments. Blank lines between and after
+///   comments stay, but several become one.
 ///
 /// ```
 /// use nullink::{Interface, interface, tools};
@@ -60,10 +60,10 @@ pub fn format(definition: &Definition<'_>) -> String {
     Layout::default().definition(definition.text())
 }
 
-/// Formats a definition like [`format()`], in colours for a terminal.
+/// Formats a definition like [`format()`], in colors for a terminal.
 ///
-/// Comments are what their author wrote, control characters included: look at them first, if
-/// the author is not to be trusted.
+/// Comments are written unchanged, including control characters. Do not write an untrusted
+/// definition to a terminal without checking it for these.
 pub fn format_colored(definition: &Definition<'_>) -> String {
     let layout = Layout {
         colored: true,
@@ -86,14 +86,14 @@ struct Lexemes<'a> {
 }
 
 impl<'a> Lexemes<'a> {
-    /// Takes the next token. At the end of the text, it is empty.
+    /// Takes the next token. It is empty at the end of the text.
     fn next(&mut self) -> Lexeme<'a> {
         let (space, text, rest) = token(self.rest);
         self.rest = rest;
         Lexeme { space, text }
     }
 
-    /// Skips a list. Returns its columns on one line, or `usize::MAX` if it has a comment in it.
+    /// Skips a list. Returns its width on one line, or `usize::MAX` if it contains a comment.
     fn list(&mut self) -> usize {
         let (mut width, mut depth, mut comment) = (0_usize, 0_usize, false);
         loop {
@@ -113,8 +113,8 @@ impl<'a> Lexemes<'a> {
     }
 }
 
-/// The comments in white space, without `#`, each with the number of line ends before it; and
-/// the number of those after the last.
+/// Returns the comments in white space, without `#`, each with the number of line ends before it,
+/// and the number of line ends after the last comment.
 fn comments(mut space: &str) -> (Vec<(usize, &str)>, usize) {
     let mut comments = Vec::new();
     while let Some((before, rest)) = space.split_once('#') {
@@ -131,7 +131,7 @@ fn line_ends(space: &str) -> usize {
     ends.saturating_sub(space.matches("\r\n").count())
 }
 
-/// Escapes of ANSI terminals: what each piece of the text looks like.
+/// Escape sequences of ANSI terminals for the parts of a definition.
 mod color {
     pub(super) const KEYWORD: &str = "\x1b[1;32m";
     pub(super) const NAME: &str = "\x1b[1m";
@@ -143,10 +143,10 @@ mod color {
 
 #[derive(Default)]
 struct Layout {
-    /// The lines so far. The last one has no end yet.
+    /// The written lines. The last one has no line end yet.
     out: String,
     colored: bool,
-    /// How many columns the last line has so far.
+    /// The width of the last line, in columns.
     column: usize,
 }
 
@@ -167,7 +167,7 @@ impl Layout {
         self.out += end;
     }
 
-    /// Begins a line, after a blank one or not.
+    /// Begins a line, after a blank line if `blank` is true.
     fn line(&mut self, blank: bool, depth: usize) {
         if !self.out.is_empty() {
             self.out.push('\n');
@@ -184,11 +184,11 @@ impl Layout {
         self.colored(color::COMMENT, &std::format!("#{comment}"));
     }
 
-    /// Writes the comments before something, the first one after a blank line or not. Returns
-    /// whether there is a blank line after them.
+    /// Writes the comments before an item, after a blank line if `blank` is true. Returns true if
+    /// the item needs a blank line before it.
     fn comments(&mut self, space: &str, mut blank: bool, depth: usize) -> bool {
         let (comments, lines_after) = comments(space);
-        // Whether there was something else on the line of the comment before.
+        // True if the previous comment was on a line with other text.
         let mut shared = false;
         for (index, (lines, comment)) in comments.iter().enumerate() {
             if index > 0 {
@@ -204,16 +204,16 @@ impl Layout {
         }
     }
 
-    /// Writes comments that were in the midst of something before it: after its documentation,
-    /// which they don't cut off from it.
+    /// Writes comments that were inside an item before it. They are after its documentation, with
+    /// no blank line between, so that it stays its documentation.
     fn moved(&mut self, space: &str, blank: &mut bool, depth: usize) {
         for (_, comment) in comments(space).0 {
             self.comment(mem::take(blank), depth, comment);
         }
     }
 
-    /// Moves the comments in the midst of a field or a member whose first word was read, but for
-    /// those in its lists. Before the `)` after a field, they can stay where they are.
+    /// Moves the comments inside a field or a member whose first word was read, except those in its
+    /// lists. Comments between a field and the `)` after it stay where they are.
     fn moved_from(&mut self, mut tokens: Lexemes<'_>, blank: &mut bool, depth: usize) {
         let (mut open, mut closed) = (0_usize, false);
         loop {
@@ -246,7 +246,7 @@ impl Layout {
         loop {
             let keyword = tokens.next();
             if keyword.text.is_empty() {
-                // After the last member, there is no need for a blank line.
+                // Comments after the last member do not need a blank line before them.
                 let before = keyword.space.split('#').next().unwrap_or_default();
                 self.comments(keyword.space, line_ends(before) > 1, 0);
                 self.out.push('\n');
@@ -273,7 +273,7 @@ impl Layout {
         lookahead.next();
         let output = lookahead.list();
         let all = with_input.saturating_add(ARROW).saturating_add(output);
-        // A list and the one parenthesis of the other, broken one that is on its line.
+        // The width of a list with the one parenthesis of the other list, if that is broken.
         let with_input = with_input.saturating_add(ARROW).saturating_add(1);
         let with_output = output.saturating_add(ARROW).saturating_add(1);
         let break_input = all > WIDTH && input > EMPTY && (input >= output || with_input > WIDTH);
@@ -287,7 +287,7 @@ impl Layout {
         self.list(tokens, break_output, 0);
     }
 
-    /// Writes a list with everything in it, broken or on one line, from its `(` on.
+    /// Writes a list with everything in it, broken or on one line. Its `(` is the next token.
     fn list(&mut self, tokens: &mut Lexemes<'_>, broken: bool, depth: usize) {
         tokens.next();
         self.plain("(");
@@ -299,7 +299,7 @@ impl Layout {
             match token.text {
                 "(" => {
                     *tokens = lookahead.clone();
-                    // A list in one that is broken may be on one line nevertheless.
+                    // A list inside a broken list may fit on one line.
                     let broken = broken && {
                         let width = self.column.saturating_add(lookahead.list());
                         let comma = usize::from(lookahead.next().text == ",");

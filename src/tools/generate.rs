@@ -1,15 +1,15 @@
-//! Rust from a definition: types, methods and errors, as a module to commit.
+//! Generates Rust from a definition: a module with types, methods and errors, to commit.
 
 use std::format;
 use std::ops::Range;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
-use super::names::{Case, Declaration, is_empty, module, spell, variant};
+use super::names::{Case, Declaration, is_empty, module, rust_names, variant};
 use super::shapes::{Shape, Shapes};
 use crate::idl::{Definition, Member, MemberKind, Type, TypeKind};
 
-/// What the modules begin with, after their documentation. rustfmt leaves them alone.
+/// The beginning of each module, after its documentation. The attributes disable rustfmt and lints.
 const HEAD: &str = "
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(dead_code, unused_imports, missing_docs, clippy::all, rustdoc::all)]
@@ -19,34 +19,36 @@ use nullink::json::Raw;
 use serde::{Deserialize, Serialize};
 ";
 
-/// Writes a definition as Rust: a module with the interface's types, methods and errors, for
+/// Generates a Rust module from a definition: the types, methods and errors of the interface, for
 /// services and clients.
 ///
-/// `path` is the path from the module to the definition's file: `org.example.ftl.varlink` if it
-/// is beside it.
+/// `path` is the path from the module to the file of the definition, such as
+/// `org.example.ftl.varlink` if both are in the same directory.
 ///
 /// | definition | Rust |
 /// |---|---|
 /// | the interface | `INTERFACE`: an [`Interface`](crate::Interface) |
-/// | a structure, an enumeration | a struct, an enum; those without a name have that of the path to them |
+/// | a structure, an enumeration | a struct, an enum; one without a name is named after the path to it |
 /// | `bool`, `int`, `float`, `string` | `bool`, `i64`, `f64`, `&str` |
 /// | `object`, `any` | [`Raw`](crate::json::Raw) |
 /// | `?` | `Option` |
-/// | a method | a struct of its parameters, which is a [`Method`](crate::Method), and one of its reply: `()`, if that is empty |
+/// | a method | a struct of its parameters, which implements [`Method`](crate::Method), and a struct of its reply, or `()` if the reply is empty |
 /// | all methods | the enum `Methods`, for [`Call::decode`](crate::Call::decode) |
 /// | all errors | the enum `Error` |
 ///
-/// Without an allocator there is no type for **lists and maps**, whose length is unknown. So a
-/// field with one is a type parameter of its struct. What was received has a `Raw` there, to be
-/// read in a copy ([`Raw::decode_in`](crate::json::Raw::decode_in)), element by element as a
-/// [`Value`](crate::json::Value); what is sent has a
-/// [`List`](crate::json::List) or a [`Map`](crate::json::Map) of any iterator, a slice, or whatever
-/// else serde can serialize. The same is done for a type within itself, and for a structure with
-/// such a field. An `Option` of such a parameter that is to be `None` has to say of what:
-/// `None::<Raw>`. The parameters of errors have `Raw` there in any case.
+/// **Lists and maps** have no Rust type here, because their length is unknown and there is no
+/// allocator. A field with a list or a map is a type parameter of its struct. In a received value,
+/// the parameter is `Raw`. Decode it from a copy
+/// ([`Raw::decode_in`](crate::json::Raw::decode_in)), element by element as a
+/// [`Value`](crate::json::Value). In a value to send, the parameter is any type that serde
+/// can serialize, such as a slice, or a [`List`](crate::json::List) or a
+/// [`Map`](crate::json::Map) of any iterator. A type within itself and a structure with a type
+/// parameter are type parameters, too. If a field is an `Option` of a type parameter, its `None`
+/// needs a type: `None::<Raw>`. In the parameters of errors, the type is always `Raw`.
 ///
-/// A name that is a keyword, or taken, ends in `_`. Serde is told the names of the definition.
-/// rustfmt leaves the module as it is.
+/// A keyword has the prefix `r#` where Rust allows it. Other keywords and names that are taken end
+/// in `_`. Serde attributes keep the names of the definition on the wire. rustfmt does not change
+/// the module.
 ///
 /// ```
 /// use nullink::{Interface, interface, tools};
@@ -83,7 +85,7 @@ pub fn generate(definition: &Definition<'_>, path: &str) -> String {
         shapes: &shapes,
         out: format!(
             "// Generated from the interface {name} by nullink's example `generate`.\n\
-             // This is to be generated again, not to be edited:\n\
+             // Do not edit it. To generate it again:\n\
              //\n\
              //     cargo run --features tools --example generate {path} > {module}.rs\n\n\
              //! The interface `{name}`.\n",
@@ -128,24 +130,25 @@ impl<'a> Module<'_, 'a> {
         members.filter(move |member| member.kind() == kind)
     }
 
-    /// Writes comments as documentation of Rust.
+    /// Writes documentation of the definition as Rust documentation.
     fn documentation(&mut self, begin: &str, lines: impl Iterator<Item = &'a str>) {
         for line in lines {
             let text = line.trim_matches(|c: char| c.is_whitespace() || c.is_control());
-            // Lines that are indented by more, or between fences, would be compiled as an example.
+            // rustdoc would compile more deeply indented or fenced lines as an example.
             let indented = line.starts_with(char::is_whitespace);
             let fenced = text.starts_with("```") || text.starts_with("~~~");
             let indent = if indented { "  " } else { "" };
             let fence = if fenced { "\\" } else { "" };
-            // The compiler refuses text that changes its direction, and returns within a line.
-            let turns = |c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-            let text = text.replace(turns, "\u{fffd}");
+            // The compiler refuses characters that change the text direction, and carriage returns
+            // inside a line.
+            let is_bidi = |c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+            let text = text.replace(is_bidi, "\u{fffd}");
             let text = text.replace(char::is_control, " ");
             self.line(format!("{begin} {indent}{fence}{text}").trim_end());
         }
     }
 
-    /// Writes an attribute for serde, if it has to be told anything.
+    /// Writes an attribute for serde, if it is needed.
     fn serde(&mut self, indent: &str, borrow: bool, renamed: Option<&str>) {
         let attribute = match (borrow, renamed) {
             (false, None) => return,
@@ -176,7 +179,7 @@ impl<'a> Module<'_, 'a> {
 
     fn enumeration(&mut self, item: &Declaration<'a>) {
         let values = item.ty.values();
-        let names = spell(values.clone().map(|value| value.name()), Case::Pascal);
+        let names = rust_names(values.clone().map(|value| value.name()), Case::Pascal);
         self.line("#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]");
         self.line(&format!("pub enum {} {{", item.name));
         for (value, (name, renamed)) in values.zip(names) {
@@ -192,7 +195,7 @@ impl<'a> Module<'_, 'a> {
         self.line("#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]");
         self.out = format!("{}pub struct {}{declared}", self.out, item.name);
         if is_empty(item.ty) {
-            // A call is written as a name.
+            // A call without parameters is a unit struct: its value is only its name.
             let is_call = item.member.kind() == MemberKind::Method;
             return self.line(if is_call { ";" } else { " {}" });
         }
@@ -201,9 +204,10 @@ impl<'a> Module<'_, 'a> {
         self.line("}");
     }
 
-    /// Writes the fields of a structure, whose type parameters are its own or what is received.
+    /// Writes the fields of a structure. If `own`, open fields have its type parameters as types,
+    /// else the types of received values.
     fn fields(&mut self, list: Type<'a>, (indent, visible): (&str, &str), own: bool) {
-        let names = spell(list.fields().map(|field| field.name()), Case::Snake);
+        let names = rust_names(list.fields().map(|field| field.name()), Case::Snake);
         let mut parameters = self.shapes.parameter_names();
         for (field, (name, renamed)) in list.fields().zip(names) {
             let (nullable, shape) = self.shapes.shape(field);
@@ -220,7 +224,7 @@ impl<'a> Module<'_, 'a> {
             let (borrow, ty) = if own && open {
                 (false, parameters.next().unwrap_or_default())
             } else {
-                // Serde sees by itself that a string borrows.
+                // Serde borrows a `&str` without an attribute.
                 let borrow = self.shapes.borrows(shape) && !matches!(shape, Shape::String);
                 (borrow, self.shapes.received(shape, "'a"))
             };
@@ -230,7 +234,7 @@ impl<'a> Module<'_, 'a> {
         }
     }
 
-    /// Writes the enum of the methods, for a service's dispatch.
+    /// Writes the enum of the methods, which a service dispatches on.
     fn methods(&mut self) {
         let shapes = self.shapes;
         let borrows = |method: &Member<'a>| shapes.borrows(Shape::Struct(method.input()));
@@ -240,7 +244,7 @@ impl<'a> Module<'_, 'a> {
         }
         let borrowing = methods.iter().any(borrows);
         let lifetime = if borrowing { "<'a>" } else { "" };
-        self.line("\n/// The methods, as they are called: a service dispatches to them.");
+        self.line("\n/// The methods with their parameters: a service decodes its calls as these.");
         self.line("#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]");
         self.line(&format!("pub enum Methods{lifetime} {{"));
         for method in methods {
@@ -280,7 +284,7 @@ impl<'a> Module<'_, 'a> {
         self.line("}");
     }
 
-    /// The lifetime of the errors' enum, if it has one.
+    /// Returns `lifetime` if the enum of the errors has one, else an empty string.
     fn error_lifetime(&self, lifetime: &'static str) -> &'static str {
         let errors = self.members(MemberKind::Error);
         let mut fields = errors.flat_map(|error| error.input().fields());
@@ -288,7 +292,7 @@ impl<'a> Module<'_, 'a> {
         if borrows { lifetime } else { "" }
     }
 
-    /// Writes the implementation that makes a struct a typed call.
+    /// Writes the implementation of `Method`, which makes a struct a typed call.
     fn method(&mut self, method: Member<'a>) {
         let struct_name = self.shapes.name(method.input());
         let [_, used, bound] = self.shapes.parameters(method.input());

@@ -2,16 +2,16 @@
 //!
 //! | file | purpose |
 //! |---|---|
-//! | `contract` | tests that types say the same as a definition |
-//! | `probe` | asks a value's type what it is, for `contract` |
-//! | `compare` | lists what has changed between two versions of a definition |
-//! | `rules` | tells what a change breaks |
-//! | `format` | lays a definition out |
-//! | `generate` | writes a definition as Rust |
-//! | `names` | spells the definition's names in Rust |
-//! | `shapes` | tells which Rust types need lifetimes and type parameters |
+//! | `contract` | checks that Rust types match a definition |
+//! | `probe` | a deserializer that inspects a type, for `contract` |
+//! | `compare` | lists the changes between two versions of a definition |
+//! | `rules` | decides what a change breaks |
+//! | `format` | formats a definition |
+//! | `generate` | generates Rust from a definition |
+//! | `names` | converts the names of a definition to Rust |
+//! | `shapes` | decides which Rust types need lifetimes and type parameters |
 //!
-//! A program that uses them in its tests only names the feature under `dev-dependencies`:
+//! A program that uses them only in its tests enables the feature under `dev-dependencies`:
 //!
 //! ```toml
 //! [dev-dependencies]
@@ -39,7 +39,7 @@ pub use rules::Breaks;
 
 /// The differences that [`contract`] or [`compatible`] has found.
 ///
-/// Displayed, it is a line for each difference, after a title. Its `Debug` is the same, for
+/// `Display` writes a title, then a line for each difference. `Debug` writes the same, for
 /// `unwrap` in a test.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Differences {
@@ -57,7 +57,7 @@ impl Differences {
         }
     }
 
-    /// The differences, one line each.
+    /// Returns the differences, one line each.
     pub fn lines(&self) -> &[String] {
         &self.lines
     }

@@ -1,4 +1,4 @@
-//! The definition's names in Rust, which has other habits and keywords.
+//! Converts the names of a definition to Rust, which has other conventions and keywords.
 
 use std::collections::BTreeMap;
 use std::format;
@@ -6,11 +6,11 @@ use std::string::{String, ToString};
 
 use crate::idl::{Definition, Member, MemberKind, Type, TypeKind};
 
-/// The names that the module has apart from the definition's.
+/// The names that the generated module uses itself.
 const RESERVED: &str =
     "Deserialize Error INTERFACE Method Methods NoError Option Raw Self Serialize";
 
-/// Keywords that can be names when they are written `r#`.
+/// Keywords that can be names with the prefix `r#`.
 const KEYWORDS: [&str; 48] = [
     "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "do", "dyn",
     "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let",
@@ -19,10 +19,10 @@ const KEYWORDS: [&str; 48] = [
     "virtual", "where", "while", "yield",
 ];
 
-/// Keywords that can't be names.
+/// Keywords that can't be names, even with `r#`.
 const UNUSABLE: [&str; 4] = ["Self", "crate", "self", "super"];
 
-/// How a name is put together from words.
+/// The case of a name: how its words are joined.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Case {
     /// `two_words`
@@ -31,7 +31,7 @@ pub(super) enum Case {
     Pascal,
 }
 
-/// The words of a name, joined in another way.
+/// Converts a name to another case.
 pub(super) fn cased(name: &str, case: Case) -> String {
     let mut cased = String::new();
     let mut before = '_';
@@ -54,8 +54,9 @@ pub(super) fn cased(name: &str, case: Case) -> String {
     cased
 }
 
-/// Spells the names of a list's fields or values: in Rust, and for serde where it has to be told.
-pub(super) fn spell<'a>(
+/// Returns the Rust names of the fields or values of a list, each with the name for serde's
+/// `rename` if they differ.
+pub(super) fn rust_names<'a>(
     names: impl Iterator<Item = &'a str>,
     case: Case,
 ) -> impl Iterator<Item = (String, Option<&'a str>)> {
@@ -70,7 +71,7 @@ pub(super) fn spell<'a>(
     })
 }
 
-/// How often a name was taken before.
+/// Takes a name. Returns how often it was taken before.
 fn take(taken: &mut BTreeMap<String, usize>, name: &str) -> usize {
     let count = taken.entry(name.to_string()).or_default();
     let before = *count;
@@ -78,7 +79,8 @@ fn take(taken: &mut BTreeMap<String, usize>, name: &str) -> usize {
     before
 }
 
-/// The name of a method or an error as a variant of an enum.
+/// Returns the name of a method or an error as a variant, and the name for serde's `rename` if they
+/// differ.
 pub(super) fn variant(member: Member<'_>) -> (&str, Option<&str>) {
     match member.name() {
         "Self" => ("Self_", Some("Self")),
@@ -86,13 +88,13 @@ pub(super) fn variant(member: Member<'_>) -> (&str, Option<&str>) {
     }
 }
 
-/// The name of the module: that of the interface after its last dot.
+/// Returns the name of the module: the last part of the name of the interface.
 pub(super) fn module(interface: &str) -> String {
     let name = interface.rsplit('.').next().unwrap_or(interface);
     cased(&name.replace('-', "_"), Case::Snake)
 }
 
-/// A structure or an enumeration that is a type of the module.
+/// A structure or an enumeration that the module declares as a type.
 pub(super) struct Declaration<'a> {
     pub(super) member: Member<'a>,
     pub(super) ty: Type<'a>,
@@ -100,19 +102,19 @@ pub(super) struct Declaration<'a> {
 }
 
 impl Declaration<'_> {
-    /// Whether the member stands for it. Other types, and replies, have names that are put
-    /// together.
+    /// True if it is the member's type or input, which has the member's name. The names of replies
+    /// and of nested types are composed.
     pub(super) fn is_own(&self) -> bool {
         self.ty.index == self.member.ty().index
     }
 
-    /// Whether it is the parameters of an error, which are not a type.
+    /// True if it is the parameters of an error, which are not a type of the module.
     pub(super) fn is_error(&self) -> bool {
         self.is_own() && self.member.kind() == MemberKind::Error
     }
 }
 
-/// The structures and enumerations of a definition, by their entries, with their names.
+/// Returns the structures and enumerations of a definition, by their entries.
 pub(super) fn declarations<'a>(definition: Definition<'a>) -> BTreeMap<u16, Declaration<'a>> {
     let mut found = BTreeMap::new();
     for member in definition.members() {
@@ -137,8 +139,8 @@ pub(super) fn declarations<'a>(definition: Definition<'a>) -> BTreeMap<u16, Decl
     found
 }
 
-/// Finds the structures and enumerations in a type. One without fields is a type of the module
-/// only where a member stands for it.
+/// Finds the structures and enumerations in a type. A structure without fields is declared only if
+/// it is the type or the input of a member.
 fn walk<'a>(
     member: Member<'a>,
     ty: Type<'a>,
@@ -164,6 +166,7 @@ fn walk<'a>(
     }
 }
 
+/// True if a type is a structure without fields.
 pub(super) fn is_empty(ty: Type<'_>) -> bool {
     matches!(ty.kind(), TypeKind::Struct) && ty.fields().next().is_none()
 }

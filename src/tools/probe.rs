@@ -1,4 +1,5 @@
-//! A deserializer without data: it asks a type what it is, and compares that with a definition.
+//! A deserializer that inspects a Rust type: it compares the values that the type requests with a
+//! definition, and provides sample values.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -17,35 +18,37 @@ use crate::idl::{Interface, Type, TypeKind};
 use crate::interface;
 use crate::json::Raw;
 
-/// How many types within one another are looked at: types can contain themselves.
+/// The maximum nesting depth of types that are checked. It ends the check of a type that contains
+/// itself.
 const DEPTH: usize = 16;
 
-/// The values that are tried: `0` and `""`, then `1` and `"a"`.
+/// The sample values: `0` and `""`, then `1` and `"a"`.
 pub(super) const VALUES: [u8; 2] = [0, 1];
 
-/// The name of a member, a field or a value that no definition has.
-pub(super) const UNHEARD: &str = "-";
+/// An unknown name of a member, a field or a value: no definition can have it.
+pub(super) const UNKNOWN: &str = "-";
 
-/// A definition of the keys of all maps.
+/// A definition whose only field has the type of the keys of maps.
 const KEYS: Interface = interface!(text "interface map.keys\ntype Map (key: string)");
 
-/// A name, or a value of an enumeration.
+/// Returns a deserializer for a name, or for a value of an enumeration.
 pub(super) fn text(text: &'static str) -> BorrowedStrDeserializer<'static, Rejection> {
     BorrowedStrDeserializer::new(text)
 }
 
 type Result<T> = std::result::Result<T, Rejection>;
 
-/// The names of fields, or of values.
+/// The names of fields or of variants.
 type Names = &'static [&'static str];
 
-/// Why a type does not take what it is given.
+/// The reason why a type refuses a sample value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rejection {
-    /// This field is missing.
+    /// The type requires this field.
     Missing(&'static str),
-    /// A value of an enumeration has content.
+    /// A variant has content, but a value of an enumeration has none.
     Content,
+    /// Any other reason.
     Other,
 }
 
@@ -75,34 +78,35 @@ impl de::Error for Rejection {
     }
 }
 
-/// What a type is tried with.
+/// The content of the samples for a type.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Attempt {
-    /// All that the definition has.
+    /// All fields of the definition.
     #[default]
     Everything,
-    /// Without what may be null.
-    Little,
-    /// With fields that the definition does not have.
+    /// Only the fields that are not nullable.
+    Required,
+    /// All fields, and an unknown one in each structure.
     More,
-    /// With values of enumerations that the definition does not have, where a type has one that
-    /// may stand for all others (`#[serde(other)]`).
+    /// All fields, with an unknown value for each enumeration whose Rust type has one extra
+    /// variant, which may be `#[serde(other)]`.
     Others,
 }
 
-/// One attempt at a type: what it is given, and in what it differs.
+/// One deserialization of a type: the samples, and the differences that it finds.
 #[derive(Default)]
 pub(super) struct Run {
     attempt: Attempt,
-    /// Which value it is given.
+    /// The sample value: one of [`VALUES`].
     value: u8,
-    /// Which variant of enumerations it is given. All but the first look only at these.
+    /// The index of the variant that enumerations are given. A run with a variant other than the
+    /// first checks only whether this variant has content.
     pub(super) variant: usize,
-    /// Whether enumerations may have one value that stands for all others.
+    /// True if one extra variant of an enumeration may be `#[serde(other)]`.
     pub(super) others: bool,
-    /// The differences: a path to a field, or an empty one, and what is different.
-    pub(super) seen: RefCell<Vec<(String, String)>>,
-    /// How many variants the largest enumeration in the type has.
+    /// The differences: the path to a field, which may be empty, and a text.
+    pub(super) found: RefCell<Vec<(String, String)>>,
+    /// The number of variants of the largest enumeration in the type.
     pub(super) variants: Cell<usize>,
     /// The variants of the type, if it is an enum.
     pub(super) enumeration: Cell<Option<Names>>,
@@ -118,17 +122,17 @@ impl Run {
     }
 }
 
-/// Takes the place of a value.
+/// The deserializer of one value.
 #[derive(Clone)]
 pub(super) struct Probe<'r> {
     run: &'r Run,
-    /// The field that it is in, such as `to.distance`; empty at first.
+    /// The path to the field that contains it, such as `to.distance`. Empty at the top.
     path: String,
-    /// The structures that it is in.
-    around: Vec<Type<'static>>,
-    /// How many types it is in.
+    /// The structures that enclose it.
+    enclosing: Vec<Type<'static>>,
+    /// The number of types that enclose it.
     depth: usize,
-    /// What it should be. None, if it may be anything.
+    /// The type in the definition, or None if any type is allowed.
     ty: Option<Type<'static>>,
 }
 
@@ -137,42 +141,44 @@ impl<'r> Probe<'r> {
         Probe {
             run,
             path: String::new(),
-            around: Vec::new(),
+            enclosing: Vec::new(),
             depth: 0,
             ty,
         }
     }
 
-    fn see(&self, what: String) {
+    /// Adds a difference. Only the run with the first variant does, so that each is added once.
+    fn report(&self, what: String) {
         if self.run.variant == 0 {
-            self.run.seen.borrow_mut().push((self.path.clone(), what));
+            self.run.found.borrow_mut().push((self.path.clone(), what));
         }
     }
 
-    /// One level further in.
+    /// Returns the probe for a value one level deeper.
     fn within(mut self, ty: Option<Type<'static>>) -> Self {
         self.depth = self.depth.saturating_add(1);
         self.ty = ty;
         self
     }
 
-    /// A field of the structure.
+    /// Returns the probe for a field of the structure.
     fn field(&self, name: &str, ty: Option<Type<'static>>) -> Self {
         let mut field = self.clone().within(ty);
         if !field.path.is_empty() {
             field.path.push('.');
         }
         field.path += name;
-        field.around.extend(self.ty.map(|ty| ty.resolved()));
+        field.enclosing.extend(self.ty.map(|ty| ty.resolved()));
         field
     }
 
-    /// Checks that it should be of a kind that fits a type, which can't be null.
+    /// Checks that the type in the definition is not nullable and fits a Rust type that can't be
+    /// null. Returns the type without `?` if it fits.
     fn kind(&self, rust: &str, fits: impl Fn(Type<'static>) -> bool) -> Option<Type<'static>> {
         let ty = self.ty?;
         let plain = match ty.resolved().kind() {
             TypeKind::Nullable(inner) => {
-                self.see(format!(
+                self.report(format!(
                     "is {ty}, which is nullable; in Rust it is not an Option"
                 ));
                 inner.resolved()
@@ -182,24 +188,25 @@ impl<'r> Probe<'r> {
         if fits(plain) {
             Some(plain)
         } else {
-            self.see(format!("is {ty}; in Rust it is {rust}"));
+            self.report(format!("is {ty}; in Rust it is {rust}"));
             None
         }
     }
 
-    /// Whether there is no need to look at another value of this type: it is within one.
-    fn is_within_itself(&self, ty: Option<Type<'static>>) -> bool {
+    /// True if a value of this type is left out, to end the recursion: it is inside a value of the
+    /// same type, any type is allowed, or it is too deep.
+    fn ends_recursion(&self, ty: Option<Type<'static>>) -> bool {
         let ty = ty.map(|ty| match ty.kind() {
             TypeKind::Nullable(inner) => inner.resolved(),
             _ => ty.resolved(),
         });
-        // Nothing is known of a value that may be anything, nor when it would end.
-        ty.is_none_or(|ty| self.around.iter().any(|around| around.index == ty.index))
+        // If any type is allowed, the recursion can't be detected.
+        ty.is_none_or(|ty| self.enclosing.iter().any(|outer| outer.index == ty.index))
             || self.depth >= DEPTH
     }
 
-    /// A structure: compares its fields with those of the definition, and gives it all that both
-    /// have.
+    /// Deserializes a structure: compares its fields with the definition, and gives it the fields
+    /// that both have.
     fn fields<'de, V: Visitor<'de>>(self, names: Names, visitor: V) -> Result<V::Value> {
         let fits = |ty: Type<'_>| matches!(ty.kind(), TypeKind::Struct | TypeKind::Object);
         let list = self.kind("a structure", fits);
@@ -213,8 +220,8 @@ impl<'r> Probe<'r> {
             let field = self.field(name, ty);
             let nullable = ty.is_some_and(|ty| matches!(ty.kind(), TypeKind::Nullable(_)));
             if ty.is_none() && defined.is_some() {
-                field.see("the definition does not have it".into());
-            } else if !(nullable && self.run.attempt == Attempt::Little) {
+                field.report("the definition does not have it".into());
+            } else if !(nullable && self.run.attempt == Attempt::Required) {
                 given.push((text(name), field));
             }
         }
@@ -222,27 +229,27 @@ impl<'r> Probe<'r> {
         missing.retain(|(name, _)| !names.contains(name));
         for (name, _) in missing {
             let field = self.field(name, None);
-            field.see("the Rust type does not have it".into());
+            field.report("the Rust type does not have it".into());
         }
         if self.run.attempt == Attempt::More {
-            given.push((text(UNHEARD), self.field(UNHEARD, None)));
+            given.push((text(UNKNOWN), self.field(UNKNOWN, None)));
         }
         visitor.visit_map(MapDeserializer::new(given.into_iter()))
     }
 
-    /// A list. Its number of elements is given if it is part of the Rust type.
+    /// Deserializes a list. `count` is the number of elements if the Rust type determines it.
     fn elements<'de, V: Visitor<'de>>(self, count: Option<usize>, visitor: V) -> Result<V::Value> {
         let list = self.kind("a list", |ty| matches!(ty.kind(), TypeKind::Array(_)));
         let element = list.and_then(content);
-        let count = count.unwrap_or(usize::from(!self.is_within_itself(element)));
+        let count = count.unwrap_or(usize::from(!self.ends_recursion(element)));
         let elements = iter::repeat_n(self.within(element), count);
         visitor.visit_seq(SeqDeserializer::new(elements))
     }
 
-    /// A struct with one field, which may be a [`Raw`].
+    /// Deserializes a struct with one unnamed field, which may be a [`Raw`].
     fn newtype<'de, V: Visitor<'de>>(self, name: &str, visitor: V) -> Result<V::Value> {
         if name == Raw::NAME {
-            // It may be anything but null.
+            // A `Raw` can be anything except null.
             self.kind("", |_| true);
             visitor.visit_borrowed_str("{}")
         } else {
@@ -250,7 +257,8 @@ impl<'r> Probe<'r> {
         }
     }
 
-    /// An enumeration: compares its values with those of the definition, and gives it one of them.
+    /// Deserializes an enumeration: compares its variants with the values of the definition, and
+    /// gives it one of them.
     fn enumeration<'de, V: Visitor<'de>>(self, variants: Names, visitor: V) -> Result<V::Value> {
         if self.depth == 0 {
             self.run.enumeration.set(Some(variants));
@@ -260,13 +268,13 @@ impl<'r> Probe<'r> {
             let extra = variants.iter().filter(|variant| !values.contains(variant));
             let other = extra.clone().count() == 1;
             if other && self.run.attempt == Attempt::Others {
-                return visitor.visit_enum(text(UNHEARD));
+                return visitor.visit_enum(text(UNKNOWN));
             }
             for variant in extra.filter(|_| !(other && self.run.others)) {
-                self.see(format!("the definition does not have the value {variant}"));
+                self.report(format!("the definition does not have the value {variant}"));
             }
             for value in values.iter().filter(|value| !variants.contains(value)) {
-                self.see(format!("the Rust type does not have the value {value}"));
+                self.report(format!("the Rust type does not have the value {value}"));
             }
         }
         let count = self.run.variants.get().max(variants.len());
@@ -276,13 +284,13 @@ impl<'r> Probe<'r> {
         visitor.visit_enum(text(variant)).inspect_err(|refused| {
             if *refused == Rejection::Content {
                 let what = format!("the value {variant} has content in Rust");
-                self.run.seen.borrow_mut().push((self.path.clone(), what));
+                self.run.found.borrow_mut().push((self.path.clone(), what));
             }
         })
     }
 }
 
-/// The type of the elements of a list, or of the values of a map.
+/// Returns the type of the elements of a list, or of the values of a map.
 fn content(ty: Type<'static>) -> Option<Type<'static>> {
     match ty.kind() {
         TypeKind::Array(inner) | TypeKind::Map(inner) => Some(inner),
@@ -290,7 +298,7 @@ fn content(ty: Type<'static>) -> Option<Type<'static>> {
     }
 }
 
-/// Methods for a visitor that are those of other names, or with other arguments.
+/// Defines methods of a deserializer that call another method.
 macro_rules! methods {
     ($($method:ident($($argument:ident: $type:ty),*) = $like:ident($($given:expr),*);)*) => {
         $(
@@ -330,7 +338,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         deserialize_enum(_name: &'static str, variants: Names) = enumeration(variants);
     }
 
-    /// A type that takes anything is given something of the right kind, and nothing in it.
+    /// Gives a type that accepts anything a value of the defined kind, with no content.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.ty.map(|ty| ty.resolved().kind()) {
             Some(TypeKind::Bool) => visitor.visit_bool(false),
@@ -379,13 +387,13 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         let inner = self.ty.map(|ty| match ty.kind() {
             TypeKind::Nullable(inner) => inner,
             _ => {
-                self.see(format!(
+                self.report(format!(
                     "is {ty}, which is not nullable; in Rust it is an Option"
                 ));
                 ty
             }
         });
-        if self.is_within_itself(inner) {
+        if self.ends_recursion(inner) {
             visitor.visit_none()
         } else {
             visitor.visit_some(self.within(inner))
@@ -405,7 +413,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
             matches!(ty.kind(), TypeKind::Map(_) | TypeKind::Object)
         });
         let value = map.and_then(content);
-        let count = usize::from(!self.is_within_itself(value));
+        let count = usize::from(!self.ends_recursion(value));
         let mut keys = KEYS.members().flat_map(|map| map.ty().fields());
         let key = self.clone().within(keys.next().map(|key| key.ty()));
         let entries = iter::repeat_n((key, self.within(value)), count);
@@ -413,7 +421,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
     }
 }
 
-/// Takes the place of a call or an error: the variant of an enum, with its parameters.
+/// The deserializer of a call or an error: a variant of an enum, with its parameters.
 pub(super) struct MemberProbe<'r> {
     pub(super) name: &'static str,
     pub(super) parameters: Probe<'r>,

@@ -1,4 +1,5 @@
-//! Which Rust types need lifetimes, and type parameters for lists and maps of unknown length.
+//! Decides which Rust types need lifetimes, and type parameters for lists and maps, whose length is
+//! unknown.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::format;
@@ -9,7 +10,7 @@ use std::vec::Vec;
 use super::names::{Declaration, declarations, is_empty};
 use crate::idl::{Definition, Field, MemberKind, Type, TypeKind};
 
-/// The type of a field, without what is nullable about it.
+/// The type of a field in Rust, without the `Option` of a nullable type.
 #[derive(Clone, Copy)]
 pub(super) enum Shape<'a> {
     /// A Rust type that borrows nothing.
@@ -17,17 +18,17 @@ pub(super) enum Shape<'a> {
     String,
     /// `object` and `any`.
     Raw,
-    /// A list, a map, or a type that would contain itself: its length is unknown.
+    /// A list or a map, whose length is unknown, or a type that would contain itself.
     Unbounded,
     Enum(Type<'a>),
     Struct(Type<'a>),
 }
 
-/// How many structures within one another may be given type arguments in the type of what is
-/// received. Deeper ones are read as `Raw`, because such types can grow exponentially.
-const NESTED: usize = 4;
+/// The maximum nesting depth of type arguments in the type of a received value. Deeper structures
+/// are read as `Raw`, because the types can grow exponentially.
+const MAX_NESTED: usize = 4;
 
-/// The types of a module. Lists and fields are known by their entries.
+/// The types of a module. The sets have the entries of structures and fields.
 pub(super) struct Shapes<'a> {
     pub(super) definition: Definition<'a>,
     pub(super) declarations: BTreeMap<u16, Declaration<'a>>,
@@ -70,8 +71,8 @@ impl<'a> Shapes<'a> {
         this
     }
 
-    /// Adds the structures with such a field to a set, until there is no other that contains one
-    /// of them.
+    /// Adds the structures with a field for which `has` is true to a set. Repeats this until the
+    /// set no longer grows, because `has` depends on it.
     fn grow(
         &mut self,
         set: fn(&mut Self) -> &mut BTreeSet<u16>,
@@ -88,7 +89,7 @@ impl<'a> Shapes<'a> {
         }
     }
 
-    /// Whether a field is nullable, and its shape.
+    /// Returns whether a field is nullable, and its shape.
     pub(super) fn shape(&self, field: Field<'a>) -> (bool, Shape<'a>) {
         let (nullable, ty) = match field.ty().kind() {
             TypeKind::Nullable(inner) => (true, inner),
@@ -111,8 +112,8 @@ impl<'a> Shapes<'a> {
         (nullable, shape)
     }
 
-    /// Whether a value of one structure can have a value of the other in it, other than in lists
-    /// and maps.
+    /// True if a value of the structure `outer` can contain one of `inner`, other than in lists and
+    /// maps.
     fn contains(&self, outer: Type<'a>, inner: Type<'a>) -> bool {
         let mut seen = BTreeSet::new();
         let mut pending = std::vec![outer];
@@ -131,7 +132,7 @@ impl<'a> Shapes<'a> {
         false
     }
 
-    /// Whether a field is a type parameter.
+    /// True if a field of this shape is a type parameter of its structure.
     pub(super) fn is_open(&self, shape: Shape<'a>) -> bool {
         match shape {
             Shape::Unbounded => true,
@@ -140,7 +141,7 @@ impl<'a> Shapes<'a> {
         }
     }
 
-    /// Whether a received value has a lifetime.
+    /// True if the type of a received value has a lifetime.
     pub(super) fn borrows(&self, shape: Shape<'a>) -> bool {
         match shape {
             Shape::Plain(_) | Shape::Enum(_) => false,
@@ -151,15 +152,16 @@ impl<'a> Shapes<'a> {
         }
     }
 
-    /// The name of a type of the module. Structures without fields need none.
+    /// Returns the name of a type of the module, or `()` for a structure without fields that has no
+    /// declaration.
     pub(super) fn name(&self, ty: Type<'a>) -> &str {
         let declared = self.declarations.get(&ty.index);
         declared.map_or("()", |item| &item.name)
     }
 
-    /// The Rust type of what is received, and borrowed for a lifetime.
+    /// Returns the Rust type of a received value, which borrows for a lifetime.
     pub(super) fn received(&self, shape: Shape<'a>, lifetime: &str) -> String {
-        self.ty(shape, lifetime, NESTED)
+        self.ty(shape, lifetime, MAX_NESTED)
     }
 
     fn ty(&self, shape: Shape<'a>, lifetime: &str, nested: usize) -> String {
@@ -186,7 +188,7 @@ impl<'a> Shapes<'a> {
         shapes.filter(|shape| self.is_open(*shape))
     }
 
-    /// The names of a struct's type parameters: letters that are not the names of types.
+    /// Returns names for the type parameters of a struct: letters that are not names of types.
     pub(super) fn parameter_names(&self) -> impl Iterator<Item = String> {
         let suffixes = iter::once(String::new()).chain((1..).map(|round: u32| round.to_string()));
         let names =
@@ -197,8 +199,9 @@ impl<'a> Shapes<'a> {
         })
     }
 
-    /// The parameters of a structure, as they are declared, used, and bound where it is sent:
-    /// `<'a, A = Raw<'a>>`, `<'_, A>`, `<A: Serialize>`. Each is empty if it has none.
+    /// Returns the parameters of a structure in three forms: `<'a, A = Raw<'a>>` to declare it,
+    /// `<'_, A>` to use it, and `<A: Serialize>` for an `impl` of a structure to send. A form
+    /// without parameters is empty.
     pub(super) fn parameters(&self, list: Type<'a>) -> [String; 3] {
         let borrowing = self.borrowing.contains(&list.index);
         let (mut declared, mut used, mut bound) = (Vec::new(), Vec::new(), Vec::new());
@@ -215,7 +218,8 @@ impl<'a> Shapes<'a> {
         [declared, used, bound].map(angles)
     }
 
-    /// A type as the definition has it, with the Rust names of structures and enumerations.
+    /// Returns a type in the syntax of the definition, with the Rust names of structures and
+    /// enumerations.
     pub(super) fn declared(&self, ty: Type<'a>) -> String {
         match ty.kind() {
             TypeKind::Nullable(inner) => format!("?{}", self.declared(inner)),
@@ -229,6 +233,7 @@ impl<'a> Shapes<'a> {
     }
 }
 
+/// Joins parameters in angle brackets, if there are any.
 fn angles(parameters: Vec<String>) -> String {
     if parameters.is_empty() {
         String::new()

@@ -1,5 +1,5 @@
 // Generated from the interface org.example.torture by nullink's example `generate`.
-// This is to be generated again, not to be edited:
+// Do not edit it. To generate it again:
 //
 //     cargo run --features tools --example generate org.example.torture.varlink > torture.rs
 
@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 /// The definition.
 pub const INTERFACE: nullink::Interface = nullink::interface!("org.example.torture.varlink");
 
-/// The methods, as they are called: a service dispatches to them.
+/// The methods with their parameters: a service decodes its calls as these.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 pub enum Methods<'a> {
     Get,

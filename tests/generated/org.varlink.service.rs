@@ -1,5 +1,5 @@
 // Generated from the interface org.varlink.service by nullink's example `generate`.
-// This is to be generated again, not to be edited:
+// Do not edit it. To generate it again:
 //
 //     cargo run --features tools --example generate ../../src/org.varlink.service.varlink > service.rs
 
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 /// The definition.
 pub const INTERFACE: nullink::Interface = nullink::interface!("../../src/org.varlink.service.varlink");
 
-/// The methods, as they are called: a service dispatches to them.
+/// The methods with their parameters: a service decodes its calls as these.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 pub enum Methods<'a> {
     GetInfo,
