@@ -1,11 +1,10 @@
-//! Calls in memory, or over a server's sockets, a number of times: for a tool that counts
-//! instructions.
+//! Repeats a call in memory, or over a server's sockets, for a tool that counts instructions.
 //!
 //! ```sh
 //! cargo bench --bench dispatch -- SCENARIO COUNT
 //! ```
 //!
-//! `tests/instructions.sh` does that under callgrind.
+//! `tests/instructions.sh` runs it under callgrind.
 
 use std::hint::black_box;
 
@@ -26,7 +25,7 @@ macro_rules! times_16 {
     };
 }
 
-/// A structure of 64 integers: in Rust, and as a field list of a definition.
+/// Defines a struct of 64 integers, and a macro with its fields for a definition.
 macro_rules! integers {
     ($first:ident $($name:ident)*) => {
         #[derive(Deserialize)]
@@ -59,12 +58,12 @@ integers! {
 const BENCH: Interface = interface!(
     text concat!(
         "interface org.example.bench\n",
-        // A structure with as many fields as one can have.
+        // A structure with the largest number of fields.
         "type Wide (first: ?int",
         times_16!(": ?int", "f0" "f1" "f2" "f3" "f4" "f5" "f6" "f7" "f8" "f9" "fA" "fB" "fC" "fD" "fE"),
         ", g0: ?int, g1: ?int, g2: ?int, g3: ?int, g4: ?int, g5: ?int, g6: ?int, g7: ?int",
         ", g8: ?int, g9: ?int, gA: ?int, gB: ?int, gC: ?int, gD: ?int, gE: ?int)\n",
-        // As many, of which the last is not nullable.
+        // Also with the largest number of fields. Only the last is not nullable.
         "type Last (first: ?int",
         times_16!(": ?int", "f0" "f1" "f2" "f3" "f4" "f5" "f6" "f7" "f8" "f9" "fA" "fB" "fC" "fD" "fE"),
         ", last: int)\n",
@@ -95,7 +94,7 @@ struct Pong<'a> {
     pong: &'a str,
 }
 
-/// Calls are checked, or they are not.
+/// The service. `CHECKED` enables the check of calls.
 struct Bench<const CHECKED: bool>;
 
 impl<const CHECKED: bool> Service for Bench<CHECKED> {
@@ -118,7 +117,7 @@ impl<const CHECKED: bool> Service for Bench<CHECKED> {
     }
 }
 
-/// A call of the given size at most, whose parameter is repeated as often as that allows.
+/// Returns a call of at most `size` bytes, with as many units between `before` and `after` as fit.
 fn fill(
     size: usize,
     method: &str,
@@ -139,7 +138,7 @@ fn fill(
     (head + units.trim_end_matches(',') + &tail).into_bytes()
 }
 
-/// A call of Ping with 1,024 characters, one in so many of which is escaped.
+/// Returns a call of Ping with 1024 characters. Every `escaped`th character is escaped.
 fn text(escaped: usize) -> Vec<u8> {
     let text: String = (0..1024)
         .map(|n| if n % escaped == 0 { "\\n" } else { "x" })
@@ -153,7 +152,7 @@ fn text(escaped: usize) -> Vec<u8> {
     )
 }
 
-/// A map with 64 long keys, which differ at their ends only and fill a call of the given size.
+/// Returns a call of `size` bytes whose map has 64 long keys that differ only at their ends.
 fn long_keys(size: usize, begin: &str) -> Vec<u8> {
     let long = "x".repeat(size / 64 - 16);
     fill(
@@ -165,7 +164,7 @@ fn long_keys(size: usize, begin: &str) -> Vec<u8> {
     )
 }
 
-/// Maps within one another, the innermost of which fills a call of the given size.
+/// Returns a call of `size` bytes with nested maps. The innermost takes most of it.
 fn maps(size: usize) -> Vec<u8> {
     let depth = 60;
     let before = "\"maps\":".to_owned() + &"{\"maps\":{\"a\":".repeat(depth) + "{\"map\":{";
@@ -179,7 +178,7 @@ fn maps(size: usize) -> Vec<u8> {
     )
 }
 
-/// What a call is made of, and nothing else: most of the scenarios are compared with it.
+/// Returns a call of `size` bytes with an ordinary map.
 fn plain(size: usize) -> Vec<u8> {
     fill(
         size,
@@ -190,6 +189,7 @@ fn plain(size: usize) -> Vec<u8> {
     )
 }
 
+/// The length of the longest call.
 const LARGEST: usize = 1 << 16;
 
 fn call(scenario: &str) -> Vec<u8> {
@@ -208,9 +208,9 @@ fn call(scenario: &str) -> Vec<u8> {
             |n| (n < 64).then(|| format!("\"i{n:02o}\":{},", n + 1)),
             "",
         ),
-        // Each of them is asked for all fields.
+        // All fields are looked for in each structure.
         "empty-structures" => fill(4096, "Wides", "\"wides\":[", |_| Some("{},".into()), "]"),
-        // A key that is compared with all names, because of its escape.
+        // Keys with escapes are compared with all names.
         "escaped-keys" => fill(
             4096,
             "OneWide",
@@ -225,7 +225,7 @@ fn call(scenario: &str) -> Vec<u8> {
             |n| (n < 240).then(|| format!("\"f{n:02X}\":1,")),
             "}",
         ),
-        // Not one key is where it is expected.
+        // No key is at the expected position.
         "reversed-keys" => fill(
             4096,
             "OneWide",
@@ -242,7 +242,7 @@ fn call(scenario: &str) -> Vec<u8> {
         "large-empty-structures" => {
             fill(LARGEST, "Wides", "\"wides\":[", |_| Some("{},".into()), "]")
         }
-        // Structures of one field that is not nullable, and is the last of many.
+        // Structures with one field, which is the last of many in the definition and not nullable.
         "large-last-fields" => fill(
             LARGEST,
             "Lasts",
@@ -270,7 +270,7 @@ fn run<const CHECKED: bool>(call: &[u8], count: usize) {
     }
 }
 
-/// One client of a server, in the same thread.
+/// Calls of one client to a server in the same thread.
 #[cfg(all(feature = "unix", target_os = "linux"))]
 mod over_sockets {
     use std::sync::Mutex;
@@ -285,8 +285,8 @@ mod over_sockets {
     static MANY: Mutex<Slots<1000, 16384, 16384>> = Mutex::new(Slots::new());
 
     pub fn run(scenario: &str, count: usize) {
-        let mut few = FEW.lock().expect("nobody else has it");
-        let mut many = MANY.lock().expect("nobody else has it");
+        let mut few = FEW.lock().expect("it is locked only here");
+        let mut many = MANY.lock().expect("it is locked only here");
         match scenario {
             "8" => calls(&mut few, 1, 0, count),
             "8-pipelined" => calls(&mut few, 100, 0, count),
@@ -296,7 +296,7 @@ mod over_sockets {
         }
     }
 
-    /// Makes calls, a number at a time, while other connections are idle.
+    /// Makes batches of `at_once` pipelined calls, next to `idle` idle connections.
     fn calls<const PLACES: usize>(
         slots: &mut Slots<PLACES, 16384, 16384>,
         at_once: usize,
@@ -331,7 +331,7 @@ mod over_sockets {
 }
 
 fn main() {
-    // (cargo adds its own `--bench`.)
+    // cargo adds `--bench`.
     let arguments = std::env::args().skip(1);
     let arguments: Vec<String> = arguments.filter(|word| word != "--bench").collect();
     let [scenario, count] = &arguments[..] else {
@@ -343,9 +343,10 @@ fn main() {
         return over_sockets::run(scenario, count);
     }
     let call = call(scenario);
-    match scenario.ends_with("unchecked") {
-        true => run::<false>(&call, count),
-        false => run::<true>(&call, count),
+    if scenario.ends_with("unchecked") {
+        run::<false>(&call, count);
+    } else {
+        run::<true>(&call, count);
     }
     println!("{} bytes, {count} times", call.len());
 }

@@ -1,10 +1,10 @@
-//! The service com.redhat.accounts, for anybody to call:
+//! The service `com.redhat.accounts`, open to all users:
 //!
 //! ```sh
 //! cargo run --example accounts unix:/tmp/accounts
 //! ```
 //!
-//! If it is started with a socket, it serves that, and needs no address:
+//! With socket activation it needs no address:
 //!
 //! ```sh
 //! cargo build --example accounts
@@ -12,10 +12,10 @@
 //! ```
 
 #[path = "shared/accounts.rs"]
-#[allow(dead_code)] // the clients' part
+#[allow(dead_code)] // the client's part is unused here
 mod accounts;
 #[path = "shared/process.rs"]
-#[allow(dead_code)] // the part that starts programs
+#[allow(dead_code)] // only `activated` is used here
 mod process;
 #[path = "shared/serving.rs"]
 mod serving;
@@ -29,8 +29,8 @@ use nullink::server::Slots;
 use nullink::unix::{self, Listener};
 use serving::{Source, serve};
 
-/// Room for 8 clients. The reply to GetAll has to fit into half of the last number: a thousand
-/// accounts do.
+/// Memory for 8 clients. A reply can take half of the send buffer, 256 KiB: the reply to
+/// GetAll fits with a thousand accounts.
 static SLOTS: Mutex<Slots<8, { 16 * 1024 }, { 512 * 1024 }>> = Mutex::new(Slots::new());
 
 fn main() -> ExitCode {
@@ -58,7 +58,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     };
     let (passwd, group) = (std::fs::read("/etc/passwd")?, std::fs::read("/etc/group")?);
     let mut service = Accounts::new(&passwd, &group);
-    let mut slots = SLOTS.lock().expect("nobody else has it");
+    let mut slots = SLOTS.lock().expect("it is locked only here");
     serve(source, &mut service, unix::monotonic, &mut slots)?;
     Ok(())
 }

@@ -1,14 +1,14 @@
-//! The client of a board: `org.example.board`, which is served by a firmware at the other end of a serial
-//! line (tests/bare-metal), or of whatever leads there.
+//! A client of `org.example.board`, which the firmware of a board serves on its serial line
+//! (tests/bare-metal).
 //!
 //! ```sh
 //! cargo run --example board device:/dev/ttyUSB0
-//! cargo run --example board device:/dev/ttyUSB0 watch    # until it is interrupted
+//! cargo run --example board device:/dev/ttyUSB0 watch    # until interrupted
 //! cargo run --example board device:/dev/ttyUSB0 stop
 //! ```
 
 #[path = "shared/board.rs"]
-#[allow(dead_code)] // the service's part
+#[allow(dead_code)] // the service's part is unused here
 mod board;
 
 use std::process::ExitCode;
@@ -33,13 +33,13 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(|argument| &argument[..]).collect();
-    let (address, what) = match arguments[..] {
+    let (address, command) = match arguments[..] {
         [address] => (address, "show"),
-        [address, what @ ("watch" | "stop")] => (address, what),
+        [address, command @ ("watch" | "stop")] => (address, command),
         _ => return Err("usage: board ADDRESS [watch|stop]".into()),
     };
     let address = Address::parse(address)?;
-    // A line does not end, whoever may be at its other end.
+    // A serial line does not tell if the board is gone: without a timeout, a call waits forever.
     let timeouts = Timeouts {
         reply: Some(Duration::from_secs(30)),
         ..Timeouts::default()
@@ -48,17 +48,17 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let (mut receive, mut send) = ([0; 4096], [0; 512]);
     let mut client = Client::new(stream, &mut receive, &mut send);
     if let Address::Device(_) = address {
-        // Somebody may have gone while it was watched.
+        // The previous client may have left during a Watch: its replies are skipped.
         client.synchronize(&format!("org.example.n{}", std::process::id()))?;
     }
-    match what {
+    match command {
         "stop" => Ok(client.call(&Stop).map_err(|error| error.to_string())?),
         "watch" => watch(&mut client, None),
         _ => show(&mut client),
     }
 }
 
-/// What is of interest of GetInfo.
+/// The printed members of the reply to GetInfo.
 #[derive(serde::Deserialize)]
 struct Who<'a> {
     vendor: &'a str,

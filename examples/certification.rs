@@ -1,4 +1,4 @@
-//! org.varlink.certification, either side of it, without an allocation in what speaks Varlink:
+//! The service and the client of `org.varlink.certification`. Their Varlink code does not allocate:
 //!
 //! ```sh
 //! cargo run --example certification unix:/tmp/certification
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         ["--client", address] => client(address),
         [address] => service(address).map(|()| true),
         _ => {
-            Err("usage: certification [--client] ADDRESS, which is unix:/path or unix:@name".into())
+            Err("usage: certification [--client] ADDRESS, such as unix:/path or unix:@name".into())
         }
     };
     match result {

@@ -1,4 +1,4 @@
-//! The service org.example.t, to throw bytes at:
+//! The service `org.example.t`, for tests that send it arbitrary bytes:
 //!
 //! ```sh
 //! cargo run --example conformance unix:/tmp/t
@@ -17,7 +17,7 @@ use nullink::server::{Event, Server, Slots};
 use nullink::unix::{self, Listener, Stream};
 use t::T;
 
-/// 16 clients, and as many descriptors with one message as the system takes.
+/// Memory for 16 clients. A message can carry as many descriptors as the kernel allows.
 static SLOTS: Mutex<Slots<16, { 16 * 1024 }, { 64 * 1024 }, { Stream::MAX_DESCRIPTORS }>> =
     Mutex::new(Slots::new());
 
@@ -37,7 +37,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         return Err("usage: conformance ADDRESS, such as unix:/path or tcp:127.0.0.1:1234".into());
     };
     let listener = Listener::bind_to(Address::parse(address)?, Listener::EVERYBODY)?;
-    let mut slots = SLOTS.lock().expect("nobody else has it");
+    let mut slots = SLOTS.lock().expect("it is locked only here");
     let mut scratch = [0; 16 * 1024];
     let mut service = T {
         scratch: &mut scratch,
@@ -53,7 +53,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     }
 }
 
-/// Pipe: every byte comes back, until the client has no more.
+/// Serves Pipe: sends every byte back, until the client closes its side.
 fn echo(mut stream: Stream, unread: &[u8]) -> Result<(), unix::IoError> {
     stream.write_all(unread)?;
     let mut buffer = [0; 1024];

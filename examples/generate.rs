@@ -1,7 +1,7 @@
-//! Rust from a definition: `generate FILE.varlink > FILE.rs` writes a module with the interface's
-//! types, methods and errors, ready to be committed beside the definition.
+//! Generates Rust from a definition: `generate FILE.varlink > FILE.rs` writes a module with the
+//! interface's types, methods and errors. Commit it next to the definition.
 //!
-//! A second argument is the path from the module to the definition, if it is elsewhere.
+//! A second argument is the path from the module to a definition in another directory.
 
 use std::io::Write;
 use std::path::Path;
@@ -30,8 +30,8 @@ fn generate(file: &str, path: Option<&str>) -> Result<(), String> {
     let mut table = vec![Entry::EMPTY; Definition::table_size(&text)];
     let definition =
         Definition::parse(&text, &mut table).map_err(|error| format!("{file}:{error}"))?;
-    let beside = Path::new(file).file_name().and_then(|name| name.to_str());
-    let module = tools::generate(&definition, path.or(beside).unwrap_or(file));
+    let file_name = Path::new(file).file_name().and_then(|name| name.to_str());
+    let module = tools::generate(&definition, path.or(file_name).unwrap_or(file));
     let mut out = std::io::stdout().lock();
     write!(out, "{module}").map_err(|error| format!("standard output: {error}"))
 }

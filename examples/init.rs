@@ -1,8 +1,9 @@
-//! The first program of an initramfs: `org.example.boot`, and the kernel's uevents, on a Unix socket
-//! and on the devices that the kernel's command line names (`nullink.device=/dev/hvc0`). As /init it
-//! has to be static: `tests/freestanding` builds it without libc, and `tests/boot/run.sh` boots it.
+//! The first program of an initramfs: serves `org.example.boot` and the kernel's uevents on a Unix
+//! socket, and on the devices that the kernel command line names (`nullink.device=/dev/hvc0`).
+//! /init must be a static program: `tests/freestanding` builds it without libc, and
+//! `tests/boot/run.sh` boots it.
 //!
-//! It can be tried without a virtual machine, and refuses then what only a first program may do:
+//! It can be tried without a virtual machine. It then refuses calls that need the first program:
 //!
 //! ```sh
 //! cargo run --example init -- --serve unix:/tmp/boot
@@ -10,7 +11,7 @@
 //! cargo run --example init -- unix:/tmp/boot start /bin/sleep 1
 //! ```
 //!
-//! To talk to one in a virtual machine, where the address is a socket that leads to its device:
+//! To call it in a virtual machine, connect to the socket that QEMU joins to its device:
 //!
 //! ```sh
 //! cargo run --example init -- --line unix:/tmp/hvc0 watch
@@ -23,10 +24,10 @@ mod init;
 #[path = "shared/kernel.rs"]
 mod kernel;
 #[path = "shared/monitor.rs"]
-#[allow(dead_code)] // what the program of that name does
+#[allow(dead_code)] // `Monitor` and `serve` are unused here
 mod monitor;
 #[path = "shared/process.rs"]
-#[allow(dead_code)] // the part for other programs
+#[allow(dead_code)] // the part for activated services is unused here
 mod process;
 
 use std::ffi::OsStr;
@@ -48,7 +49,7 @@ use nullink::unix::{self, Stream, Timeouts};
 use nullink::{Address, Client};
 use rustix::io::Errno;
 
-/// The memory of the program. No page of it is there before it is used.
+/// The program's buffers. They are zero at first, so unused pages take no memory.
 static ROOM: Mutex<Room> = Mutex::new(Room::new());
 
 const SYSTEM: System = System {
@@ -66,7 +67,7 @@ fn command(wanted: &kernel::Command) -> Command {
         .strings()
         .map(|text| OsStr::from_bytes(text.to_bytes()));
     let mut command = Command::new(strings.next().unwrap_or_default());
-    // No environment, as without libc.
+    // An empty environment, as in the program without libc.
     command.args(strings).env_clear();
     command
 }
@@ -119,14 +120,14 @@ fn serve(address: &str) -> Result<(), Failed> {
     Ok(init::run_at(Address::parse(address)?, SYSTEM, &mut room)?)
 }
 
-/// Makes a client's call. With `line`, the address is a socket that leads to a device.
+/// Makes a call as a client. With `line`, the address is a socket that is joined to a device.
 fn call(address: &str, line: bool, command: &[&str]) -> Result<(), Failed> {
     let address = Address::parse(address)?;
     let stream = Stream::connect_to(address, Timeouts::default())?;
     let (mut receive, mut send) = ([0; monitor::REPLY], [0; 2048]);
     let client = &mut Client::new(stream, &mut receive, &mut send);
     if line || matches!(address, Address::Device(_)) {
-        // The client before may have left half a message, and replies that it has not read.
+        // The previous client may have left half a message, or replies that it did not read.
         let nonce = format!("org.example.n{}x{}", std::process::id(), unix::monotonic());
         client.synchronize(&nonce)?;
     }
@@ -142,13 +143,13 @@ fn call(address: &str, line: bool, command: &[&str]) -> Result<(), Failed> {
                 show(&progress);
             }
         }
-        ["report", status] => does(
+        ["report", status] => perform(
             client,
             &Report {
                 status: Some(status),
             },
         )?,
-        ["log", message] => does(
+        ["log", message] => perform(
             client,
             &Log {
                 message,
@@ -157,12 +158,12 @@ fn call(address: &str, line: bool, command: &[&str]) -> Result<(), Failed> {
         )?,
         ["load", path, ref parameters @ ..] => {
             let parameters = parameters.first().copied();
-            does(client, &LoadModule { path, parameters })?;
+            perform(client, &LoadModule { path, parameters })?;
         }
         ["mount", kind, target, ref more @ ..] => {
             let (source, options) = (more.first().copied(), more.get(1).copied());
             let read_only = None;
-            does(
+            perform(
                 client,
                 &Mount {
                     kind,
@@ -173,12 +174,12 @@ fn call(address: &str, line: bool, command: &[&str]) -> Result<(), Failed> {
                 },
             )?;
         }
-        ["unmount", target] => does(client, &Unmount { target })?,
-        ["copy", from, to] => does(client, &Copy { from, to })?,
+        ["unmount", target] => perform(client, &Unmount { target })?,
+        ["copy", from, to] => perform(client, &Copy { from, to })?,
         ["start", path, ref arguments @ ..] => start(client, path, arguments)?,
         ["switch-root", root, path, ref arguments @ ..] => {
             let arguments = Some(heapless::Vec::from_slice(arguments)?);
-            does(
+            perform(
                 client,
                 &SwitchRoot {
                     root,
@@ -199,14 +200,14 @@ fn call(address: &str, line: bool, command: &[&str]) -> Result<(), Failed> {
                 }
             }
         }
-        ["power-off"] => does(client, &PowerOff { then: None })?,
-        ["reboot"] => does(
+        ["power-off"] => perform(client, &PowerOff { then: None })?,
+        ["reboot"] => perform(
             client,
             &PowerOff {
                 then: Some(Then::Reboot),
             },
         )?,
-        ["halt"] => does(
+        ["halt"] => perform(
             client,
             &PowerOff {
                 then: Some(Then::Halt),
@@ -233,7 +234,7 @@ fn show(progress: &boot::Progress<'_>) {
 }
 
 /// Makes a call whose reply is empty.
-fn does<M>(client: &mut Client<'_, Stream>, call: &M) -> Result<(), String>
+fn perform<M>(client: &mut Client<'_, Stream>, call: &M) -> Result<(), String>
 where
     M: for<'r> Method<Output<'r> = (), Error<'r> = boot::Error<'r>> + serde::Serialize,
 {
@@ -245,12 +246,12 @@ fn start(client: &mut Client<'_, Stream>, path: &str, arguments: &[&str]) -> Res
     let mut replies = client.more(&Start { path, arguments }).map_err(text)?;
     while let Some(Started { pid, exit }) = replies.next().map_err(text)? {
         match exit {
-            None => println!("{pid} runs"),
+            None => println!("{pid} is running"),
             Some(Exit {
                 code: Some(code), ..
             }) => println!("{pid} has ended with {code}"),
             Some(Exit { signal, .. }) => {
-                println!("{pid} was ended by signal {}", signal.unwrap_or(0))
+                println!("{pid} was killed by signal {}", signal.unwrap_or(0))
             }
         }
     }

@@ -1,16 +1,16 @@
-//! org.example.uevents, the kernel's uevents for every client that asks, before udev is there:
+//! The service `org.example.uevents`: the kernel's uevents for every client, even before udev runs:
 //!
 //! ```sh
 //! cargo run --example monitor unix:/tmp/uevents
 //! cargo run --example monitor -- --follow unix:/tmp/uevents [SUBSYSTEM]
 //! ```
 //!
-//! If it is started with a socket, it serves that and needs no address.
+//! With socket activation it needs no address.
 
 #[path = "shared/monitor.rs"]
 mod monitor;
 #[path = "shared/process.rs"]
-#[allow(dead_code)] // the part that starts programs
+#[allow(dead_code)] // only `activated` is used here
 mod process;
 
 use std::io::{Write, stdout};
@@ -47,13 +47,13 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
                 None,
             )
         }
-        // Its socket starts it again, and no client misses anything.
+        // It ends a second after its last client. The next client starts it again.
         ([], Some(activated)) => serve(activated, Some(Duration::from_secs(1))),
         _ => Err("usage: monitor ADDRESS, or monitor --follow ADDRESS [SUBSYSTEM]".into()),
     }
 }
 
-/// The memory of the program. No page of it is there before it is used.
+/// The program's buffers. They are zero at first, so unused pages take no memory.
 static ROOM: Mutex<Room> = Mutex::new(Room::new());
 
 fn serve(source: Activated, exit: Option<Duration>) -> Result<(), Box<dyn std::error::Error>> {

@@ -1,5 +1,5 @@
-//! A proxy: takes connections at one address, relays each to a service at another, and prints every
-//! message that passes, `->` to the service and `<-` to the client.
+//! A proxy: accepts connections at one address, relays each to a service at another, and prints
+//! every message, `->` to the service and `<-` to the client.
 //!
 //! ```sh
 //! cargo run --example conformance unix:/tmp/t &
@@ -15,12 +15,13 @@ use nullink::relay::{Policy, Side, Verdict};
 use nullink::unix::{Listener, Stream, Timeouts, relay};
 use nullink::{Address, Call, Refusal, Reply, name};
 
-const USAGE: &str = "usage: proxy [--deny INTERFACE] [--rename INTERFACE=INTERFACE] LISTEN-ADDRESS TARGET-ADDRESS
-  --deny    calls of the interface are not let through; nor is any upgrade, behind which they could hide
-  --rename  calls of the first interface go to the second
+const USAGE: &str =
+    "usage: proxy [--deny INTERFACE] [--rename INTERFACE=INTERFACE] LISTEN-ADDRESS TARGET-ADDRESS
+  --deny    refuses calls of the interface, and upgrades: such calls could be sent after one
+  --rename  passes calls of the first interface on as calls of the second
 An address is unix:/path or unix:@name.";
 
-/// The longest message, either way, and its NUL.
+/// The length of the longest message in either direction, with its NUL.
 const LONGEST: usize = 256 * 1024;
 
 fn main() -> ExitCode {
@@ -64,7 +65,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
             Err(error) => return Err(error.into()),
         };
         let (rules, target) = (rules.clone(), target.clone());
-        // If the system has no threads left, the client is disconnected.
+        // If the system refuses another thread, the client is disconnected.
         let started = thread::Builder::new().spawn(move || {
             if let Err(error) = serve(client, &target, rules) {
                 eprintln!("proxy: {error}");
@@ -78,22 +79,23 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
 
 fn interface(name: Option<String>) -> Result<String, String> {
     let name = name.unwrap_or_default();
-    match name::is_interface(&name) {
-        true => Ok(name),
-        false => Err(format!("{name:?} is not the name of an interface\n{USAGE}")),
+    if name::is_interface(&name) {
+        Ok(name)
+    } else {
+        Err(format!("{name:?} is not an interface name\n{USAGE}"))
     }
 }
 
 /// Relays one connection.
 fn serve(client: Stream, target: &str, mut rules: Rules) -> Result<(), Box<dyn std::error::Error>> {
     let service = Stream::connect_to(Address::parse(target)?, Timeouts::default())?;
-    // A message lies in one half of a buffer when it comes, and in the other when it goes.
+    // A buffer holds received messages in one half, and messages to send in the other.
     let (mut calls, mut replies) = (vec![0; 2 * LONGEST], vec![0; 2 * LONGEST]);
     relay(client, service, &mut calls, &mut replies, &mut rules)?;
     Ok(())
 }
 
-/// What is let through, and under which name.
+/// The interfaces whose calls are denied or renamed.
 #[derive(Clone, Default)]
 struct Rules {
     denied: Vec<String>,
@@ -126,12 +128,11 @@ impl Policy for Rules {
     }
 
     fn upgrade<'c>(&'c mut self, call: Call<'c>, message: Raw<'_>) -> Verdict<'c> {
-        match self.denied.is_empty() {
-            true => self.judge(&call, message),
-            false => {
-                println!("-> {message} (denied)");
-                Verdict::Refuse(Refusal::PermissionDenied)
-            }
+        if self.denied.is_empty() {
+            self.judge(&call, message)
+        } else {
+            println!("-> {message} (denied)");
+            Verdict::Refuse(Refusal::PermissionDenied)
         }
     }
 

@@ -1,4 +1,4 @@
-//! A service and a client over a Unix socket, and what they say to one another:
+//! A service and a client over a Unix socket, with every message printed:
 //!
 //! ```sh
 //! cargo run --example quickstart
@@ -22,8 +22,8 @@ use nullink::unix::{Listener, Stream};
 use nullink::{Client, Mode};
 use wire::{BLUE, BOLD, Colors, Tap};
 
-/// Room for 4 clients. The reply to GetAll has to fit into half of the last number: a thousand
-/// accounts do.
+/// Memory for 4 clients. A reply can take half of the send buffer, 256 KiB: the reply to
+/// GetAll fits with a thousand accounts.
 static SLOTS: Mutex<Slots<4, 4096, { 512 * 1024 }>> = Mutex::new(Slots::new());
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -35,26 +35,26 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         colors.paint(BOLD, "com.redhat.accounts")
     );
 
-    // The service, in a thread of its own. It ends with the program.
+    // The service runs in its own thread, which ends with the program.
     let listener = Listener::bind(&path)?;
     thread::spawn(move || {
         let passwd = fs::read("/etc/passwd").unwrap_or_default();
         let group = fs::read("/etc/group").unwrap_or_default();
-        let mut slots = SLOTS.lock().expect("nobody else has it");
+        let mut slots = SLOTS.lock().expect("it is locked only here");
         let mut service = Accounts::new(&passwd, &group);
         Server::new(listener, &mut slots)?
             .serve(&mut service)
             .map(drop)
     });
 
-    // The client. The tap shows what passes.
+    // The client. `Tap` prints its messages.
     let (mut receive, mut send) = (vec![0; 256 * 1024], vec![0; 4096]);
     let stream = Tap::new(Stream::connect(&path)?, colors);
     let mut client = Client::new(stream, &mut receive, &mut send);
 
     println!("{}", colors.paint(BLUE, "Who are you?"));
     let info = client.call(&GetInfo).map_err(|error| error.to_string())?;
-    println!("  it has the interfaces");
+    println!("  A service with the interfaces");
     for interface in info.member("interfaces")?.items()? {
         println!("    {}", interface.decode::<&str>()?);
     }
@@ -75,7 +75,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Err(error) => return Err(error.to_string().into()),
     }
 
-    println!("\n{}", colors.paint(BLUE, "Who are 0, 1 and 2, in one go?"));
+    println!(
+        "\n{}",
+        colors.paint(BLUE, "Who are 0, 1 and 2? (pipelined)")
+    );
     for uid in 0..3 {
         client.queue(&GetByUid { uid }, Mode::Simple)?;
     }
@@ -87,15 +90,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
 
-    println!("\n{}", colors.paint(BLUE, "Who is there?"));
+    println!("\n{}", colors.paint(BLUE, "Who has an account?"));
     let all = client.call(&GetAll).map_err(|error| error.to_string())?;
     for account in all.member("accounts")?.items()? {
         show(&account.decode::<Account>()?);
     }
 
-    println!(
-        "\nThat was all: the code is in examples/quickstart.rs and examples/shared/accounts.rs."
-    );
+    println!("\nThe code is in examples/quickstart.rs and examples/shared/accounts.rs.");
     Ok(())
 }
 
@@ -106,7 +107,7 @@ fn show(account: &Account<'_>) {
     );
 }
 
-/// A fresh directory for the socket, which goes when the program ends.
+/// A new directory for the socket. Dropping this removes it.
 struct Directory(PathBuf);
 
 impl Directory {
@@ -119,7 +120,7 @@ impl Directory {
                 result => return result.map(|()| Directory(path)),
             }
         }
-        unreachable!("a name is free")
+        unreachable!("some name is free")
     }
 }
 

@@ -1,14 +1,14 @@
-//! org.varlink.resolver: says where services are, and starts those that are needed. It is what a
-//! system has without a service manager, an initramfs for example:
+//! The service `org.varlink.resolver`: returns the addresses of services, and starts services on
+//! demand. It is for systems without a service manager, such as an initramfs:
 //!
 //! ```sh
 //! cargo run --example resolver SERVICES unix:/run/org.varlink.resolver
 //! ```
 //!
-//! The file SERVICES has a line for each service: its interfaces, its address and, if it is to be
-//! started when somebody connects, the program and its arguments. Its socket is there from the
-//! beginning, for those who run as the same user; the program gets it as sd_listen_fds(3) says, and
-//! may end whenever it is not needed.
+//! The file SERVICES has a line for each service: its interfaces, its address and, if a
+//! connection starts the service, the program and its arguments. The resolver creates the sockets
+//! of these programs when it starts. Only its own user can connect to a Unix socket. A program gets
+//! its socket as sd_listen_fds(3) describes, and may end whenever it is not needed.
 //!
 //! ```text
 //! # interfaces       address                        program
@@ -17,7 +17,7 @@
 //! ```
 
 #[path = "shared/process.rs"]
-#[allow(dead_code)] // the hooks
+#[allow(dead_code)] // only `activated` and `start` are used here
 mod process;
 
 use std::convert::Infallible;
@@ -149,7 +149,7 @@ enum Error<'a> {
 }
 
 impl<'t> Resolver<'t> {
-    /// All interfaces, and where they are.
+    /// Returns all interfaces with their addresses.
     fn all(&self) -> impl Iterator<Item = (&'t str, &'t str)> + Clone {
         self.entries.iter().flat_map(|entry| {
             let interfaces = entry.interfaces.split(',');
@@ -197,23 +197,25 @@ impl Service for Resolver<'_> {
     }
 }
 
-/// A service that is started when somebody connects.
+/// A service that is started by a connection.
 struct Started<'t> {
     entry: &'t Entry<'t>,
-    /// What it listens on. The server watches it while there is no process.
+    /// The listening socket. The server watches it while there is no process.
     socket: OwnedFd,
-    /// Its process, and the pidfd that the server watches then.
+    /// The process, and its pidfd, which the server watches meanwhile.
     process: Option<(Child, OwnedFd)>,
+    /// When the process was started last.
     began: Instant,
-    /// How often it has ended at once, one time after the other.
+    /// The number of failures in a row: see [`SHORTEST_RUN`].
     failures: u32,
 }
 
-/// What has not run for so long has ended at once: it may not have taken the connection that it was
-/// started for, and would be started for that again.
-const AT_ONCE: Duration = Duration::from_secs(1);
+/// A program that ends sooner than this has failed: it may not have accepted the connection that
+/// started it, and that connection would start it again immediately.
+const SHORTEST_RUN: Duration = Duration::from_secs(1);
 
-/// How long to wait after that: at first, and after more and more of it.
+/// The pauses after failures, in milliseconds: the first one, which is doubled after each further
+/// failure, and the longest one.
 const BACK_OFF: (u64, u64) = (100, 10_000);
 
 fn system_error(errno: rustix::io::Errno) -> unix::IoError {
@@ -226,7 +228,7 @@ impl<'t> Started<'t> {
         let listener = listener.map_err(|error| format!("{}: {error}", entry.address))?;
         let socket = listener
             .pollable()
-            .ok_or("nobody can connect to a device")?;
+            .ok_or("a service on a device cannot be started on demand")?;
         let socket = fcntl_dupfd_cloexec(socket, 0).map_err(system_error)?;
         Ok(Started {
             entry,
@@ -237,12 +239,12 @@ impl<'t> Started<'t> {
         })
     }
 
-    /// Waits for somebody to connect.
+    /// Has the server watch the socket for a connection.
     fn listen(&mut self, server: &mut Server, number: u32) -> Result<()> {
         Ok(server.watch(&self.socket, Interest::Readable, number)?)
     }
 
-    /// Somebody has connected; or the process has ended.
+    /// Starts the program because a client has connected, or handles the end of its process.
     fn ready(&mut self, server: &mut Server, number: u32) -> Result<()> {
         let name = self.entry.interfaces;
         match self.process.take() {
@@ -264,21 +266,21 @@ impl<'t> Started<'t> {
                 eprintln!("{name}: ended, {}", process.wait()?);
             }
         }
-        if self.began.elapsed() >= AT_ONCE {
+        if self.began.elapsed() >= SHORTEST_RUN {
             self.failures = 0;
             return self.listen(server, number);
         }
         let (first, longest) = BACK_OFF;
         let pause = longest.min(first << self.failures.min(16));
         self.failures += 1;
-        eprintln!("{name}: not started for {pause} ms");
+        eprintln!("{name}: can restart in {pause} ms");
         Ok(server.set_timer(number, Some(pause))?)
     }
 
-    /// Starts the program with its socket.
+    /// Starts the program with its socket, and returns the process and a pidfd of it.
     fn start(&self) -> Result<(Child, OwnedFd)> {
         let (program, arguments) = self.entry.program.split_first().ok_or("no program")?;
-        // Not every program expects one that does not block; another may have left it so.
+        // Some programs need a blocking socket, and the previous one may have made it non-blocking.
         ioctl_fionbio(&self.socket, false).map_err(system_error)?;
         let mut child = process::start(program, arguments, self.socket.as_fd(), "varlink")?;
         let pid = Pid::from_raw(child.id().cast_signed()).ok_or("no process")?;

@@ -1,11 +1,11 @@
-//! Measures a server of many connections: how it fares under attack, with a reader that stalls, and
-//! over time.
+//! Measures a server with many connections: under attack, next to busy clients, with a client that
+//! stalls, and over time.
 //!
 //! ```sh
 //! cargo run --release --example soak attack
 //! cargo run --release --example soak greed
 //! cargo run --release --example soak replies
-//! cargo run --release --example soak calls 2000000 600   # so many, in so many seconds
+//! cargo run --release --example soak calls 2000000 600   # 2000000 calls in 600 s
 //! ```
 
 #[path = "../tests/common/attack.rs"]
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
         ["serve", path] => attack::serve(path),
         ["be-killed", path] => attack::be_killed(path),
         ["attack"] => under_attack(),
-        ["greed"] => beside_the_greedy(),
+        ["greed"] => next_to_busy_clients(),
         ["replies"] => replies(),
         ["calls", calls, seconds] => match (calls.parse(), seconds.parse()) {
             (Ok(count), Ok(seconds)) => calls_of_all_kinds(count, Duration::from_secs(seconds)),
@@ -44,7 +44,7 @@ fn usage() -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// This program, in another process.
+/// Returns a command that runs this program in another process.
 fn this(command: &str, path: &str) -> Command {
     let mut this = Command::new(std::env::current_exe().expect("a path"));
     this.args([command, path]);
@@ -56,12 +56,12 @@ fn server() -> Process {
     Process::start(this("serve", &path), path)
 }
 
-/// The memory of a server, and its descriptors.
+/// Returns a server's memory in kB, and the number of its descriptors.
 fn state(server: &Process) -> (usize, usize) {
     (server.memory(), server.descriptors())
 }
 
-/// Others' calls, while there is every kind of attacker; beside a server that is left alone.
+/// Compares calls to a server under every kind of attack with calls to a quiet server.
 fn under_attack() {
     let (attacked, quiet) = (server(), server());
     let begin = state(&attacked);
@@ -75,8 +75,8 @@ fn under_attack() {
         let (mut good, mut other) = (attacked.connect(), quiet.connect());
         let (one, two) = attack::medians(&mut good, &mut other, 20_000);
         let ratio = one.as_secs_f64() / two.as_secs_f64();
-        println!("round {round}: median call {one:?}, of the quiet server {two:?}: {ratio:.2}");
-        assert!(ratio <= 2.0, "more than twice");
+        println!("round {round}: median call {one:?}, quiet server {two:?}: ratio {ratio:.2}");
+        assert!(ratio <= 2.0, "calls take more than twice as long");
         attack::one_after_another(&attacked.path, 1000);
         attack::all_at_once(&attacked.path);
         let rounds = attack.rounds.load(Ordering::Relaxed);
@@ -84,12 +84,12 @@ fn under_attack() {
         let as_before = attacked.has_descriptors(begin.1);
         let (memory, descriptors) = state(&attacked);
         println!("  {rounds} attacks; memory {memory} kB; {descriptors} descriptors");
-        assert!(as_before, "there were {} descriptors", begin.1);
+        assert!(as_before, "there were {} descriptors before", begin.1);
     }
 }
 
-/// Others' calls, beside a client that does nothing wrong, but has as much done as it can.
-fn beside_the_greedy() {
+/// Compares calls to a server that another client keeps busy with calls to a quiet server.
+fn next_to_busy_clients() {
     let oneway = attack::PING.replacen('{', r#"{"oneway":true,"#, 1);
     for (name, call) in [
         ("calls without replies", format!("{oneway}\0").repeat(1000)),
@@ -102,8 +102,8 @@ fn beside_the_greedy() {
             more("Count", r#"{"n":4000000000,"letters":10}"#) + "\0",
         ),
     ] {
-        let (greeded, quiet) = (server(), server());
-        let greedy = greeded.connect().stream;
+        let (busy, quiet) = (server(), server());
+        let greedy = busy.connect().stream;
         let stop = || greedy.shutdown(std::net::Shutdown::Both);
         thread::scope(|scope| {
             scope.spawn(|| while (&greedy).write_all(call.as_bytes()).is_ok() {});
@@ -111,16 +111,16 @@ fn beside_the_greedy() {
                 let mut buffer = [0; 1 << 16];
                 while matches!((&greedy).read(&mut buffer), Ok(1..)) {}
             });
-            let (mut good, mut other) = (greeded.connect(), quiet.connect());
+            let (mut good, mut other) = (busy.connect(), quiet.connect());
             let (one, two) = attack::medians(&mut good, &mut other, 20_000);
             let ratio = one.as_secs_f64() / two.as_secs_f64();
-            println!("{name}: median call {one:?}, of the quiet server {two:?}: {ratio:.2}");
+            println!("{name}: median call {one:?}, quiet server {two:?}: ratio {ratio:.2}");
             stop().expect("a socket");
         });
     }
 }
 
-/// A million replies, to a reader that stalls for a second in the middle.
+/// Checks a million replies to a client that stops reading for a second in the middle.
 fn replies() {
     const REPLIES: u32 = 1_000_000;
     let server = server();
@@ -132,9 +132,10 @@ fn replies() {
         if i == REPLIES / 2 {
             thread::sleep(Duration::from_secs(1));
         }
-        let continues = match i + 1 < REPLIES {
-            true => r#""continues":true,"#,
-            false => "",
+        let continues = if i + 1 < REPLIES {
+            r#""continues":true,"#
+        } else {
+            ""
         };
         let expected = format!(r#"{{{continues}"parameters":{{"i":{i},"letters":"xxxxxxxxxx"}}}}"#);
         assert_eq!(caller.receive().expect("a reply"), expected);
@@ -146,13 +147,13 @@ fn replies() {
     );
 }
 
-/// So many calls of all kinds, spread over some time.
+/// Makes calls of all kinds, spread evenly over a time. Neither memory nor descriptors may grow.
 fn calls_of_all_kinds(calls: u64, time: Duration) {
     const CLIENTS: u64 = 4;
     let server = server();
     let made = AtomicU64::new(0);
     let descriptors = server.descriptors();
-    // Everything once, so that all the memory is there.
+    // Each kind of call is made before the measurement, so that all memory is in use.
     attack::all_at_once(&server.path);
     calls_of_one_client(&server.path, 5000, &made);
     assert!(
@@ -172,7 +173,7 @@ fn calls_of_all_kinds(calls: u64, time: Duration) {
                 let batch = 1000;
                 while made.load(Ordering::Relaxed) < calls {
                     calls_of_one_client(&server.path, batch, &made);
-                    // No faster than it is to be.
+                    // Spreads the calls over the time.
                     let share = made.load(Ordering::Relaxed) as f64 / calls as f64;
                     let due = time.mul_f64(share.min(1.0));
                     thread::sleep(due.saturating_sub(begin.elapsed()));
@@ -203,7 +204,7 @@ fn calls_of_all_kinds(calls: u64, time: Duration) {
     assert_eq!(memory, first.0, "the memory has grown");
 }
 
-/// About so many calls, over several connections.
+/// Makes about `calls` calls over several connections, and adds their number to `made`.
 fn calls_of_one_client(path: &str, calls: u64, made: &AtomicU64) {
     let connect = || Caller::connect(path).expect("a connection");
     let count = more("Count", r#"{"n":10,"letters":100}"#);
@@ -214,7 +215,6 @@ fn calls_of_one_client(path: &str, calls: u64, made: &AtomicU64) {
         for _ in 0..50 {
             assert_eq!(call(&mut caller, attack::PING), PONG);
         }
-        // Pipelined.
         let pipelined = [attack::PING; 20].join("\0");
         caller.send(&pipelined).expect("room for calls");
         for _ in 0..20 {
@@ -235,7 +235,7 @@ fn calls_of_one_client(path: &str, calls: u64, made: &AtomicU64) {
         }
         let description = r#"{"method":"org.varlink.service.GetInterfaceDescription","parameters":{"interface":"org.example.room"}}"#;
         assert!(call(&mut caller, description).contains("Finish"));
-        // Others speak, too.
+        // One client's messages reach the other.
         assert!(call(&mut listener, &more("Enter", "{}")).contains("welcome"));
         for _ in 0..10 {
             assert_eq!(call(&mut caller, &say), "{}");
@@ -246,7 +246,7 @@ fn calls_of_one_client(path: &str, calls: u64, made: &AtomicU64) {
                     .contains(r#""item":"a""#)
             );
         }
-        // Both go away, one while it waits.
+        // Both disconnect, one of them during a parked call.
         listener
             .send(&method("Wait", "{}"))
             .expect("room for a call");

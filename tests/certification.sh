@@ -1,5 +1,5 @@
 #!/bin/sh
-# The Python reference certifies both sides: its client our service, its service our client.
+# Certifies both sides with the Python reference: its client calls our service, and ours its service.
 #
 #   tests/certification.sh PYTHON      a Python that has the package varlink
 set -eu
@@ -22,7 +22,7 @@ wait_for() {
         [ ! -S "$1" ] || return 0
         sleep 0.1
     done
-    echo "certification: nobody listens at $1" >&2
+    echo "certification: no service listens at $1" >&2
     return 1
 }
 
@@ -30,7 +30,7 @@ echo "certification: the reference's client, our service"
 "$ours" "unix:$directory/ours" &
 pid=$!
 wait_for "$directory/ours"
-# (That client only prints what End says.)
+# That client prints the reply to End, but does not check it.
 $theirs --client "--varlink=unix:$directory/ours" >"$directory/log" || {
     cat "$directory/log"
     exit 1

@@ -1,14 +1,14 @@
 #!/bin/sh
-# The commands that README.md has for initramfs images, as they are written there: with dracut, with
-# and without systemd, with initramfs-tools, and for mkosi-initrd. Each image is booted (QEMU): before
-# udev a client is told of a uevent, and in the real root the service is gone.
+# Runs the commands of README.md for initramfs images: for dracut with and without systemd, for
+# initramfs-tools, and for mkosi-initrd. Boots each image in QEMU: a client must receive a uevent before
+# udev runs, and the service must be gone in the real root.
 #
 #   tests/images.sh [PROGRAM]      the static program `monitor`, if it has been built already
 #
-# The machine stays as it is: all this happens in a mount namespace, with overlays over its directories.
+# It does not change the machine: everything happens in a mount namespace, with overlays on directories.
 #
-# Debian 12 has no mkosi-initrd. What the commands put into mkosi.extra is added to an image with
-# systemd that dracut has made, as mkosi adds it to its own. (With mkosi 26 it was tried by hand.)
+# Debian 12 has no mkosi-initrd. The files that the commands put into mkosi.extra are added to an image
+# of dracut with systemd, as mkosi adds them to its own. (This was tried by hand with mkosi 26.)
 set -eu
 
 fail() {
@@ -16,7 +16,7 @@ fail() {
     exit 1
 }
 
-# The commands of a section of README.md.
+# commands HEADING: prints the commands of a section of README.md.
 commands() {
     awk -v heading="$1" '
         /^##* / { inside = $0 == heading }
@@ -24,14 +24,15 @@ commands() {
         code' "${README:-README.md}"
 }
 
-# Adds a directory to an image: the kernel unpacks one archive after the other, at multiples of four.
+# add DIRECTORY IMAGE: appends a directory to an image. The kernel unpacks all archives in a file that
+# start at multiples of 4 bytes.
 add() {
     truncate -s %4 "$2"
     (cd "$1" && find . | cpio --quiet -o -H newc) >>"$2"
 }
 
-# Boots /boot/nullink.img, with a directory more that has the check started. In the end the socket is
-# gone, or left.
+# boots NAME DIRECTORY gone|left: boots /boot/nullink.img with the check, and with a directory that
+# starts the check. In the real root, the socket must be gone or left.
 boots() {
     cp /boot/nullink.img "$work/image"
     add "$work/check" "$work/image"
@@ -46,12 +47,12 @@ boots() {
     expected="before udev;listening;change /devices/virtual/mem/null;the real root;the socket is $3;end;"
     [ "$said" = "$expected" ] || {
         tail -n 50 "$work/console"
-        fail "$1: the image says \"$said\", and not \"$expected\""
+        fail "$1: the image printed \"$said\", expected \"$expected\""
     }
-    echo "images: $1: it answers before udev, and is gone in the real root ($(($(date +%s) - start)) s)"
+    echo "images: $1: the service answers before udev, and is gone in the real root ($(($(date +%s) - start)) s)"
 }
 
-# Runs the commands of a section.
+# run HEADING: runs the commands of a section of README.md.
 run() {
     rm -f /boot/nullink.img
     commands "$1" | grep -vxF "$build" >"$work/commands"
@@ -59,12 +60,12 @@ run() {
     start=$(date +%s)
     sh -e "$work/commands" >"$work/log" 2>&1 </dev/null || {
         tail -n 50 "$work/log"
-        fail "$1: a command fails"
+        fail "$1: a command failed"
     }
     echo "images: the commands below \"$1\" work ($(($(date +%s) - start)) s)"
 }
 
-# The one that needs no root.
+# The command that builds the programs. It does not need root.
 build="tests/freestanding/build.sh target/static"
 
 if [ "${1-}" != --inside ]; then
@@ -81,8 +82,8 @@ if [ "${1-}" != --inside ]; then
         exit 0
     fi
 
-    tests/kernel.sh || fail "cannot fetch a kernel"
-    commands "## In an initramfs" | grep -qxF "$build" || fail "README.md builds the programs in another way"
+    tests/kernel.sh || fail "cannot download a kernel"
+    commands "## In an initramfs" | grep -qxF "$build" || fail "README.md has another command to build the programs"
     mkdir -p target/static target/images
     if [ -n "${1-}" ]; then
         cp "$1" target/static/monitor
@@ -104,7 +105,8 @@ for directory in usr etc boot var; do
         overlay "/$directory"
 done
 
-# To make it quick: the kernel that is booted is this one's, and what the images need of it is built in.
+# To save time, the running kernel seems to have no modules, so the images contain none. The kernel that
+# is booted has the needed drivers built in.
 modules=/usr/lib/modules/$(uname -r)
 mkdir -p /usr/lib/modules
 mount -t tmpfs tmpfs /usr/lib/modules
@@ -115,7 +117,7 @@ cp "$kernel"/boot/config-* "/boot/config-$(uname -r)"
 printf '%s\n' 'no_kernel=yes' 'hostonly=no' 'compress=cat' >/etc/dracut.conf.d/quick.conf
 echo 'MODULES=list' >/etc/initramfs-tools/conf.d/quick
 
-# In the image: a client, with its libraries, and a script that waits for it to be told.
+# For the image: a client with its libraries, and a script that waits until it receives a uevent.
 check=$work/check/check
 mkdir -p "$check"
 strip -o "$check/monitor" "$client"
@@ -127,10 +129,10 @@ say() { echo "check: $*" >/dev/console; }
 when="before udev"
 for process in /proc/[0-9]*; do
     read -r name <"$process/comm" || continue
-    case $name in *udevd) when="behind udev" ;; esac
+    case $name in *udevd) when="after udev" ;; esac
 done
 say "$when"
-# (A script has started it just now.)
+# The service may have been started only now.
 for _ in 1 2 3 4 5 6 7 8 9 10; do
     [ ! -S /run/uevents ] || break
     sleep 1
@@ -147,7 +149,7 @@ done </check/reports
 SCRIPT
 chmod +x "$check/run"
 
-# Who runs it, before udev: a unit, a hook of dracut's, a script of initramfs-tools'.
+# These run the check before udev: a unit, a hook of dracut, a script of initramfs-tools.
 units=$work/systemd/usr/lib/systemd/system
 mkdir -p "$units/sysinit.target.wants"
 cat >"$units/check.service" <<'UNIT'
@@ -157,7 +159,7 @@ After=nullink-monitor.socket
 Before=systemd-udevd.service sysinit.target
 [Service]
 Type=oneshot
-# (The client is there until the end.)
+# The client keeps running.
 KillMode=process
 ExecStart=/check/run
 UNIT
@@ -176,7 +178,7 @@ cat >/etc/initramfs-tools/scripts/init-top/tell <<'SCRIPT'
 SCRIPT
 chmod +x /etc/initramfs-tools/scripts/init-top/tell
 
-# The real root: its first program says what is left, and turns the machine off.
+# The real root: its first program prints what is left, and restarts, which ends QEMU.
 root=$work/root
 mkdir -p "$root/sbin" "$root/etc" "$root/proc" "$root/sys" "$root/dev" "$root/run" "$root/tmp" "$root/bin"
 cp /bin/dash "$root/bin/sh"
@@ -191,7 +193,7 @@ say() { echo "check: $*" >/dev/console; }
 say "the real root"
 for process in /proc/[0-9]*; do
     read -r name <"$process/comm" || continue
-    [ "$name" != nullink-monitor ] || say "it runs still"
+    [ "$name" != nullink-monitor ] || say "the service still runs"
 done
 if [ -S /run/uevents ]; then say "the socket is left"; else say "the socket is gone"; fi
 say "end"
@@ -201,7 +203,7 @@ chmod +x "$root/sbin/init"
 truncate -s 32M "$work/root.img"
 mke2fs -q -t ext4 -d "$root" "$work/root.img"
 
-# What the commands ask for: root is here already, and an image is made with mkosi.extra.
+# Replacements for commands: sudo, because this runs as root, and mkosi-initrd, with mkosi.extra.
 mkdir "$work/bin"
 export PATH="$work/bin:$PATH"
 printf '#!/bin/sh\nexec "$@"\n' >"$work/bin/sudo"

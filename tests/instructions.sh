@@ -1,6 +1,6 @@
 #!/bin/sh
-# Counts the instructions of calls in memory (callgrind): what a call costs, that checking it costs
-# less than dispatching it, and that checking is linear in the message, whatever is in it.
+# Counts the instructions of calls with callgrind. Checking a call must take fewer than dispatching it,
+# and must be linear in the length of any message.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -12,12 +12,12 @@ command -v valgrind >/dev/null || {
 bench=$(cargo bench --quiet --locked --bench dispatch --no-run --message-format=json |
     sed -n 's/.*"name":"dispatch".*"executable":"\([^"]*\)".*/\1/p')
 
-# What COUNT runs of a scenario take.
+# total SCENARIO COUNT: prints the instructions of COUNT runs.
 total() {
     valgrind --tool=callgrind --callgrind-out-file=/dev/null "$bench" "$1" "$2" 2>&1 |
         sed -n 's/.*Collected : *//p'
 }
-# What one run takes, without what the program takes to start.
+# each SCENARIO: prints the instructions of one run, without those of the program's start.
 each() {
     few=$(total "$1" 2)
     many=$(total "$1" 12)
@@ -29,7 +29,7 @@ fail() {
     exit 1
 }
 
-# limit SCENARIO COUNT: a run takes that much at most.
+# limit SCENARIO COUNT: fails if a run takes more instructions.
 limit() {
     count=$(each "$1")
     echo "instructions: $1 takes $count of $2"
@@ -39,17 +39,17 @@ limit() {
 unchecked=$(each ping-unchecked)
 checked=$(each ping)
 echo "instructions: a call of Ping takes $checked, $((checked - unchecked)) of them to check it"
-[ $((checked - unchecked)) -lt "$unchecked" ] || fail "checking costs more than dispatch"
+[ $((checked - unchecked)) -lt "$unchecked" ] || fail "checking takes more than dispatching"
 
-# What was measured when this was written, and a tenth.
+# The measured counts when this was written, and 10 % more.
 limit ping 6000
 limit text 25000
 limit text-escaped-10 58000
 limit text-escaped-2 190000
 limit integers 103000
 
-# Checking is linear in the message: its length times 256, or times 512 where keys have to be searched
-# for among the 256 names of a structure, because they are not in the order of the definition.
+# Checking is linear: up to 256 instructions for each byte of the message, or 512 if keys are not in
+# the order of the definition and must be searched among the 256 names of a structure.
 for scenario in plain-keys escaped-keys empty-structures map long-keys maps; do
     limit "$scenario" $((4096 * 256))
 done
@@ -59,11 +59,11 @@ done
 limit reversed-keys $((4096 * 512))
 limit large-last-fields $((65536 * 512))
 
-# Nesting costs nothing: maps within one another take what as much of one map takes, and a tenth.
+# Nesting costs nothing: nested maps take as much as one map of the same length, and up to 10 % more.
 limit large-maps $(($(each large-map) * 11 / 10))
 
-# A server costs what happens, not what it has: as much with 1,000 places, and beside 900 connections
-# that are idle, as with 8.
+# The cost of a server's turn depends on the active connections only: 1000 places, or 900 more idle
+# connections, take no more than 8 places, with up to 10 % or 20 % of tolerance.
 ulimit -n 4096 2>/dev/null || true
 limit server-8 7500
 limit server-8-pipelined 560000

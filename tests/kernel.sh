@@ -1,5 +1,5 @@
 #!/bin/sh
-# Debian's kernel for virtual machines, in target/kernel, without installing it: boot and lib/modules.
+# Downloads Debian's kernel for virtual machines, and unpacks its files into target/kernel.
 set -eu
 cd "$(dirname "$0")/.."
 [ ! -e target/kernel/done ] || exit 0
@@ -18,7 +18,7 @@ if [ -z "$package" ]; then
     package=$(find_package)
 fi
 [ -n "$package" ] || {
-    echo "kernel: apt has no linux-image-cloud-amd64" >&2
+    echo "kernel: apt has no package linux-image-cloud-amd64" >&2
     exit 1
 }
 apt-get download -qq -o APT::Sandbox::User=root "$package"

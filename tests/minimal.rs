@@ -1,6 +1,6 @@
-//! The README's code: its tests are run as a user's would be.
+//! Runs the tests of the README's code as a user would.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
 #[path = "../examples/minimal.rs"]
-#[allow(dead_code)] // it is a program
+#[allow(dead_code)] // its `main` is not called
 mod minimal;

@@ -1,11 +1,11 @@
-//! The example that says where services are, and starts them.
+//! The example `resolver`, which resolves interfaces to addresses and starts services.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
 #[path = "../examples/shared/accounts.rs"]
-#[allow(dead_code)] // the service
+#[allow(dead_code)] // only its client part is used
 mod accounts;
 #[path = "common/example.rs"]
-#[allow(dead_code)] // it is started in another way
+#[allow(dead_code)] // only the path is used
 mod example;
 
 use std::io::{BufRead, BufReader};
@@ -21,11 +21,11 @@ use nullink::json::Raw;
 use nullink::unix::{Stream, Timeouts};
 use nullink::{Address, Client};
 
-/// A resolver in a directory of its own, in which DIRECTORY of its configuration is.
+/// A resolver with its own directory, which replaces DIRECTORY in its configuration.
 struct Running {
     directory: PathBuf,
     child: Child,
-    /// What it says.
+    /// The lines that it writes to stderr.
     log: Receiver<String>,
 }
 
@@ -58,7 +58,7 @@ impl Running {
             log,
         };
         let begin = Instant::now();
-        // The resolver's socket is there before those of the services, and answers after.
+        // The resolver binds its socket before those of the services, and answers after that.
         while !running.directory.join("resolver").exists() {
             assert!(begin.elapsed() < Duration::from_secs(60), "does not listen");
             thread::yield_now();
@@ -66,13 +66,13 @@ impl Running {
         Some(running)
     }
 
-    /// The next thing that it says.
+    /// Returns the next line that it writes to stderr.
     fn says(&self) -> String {
         let line = self.log.recv_timeout(Duration::from_secs(60));
-        line.expect("it says something")
+        line.expect("a line")
     }
 
-    /// What a method of the resolver answers.
+    /// Calls a method of the resolver and returns its reply.
     fn ask(&self, method: &str, parameters: &str) -> String {
         let address = format!("unix:{}", self.directory.join("resolver").display());
         let mut client = connect(&address);
@@ -83,7 +83,7 @@ impl Running {
         text.replace(self.directory.to_str().expect("UTF-8"), "DIRECTORY")
     }
 
-    /// The address of an interface's service.
+    /// Returns the address of the service of an interface.
     fn resolve(&self, interface: &str) -> String {
         let answer = self.ask("Resolve", &format!(r#"{{"interface":"{interface}"}}"#));
         let address = answer
@@ -125,13 +125,13 @@ fn root(client: &mut Client<'static, Stream>) -> String {
 }
 
 const SERVICES: &str = "
-    # A comment, and a service that somebody else has to start
+    # A comment, and a service that the resolver does not start
     org.example.one,org.example.two  unix:@org.example.one;mode=0600
     com.redhat.accounts\tunix:DIRECTORY/accounts ACCOUNTS
 ";
 
 #[test]
-fn it_says_where_services_are() {
+fn interfaces_are_resolved_to_addresses() {
     let Some(running) = Running::start("where", SERVICES) else {
         return;
     };
@@ -159,13 +159,13 @@ fn it_says_where_services_are() {
 }
 
 #[test]
-fn a_service_is_started_for_its_clients_as_often_as_they_come() {
+fn a_service_is_started_again_for_each_new_group_of_clients() {
     let Some(running) = Running::start("start", SERVICES) else {
         return;
     };
     let address = running.resolve("com.redhat.accounts");
     for _ in 0..2 {
-        // Both are there before the service is.
+        // Both clients connect before the service runs.
         let (mut one, mut two) = (connect(&address), connect(&address));
         assert_eq!(running.says(), "com.redhat.accounts: started");
         assert_eq!(
@@ -178,14 +178,14 @@ fn a_service_is_started_for_its_clients_as_often_as_they_come() {
             ("root".into(), "root".into())
         );
         drop((one, two, three));
-        // Nobody needs it any more.
+        // It exits when it has no clients left.
         assert_eq!(running.says(), "com.redhat.accounts: ended, exit status: 0");
     }
     assert_eq!(running.resolve("com.redhat.accounts"), address);
 }
 
 #[test]
-fn a_service_that_ends_at_once_is_not_started_all_the_time() {
+fn restarts_of_a_service_that_ends_at_once_are_delayed() {
     for (program, says) in [
         (
             "/bin/true",
@@ -202,14 +202,14 @@ fn a_service_that_ends_at_once_is_not_started_all_the_time() {
         };
         let address = running.resolve("a.b");
         let begin = Instant::now();
-        // Nobody takes this one out of the queue.
+        // The service never accepts this connection.
         let _client = connect(&address);
         for pause in [100, 200, 400] {
             for line in says {
                 assert_eq!(running.says(), *line);
             }
-            assert_eq!(running.says(), format!("a.b: not started for {pause} ms"));
-            assert_eq!(running.resolve("a.b"), address, "it answers meanwhile");
+            assert_eq!(running.says(), format!("a.b: can restart in {pause} ms"));
+            assert_eq!(running.resolve("a.b"), address, "no answer in a pause");
         }
         assert_eq!(running.says(), says[0]);
         assert!(begin.elapsed() >= Duration::from_millis(700));
@@ -217,14 +217,14 @@ fn a_service_that_ends_at_once_is_not_started_all_the_time() {
 }
 
 #[test]
-fn a_service_gets_a_socket_that_blocks_however_the_one_before_has_left_it() {
-    // What it writes goes where the resolver writes to.
+fn a_service_gets_a_blocking_socket_at_each_start() {
+    // The service's output goes to the resolver's stderr.
     let services = "a.b unix:DIRECTORY/a /bin/sh DIRECTORY/script";
     let Some(running) = Running::start("blocks", services) else {
         return;
     };
     let script = "grep flags: /proc/$$/fdinfo/3 >&2; exec ACCOUNTS";
-    let accounts = example_path("accounts").expect("it is there");
+    let accounts = example_path("accounts").expect("the example");
     let script = script.replace("ACCOUNTS", accounts.to_str().expect("UTF-8"));
     std::fs::write(running.directory.join("script"), script).expect("a file");
     for _ in 0..2 {
@@ -239,7 +239,7 @@ fn a_service_gets_a_socket_that_blocks_however_the_one_before_has_left_it() {
 }
 
 #[test]
-fn it_says_what_is_wrong_with_a_configuration() {
+fn configuration_errors_are_reported() {
     let (Some(resolver), directory) = (example_path("resolver"), std::env::temp_dir()) else {
         return;
     };
@@ -266,7 +266,7 @@ fn it_says_what_is_wrong_with_a_configuration() {
         ),
         (
             "a.b device:/dev/null /bin/true",
-            "nobody can connect to a device",
+            "a service on a device cannot be started on demand",
         ),
         (&many, "no more than 8 services can be started"),
     ] {
@@ -277,7 +277,7 @@ fn it_says_what_is_wrong_with_a_configuration() {
             "{text}"
         );
     }
-    std::fs::remove_file(&file).expect("it was there");
+    std::fs::remove_file(&file).expect("the file");
     assert!(run(&file).contains("No such file"));
     let output = Command::new(&resolver).output().expect("a process");
     assert_eq!(

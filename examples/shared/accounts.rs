@@ -1,11 +1,11 @@
-//! The service `com.redhat.accounts`, and its methods as a client calls them.
+//! The service `com.redhat.accounts`, and its methods for clients.
 
 use heapless::{String, Vec};
 use nullink::json::{List, Value};
 use nullink::{Answer, Call, Info, Interface, Method, Responder, Service, interface};
 use serde::{Deserialize, Serialize};
 
-/// What the system knows about an account.
+/// An entry of the user database.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Account<'a> {
     pub name: &'a str,
@@ -17,7 +17,7 @@ pub struct Account<'a> {
 }
 
 impl<'a> Account<'a> {
-    /// A line of /etc/passwd: passwd(5).
+    /// Parses a line of /etc/passwd: passwd(5).
     fn parse(line: &'a [u8]) -> Option<Self> {
         let mut fields = fields(line);
         let (name, _password) = (fields.next()?, fields.next()?);
@@ -32,20 +32,20 @@ impl<'a> Account<'a> {
     }
 }
 
-/// The full name is the first of what a field of several has.
+/// Returns the full name from a GECOS field: the part before the first comma.
 fn before_comma(field: &str) -> &str {
     let end = field.bytes().position(|byte| byte == b',');
     end.and_then(|end| field.get(..end)).unwrap_or(field)
 }
 
-/// The fields of a line, up to one that is no text.
+/// Returns the fields of a line, up to the first that is not UTF-8.
 fn fields(line: &[u8]) -> impl Iterator<Item = &str> {
     let fields = line.split(|byte| *byte == b':');
     fields.map_while(|field| core::str::from_utf8(field).ok())
 }
 
-/// The methods, one definition for both sides: a variant is what the service dispatches to, what
-/// is in it is what a client calls.
+/// The methods, defined once for both sides: the service decodes calls into this enum, and the
+/// client makes calls with the types in its variants.
 #[derive(Deserialize)]
 pub enum Methods<'a> {
     GetAll,
@@ -75,7 +75,7 @@ pub struct Add<'a> {
     pub account: Account<'a>,
 }
 
-/// What all methods but GetAll answer.
+/// The reply to all methods except GetAll.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Found<'a> {
     #[serde(borrow)]
@@ -117,17 +117,17 @@ impl Method for Add<'_> {
     type Error<'r> = Error<'r>;
 }
 
-/// The service: the text of /etc/passwd and /etc/group, and the accounts that were added.
+/// The service: the contents of /etc/passwd and /etc/group, and the added accounts.
 pub struct Accounts<'t> {
     pub passwd: &'t [u8],
     pub group: &'t [u8],
     pub added: Vec<Added, MAX_ADDED>,
 }
 
-/// How many accounts can be added.
+/// The number of accounts that can be added.
 pub const MAX_ADDED: usize = 16;
 
-/// An account that was added.
+/// An added account.
 #[derive(Clone)]
 pub struct Added {
     name: String<32>,
@@ -139,7 +139,7 @@ pub struct Added {
 }
 
 impl Added {
-    /// A copy of an account, or the field that is too long for it.
+    /// Copies an account. If a field is too long, returns the name of that field.
     fn new(account: &Account<'_>) -> Result<Self, &'static str> {
         Ok(Added {
             name: account.name.try_into().map_err(|_| "name")?,
@@ -172,7 +172,7 @@ impl<'t> Accounts<'t> {
         }
     }
 
-    /// All accounts, read from the text each time: nothing is stored.
+    /// Returns all accounts. /etc/passwd is parsed each time, so that nothing else is stored.
     fn all(&self) -> impl Iterator<Item = Account<'_>> + Clone {
         let lines = self.passwd.split(|byte| *byte == b'\n');
         lines
@@ -180,12 +180,12 @@ impl<'t> Accounts<'t> {
             .chain(self.added.iter().map(Added::account))
     }
 
-    /// The first account that is meant.
-    fn find(&self, is: &dyn Fn(&Account<'_>) -> bool) -> Option<Account<'_>> {
-        self.all().find(|account| is(account))
+    /// Returns the first account that matches.
+    fn find(&self, matches: &dyn Fn(&Account<'_>) -> bool) -> Option<Account<'_>> {
+        self.all().find(|account| matches(account))
     }
 
-    /// Whether /etc/group has a group: group(5).
+    /// True if /etc/group has a group with this ID: group(5).
     fn has_group(&self, gid: u32) -> bool {
         let lines = self.group.split(|byte| *byte == b'\n');
         lines
@@ -193,7 +193,7 @@ impl<'t> Accounts<'t> {
             .any(|group| group.parse() == Ok(gid))
     }
 
-    /// Adds an account, or says which of its fields does not allow it.
+    /// Adds an account. If it cannot be added, returns the name of the offending field.
     fn add(&mut self, account: &Account<'_>) -> Result<(), &'static str> {
         let name = account.name;
         if name.is_empty()

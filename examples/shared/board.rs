@@ -1,4 +1,4 @@
-//! The service `org.example.board`, which a firmware has, and its methods as a client calls them.
+//! The service `org.example.board` of a firmware, and its methods for clients.
 
 use heapless::String;
 use nullink::{
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 pub const BOARD: Interface = interface!("org.example.board.varlink");
 
-/// What the lamp does.
+/// The state of the lamp.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Lamp {
@@ -16,7 +16,7 @@ pub enum Lamp {
     On,
 }
 
-/// How the board is.
+/// The state of the board.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct State<'a> {
     pub uptime: u32,
@@ -26,8 +26,8 @@ pub struct State<'a> {
     pub stack: u32,
 }
 
-/// The methods, one definition for both sides: a variant is what the service dispatches to, what
-/// is in it is what a client calls.
+/// The methods, defined once for both sides: the service decodes calls into this enum, and the
+/// client makes calls with the types in its variants.
 #[derive(Deserialize)]
 pub enum Methods<'a> {
     GetState,
@@ -111,32 +111,33 @@ impl Method for Stop {
     type Error<'r> = NoError;
 }
 
-/// What a board has that it can be this service for.
+/// The hardware of a board, as the service needs it.
 pub trait Hardware {
-    /// What it is called.
+    /// The name of the board, for GetInfo.
     const NAME: &'static str;
 
-    /// Milliseconds since it was switched on.
+    /// Returns the time since power on, in milliseconds.
     fn uptime(&self) -> u32;
 
-    /// Waits until it may be another time.
+    /// Waits until the uptime may have changed.
     fn wait(&self);
 
     fn lamp(&self) -> Lamp;
 
     fn set_lamp(&mut self, lamp: Lamp);
 
-    /// The most bytes that the stack has taken so far.
+    /// Returns the largest size of the stack so far, in bytes.
     fn stack(&self) -> u32;
 
-    /// Nothing more is to be served.
+    /// Ends the service.
     fn stop(&mut self);
 }
 
-/// How many bytes the display has room for.
+/// The size of the display, in bytes.
 pub const ROOM: usize = 32;
 
-/// A reply to Watch is not longer than this in coming, because so long would a new client wait.
+/// The longest interval of Watch, in milliseconds. A new client may wait this long, until the next
+/// reply to the previous client.
 const LONGEST: u32 = 1000;
 
 /// The service.
@@ -156,7 +157,7 @@ impl<H: Hardware> Board<H> {
     }
 }
 
-/// What is left of a Watch: what is left to be said, and when the last reply was.
+/// The cursor of a Watch: the remaining parameters, and the uptime of the last reply.
 pub type Watched = (Watch, u32);
 
 impl<H: Hardware> Service<Watched> for Board<H> {
@@ -210,7 +211,7 @@ impl<H: Hardware> Service<Watched> for Board<H> {
         }
     }
 
-    /// The next reply to Watch, when it is time for it.
+    /// Sends the next reply to Watch when it is due.
     fn resume<'c>(
         &mut self,
         (mut watch, last): Watched,

@@ -1,5 +1,5 @@
-//! `org.example.boot`: what the first program of an initramfs does for others. It also reports
-//! uevents, as the example monitor does.
+//! The service `org.example.boot` of the first program of an initramfs. It also serves
+//! `org.example.uevents`, like the example monitor.
 
 use core::mem;
 
@@ -14,16 +14,16 @@ use serde::{Deserialize, Serialize};
 use super::kernel::{self, Command, Failure, Text, failure};
 use super::monitor::{self, Subscription, Uevents};
 
-/// How many programs that were started can run at once.
+/// The number of programs that can run at once.
 pub const RUNNING: usize = 16;
 
-/// How many arguments a program can have.
+/// The number of arguments that a program can have.
 const ARGUMENTS: usize = 16;
 
-/// The topic of the calls that wait for another state. [`monitor::TOPIC`] is 0.
+/// The topic of the calls that wait for a change of state. [`monitor::TOPIC`] is 0.
 pub const STATE: u32 = 1;
 
-/// The topic of the calls that wait for the end of a program is this plus its index.
+/// The first topic of the calls that wait for the end of a program. The program's index is added.
 const PROGRAM: u32 = 2;
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -110,7 +110,7 @@ pub enum Methods<'a> {
 
 /// The methods of both interfaces.
 #[derive(Deserialize)]
-#[allow(clippy::large_enum_variant)] // there is nowhere else to put it
+#[allow(clippy::large_enum_variant)] // there is no allocator to box it with
 enum Calls<'a> {
     #[serde(rename = "org.example.boot", borrow)]
     Boot(Methods<'a>),
@@ -207,30 +207,30 @@ methods! {
     PowerOff = "PowerOff" -> ();
 }
 
-/// Functions that need unsafe code: each program has its own.
+/// Functions that need unsafe code. The programs with std and without libc differ in them.
 #[derive(Clone, Copy)]
 pub struct System {
-    /// Milliseconds since the kernel has started.
+    /// Returns the time since the kernel started, in milliseconds.
     pub clock: fn() -> u64,
-    /// Opens a descriptor that is readable when a child has ended: signalfd(2).
+    /// Opens a descriptor that becomes readable when a child has ended: signalfd(2).
     pub children: fn() -> Result<OwnedFd, Errno>,
     /// Starts a program, and returns its pid: fork(2), execve(2).
     pub start: fn(&Command) -> Result<i32, Errno>,
-    /// Becomes a program. Returns only if that fails.
+    /// Replaces this program with another: execve(2). Returns only if that fails.
     pub execute: fn(&Command) -> Errno,
 }
 
-/// How this program is about to end.
+/// The way in which this program is about to end.
 #[allow(clippy::large_enum_variant)] // as above
 pub enum Leave {
     SwitchRoot { root: Text, command: Command },
     PowerOff(Then),
 }
 
-/// What a client with a parked call waits for.
+/// The event that a parked call waits for.
 #[derive(Clone, Copy)]
 pub enum Cursor {
-    /// Another state.
+    /// A change of state.
     State,
     /// The end of the program with this index.
     Program(usize),
@@ -247,9 +247,9 @@ impl From<Subscription> for Cursor {
 #[derive(Clone, Copy)]
 struct Program {
     pid: i32,
-    /// How it has ended; None while it runs.
+    /// How the program has ended. None while it runs.
     exit: Option<Exit>,
-    /// A client waits for its end.
+    /// True if a client waits for its end.
     is_awaited: bool,
 }
 
@@ -259,16 +259,16 @@ pub const INTERFACE: Interface = interface!("org.example.boot.varlink");
 /// The service.
 pub struct Boot<'u> {
     system: System,
-    /// True for the first program, which may turn the machine off, and switch its root.
+    /// True for the first program, which may switch the root and power off the machine.
     is_first: bool,
     status: Option<heapless::String<64>>,
     modules: u32,
-    /// The programs that run, or have ended and the client that waits for that is not told yet.
+    /// The programs that run, and those that have ended while the waiting client is not told yet.
     programs: [Option<Program>; RUNNING],
     orphans: u32,
     leave: Option<Leave>,
     uevents: &'u mut Uevents,
-    /// A handler has changed the state.
+    /// True if a handler has changed the state and the parked calls are not woken yet.
     changed: bool,
 }
 
@@ -287,7 +287,7 @@ impl<'u> Boot<'u> {
         }
     }
 
-    /// The functions that need unsafe code.
+    /// Returns the functions that need unsafe code.
     pub fn system(&self) -> System {
         self.system
     }
@@ -297,7 +297,7 @@ impl<'u> Boot<'u> {
         self.is_first
     }
 
-    /// The uevents, for the loop that receives them.
+    /// Returns the uevents, for the loop that receives them.
     pub fn uevents(&mut self) -> &mut Uevents {
         self.uevents
     }
@@ -307,7 +307,7 @@ impl<'u> Boot<'u> {
         self.leave.is_some()
     }
 
-    /// Takes how this program is about to end. If that fails, it goes on.
+    /// Takes the request to end. If the program cannot end, it serves again.
     pub fn leave(&mut self) -> Option<Leave> {
         self.leave.take()
     }
@@ -335,11 +335,11 @@ impl<'u> Boot<'u> {
         }
     }
 
-    /// Notes that a process has ended. Returns the topic to wake if a client waits for that. The
-    /// state is another one then.
+    /// Records that a process has ended, which changes the state. Returns the topic to wake if a
+    /// client waits for the end of this process.
     pub fn ended(&mut self, pid: i32, exit: Exit) -> Option<u32> {
         let mut places = self.programs.iter_mut().enumerate();
-        // A program that has ended may have had the same pid.
+        // An entry of an ended program can have the same pid.
         let found = places.find_map(|(index, place)| {
             let is_it = place.is_some_and(|program| program.pid == pid && program.exit.is_none());
             is_it.then_some((index, place))
@@ -368,7 +368,7 @@ impl<'u> Boot<'u> {
         Ok(())
     }
 
-    /// Starts a program. Returns its index as well.
+    /// Starts a program. Returns its index and the reply to `Start`.
     fn start(&mut self, command: &Command) -> Result<(usize, Started), Failure> {
         let mut places = self.programs.iter_mut().enumerate();
         let free = places.find(|(_, place)| place.is_none());
@@ -383,7 +383,7 @@ impl<'u> Boot<'u> {
         Ok((index, Started { pid, exit: None }))
     }
 
-    /// Answers with a first reply now, and with a second one when the program has ended.
+    /// Sends the first reply to `Start`, and parks the call until the program has ended.
     fn await_end<'c>(
         &mut self,
         index: usize,
@@ -398,13 +398,13 @@ impl<'u> Boot<'u> {
         answer
     }
 
-    /// Answers with the state, and again when it has changed.
+    /// Sends the state, and parks the call until the state changes.
     fn watch<'c>(&self, reply: Responder<'c, Cursor>) -> Answer<'c, Cursor> {
         let sent = reply.more()?.next(&self.progress())?;
         sent.park(STATE, Cursor::State)
     }
 
-    /// Checks a switch of the root, so that what can be known before the reply is in the reply.
+    /// Checks a switch of the root before the reply, so that the reply can report what would fail.
     fn prepare(&self, root: &str, command: Command) -> Result<Leave, Failure> {
         if !self.is_first {
             return Err(failure("chroot")(Errno::PERM));
@@ -524,7 +524,7 @@ impl Service<Cursor> for Boot<'_> {
     }
 }
 
-/// The topic of the call that waits for the end of the program with an index.
+/// Returns the topic of the call that waits for the end of a program, by the program's index.
 fn topic(index: usize) -> u32 {
     PROGRAM.saturating_add(index as u32)
 }

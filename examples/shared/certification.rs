@@ -1,4 +1,4 @@
-//! `org.varlink.certification`: the service, and the client, without an allocation.
+//! The service and the client of `org.varlink.certification`, without allocations.
 
 use heapless::{LinearMap, String, Vec};
 use nullink::json::Raw;
@@ -66,7 +66,7 @@ struct FooBar<'a> {
     bar: &'a str,
 }
 
-/// A set of strings, which are known.
+/// A set of strings whose items are known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Set {
@@ -88,7 +88,7 @@ struct AllScalars<'a> {
     string: &'a str,
 }
 
-/// What all of the certification is about.
+/// The scalar values that are passed around in the certification.
 const SCALARS: AllScalars<'static> = AllScalars {
     bool: false,
     int: 2,
@@ -123,7 +123,8 @@ const OBJECT: &str = concat!(
 );
 
 impl MyType<'static> {
-    /// The value that Test09 returns. None if a table were too small, which a test would show.
+    /// Returns the value that Test09 must return. Never None: the tests show that the maps are
+    /// large enough.
     pub fn expected() -> Option<Self> {
         let map = |entries: [(&'static str, FooBarBaz); 2]| {
             let mut map = LinearMap::new();
@@ -160,7 +161,7 @@ impl MyType<'static> {
         })
     }
 
-    /// Whether another value says the same. In `object`, white space and order may differ.
+    /// True if another value is equal. In `object`, white space and order may differ.
     pub fn says(&self, other: &MyType<'_>) -> bool {
         let (mut a, mut b) = ([0; 256], [0; 256]);
         let a = self.object.decode_in::<ObjectCall>(&mut a);
@@ -178,7 +179,7 @@ impl MyType<'static> {
     }
 }
 
-/// The methods: what a client calls, and what the service dispatches to.
+/// The methods: the service decodes calls into this enum.
 #[derive(Deserialize)]
 #[allow(clippy::large_enum_variant)] // nothing can be boxed
 enum Methods<'a> {
@@ -300,7 +301,7 @@ struct Test10<'a, T = MyType<'a>> {
     mytype: T,
 }
 
-/// The methods by their names, with what they return.
+/// Implements [`Method`] for each type, with its name and the type of its reply.
 macro_rules! methods {
     ($($name:literal $type:ty => $output:ty;)*) => {$(
         impl Method for $type {
@@ -369,7 +370,7 @@ struct SetReply {
     set: Set,
 }
 
-/// The client keeps the text, and reads it in a copy.
+/// The client keeps the text of `mytype`, and decodes a copy.
 #[derive(Debug, Serialize, Deserialize)]
 struct MyTypeReply<T> {
     mytype: T,
@@ -386,36 +387,37 @@ pub enum Error<W, G> {
     CertificationError { wants: W, got: G },
 }
 
-/// The ten replies of Test10.
+/// Returns the string in a reply to Test10.
 fn reply_number(number: u8) -> String<16> {
     let mut text = String::new();
     let _ = core::fmt::write(&mut text, format_args!("Reply number {number}"));
     text
 }
 
+/// The number of replies to Test10.
 const REPLIES: u8 = 10;
 
 /// The service.
 #[derive(Default)]
 pub struct Certification {
-    /// The certifications that are under way: their numbers, and what they call next.
+    /// The certifications in progress: their numbers, and the steps that must follow.
     clients: Vec<(u32, u8), 32>,
     started: u32,
 }
 
-/// What is called after Test11, which is the eleventh step.
+/// The step of End. Test01 to Test11 are the steps 1 to 11.
 const END: u8 = 12;
 
-/// What the service thinks of a call.
+/// The service's verdict on a call.
 enum Verdict {
     Right,
     Wrong,
-    /// It is not the next of its certification, or of none.
+    /// The call is not the next step, or its certification is unknown.
     OutOfOrder,
 }
 
 impl Certification {
-    /// A new certification. If there are too many, the oldest is forgotten.
+    /// Starts a certification, and returns its ID. If there are too many, the oldest is dropped.
     fn start(&mut self) -> String<32> {
         self.started = self.started.wrapping_add(1);
         if self.clients.is_full() {
@@ -427,7 +429,8 @@ impl Certification {
         id
     }
 
-    /// Goes on to the next step. The first mistake, and the end, end the certification.
+    /// Judges a call, and goes on to the next step. A mistake ends the certification, and so does
+    /// End.
     fn judge(&mut self, client_id: &str, step: u8, right: bool) -> Verdict {
         let number = client_id
             .strip_prefix("nullink-")
@@ -449,7 +452,7 @@ impl Certification {
         verdict
     }
 
-    /// Answers a call with a simple reply, if it is as it should be.
+    /// Answers a call: with a single reply if it is right, else with an error.
     fn check<'c, P, R>(
         &mut self,
         reply: Responder<'c, u8>,
@@ -470,7 +473,7 @@ impl Certification {
     }
 }
 
-/// The cursor is that of Test10: the number of the next reply.
+/// The cursor, used by Test10, is the number of the next reply.
 impl Service<u8> for Certification {
     const INTERFACES: &'static [Interface] = &[interface!("org.varlink.certification.varlink")];
 
@@ -613,7 +616,7 @@ impl Service<u8> for Certification {
                 let replies = (1..=REPLIES).map(reply_number);
                 let right =
                     mode == Mode::Oneway && replies.eq(got.last_more_replies.iter().copied());
-                // If this is wrong, there is no reply to say so: End says it.
+                // A oneway call gets no reply, so a mistake shows in the reply to End.
                 self.judge(client_id, 11, right);
                 reply.send(&())
             }
@@ -643,16 +646,16 @@ impl Service<u8> for Certification {
     }
 }
 
-/// What the client is told along the way.
+/// A result that the client reports during a certification.
 pub enum Progress<'a> {
-    /// This call was answered as it should be.
+    /// The reply to this method is right.
     Passed(&'a str),
-    /// This call was not: what came instead, or why there was nothing.
+    /// The call of this method failed, or its reply is wrong, for this reason.
     Failed(&'a str, &'a dyn core::fmt::Display),
 }
 
-/// The client: calls everything in order, and checks every answer. Whether all was well, on both
-/// sides.
+/// Runs the client: makes all calls in order, and checks all replies. Returns true if there was no
+/// mistake on either side.
 pub fn certify<S>(client: &mut Client<'_, S>, tell: &mut dyn FnMut(Progress<'_>)) -> bool
 where
     S: embedded_io::Read + embedded_io::Write,
@@ -674,7 +677,7 @@ where
     let Some(wants) = MyType::expected() else {
         return false;
     };
-    // What Test09 returns is kept, because the buffer that it is received into is needed.
+    // The reply to Test09 is copied, because the receive buffer is used for further replies.
     let mut kept = String::<1024>::new();
 
     let simple = check(client, &Test01 { client_id }, tell, |reply| reply.bool)
@@ -751,7 +754,7 @@ where
         return false;
     }
 
-    // It is sent back as it came: `object` byte for byte.
+    // The value is sent back as it was received. In `object`, every byte is the same.
     let mut scratch = [0; 1024];
     let mytype = match Raw::new(&kept).map(|raw| raw.decode_in::<MyType>(&mut scratch)) {
         Ok(Ok(mytype)) if wants.says(&mytype) => mytype,
@@ -789,7 +792,7 @@ where
     if !(1..=REPLIES).map(reply_number).eq(replies.iter().cloned()) {
         tell(Progress::Failed(
             "Test10",
-            &"other replies than Reply number 1 to 10",
+            &"the replies are not Reply number 1 to 10",
         ));
         return false;
     }
@@ -809,7 +812,7 @@ where
     check(client, &End { client_id }, tell, |reply| reply.all_ok)
 }
 
-/// Calls one method, and tells whether the reply is right.
+/// Calls a method, and reports if its reply is right.
 fn check<M, S>(
     client: &mut Client<'_, S>,
     method: &M,
@@ -826,9 +829,10 @@ where
     match client.call(method) {
         Ok(reply) => {
             let right = right(reply);
-            tell(match right {
-                true => Progress::Passed(name),
-                false => Progress::Failed(name, &"another reply than it should be"),
+            tell(if right {
+                Progress::Passed(name)
+            } else {
+                Progress::Failed(name, &"the reply is wrong")
             });
             right
         }

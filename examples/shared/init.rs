@@ -1,10 +1,10 @@
-//! The first program of an initramfs: it mounts the file systems that every program needs, loads the
-//! modules that the kernel's command line names, serves [`org.example.boot`](super::boot), waits for
-//! all children, orphans among them, and never ends by itself.
+//! The first program of an initramfs. It mounts the file systems that every program needs, loads
+//! the modules that the kernel command line names, serves [`org.example.boot`](super::boot), reaps
+//! all children and orphans, and ends only if a client asks for it.
 //!
-//! The kernel's command line can have `nullink.module=PATH` any number of times, and
-//! `nullink.device=PATH` three times. A parameter with a dot in its name is not an argument of this
-//! program, but `/proc/cmdline` has it.
+//! The kernel command line can have `nullink.module=PATH` any number of times, and
+//! `nullink.device=PATH` up to three times. The kernel does not pass parameters with a dot in their
+//! names as arguments to this program, so they are read from `/proc/cmdline`.
 
 use core::str;
 use core::time::Duration;
@@ -24,13 +24,13 @@ use super::boot::{Boot, Cursor, Exit, Leave, Level, STATE, System, Then};
 use super::kernel::{self, Failure, MOUNTS, failure, mount_on};
 use super::monitor::{self, SEND, UEVENTS, Uevents};
 
-/// Where it listens.
+/// The path of the listening socket.
 pub const SOCKET: &str = "/run/org.example.boot";
 
-/// How many clients there can be at once.
+/// The number of clients that can be connected at once.
 const CLIENTS: usize = 8;
 
-/// The memory of the program, all zero at first.
+/// The program's buffers, all zero at first.
 pub struct Room {
     slots: Slots<CLIENTS, 2048, SEND>,
     uevents: Uevents,
@@ -45,15 +45,17 @@ impl Room {
     }
 }
 
-/// The number under which the server watches for children that have ended.
+/// The number under which the server watches the signalfd for ended children.
 const CHILDREN: u32 = 1;
 
-/// The number of the timer for the end of this program, and its time in milliseconds: the reply to
-/// the client that has asked for the end is sent meanwhile, if the client reads it.
+/// The number of the timer for the end of this program.
 const END: u32 = 0;
+
+/// The time of that timer, in milliseconds. In this time the client that asked for the end can read
+/// its reply.
 const END_DELAY: u64 = 100;
 
-/// The pause after a failure.
+/// The pause before serving again after a failure.
 const AGAIN: Timespec = Timespec {
     tv_sec: 1,
     tv_nsec: 0,
@@ -63,7 +65,7 @@ const AGAIN: Timespec = Timespec {
 pub fn run_first(system: System, room: &mut Room) -> ! {
     let Room { slots, uevents } = room;
     let mut boot = Boot::new(system, true, uevents);
-    // False if another program was the first, and has executed this one.
+    // False if another program was started first, and has executed this one.
     let mut is_first = true;
     let mounted = MOUNTS.map(|(kind, target, flags, options)| {
         if kernel::is_mount_point(target) {
@@ -76,13 +78,13 @@ pub fn run_first(system: System, room: &mut Room) -> ! {
     for result in mounted {
         report("a mount", result);
     }
-    // Ctrl-Alt-Del is a signal to this program then, in place of an immediate restart.
+    // Ctrl-Alt-Del then sends a signal to this program, in place of an immediate restart.
     let _ = reboot(RebootCommand::CadOff);
     let mut buffer = [0; 4096];
     let line = kernel::command_line(&mut buffer);
     for module in values(line, "nullink.module") {
         match boot.load(module, "") {
-            // It was in the initramfs, which is gone.
+            // The module was in the initramfs, which the earlier program has deleted.
             Err(failed) if !is_first && failed.errno == Errno::NOENT => {}
             result => report(module, result),
         }
@@ -91,7 +93,7 @@ pub fn run_first(system: System, room: &mut Room) -> ! {
         let devices = values(line, "nullink.device").map(Address::Device);
         let addresses = [Address::Unix(SOCKET)].into_iter().chain(devices);
         if serve(&mut boot, addresses, slots).is_err() {
-            complain(&["can't serve: trying again"]);
+            complain(&["can't serve, trying again"]);
         }
         match boot.leave() {
             Some(Leave::SwitchRoot { root, command }) => {
@@ -99,7 +101,7 @@ pub fn run_first(system: System, room: &mut Room) -> ! {
                     let errno = (system.execute)(&command);
                     Err(failure("execve")(errno))
                 });
-                report("the switch of the root", left);
+                report("switching root", left);
             }
             Some(Leave::PowerOff(then)) => {
                 sync();
@@ -108,7 +110,7 @@ pub fn run_first(system: System, room: &mut Room) -> ! {
                     Then::Reboot => RebootCommand::Restart,
                     Then::Halt => RebootCommand::Halt,
                 });
-                report("the end", stopped.map_err(failure("reboot")));
+                report("powering off", stopped.map_err(failure("reboot")));
             }
             None => {}
         }
@@ -116,18 +118,18 @@ pub fn run_first(system: System, room: &mut Room) -> ! {
     }
 }
 
-/// Serves at an address, to try it out: what only the first program can do is refused.
+/// Serves at an address without being the first program. Calls that need the first program fail.
 ///
 /// # Errors
 ///
-/// What the system says.
+/// Fails if a system call fails.
 pub fn run_at(address: Address<'_>, system: System, room: &mut Room) -> Result<(), unix::IoError> {
     let Room { slots, uevents } = room;
     let mut boot = Boot::new(system, false, uevents);
     serve(&mut boot, [address].into_iter(), slots)
 }
 
-/// Serves, until this program has to end.
+/// Serves until a client asks this program to end.
 fn serve<'a>(
     boot: &mut Boot<'_>,
     addresses: impl Iterator<Item = Address<'a>>,
@@ -138,14 +140,13 @@ fn serve<'a>(
         match Listener::bind_to(address, Listener::OWNER) {
             Ok(listener) => {
                 if listeners.push(listener).is_err() {
-                    complain(&["too many devices: not at ", place(&address)]);
+                    complain(&["too many devices, skipping ", path(&address)]);
                 }
             }
             Err(error) => {
-                complain(&["can't listen at ", place(&address)]);
-                if boot.is_first() {
-                    continue;
-                } else {
+                complain(&["can't listen at ", path(&address)]);
+                // The first program serves at the other addresses.
+                if !boot.is_first() {
                     return Err(error);
                 }
             }
@@ -163,16 +164,16 @@ fn serve<'a>(
         write: Some(Duration::from_secs(30)),
         ..Limits::default()
     });
-    // A kernel may be without either. The rest is served all the same.
+    // A kernel may lack netlink or signalfd. The rest is served without it.
     let socket = watch(&mut server, monitor::open_socket(), UEVENTS);
     if socket.is_none() {
-        complain(&["no uevents"]);
+        complain(&["can't receive uevents"]);
     }
     let signals = watch(&mut server, (boot.system().children)(), CHILDREN);
     if signals.is_none() {
-        complain(&["no children are waited for"]);
+        complain(&["can't wait for children"]);
     }
-    // A child that has ended before that has sent no signal that would be seen.
+    // The signals of children that ended before this point were not seen.
     reap(&mut server, boot);
     let mut is_leaving = false;
     loop {
@@ -185,7 +186,7 @@ fn serve<'a>(
             }
             Event::Ready(CHILDREN) => {
                 if let Some(signals) = &signals {
-                    // Several children that end at once are one signal, so it is only read away.
+                    // Several ended children may be one signal. Its content is not needed.
                     while retry_on_intr(|| read(signals, &mut [0; 128])).is_ok_and(|n| n > 0) {}
                 }
                 reap(&mut server, boot);
@@ -193,16 +194,16 @@ fn serve<'a>(
             Event::Timer(END) => return Ok(()),
             _ => {}
         }
-        // Once, so that other changes do not put it off.
+        // The timer is set only once, so that further calls do not postpone the end.
         if boot.is_leaving() && !is_leaving {
             is_leaving = true;
-            // There are no other timers.
+            // This cannot fail: there are no other timers.
             let _ = server.set_timer(END, Some(END_DELAY));
         }
     }
 }
 
-/// Watches a descriptor, if there is one.
+/// Has the server watch a descriptor. Returns None if there is none, or it cannot be watched.
 fn watch(
     server: &mut Server<'_, Cursor, CLIENTS>,
     descriptor: Result<OwnedFd, Errno>,
@@ -213,14 +214,14 @@ fn watch(
     watched.is_ok().then_some(descriptor)
 }
 
-fn place<'a>(address: &Address<'a>) -> &'a str {
+fn path<'a>(address: &Address<'a>) -> &'a str {
     match address {
         Address::Unix(path) | Address::Device(path) => path,
         _ => "an address",
     }
 }
 
-/// Waits for all children that have ended, and wakes the calls that wait for that.
+/// Reaps all ended children, and wakes the calls that wait for their end or for a change of state.
 fn reap(server: &mut Server<'_, Cursor, CLIENTS>, boot: &mut Boot<'_>) {
     while let Ok(Some((pid, status))) = retry_on_intr(|| wait(WaitOptions::NOHANG)) {
         let exit = Exit {
@@ -234,7 +235,7 @@ fn reap(server: &mut Server<'_, Cursor, CLIENTS>, boot: &mut Boot<'_>) {
     }
 }
 
-/// The values of a parameter.
+/// Returns the values of a parameter in the kernel command line.
 fn values<'a>(line: &'a [u8], name: &str) -> impl Iterator<Item = &'a str> {
     line.split(u8::is_ascii_whitespace).filter_map(move |word| {
         let value = word.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
@@ -242,10 +243,10 @@ fn values<'a>(line: &'a [u8], name: &str) -> impl Iterator<Item = &'a str> {
     })
 }
 
-/// Says in the kernel's log what has failed.
+/// Writes a failure to the kernel's log.
 fn report(what: &str, result: Result<(), Failure>) {
     if let Err(Failure { call, .. }) = result {
-        complain(&[what, ": the kernel refuses ", call]);
+        complain(&[what, ": ", call, " failed"]);
     }
 }
 

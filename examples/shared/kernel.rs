@@ -1,5 +1,4 @@
-//! The system calls of the first program of an initramfs. An error names the call that the kernel has
-//! refused.
+//! The system calls of the first program of an initramfs. Errors name the system call that failed.
 
 use core::ffi::CStr;
 use core::mem::{self, MaybeUninit};
@@ -15,17 +14,17 @@ use rustix::mount::{MountFlags, mount, mount_move};
 use rustix::process::{chdir, chroot};
 use rustix::system::finit_module;
 
-/// How long a path can be, with its NUL.
+/// The longest path, in bytes with its NUL.
 const PATH_MAX: usize = 256;
 
-/// A system call that was refused.
+/// A failed system call.
 #[derive(Clone, Copy, Debug)]
 pub struct Failure {
     pub call: &'static str,
     pub errno: Errno,
 }
 
-/// Names the system call that has failed.
+/// Returns a function that adds the name of the failed system call to an errno.
 pub fn failure(call: &'static str) -> impl Fn(Errno) -> Failure {
     move |errno| Failure { call, errno }
 }
@@ -42,14 +41,16 @@ const NOTHING_RUNS: MountFlags = MountFlags::NOSUID
     .union(MountFlags::NODEV)
     .union(MountFlags::NOEXEC);
 
-/// A text with a NUL at its end.
+/// A string with a NUL at its end, for system calls.
 #[derive(Clone)]
 pub struct Text(Vec<u8, PATH_MAX>);
 
 impl Text {
+    /// Joins the parts, and adds the NUL.
+    ///
     /// # Errors
     ///
-    /// If it is too long, or has a NUL in it.
+    /// Fails if the text is longer than [`PATH_MAX`], or a part contains a NUL.
     pub fn new(parts: &[&str]) -> Result<Self, Errno> {
         let mut text = Vec::new();
         for part in parts.iter().map(|part| part.as_bytes()).chain([&b"\0"[..]]) {
@@ -62,20 +63,20 @@ impl Text {
     }
 
     pub fn as_c_str(&self) -> &CStr {
-        // `new` has checked that.
+        // `new` has checked that there is one NUL, at the end.
         CStr::from_bytes_with_nul(&self.0).unwrap_or_default()
     }
 }
 
-/// A program and its arguments, as execve(2) wants them.
+/// A program and its arguments, for execve(2).
 #[derive(Clone)]
 pub struct Command {
-    /// Each with a NUL at its end; the first is the program's path, too.
+    /// The path and the arguments, each with a NUL at its end. The path is also argument 0.
     strings: Vec<u8, 1024>,
 }
 
 impl Command {
-    /// None, if there are too many, or if one has a NUL in it.
+    /// Returns None if the strings are too long, or one of them contains a NUL.
     pub fn new(path: &str, arguments: &[&str]) -> Option<Self> {
         let mut strings = Vec::new();
         for string in [path].iter().chain(arguments) {
@@ -88,19 +89,19 @@ impl Command {
         Some(Command { strings })
     }
 
-    /// The path and the arguments.
+    /// Returns the path and the arguments.
     pub fn strings(&self) -> impl Iterator<Item = &CStr> {
         let strings = self.strings.split_inclusive(|byte| *byte == 0);
         strings.map_while(|string| CStr::from_bytes_with_nul(string).ok())
     }
 
-    /// The path.
+    /// Returns the path.
     pub fn path(&self) -> &CStr {
         self.strings().next().unwrap_or_default()
     }
 }
 
-/// Opens a file for reading, and nothing else, which could have this program wait.
+/// Opens a regular file for reading. Reading from anything else could block this program.
 fn open_file(path: &CStr) -> Result<OwnedFd, Failure> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = open(path, flags, Mode::empty()).map_err(failure("open"))?;
@@ -111,7 +112,7 @@ fn open_file(path: &CStr) -> Result<OwnedFd, Failure> {
     }
 }
 
-/// Writes a line into the kernel's log: `/dev/kmsg`. The level is one of syslog(2), 0 to 7.
+/// Writes a line to the kernel's log, `/dev/kmsg`. The level is one of syslog(2), 0 to 7.
 pub fn log(level: u8, parts: &[&str]) -> Result<(), Failure> {
     let mut line = Vec::<u8, 960>::new();
     let prefix = [b'<', b'0'.saturating_add(level), b'>'];
@@ -119,7 +120,7 @@ pub fn log(level: u8, parts: &[&str]) -> Result<(), Failure> {
         .into_iter()
         .chain(parts.iter().map(|part| part.as_bytes()))
     {
-        // The kernel's lines are not longer. It shows a line when it has an end.
+        // The kernel keeps no longer lines. It shows a line only after its newline.
         let room = line.capacity().saturating_sub(line.len()).saturating_sub(1);
         let _ = line.extend_from_slice(part.get(..room).unwrap_or(part));
     }
@@ -129,7 +130,7 @@ pub fn log(level: u8, parts: &[&str]) -> Result<(), Failure> {
     write(&file, &line).map(drop).map_err(failure("write"))
 }
 
-/// Mounts a file system on a directory, which is made if it is not there.
+/// Mounts a file system on a directory, which is created if it does not exist.
 pub fn mount_on(
     kind: &CStr,
     source: &CStr,
@@ -144,7 +145,7 @@ pub fn mount_on(
     mount(source, target, kind, flags, options).map_err(failure("mount"))
 }
 
-/// Loads a module from a file, compressed or not. False, if it is there already.
+/// Loads a module from a file, which may be compressed. Returns false if it was loaded already.
 pub fn load_module(path: &str, parameters: &str) -> Result<bool, Failure> {
     /// `MODULE_INIT_COMPRESSED_FILE`: finit_module(2).
     const COMPRESSED: i32 = 4;
@@ -160,14 +161,14 @@ pub fn load_module(path: &str, parameters: &str) -> Result<bool, Failure> {
     }
 }
 
-/// Copies a file and its permissions, but not the bits that make it run as another user or group:
-/// the copy belongs to root. At the other path there is all of it, or what was there before.
+/// Copies a file and its permissions, without the set-user-ID, set-group-ID and sticky bits: the
+/// copy belongs to root. If this fails, a file that existed at the target path is unchanged.
 pub fn copy(from: &str, to: &str) -> Result<(), Failure> {
     let path = |parts: &[&str]| Text::new(parts).map_err(failure("open"));
     let (from, part, to) = (path(&[from])?, path(&[to, ".part"])?, path(&[to])?);
     let (part, to) = (part.as_c_str(), to.as_c_str());
     let from = open_file(from.as_c_str())?;
-    // An earlier attempt, or somebody else, may have left something there.
+    // An earlier attempt or another program may have left a file there.
     let _ = unlink(part);
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let file = open(part, flags, Mode::RUSR).map_err(failure("open"))?;
@@ -195,8 +196,8 @@ fn copy_all(from: &OwnedFd, to: &OwnedFd) -> Result<(), Failure> {
     }
 }
 
-/// Sees to it that descriptors 0, 1 and 2 are taken: what is written to standard error shall not
-/// go into a connection.
+/// Opens /dev/null as the descriptors 0, 1 and 2 that are closed. Otherwise a connection could get
+/// number 2, and error messages would be written to it.
 pub fn keep_standard_descriptors() {
     while let Ok(null) = open(c"/dev/null", OFlags::RDWR, Mode::empty()) {
         if null.as_raw_fd() > 2 {
@@ -206,7 +207,7 @@ pub fn keep_standard_descriptors() {
     }
 }
 
-/// What the kernel was started with: proc_cmdline(5). Nothing, if that can't be known.
+/// Reads the kernel command line: proc_cmdline(5). Returns an empty slice if that fails.
 pub fn command_line(buffer: &mut [u8]) -> &[u8] {
     let file = open(
         c"/proc/cmdline",
@@ -217,24 +218,25 @@ pub fn command_line(buffer: &mut [u8]) -> &[u8] {
     buffer.get(..count.unwrap_or(0)).unwrap_or_default()
 }
 
-/// Whether something is mounted on a directory: statx(2), since Linux 5.8.
+/// True if a directory is a mount point: statx(2), since Linux 5.8.
 pub fn is_mount_point(path: &CStr) -> bool {
     let stat = statx(CWD, path, AtFlags::empty(), StatxFlags::empty());
     stat.is_ok_and(|stat| stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }
 
-/// Finds out what can be found out before [`switch_root`]: that something is mounted there, which is
-/// not one of [`MOUNTS`], nor below one, because it would be moved into itself; that those have a
-/// place there; and that there is a program, wherever its links lead in that root.
+/// Checks what can be checked before [`switch_root`]. The new root must be a mount point, but not
+/// one of [`MOUNTS`] or below one, because a mount cannot be moved into itself. It must have
+/// directories for the `MOUNTS`, which are created if needed, and an executable file at the
+/// program's path. Symbolic links in that path are followed within the new root.
 pub fn check_root(root: &Text, program: &CStr) -> Result<(), Failure> {
     let path = root.as_c_str().to_bytes();
     let mut names = path
         .split(|byte| *byte == b'/')
         .filter(|name| !name.is_empty());
     let first = names.clone().next().unwrap_or_default();
-    let is_own = |(_, own, _, _): &(_, &CStr, _, _)| own.to_bytes().get(1..) == Some(first);
+    let is_under = |(_, own, _, _): &(_, &CStr, _, _)| own.to_bytes().get(1..) == Some(first);
     let leads_back = names.any(|name| name == b"..");
-    if first.is_empty() || !path.starts_with(b"/") || leads_back || MOUNTS.iter().any(is_own) {
+    if first.is_empty() || !path.starts_with(b"/") || leads_back || MOUNTS.iter().any(is_under) {
         return Err(failure("mount")(Errno::INVAL));
     }
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -262,15 +264,15 @@ pub fn check_root(root: &Text, program: &CStr) -> Result<(), Failure> {
     );
     let found = found.and_then(fstat).map_err(failure("execve"))?;
     let is_file = FileType::from_raw_mode(found.st_mode) == FileType::RegularFile;
-    match is_file && found.st_mode & 0o111 != 0 {
-        true => Ok(()),
-        false => Err(failure("execve")(Errno::ACCESS)),
+    if is_file && found.st_mode & 0o111 != 0 {
+        Ok(())
+    } else {
+        Err(failure("execve")(Errno::ACCESS))
     }
 }
 
-/// Makes another directory, where something is mounted, the root: what is mounted on this one's
-/// directories goes there, and then what else is in this one is deleted, if that is in memory. If it
-/// fails, all is as it was before.
+/// Makes another mount point the root, like switch_root(8): moves the [`MOUNTS`] there, and then
+/// deletes the files of the old root if it is in memory. If it fails, all mounts are moved back.
 pub fn switch_root(root: &Text) -> Result<(), Failure> {
     let old = open(c"/", DIRECTORY, Mode::empty()).map_err(failure("open"))?;
     let mut moved = Vec::<(&CStr, Text), { MOUNTS.len() }>::new();
@@ -298,7 +300,7 @@ fn move_all(
         let [into, name] = [root, from].map(|path| path.to_str().unwrap_or_default());
         let to = Text::new(&[into, name]).map_err(failure("mount"))?;
         mount_move(from, to.as_c_str()).map_err(failure("mount"))?;
-        // There is a place for each.
+        // This cannot fail: there is room for all mounts.
         let _ = moved.push((from, to));
     }
     chdir(root).map_err(failure("chdir"))?;
@@ -307,22 +309,25 @@ fn move_all(
     chdir(c"/").map_err(failure("chdir"))
 }
 
-/// Deletes what is in a root, if that is in memory, as what the kernel has unpacked is.
+/// Deletes the files in a root directory if its file system is in memory, as an initramfs is.
 fn delete_initramfs(root: &OwnedFd) {
     /// `RAMFS_MAGIC` and `TMPFS_MAGIC`: statfs(2).
     const IN_MEMORY: [u32; 2] = [0x8584_58f6, 0x0102_1994];
     let is_in_memory = fstatfs(root).is_ok_and(|stat| IN_MEMORY.contains(&(stat.f_type as u32)));
     if let (true, Ok(stat)) = (is_in_memory, fstat(root)) {
-        delete_all(root, stat.st_dev, 16);
+        delete_all(root, stat.st_dev, MAX_DEPTH);
     }
 }
+
+/// The number of directory levels that are deleted. It limits the recursion.
+const MAX_DEPTH: u8 = 16;
 
 const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::NOFOLLOW)
     .union(OFlags::CLOEXEC);
 
-/// Deletes what is in a directory, and so on as deep as that, but nothing on other file systems.
+/// Deletes the contents of a directory down to `depth` levels, but nothing on other file systems.
 fn delete_all(directory: &OwnedFd, device: u64, depth: u8) {
     let Some(depth) = depth.checked_sub(1) else {
         return;
@@ -334,7 +339,7 @@ fn delete_all(directory: &OwnedFd, device: u64, depth: u8) {
         if [c".", c".."].contains(&name) || unlinkat(directory, name, AtFlags::empty()).is_ok() {
             continue;
         }
-        // A directory; or something is mounted there.
+        // This is a directory or a mount point.
         if let Ok(inner) = openat(directory, name, DIRECTORY, Mode::empty())
             && fstat(&inner).is_ok_and(|stat| stat.st_dev == device)
         {

@@ -1,11 +1,12 @@
-//! `org.example.uevents`: the kernel's uevents, for every client that asks.
+//! The service `org.example.uevents`: sends the kernel's uevents to its clients.
 //!
-//! The kernel sends uevents over netlink: netlink(7), `NETLINK_KOBJECT_UEVENT`. A [`Server`] watches
-//! such a socket beside its clients, and [`Uevents`] keeps the last messages that came there. The
-//! call of a client is parked with a [`Subscription`]: which uevent is the next for this client.
+//! The kernel sends uevents over netlink: netlink(7), `NETLINK_KOBJECT_UEVENT`. A [`Server`]
+//! watches a netlink socket together with its clients, and [`Uevents`] keeps the last messages. The
+//! call of a client is parked with a [`Subscription`], which has the number of the client's next
+//! uevent.
 //!
-//! A service that has other interfaces as well uses [`answer`] and [`resume`] in place of
-//! [`Monitor`], with cursors that can be made of a [`Subscription`].
+//! A service with further interfaces uses [`answer`] and [`resume`] in place of [`Monitor`], with a
+//! cursor type that can be made from a [`Subscription`].
 
 use core::ops::Range;
 use core::str;
@@ -24,11 +25,11 @@ use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_recv_buffer_s
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recvfrom, socket_with};
 use serde::{Deserialize, Serialize};
 
-/// How many clients there can be at once.
+/// The number of clients that can be connected at once.
 pub const CLIENTS: usize = 16;
 
-/// The length of the longest uevent. The kernel has 2 KiB for the properties (`UEVENT_BUFFER_SIZE`),
-/// and the path of the device comes before them once more.
+/// The length of the longest uevent. The kernel has 2 KiB for the properties
+/// (`UEVENT_BUFFER_SIZE`), and repeats the path of the device before them.
 pub const UEVENT: usize = 4096;
 
 /// The length of the longest reply: quotes and escapes make a uevent longer.
@@ -37,26 +38,27 @@ pub const REPLY: usize = 2 * UEVENT;
 /// The length of a send buffer. A reply has half of it.
 pub const SEND: usize = 2 * REPLY;
 
-/// How many properties a uevent has at most: `UEVENT_NUM_ENVP`.
+/// The largest number of properties of a uevent: `UEVENT_NUM_ENVP`.
 const PROPERTIES: usize = 64;
 
-/// How many bytes of uevents the kernel keeps for this program. A machine that starts has thousands
-/// of uevents.
+/// The size of the socket's receive buffer, in bytes. A booting machine has thousands of uevents.
 const BACKLOG: usize = 8 << 20;
 
-/// How many uevents are received at once, before the clients have their turns.
+/// The number of uevents that are received at a time, before clients are served.
 const BATCH: usize = 16;
 
-/// How many uevents are kept for clients that are behind, and how many bytes of them. Most uevents
-/// are shorter than 240 bytes, so both limits are reached at about the same time.
+/// The number of uevents that are kept for slow clients.
 const KEPT: usize = 256;
+
+/// The number of bytes for the kept uevents. Most uevents are shorter than 240 bytes, so both
+/// limits are reached at about the same time.
 const KEPT_BYTES: usize = 60 * 1024;
 
-/// How long a client may call nothing. One that has subscribed may wait for ever, unless it has
-/// closed its half of the connection: over TCP, nothing else tells that it is gone.
+/// The time that a client may be idle. A subscribed client may wait without limit, unless it has
+/// closed its half of the connection: over TCP, nothing else shows that it is gone.
 const IDLE: Duration = Duration::from_secs(120);
 
-/// The number under which a server watches for uevents.
+/// The number under which a server watches the netlink socket.
 pub const UEVENTS: u32 = 0;
 
 /// The topic of the calls that wait for uevents.
@@ -73,7 +75,7 @@ pub struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    /// Reads a message of the kernel: `ACTION@DEVPATH`, and `KEY=VALUE` any number of times, each
+    /// Parses a message of the kernel: `ACTION@DEVPATH`, and then any number of `KEY=VALUE`, each
     /// with a NUL at its end. Returns None for other messages.
     pub fn parse(message: &'a [u8]) -> Option<Self> {
         let mut parts = message.strip_suffix(b"\0")?.split(|byte| *byte == 0);
@@ -85,7 +87,7 @@ impl<'a> Event<'a> {
                 continue;
             };
             match key {
-                // The first part has said that.
+                // These repeat the first part.
                 "ACTION" | "DEVPATH" => {}
                 "SUBSYSTEM" => subsystem = Some(value),
                 "SEQNUM" => sequence = value.parse().ok(),
@@ -102,7 +104,7 @@ impl<'a> Event<'a> {
     }
 }
 
-/// Splits a text at the first byte of this value. Returns None if a part is not UTF-8.
+/// Splits a text at the first byte with this value. Returns None if a part is not UTF-8.
 //
 // `str::split_once` can panic.
 fn split_once(text: &[u8], at: u8) -> Option<(&str, &str)> {
@@ -128,10 +130,10 @@ impl Report<'_> {
     }
 }
 
-/// The length of a reply apart from the text of its uevent, and more.
+/// An upper bound for the length of a reply without the text of its uevent.
 const ENVELOPE: usize = 192;
 
-/// True if the reply with this uevent fits, however much of it has to be escaped.
+/// True if a reply with this uevent fits into [`REPLY`] bytes, with all its escapes.
 fn fits_reply(message: &[u8]) -> bool {
     let lengths = message.iter().map(|byte| match byte {
         // A property `K=V` and its NUL become `"K":"V",`.
@@ -183,7 +185,7 @@ impl Method for Trigger<'_> {
 /// The interface.
 pub const INTERFACE: Interface = interface!("org.example.uevents.varlink");
 
-/// The uevents of one subsystem, or all. A cursor is copied, so the name is inside.
+/// Selects the uevents of one subsystem, or all. It owns the name, because cursors are `Copy`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Filter {
     name: [u8; 32],
@@ -192,7 +194,7 @@ struct Filter {
 }
 
 impl Filter {
-    /// Returns None for a name that no subsystem can have.
+    /// Returns None for a name that is too long for a subsystem.
     fn new(subsystem: Option<&str>) -> Option<Self> {
         let mut name = [0; 32];
         let text = subsystem.unwrap_or_default().as_bytes();
@@ -212,27 +214,26 @@ impl Filter {
     }
 }
 
-/// The cursor of a client that gets uevents.
+/// The cursor of a subscribed client.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Subscription {
     filter: Filter,
-    /// The number of the next uevent to look at: see [`Uevents`].
+    /// The number of the next uevent to check: see [`Uevents`].
     next: u64,
 }
 
-/// The last uevents, as they came from the kernel. Each has a number of its own, and the numbers
-/// have no gaps.
+/// The last uevents, as received from the kernel. They are numbered consecutively.
 ///
-/// At first all of it is zero, so that a `static` takes no room in a file.
+/// It is all zero at first, so that a `static` takes no space in the program's file.
 pub struct Uevents {
     bytes: [u8; KEPT_BYTES],
-    /// Where the uevent with a number is: at that number modulo [`KEPT`].
+    /// Where the uevents are in `bytes`. The index is a uevent's number modulo [`KEPT`].
     places: [Place; KEPT],
-    /// The number of the oldest uevent that is kept.
+    /// The number of the oldest kept uevent.
     oldest: u64,
-    /// The number of the uevent that comes next.
+    /// The number that the next uevent gets.
     next: u64,
-    /// Where the newest uevent ends in the bytes.
+    /// The end of the newest uevent in `bytes`.
     end: usize,
 }
 
@@ -242,7 +243,7 @@ struct Place {
     length: usize,
 }
 
-/// Stands for a uevent that is lost: a message that is not a uevent.
+/// The message that is kept in place of a lost uevent. It does not parse as a uevent.
 const LOST: &[u8] = b"\0";
 
 impl Uevents {
@@ -259,24 +260,24 @@ impl Uevents {
         }
     }
 
-    /// Receives what the kernel has sent, but not all at once if that is much: the socket stays
-    /// readable then.
+    /// Receives uevents from the kernel, up to [`BATCH`] of them. If more are pending, the socket
+    /// stays readable.
     pub fn receive(&mut self, socket: impl AsFd) {
         let mut message = [0; UEVENT];
         for _ in 0..BATCH {
             match retry_on_intr(|| recvfrom(&socket, &mut message, RecvFlags::TRUNC)) {
                 Ok((_, length, sender)) => {
                     let sender = sender.map(SocketAddrNetlink::try_from);
-                    // Port 0 is the kernel's. Other processes can send to this socket, too.
+                    // Port 0 is the kernel. Other processes can also send to this socket.
                     if sender.is_some_and(|sender| sender.is_ok_and(|sender| sender.pid() == 0)) {
                         let whole = message.get(..length).filter(|bytes| !bytes.is_empty());
-                        // A message that is longer than the buffer has lost its end.
+                        // A message that is longer than the buffer was truncated.
                         self.push(whole.unwrap_or(LOST));
                     }
                 }
                 Err(Errno::AGAIN) => return,
-                // ENOBUFS: the kernel could keep no more for this program, netlink(7). Another
-                // error says no more than that, and is no reason to leave the clients alone.
+                // ENOBUFS: the receive buffer was full, netlink(7). After other errors too, uevents
+                // may be lost, and the clients are still served.
                 Err(_) => {
                     self.push(LOST);
                     return;
@@ -285,12 +286,12 @@ impl Uevents {
         }
     }
 
-    /// Keeps one more uevent, in place of the oldest ones.
+    /// Keeps another uevent. It overwrites the oldest ones if there is no space left.
     pub fn push(&mut self, message: &[u8]) {
         debug_assert!((1..=UEVENT).contains(&message.len()));
         let mut start = self.end;
         if KEPT_BYTES.saturating_sub(start) < message.len() {
-            // It has to be in one piece, so the last bytes stay unused in this round.
+            // A uevent must be contiguous, so the bytes at the end stay unused this time.
             self.forget(start..KEPT_BYTES);
             start = 0;
         }
@@ -313,7 +314,7 @@ impl Uevents {
         }
     }
 
-    /// Gives up the oldest uevents, up to the first that does not start in this range.
+    /// Drops the oldest uevents, up to the first that does not start in this range.
     fn forget(&mut self, range: Range<usize>) {
         while let Some(place) = self.place(self.oldest)
             && range.contains(&place.start)
@@ -332,7 +333,7 @@ impl Uevents {
         self.bytes.get(start..)?.get(..length)
     }
 
-    /// Subscribes to what happens from now on.
+    /// Returns a subscription to all further uevents.
     fn subscribe(&self, filter: Filter) -> Subscription {
         Subscription {
             filter,
@@ -340,7 +341,8 @@ impl Uevents {
         }
     }
 
-    /// The next report for a client, if there is one, and the subscription to what follows.
+    /// Returns the next report for a client, if there is one, and the subscription to continue
+    /// with.
     fn next_report(&self, mut subscription: Subscription) -> (Option<Report<'_>>, Subscription) {
         let overwritten = self.oldest.saturating_sub(subscription.next);
         if overwritten > 0 {
@@ -363,7 +365,7 @@ impl Uevents {
     }
 }
 
-/// The place of a number in a list of [`KEPT`].
+/// Returns the index of a uevent's number in [`Uevents::places`].
 fn index(number: u64) -> usize {
     (number % KEPT as u64) as usize
 }
@@ -385,7 +387,7 @@ impl Service<Subscription> for Monitor {
         }
     }
 
-    /// Everybody may listen, as the kernel says, too. Only root may make the kernel send uevents.
+    /// Lets all users subscribe, as the kernel does. Only root may make the kernel send uevents.
     fn permit(&mut self, call: &Call<'_>) -> Result<(), Refusal> {
         match (call.member(), call.peer()) {
             ("Trigger", Some(peer)) if peer.is_root() => Ok(()),
@@ -411,7 +413,7 @@ impl Service<Subscription> for Monitor {
     }
 }
 
-/// Answers a call.
+/// Answers a call of the interface.
 pub fn answer<'c, C: From<Subscription>>(
     uevents: &Uevents,
     methods: Methods<'_>,
@@ -434,7 +436,7 @@ pub fn answer<'c, C: From<Subscription>>(
     }
 }
 
-/// Sends a client its next report, or parks its call until there is one.
+/// Sends the next report to a client, or parks its call until there is one.
 pub fn resume<'c, C: From<Subscription>>(
     uevents: &Uevents,
     subscription: Subscription,
@@ -447,7 +449,7 @@ pub fn resume<'c, C: From<Subscription>>(
     }
 }
 
-/// Writes an action into the file `uevent` of a device. The definition has checked the action.
+/// Writes an action to the file `uevent` of a device. The action was checked by the definition.
 fn trigger(devpath: &str, action: &str) -> Result<(), Errno> {
     let mut path = String::<512>::new();
     let mut parts = devpath.as_bytes().split(|byte| *byte == b'/');
@@ -465,7 +467,7 @@ fn trigger(devpath: &str, action: &str) -> Result<(), Errno> {
     write(&file, action.as_bytes()).map(drop)
 }
 
-/// The memory of the program, all zero at first.
+/// The program's buffers, all zero at first.
 pub struct Room {
     slots: Slots<CLIENTS, 1024, SEND>,
     monitor: Monitor,
@@ -482,11 +484,11 @@ impl Room {
     }
 }
 
-/// Serves. With a limit, until there was no client for that long.
+/// Serves. With the limit `exit`, returns when there was no client for that time.
 ///
 /// # Errors
 ///
-/// What the system says.
+/// Fails if a system call fails.
 pub fn serve(
     source: Activated,
     exit: Option<Duration>,
@@ -520,7 +522,7 @@ pub fn serve(
 ///
 /// # Errors
 ///
-/// What the system says.
+/// Fails if a system call fails.
 pub fn open_socket() -> Result<OwnedFd, Errno> {
     let socket = socket_with(
         AddressFamily::NETLINK,
@@ -528,11 +530,11 @@ pub fn open_socket() -> Result<OwnedFd, Errno> {
         SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
         Some(netlink::KOBJECT_UEVENT),
     )?;
-    // Root may have as much as it wants, others what the system allows.
+    // Only root may exceed the system's limit.
     if set_socket_recv_buffer_size_force(&socket, BACKLOG).is_err() {
         let _ = set_socket_recv_buffer_size(&socket, BACKLOG);
     }
-    // Group 1 is the kernel's, group 2 is udev's.
+    // Group 1 has the messages of the kernel, group 2 those of udev.
     bind(&socket, &SocketAddrNetlink::new(0, 1))?;
     Ok(socket)
 }
@@ -548,7 +550,7 @@ mod tests {
         SUBSYSTEM=net\0INTERFACE=lo\0IFINDEX=1\0SEQNUM=802\0";
 
     #[test]
-    fn a_uevent_is_read() {
+    fn a_uevent_is_parsed() {
         let event = Event::parse(LO.as_bytes()).unwrap();
         assert_eq!((event.action, event.sequence), ("add", 802));
         assert_eq!(event.devpath, "/devices/virtual/net/lo");
@@ -585,7 +587,7 @@ mod tests {
     }
 
     #[test]
-    fn properties_that_make_no_sense_are_left_out() {
+    fn malformed_properties_are_left_out() {
         let message = b"add@/a\0SEQNUM=1\0A=1\0B=\xff\0\xff=1\0C\0\0D=\0E=e=f\0A=2\0";
         let event = Event::parse(message).unwrap();
         let properties = [("A", "2"), ("D", ""), ("E", "e=f")];
@@ -599,7 +601,7 @@ mod tests {
     }
 
     #[test]
-    fn there_may_be_as_many_properties_as_the_kernel_has_room_for() {
+    fn as_many_properties_are_parsed_as_the_kernel_allows() {
         let with = |count: usize| {
             let properties = (0..count).map(|i| std::format!("K{i}=\0"));
             std::format!(
@@ -613,7 +615,7 @@ mod tests {
         assert_eq!(Event::parse(with(PROPERTIES + 1).as_bytes()), None);
     }
 
-    /// A message of `length` bytes that says its number.
+    /// Returns a message of `length` bytes that begins with its number.
     fn message(number: usize, length: usize) -> std::vec::Vec<u8> {
         let mut message = std::vec![b'x'; length];
         message
@@ -624,13 +626,13 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_are_kept_whole_and_in_order() {
+    fn the_newest_uevents_are_kept_whole_and_in_order() {
         proptest!(|(lengths in proptest::collection::vec(1..=UEVENT, 1..600))| {
             let mut uevents = std::boxed::Box::new(Uevents::new());
             for (number, length) in lengths.iter().enumerate() {
                 uevents.push(&message(number, *length));
                 prop_assert_eq!(uevents.next, number as u64 + 1);
-                // No room is lost but what one more message might have needed, at both ends.
+                // At both ends, the unused space is less than one message.
                 let kept = &lengths[uevents.oldest as usize..=number];
                 let bytes = kept.iter().sum::<usize>();
                 prop_assert!(
@@ -650,7 +652,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_reply_that_is_said_to_fit_does(
+        fn a_reply_fits_if_fits_reply_says_so(
             path in "[a\u{1}\"\\\\]{0,900}",
             properties in proptest::collection::vec("[A-Z]{1,4}=[=\u{1}\t\"\\\\aé]{0,60}", 0..64),
         ) {
@@ -668,7 +670,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_comes_is_read_or_not(
+        fn arbitrary_messages_do_not_panic(
             head in "[a-z]{0,3}@?/?[\\PC]{0,9}",
             tail in proptest::collection::vec(any::<u8>(), 0..200),
         ) {

@@ -1,17 +1,18 @@
-//! What needs unsafe code in programs with std: to take descriptors that were passed to them, to start
-//! programs with a socket, and two socket options that rustix does not have.
+//! The unsafe code of programs with std: takes over passed descriptors, starts programs with a
+//! socket, and sets or reads two socket options that rustix does not have.
 //!
-//! The library forbids unsafe code, so this is all of it that the examples need, in one file, to be
-//! copied. It needs no other crate: std links libc anyway, and what is called of it is declared here.
+//! The library forbids unsafe code. All unsafe code of the examples is in this file, to be copied.
+//! It needs no other crate: std links libc anyway, and the functions of libc are declared here.
 //!
-//! Where it is unsafe:
+//! The unsafe parts:
 //!
-//! - [`activated`] makes a descriptor of a number. That is sound if nobody else owns it: the number
-//!   was passed to this process, and nobody has asked before.
-//! - [`start`] does in the child what can't be undone, between fork(2) and execve(2). All of its
-//!   memory is there before; the child calls nothing but what signal-safety(7) allows.
-//! - [`children`] hands libc a set of signals, and makes a descriptor of the number that it opens.
-//! - [`refuse_descriptors`] and [`peer_pidfd`] hand the kernel a pointer to a number and its length.
+//! - [`activated`] makes a descriptor from a number. This is sound if nothing else owns the number:
+//!   it was passed to this process, and is taken over only once.
+//! - [`start`] runs code in the child between fork(2) and execve(2). All memory is allocated
+//!   before; the child calls only functions that signal-safety(7) allows.
+//! - [`children`] passes a set of signals to libc, and makes a descriptor from the number it opens.
+//! - [`refuse_descriptors`] and [`peer_pidfd`] pass a pointer to a number and its length to the
+//!   kernel.
 
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::io::{self, Write as _};
@@ -25,10 +26,10 @@ use nullink::activation::{Activated, ActivationError};
 use nullink::unix::Stream;
 use nullink::unix::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-/// The socket that this program was started with. To be called first in main, before anything is
-/// opened: a number that was not passed after all would be somebody else's.
+/// Returns the socket that this program was started with. Call this first in main, before anything
+/// is opened: if the number was not passed after all, it could belong to another descriptor.
 ///
-/// There is none the second time.
+/// Further calls return None.
 pub fn activated() -> Result<Option<Activated>, ActivationError> {
     static ASKED: AtomicBool = AtomicBool::new(false);
     if ASKED.swap(true, Ordering::Relaxed) {
@@ -36,21 +37,22 @@ pub fn activated() -> Result<Option<Activated>, ActivationError> {
     }
     Activated::from_environment(
         |name| std::env::var(name).ok(),
-        // SAFETY: whoever has started this process says, by its pid, that the descriptor is passed
-        // to it. Nobody else owns it: this asks once, and is asked once for each.
+        // SAFETY: LISTEN_PID has named this process, so the descriptor was passed to it. Nothing
+        // else owns it: this code runs once, and once for each number.
         |number| unsafe { OwnedFd::from_raw_fd(number) },
     )
 }
 
-/// Starts the program at a path with a socket: as descriptor 3, with a name that is "varlink" for
-/// services. It gets standard input, output and error as well, and nothing that is close-on-exec.
+/// Starts the program at a path with a socket as descriptor 3, under a name in LISTEN_FDNAMES that
+/// is "varlink" for services. The program also gets standard input, output and error, but no
+/// descriptor that is close-on-exec.
 ///
-/// The caller keeps its own descriptor: a listening socket for the next time, the other end of a
-/// connection to be dropped.
+/// The caller keeps its own descriptor. It can pass a listening socket again, and should drop a
+/// connected socket.
 ///
 /// # Errors
 ///
-/// What the system says: of the program, too, if it can't be executed.
+/// Fails if a system call fails, or the program cannot be executed.
 pub fn start(
     program: &str,
     arguments: &[&str],
@@ -59,34 +61,35 @@ pub fn start(
 ) -> io::Result<Child> {
     let mut image = Image::new(program, arguments, socket, name)?;
     let mut command = Command::new(program);
-    // SAFETY: the closure runs in the child, where there is one thread, and where another one of
-    // the parent's may hold any lock for ever, that of the allocator for example. It takes none.
+    // SAFETY: the closure runs in the child, which has only one thread. A lock that another thread
+    // of the parent held at fork, such as the allocator's, stays locked there. The closure takes no
+    // lock.
     unsafe { command.pre_exec(move || Err(image.execute())) };
     command.spawn()
 }
 
-/// Starts a service for one connection, as the address `exec:/program` wants it. The service ends
-/// when the stream is dropped; the child is there to be waited for then.
+/// Starts a service for one connection, as for the address `exec:/program`. The service ends when
+/// the stream is dropped. Then the caller must wait for the child.
 ///
 /// # Errors
 ///
-/// As [`start`].
+/// Fails if the sockets cannot be created. Otherwise like [`start`].
 pub fn connect_exec(program: &str) -> io::Result<(Stream, Child)> {
     let (ours, theirs) = Stream::pair().map_err(io::Error::other)?;
     let child = start(program, &[], theirs.as_fd(), "varlink")?;
     Ok((ours, child))
 }
 
-/// Opens a descriptor that is readable when a child has ended: signalfd(2). The signal (SIGCHLD) is
-/// blocked in this thread, and does nothing else. To be called while there is one thread.
+/// Opens a descriptor that becomes readable when a child has ended: signalfd(2). SIGCHLD is blocked
+/// in this thread and in threads that it creates, so call this while there is one thread.
 ///
 /// # Errors
 ///
-/// What the system says.
+/// Fails if a system call fails.
 pub fn children() -> io::Result<OwnedFd> {
     let mut set = [0; SIGSET_WORDS];
-    // SAFETY: the set has room for every signal, and libc writes nothing else. The mask is this
-    // thread's; programs that it starts get an empty one, of std.
+    // SAFETY: the set has space for every signal, and libc writes nothing else. Only the mask of
+    // this thread changes; std starts programs with an empty mask.
     let number = unsafe {
         sigemptyset(&mut set);
         sigaddset(&mut set, SIGCHLD);
@@ -97,27 +100,27 @@ pub fn children() -> io::Result<OwnedFd> {
     };
     match number {
         -1 => Err(io::Error::last_os_error()),
-        // SAFETY: it has been opened just now, for this call alone.
+        // SAFETY: the descriptor is new, and nothing else owns it.
         number => Ok(unsafe { OwnedFd::from_raw_fd(number) }),
     }
 }
 
-/// Sees to it that no descriptors can be sent to this socket, or to those that it accepts from now
-/// on: `SO_PASSRIGHTS`, Linux 6.16. Older kernels know no such thing, so nothing is said.
+/// Refuses descriptors that are sent to this socket, or to sockets that it accepts from now on:
+/// `SO_PASSRIGHTS`, Linux 6.16. On older kernels it has no effect.
 pub fn refuse_descriptors(socket: BorrowedFd<'_>) {
     let off: c_int = 0;
     let (value, length) = (ptr::from_ref(&off).cast(), size_of_val(&off) as u32);
-    // SAFETY: the kernel reads one int, which is there.
+    // SAFETY: the kernel reads one int, through a pointer to one.
     unsafe { setsockopt(socket.as_raw_fd(), SOL_SOCKET, SO_PASSRIGHTS, value, length) };
 }
 
-/// A descriptor of the process at the other end, which no other process can take the place of:
-/// `SO_PEERPIDFD`, Linux 6.5. None, if the kernel is older, or the process is gone.
+/// Returns a pidfd of the process at the other end. Unlike a pid, it cannot come to mean another
+/// process. `SO_PEERPIDFD`, Linux 6.5: returns None if the kernel is older, or the process is gone.
 pub fn peer_pidfd(socket: BorrowedFd<'_>) -> Option<OwnedFd> {
     let mut number: c_int = -1;
     let mut length = size_of_val(&number) as u32;
     let value = ptr::from_mut(&mut number).cast();
-    // SAFETY: the kernel writes one int, for which there is room, and its length.
+    // SAFETY: the kernel writes one int and its length, through pointers to both.
     let result = unsafe {
         getsockopt(
             socket.as_raw_fd(),
@@ -127,24 +130,24 @@ pub fn peer_pidfd(socket: BorrowedFd<'_>) -> Option<OwnedFd> {
             &mut length,
         )
     };
-    // SAFETY: the kernel has opened it just now, close-on-exec, for this call alone.
+    // SAFETY: the descriptor is new and close-on-exec, and nothing else owns it.
     (result == 0 && number >= 0).then(|| unsafe { OwnedFd::from_raw_fd(number) })
 }
 
-/// What the child needs, made before fork(2).
+/// The data that the child needs, allocated before fork(2).
 struct Image {
-    /// The number of the socket, which is open until the child has been made.
+    /// The number of the socket, which stays open until after fork(2).
     socket: c_int,
     program: CString,
     arguments: Vec<CString>,
     environment: Vec<CString>,
-    /// `LISTEN_PID=` and room for the digits, which nobody knows before the child is there.
+    /// `LISTEN_PID=` and space for the digits, which are known only in the child.
     pid: Vec<u8>,
-    /// Room for the pointers to the arguments and to the environment, and for a null after each.
+    /// Space for the pointers to the arguments and to the environment, each list with a null.
     pointers: (Vec<*const c_char>, Vec<*const c_char>),
 }
 
-// SAFETY: it is the pointers that forbid it, and in the parent there are none.
+// SAFETY: only the pointers prevent it, and they exist only in the child.
 unsafe impl Send for Image {}
 // SAFETY: as above.
 unsafe impl Sync for Image {}
@@ -163,7 +166,7 @@ impl Image {
             CString::new(format!("LISTEN_FDNAMES={name}"))?,
         ];
         for (name, value) in std::env::vars_os() {
-            // What was passed to this process is not the child's.
+            // These variables are about descriptors of this process.
             if !LISTEN.iter().any(|listen| name == *listen) {
                 environment.push(CString::new(
                     [name.as_bytes(), b"=", value.as_bytes()].concat(),
@@ -185,9 +188,9 @@ impl Image {
         })
     }
 
-    /// Becomes the program; if it does not, this is why. In the child, and once.
+    /// Replaces the child with the program. Returns only if that fails. Called once, in the child.
     fn execute(&mut self) -> io::Error {
-        // The number fits, and so do the pointers: nothing is allocated.
+        // There is space for the number and the pointers, so nothing is allocated.
         let _ = write!(&mut self.pid[PID.len()..], "{}", std::process::id());
         let (arguments, environment) = &mut self.pointers;
         arguments.extend(self.arguments.iter().map(|text| text.as_ptr()));
@@ -195,11 +198,11 @@ impl Image {
         environment.push(self.pid.as_ptr().cast());
         environment.extend(self.environment.iter().map(|text| text.as_ptr()));
         environment.push(ptr::null());
-        // SAFETY: the child's descriptors are its own, and what it does not pass on ends with it.
-        // execve gets a string and two lists of strings, with a NUL at the end of each string and a
-        // null at the end of each list; nothing of it has moved since they were made.
+        // SAFETY: changes to the child's descriptors do not affect the parent. execve gets a string
+        // and two lists of strings. Each string ends with a NUL and each list with a null, and none
+        // has moved since the pointers were made.
         unsafe {
-            // Number 3 may be std's pipe to the parent, which has to hear of a failure.
+            // Number 3 may be the pipe through which std reports a failure to the parent.
             let mut kept = -1;
             if self.socket != FIRST {
                 kept = fcntl(FIRST, F_DUPFD_CLOEXEC, FIRST + 1);
@@ -211,7 +214,7 @@ impl Image {
                     return io::Error::last_os_error();
                 }
             }
-            // A copy is not close-on-exec, but a socket that was number 3 before is.
+            // dup2 clears close-on-exec, but a socket that was number 3 before still has it.
             fcntl(FIRST, F_SETFD, 0);
             execve(
                 self.program.as_ptr(),
@@ -229,13 +232,13 @@ impl Image {
 
 const PID: &[u8] = b"LISTEN_PID=";
 
-/// A set of signals has 1024 bits, with both libcs.
+/// The size of a set of signals, which has 1024 bits in glibc and musl.
 const SIGSET_WORDS: usize = 128 / size_of::<usize>();
 
-/// Of the largest pid: pid_t is an int.
+/// The number of digits of the largest pid: pid_t is an int.
 const DIGITS: usize = 10;
 
-/// The number that a program finds its socket at: `SD_LISTEN_FDS_START`.
+/// The number of the first passed descriptor: `SD_LISTEN_FDS_START`.
 const FIRST: c_int = 3;
 
 const LISTEN: [&str; 4] = [
@@ -245,7 +248,7 @@ const LISTEN: [&str; 4] = [
     "LISTEN_FDNAMES",
 ];
 
-// Linux's numbers on x86, Arm, RISC-V, POWER and s390. MIPS, SPARC, Alpha and PA-RISC have others.
+// The values on x86, Arm, RISC-V, POWER and s390. MIPS, SPARC, Alpha and PA-RISC have others.
 const EBADF: c_int = 9;
 const F_SETFD: c_int = 2;
 const F_DUPFD_CLOEXEC: c_int = 1030;
@@ -257,7 +260,7 @@ const SOL_SOCKET: c_int = 1;
 const SO_PEERPIDFD: c_int = 77;
 const SO_PASSRIGHTS: c_int = 83;
 
-// As their manual pages declare them; socklen_t is 32 bits everywhere.
+// The declarations follow the manual pages. socklen_t has 32 bits on all platforms.
 unsafe extern "C" {
     fn fcntl(fd: c_int, command: c_int, ...) -> c_int;
     fn dup2(from: c_int, to: c_int) -> c_int;

@@ -1,5 +1,5 @@
-//! What the program accounts does, built with std or without libc: `examples/accounts.rs`,
-//! `tests/freestanding/src/accounts.rs`.
+//! The server of the program accounts, which is built with std (`examples/accounts.rs`) and without
+//! libc (`tests/freestanding/src/accounts.rs`).
 
 use core::time::Duration;
 
@@ -8,15 +8,15 @@ use nullink::activation::Activated;
 use nullink::server::{Limits, Server, Slots};
 use nullink::unix::{IoError, Listener};
 
-/// Where its clients come from.
+/// The origin of the connections.
 pub enum Source {
-    /// From the socket that it was started with.
+    /// The socket that the program was started with.
     Activated(Activated),
-    /// From a socket of its own.
+    /// A socket that the program has created.
     Own(Listener),
 }
 
-/// Serves anybody; if it was activated, until nobody has been there for a while.
+/// Serves all clients. After socket activation, returns when there was no client for a second.
 pub fn serve<S, const CONNECTIONS: usize, const RX: usize, const TX: usize>(
     source: Source,
     service: &mut S,
@@ -32,7 +32,7 @@ where
     };
     let source = match source {
         Source::Activated(activated) => {
-            // Whoever has started it will do so again, and that takes no time.
+            // The next client starts the program again, which takes little time.
             limits.exit = Some(Duration::from_secs(1));
             activated
         }

@@ -1,4 +1,4 @@
-//! The service `org.example.t`: every type and every way to call, to be checked from outside.
+//! The service `org.example.t`, for conformance tests: it has every type and every mode of call.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -9,13 +9,13 @@ use nullink::{Call, Interface, interface};
 use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
-/// The service. It needs room for a copy of a call's parameters, because reading them changes them.
+/// The service. It copies a call's parameters into `scratch`, because decoding changes them.
 pub struct T<'b> {
     pub scratch: &'b mut [u8],
 }
 
 #[derive(Deserialize)]
-#[allow(dead_code)] // of Echo, only the types count
+#[allow(dead_code)] // Echo is decoded only to check the types
 enum Method<'a> {
     #[serde(borrow)]
     Echo(Echo<'a>),
@@ -30,7 +30,7 @@ enum Method<'a> {
     Pipe,
 }
 
-/// The parameters of Echo. Only that they have their types is of interest.
+/// The parameters of Echo. They are decoded only to check their types.
 #[derive(Deserialize)]
 #[allow(dead_code)]
 struct Echo<'a> {
@@ -80,7 +80,7 @@ enum Error<'a> {
     Oops { why: &'a str },
 }
 
-/// Count: the next number, and their number.
+/// The cursor of Count: the next number, and the count of numbers.
 pub type Cursor = (i64, i64);
 
 impl Service<Cursor> for T<'_> {
@@ -116,7 +116,7 @@ impl Service<Cursor> for T<'_> {
                 let n = reply.descriptors();
                 for index in 0..n {
                     let descriptor = reply.descriptor(index, "n")?;
-                    // As many go back as have come.
+                    // The reply has as many descriptors as the call.
                     let _ = reply.attach(descriptor);
                 }
                 reply.send(&Number { n })
@@ -137,19 +137,20 @@ impl Service<Cursor> for T<'_> {
     }
 }
 
-/// An object, whatever is in it.
+/// An object with any members.
 struct Object<'a>(PhantomData<&'a ()>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Raw::deserialize(deserializer)?.is_object() {
-            true => Ok(Object(PhantomData)),
-            false => Err(D::Error::custom("not an object")),
+        if Raw::deserialize(deserializer)?.is_object() {
+            Ok(Object(PhantomData))
+        } else {
+            Err(D::Error::custom("not an object"))
         }
     }
 }
 
-/// A list of any length, of which nothing is kept.
+/// A list of any length. Its items are checked and not kept.
 struct ListOf<T>(PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for ListOf<T> {
@@ -159,7 +160,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for ListOf<T> {
     }
 }
 
-/// A map of any length, of which nothing is kept.
+/// A map of any length. Its values are checked and not kept.
 struct MapOf<T>(PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for MapOf<T> {

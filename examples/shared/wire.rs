@@ -1,11 +1,11 @@
-//! What the examples share: addresses on the command line, and messages that people can read.
+//! A stream that prints its messages, with colors on a terminal.
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, stdout};
 
 use embedded_io::{ErrorType, Read, Write};
 
-/// Colours, where standard output is a terminal.
+/// Terminal colors. They are off if standard output is not a terminal, or `NO_COLOR` is set.
 #[derive(Clone, Copy)]
 pub struct Colors {
     on: bool,
@@ -19,9 +19,10 @@ impl Colors {
     }
 
     pub fn paint(self, color: &str, text: impl std::fmt::Display) -> String {
-        match self.on {
-            true => format!("\x1b[{color}m{text}\x1b[0m"),
-            false => text.to_string(),
+        if self.on {
+            format!("\x1b[{color}m{text}\x1b[0m")
+        } else {
+            text.to_string()
         }
     }
 }
@@ -33,7 +34,7 @@ pub const YELLOW: &str = "33";
 pub const BLUE: &str = "34";
 pub const CYAN: &str = "36";
 
-/// A stream that prints every message that passes.
+/// A stream that prints every message.
 pub struct Tap<S> {
     stream: S,
     colors: Colors,
@@ -76,7 +77,7 @@ impl<S: Write> Write for Tap<S> {
     }
 }
 
-/// Prints the messages that are complete with these bytes.
+/// Prints the messages that these bytes complete.
 fn print_messages(pending: &mut Vec<u8>, bytes: &[u8], direction: &str, colors: Colors) {
     for byte in bytes {
         if *byte != 0 {
@@ -98,10 +99,10 @@ fn print_messages(pending: &mut Vec<u8>, bytes: &[u8], direction: &str, colors: 
     }
 }
 
-/// Of longer messages this many characters are shown.
+/// The number of characters that are printed of a longer message.
 const LINE: usize = 300;
 
-/// Colours a JSON text: keys, strings, everything else.
+/// Colors the keys, strings, punctuation and other values of a JSON text.
 fn paint_json(text: &str, colors: Colors) -> String {
     let mut painted = String::new();
     let mut rest = text;
@@ -113,15 +114,15 @@ fn paint_json(text: &str, colors: Colors) -> String {
                 .find(['"', '{', '}', '[', ']', ',', ':'])
                 .unwrap_or(rest.len()),
         };
-        let (token, behind) = rest.split_at(length);
+        let (token, after) = rest.split_at(length);
         let color = match char {
-            '"' if behind.starts_with(':') => CYAN,
+            '"' if after.starts_with(':') => CYAN,
             '"' => GREEN,
             '{' | '}' | '[' | ']' | ',' | ':' => DIM,
             _ => YELLOW,
         };
         let _ = write!(painted, "{}", colors.paint(color, token));
-        rest = behind;
+        rest = after;
     }
     painted
 }

@@ -1,4 +1,4 @@
-//! A call is what serde_json says it is, and a service answers it with one message at most.
+//! Checks that `Call::parse` agrees with serde_json, and that a service sends the right replies.
 #![no_main]
 
 mod oracle;
@@ -11,7 +11,7 @@ use nullink::{Call, Mode};
 use serde_json::Value;
 use t::T;
 
-/// The flags that are set, and whether all members are as they should be.
+/// Returns the mode of a call, or None if it is not a valid call.
 fn mode(value: &Value) -> Option<Mode> {
     let object = value.as_object()?;
     let mut mode = Mode::Simple;
@@ -44,7 +44,7 @@ fuzz_target!(|data: &[u8]| {
     let parsed = Call::parse(&mut message);
     match (&parsed, &value) {
         (Ok(call), Some(value)) => {
-            // A member that occurs twice is refused, and hidden from the oracle.
+            // A duplicate member is an error in `parse`, but the oracle keeps only the last one.
             assert_eq!(Some(call.mode()), mode(value));
             assert_eq!(call.method(), value["method"]);
             let parameters: Value = serde_json::from_str(call.parameters().as_str()).expect("JSON");
@@ -57,7 +57,7 @@ fuzz_target!(|data: &[u8]| {
     }
     let mode = parsed.ok().map(|call| call.mode());
 
-    // A service takes it for the same.
+    // A service must treat it as a call of the same mode.
     let (mut receive, mut send) = (vec![0; oracle::LONGEST + 1], vec![0; 1 << 16]);
     let mut scratch = vec![0; oracle::LONGEST];
     let mut service = T {
@@ -71,7 +71,7 @@ fuzz_target!(|data: &[u8]| {
     channel.received(1);
     let mut replies = Vec::new();
     loop {
-        // Nobody counts to a million here.
+        // A call of Count may have any number of replies: only the first are checked.
         if replies.len() > 10 {
             session.abandon(&mut service);
             return;

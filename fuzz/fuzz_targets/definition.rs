@@ -1,7 +1,8 @@
-//! Any text is a definition or an error, which are both of use: a definition is found one's way in,
-//! says the same when it is formatted, is compatible with itself, and checks any value.
+//! Checks that any text is either a definition or an error with a position. All members of a
+//! definition can be found, the formatted definition is equivalent and compatible, and checking any
+//! value does not panic.
 //!
-//! The input is a text, and behind a NUL, a value to check.
+//! The input is a text, a NUL, and a value to check.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -37,7 +38,7 @@ fuzz_target!(|data: &[u8]| {
     let canonical = format(&definition);
     let mut table = vec![Entry::EMPTY; Definition::table_size(&canonical)];
     let again =
-        Definition::parse(&canonical, &mut table).expect("what was formatted is a definition");
+        Definition::parse(&canonical, &mut table).expect("the formatted text is a definition");
     assert_eq!(format(&again), canonical);
     let content = |definition: &Definition<'_>| -> Vec<String> {
         let members = definition.members();
@@ -59,7 +60,7 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// Looks at everything there is, but for what names of types stand for.
+/// Visits all parts of a type, but does not follow the names of types.
 fn walk(ty: Type<'_>, depth: usize) {
     assert!(depth <= Definition::MAX_DEPTH);
     match ty.kind() {

@@ -1,9 +1,9 @@
-//! What serde_json says.
+//! The oracle: serde_json.
 
 use serde::Deserialize;
 use serde_json::Value;
 
-/// The value of a text, however deeply it is nested.
+/// Parses a text, with any depth of nesting.
 pub fn value(text: &[u8]) -> Option<Value> {
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     deserializer.disable_recursion_limit();
@@ -12,7 +12,7 @@ pub fn value(text: &[u8]) -> Option<Value> {
     Some(value)
 }
 
-/// How deeply arrays and objects are nested in a text.
+/// Returns how deeply arrays and objects are nested in a text.
 pub fn depth(text: &[u8]) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let (mut in_string, mut escaped) = (false, false);
@@ -31,10 +31,11 @@ pub fn depth(text: &[u8]) -> usize {
     deepest
 }
 
-/// Inputs that are longer only take longer: and the oracle recurses.
+/// The length of the longest input. Longer ones find nothing new, and the oracle recurses.
 pub const LONGEST: usize = 4096;
 
-/// Whether an input is of no use: too long, or with a key by which the oracle knows its own types.
+/// True if an input cannot be used: it is too long, or may have a key that is special to
+/// serde_json.
 pub fn useless(data: &[u8]) -> bool {
     data.len() > LONGEST || data.windows(10).any(|window| window == b"serde_json")
 }

@@ -1,4 +1,4 @@
-//! What is read equals what serde_json reads; what is written is read as the same.
+//! Checks that decoding agrees with serde_json, and that serde_json decodes encoded values.
 #![no_main]
 
 mod oracle;
@@ -9,7 +9,7 @@ use nullink::json::{self, Raw};
 use serde::Deserialize;
 use serde_json::{Number, Value};
 
-/// Whether two values are the same. The oracle keeps numbers as they were written.
+/// True if two values are equal. The oracle keeps the text of numbers.
 fn same(ours: &Value, theirs: &Value) -> bool {
     match (ours, theirs) {
         (Value::Number(ours), Value::Number(theirs)) => same_number(ours, theirs.as_str()),
@@ -36,7 +36,7 @@ fn same_number(ours: &Number, theirs: &str) -> bool {
     }
 }
 
-/// What a handler would take.
+/// Parameters as a handler could have them.
 #[derive(Deserialize)]
 #[allow(dead_code)]
 struct Parameters<'a> {
@@ -76,7 +76,7 @@ fuzz_target!(|data: &[u8]| {
     match (&ours, oracle::value(data)) {
         (Ok(ours), Some(theirs)) => assert!(same(ours, &theirs), "{ours} is not {theirs}"),
         (Ok(ours), None) => panic!("{ours}"),
-        // Numbers that 64 bits can't hold are errors, and never rounded.
+        // A number that does not fit into 64 bits is an error, and is never rounded.
         (Err(error), Some(_)) => assert!(
             error.mismatch() == Mismatch::Range || oracle::depth(data) > json::MAX_DEPTH,
             "{error}"

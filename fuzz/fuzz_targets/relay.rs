@@ -1,7 +1,8 @@
-//! A relay between two peers that send anything, in any order, and take what they like: each gets a
-//! beginning of what the other has sent, but for what the policy keeps, and it never hangs.
+//! Checks a relay between two peers that send and receive arbitrary amounts in any order. Each side
+//! receives a prefix of what the other has sent, as the policy changes it, and the relay never
+//! hangs.
 //!
-//! Input: the sizes of the buffers, and then what happens, a byte each, with its argument.
+//! The input is the sizes of the buffers, and then two bytes for each step: an action, an argument.
 #![no_main]
 
 use std::collections::VecDeque;
@@ -37,19 +38,19 @@ const LONG: &str = "org.example.very.long.name.of.an.interface.indeed";
 
 const DENIED: &[u8] = b"{\"error\":\"org.varlink.service.PermissionDenied\"}\0";
 
-/// What should have passed by now.
+/// The policy, which records the bytes that the relay should pass on.
 #[derive(Default)]
 struct Watch {
     to_service: Vec<u8>,
     to_client: Vec<u8>,
-    /// How the calls without a reply want to be answered.
-    waiting: VecDeque<Mode>,
+    /// The modes of the calls that wait for a reply.
+    outstanding: VecDeque<Mode>,
     refused: bool,
     upgraded: bool,
 }
 
 impl Watch {
-    /// What becomes of any call, by its interface.
+    /// Decides about a call by its interface.
     fn judge(&mut self, call: &Call<'_>, message: Raw<'_>) -> Verdict<'static> {
         let message = message.as_str();
         assert!(!self.upgraded && !self.refused);
@@ -67,14 +68,14 @@ impl Watch {
             "" => self.to_service.extend(message.as_bytes()),
             _ => {
                 let name = method(message);
-                let (before, behind) = (&message[..name.start], &message[name.end..]);
-                let renamed = format!("{before}{interface}.{member}{behind}");
+                let (before, after) = (&message[..name.start], &message[name.end..]);
+                let renamed = format!("{before}{interface}.{member}{after}");
                 self.to_service.extend(renamed.as_bytes());
             }
         }
         self.to_service.push(0);
         if call.mode() != Mode::Oneway {
-            self.waiting.push_back(call.mode());
+            self.outstanding.push_back(call.mode());
         }
         match interface {
             "" => Verdict::Pass,
@@ -82,16 +83,16 @@ impl Watch {
         }
     }
 
-    /// A refusal comes when nothing waits any more.
+    /// Expects a refusal when all earlier calls are answered.
     fn answer(&mut self) {
-        if self.refused && self.waiting.is_empty() {
+        if self.refused && self.outstanding.is_empty() {
             self.to_client.extend(DENIED);
             self.refused = false;
         }
     }
 }
 
-/// Where the name of the method is.
+/// Returns the range of the method's name in a message.
 fn method(message: &str) -> Range<usize> {
     let mut copy = message.as_bytes().to_vec();
     let begin = copy.as_ptr() as usize;
@@ -113,9 +114,9 @@ impl Policy for Watch {
     }
 
     fn reply(&mut self, reply: Reply<'_>, message: Raw<'_>) {
-        let mode = self.waiting[0];
+        let mode = self.outstanding[0];
         if !reply.continues() {
-            self.waiting.pop_front();
+            self.outstanding.pop_front();
         } else {
             assert_eq!(mode, Mode::More);
         }
@@ -152,11 +153,11 @@ fuzz_target!(|data: &[u8]| {
         let (action, argument) = (step[0] % 16, step[1]);
         let n = usize::from(argument);
         match action {
-            // One of them says something,
+            // A peer sends a message.
             0..3 => sends[0].extend(CALLS[n % CALLS.len()]),
             3..5 => sends[1].extend(REPLIES[n % REPLIES.len()]),
             5 => sends[n % 2].push(argument / 2),
-            // bytes of it arrive,
+            // The relay receives some bytes.
             6..10 => {
                 let at = usize::from(action % 2);
                 let side = Side::BOTH[at];
@@ -165,12 +166,12 @@ fuzz_target!(|data: &[u8]| {
                 for (to, byte) in spare.iter_mut().zip(sends[at].drain(..count)) {
                     *to = byte;
                 }
-                // Nothing would be the end.
+                // A count of 0 would mean the end of the stream.
                 if count > 0 {
                     relay.received(side, count);
                 }
             }
-            // they take something,
+            // A peer takes some bytes.
             10..14 => {
                 let at = usize::from(action % 2);
                 let side = Side::BOTH[at];
@@ -178,7 +179,7 @@ fuzz_target!(|data: &[u8]| {
                 taken[at].extend(&relay.pending(side)[..count]);
                 relay.sent(side, count);
             }
-            // and they end.
+            // A peer disconnects.
             14 if n % 8 == 0 => relay.received(Side::BOTH[n / 8 % 2], 0),
             15 if n % 8 == 0 => {
                 lost[n / 8 % 2] = true;
@@ -189,7 +190,7 @@ fuzz_target!(|data: &[u8]| {
         let lost_any = lost[0] || lost[1];
         let step = relay.step(&mut watch);
         if let Some(ended) = ended {
-            assert_eq!(step, ended, "what is over stays over");
+            assert_eq!(step, ended, "the end of a relay is final");
         }
         if step != Step::Waiting {
             ended = Some(step);
@@ -199,12 +200,12 @@ fuzz_target!(|data: &[u8]| {
                     .all(|side| relay.pending(*side).is_empty())
             );
         } else {
-            let waits = |side| !relay.pending(side).is_empty();
-            let waits = Side::BOTH.map(waits).contains(&true);
+            let sends = |side| !relay.pending(side).is_empty();
+            let sends = Side::BOTH.map(sends).contains(&true);
             let receives = Side::BOTH.map(|side| !relay.spare(side).is_empty());
-            assert!(waits || receives.contains(&true), "it hangs");
+            assert!(sends || receives.contains(&true), "the relay hangs");
         }
-        // Nothing else has come through; and all of it, if all went well.
+        // Only the expected bytes have passed, and all of them if both sides ended without errors.
         let passed = [
             (&watch.to_client, &taken[0], lost[0]),
             (&watch.to_service, &taken[1], lost[1]),

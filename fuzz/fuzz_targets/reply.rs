@@ -1,5 +1,5 @@
-//! A reply is what serde_json says it is, and a client is told of it as it is, whatever pieces it
-//! arrives in.
+//! Checks that `Reply::parse` agrees with serde_json, and that a client session returns the same
+//! reply if it is received in pieces.
 #![no_main]
 
 mod oracle;
@@ -31,7 +31,7 @@ impl Method for Jump {
     type Error<'r> = FtlError<'r>;
 }
 
-/// Has a client receive a message in pieces, the length of which is its first byte.
+/// Has a client receive a message in pieces. The first byte of the message is their length.
 fn receive_in_pieces(data: &[u8]) {
     if data.contains(&0) {
         return;

@@ -1,4 +1,4 @@
-//! The scan agrees with serde_json on what is JSON.
+//! Checks that `scan` and serde_json accept the same texts.
 #![no_main]
 
 mod oracle;

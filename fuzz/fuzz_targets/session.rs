@@ -1,9 +1,9 @@
-//! A client and a service, joined by a stream that splits everywhere and is cut somewhere: every
-//! call that arrives is answered, in order, and nothing else is. What bytes come out as is the same
-//! whatever pieces they arrive in, so this covers the buffers as well.
+//! Checks a client and a service that are joined by a stream, which is split at any byte and cut at
+//! some byte. Every call that arrives is answered in order, and there are no other replies.
+//! Splitting does not change the messages, so this tests the buffers too.
 //!
-//! Input: the sizes of the service's buffers, when the stream is cut, and then what happens, two
-//! bytes each.
+//! The input is the sizes of the buffers, where the stream is cut, and then two bytes for each
+//! step: an action, an argument.
 #![no_main]
 
 #[path = "../../examples/shared/t.rs"]
@@ -27,23 +27,23 @@ struct Count {
     n: u8,
 }
 
-/// What the next replies have to be.
-fn expected(reply: &mut VecDeque<String>, call: u8, argument: u8) {
+/// Adds the expected replies to a call.
+fn expect(replies: &mut VecDeque<String>, call: u8, argument: u8) {
     match call % 6 {
-        0 => reply.push_back("{}".to_string()),
-        1 => reply.push_back(serde_json::json!({"s": text(argument)}).to_string()),
+        0 => replies.push_back("{}".to_string()),
+        1 => replies.push_back(serde_json::json!({"s": text(argument)}).to_string()),
         2 => {
             let n = argument % 8;
             for i in 0..n {
-                reply.push_back(format!(r#"{{"i":{i}}}"#));
+                replies.push_back(format!(r#"{{"i":{i}}}"#));
             }
             if n == 0 {
-                reply.push_back(r#"{"parameter":"n"}"#.to_string());
+                replies.push_back(r#"{"parameter":"n"}"#.to_string());
             }
         }
-        3 => reply.push_back(r#"{"why":"because"}"#.to_string()),
+        3 => replies.push_back(r#"{"why":"because"}"#.to_string()),
         4 => {}
-        _ => reply.push_back(r#"{"interface":"org.example.unheard"}"#.to_string()),
+        _ => replies.push_back(r#"{"interface":"org.example.unheard"}"#.to_string()),
     }
 }
 
@@ -59,7 +59,7 @@ fuzz_target!(|data: &[u8]| {
     let [receive, send, cut, steps @ ..] = data else {
         return;
     };
-    // Big enough for every call, and half of it for every reply.
+    // Large enough for every call. Half of the send buffer is large enough for every reply.
     let receive_size = 1500 + usize::from(*receive);
     let send_size = 3000 + usize::from(*send);
     let (mut a, mut b) = (vec![0; receive_size], vec![0; send_size]);
@@ -73,7 +73,7 @@ fuzz_target!(|data: &[u8]| {
 
     let (mut to_service, mut to_client) = (VecDeque::new(), VecDeque::new());
     let mut replies = VecDeque::new();
-    // After so many bytes the client is gone, or never.
+    // The number of bytes after which the client disconnects.
     let mut left = match cut {
         0 => usize::MAX,
         cut => usize::from(*cut) * 16,
@@ -102,12 +102,12 @@ fuzz_target!(|data: &[u8]| {
                     _ => client.queue("org.example.unheard.Of", Mode::Simple, &()),
                 };
                 match queued {
-                    Ok(()) => expected(&mut replies, call, argument),
+                    Ok(()) => expect(&mut replies, call, argument),
                     Err(Error::Encode(_) | Error::Misuse(Misuse::TooManyCalls)) => {}
                     Err(error) => panic!("{error}"),
                 }
             }
-            // Bytes move from the client to the service,
+            // Bytes move from the client to the service.
             1 => {
                 let channel = client.channel();
                 let count = channel.pending().len().min(argument.into());
@@ -127,27 +127,27 @@ fuzz_target!(|data: &[u8]| {
                     channel.received(0);
                 }
             }
-            // the service does something,
+            // The service does a step.
             2 if !ended => {
                 let is_moving = service.step(&mut handler);
                 match service.state() {
                     State::Ended(result) => {
-                        assert_eq!(left, 0, "ended without being cut");
+                        assert_eq!(left, 0, "it ended before the cut");
                         assert!(matches!(
                             result,
                             Ok(()) | Err(Error::Protocol(Violation::Truncated))
                         ));
                         ended = true;
                     }
-                    State::Upgraded(_) | State::Parked(..) => panic!("nobody does that"),
-                    // It has to go on when there is room.
+                    State::Upgraded(_) | State::Parked(..) => panic!("no handler does that"),
+                    // It must continue as soon as there is space in the send buffer.
                     State::Due(_) | State::Describing(_) => {
                         assert!(is_moving || !service.channel().pending().is_empty());
                     }
                     State::Open => {}
                 }
             }
-            // and bytes move back.
+            // Bytes move from the service to the client.
             3 => {
                 let channel = service.channel();
                 let count = channel.pending().len().min(argument.into());
@@ -160,7 +160,7 @@ fuzz_target!(|data: &[u8]| {
                     .iter_mut()
                     .zip(to_client.drain(..count))
                     .for_each(|(to, byte)| *to = byte);
-                // Nothing would be the end.
+                // A count of 0 would mean the end of the stream.
                 if count > 0 {
                     channel.received(count);
                 }

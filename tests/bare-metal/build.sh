@@ -1,19 +1,19 @@
 #!/bin/sh
-# Builds the firmware of both boards into a directory: without an allocator and without a way to panic,
-# or it does not link.
+# Builds the firmware of both boards into a directory. It does not link if it needs an allocator, or can
+# panic.
 #
-#   tests/bare-metal/build.sh OUTDIR [OPT_LEVEL] [more arguments of cargo]
+#   tests/bare-metal/build.sh OUTDIR [OPT_LEVEL] [OPTIONS OF CARGO...]
 set -eu
 out=$(mkdir -p "$1" && cd "$1" && pwd)
 cd "$(dirname "$0")"
-# (What is copied is what was built here.)
+# The programs are copied from the default target directory.
 unset CARGO_TARGET_DIR
 level=${2:-z}
 [ $# -lt 2 ] || shift
 shift
 
-# Debian's compiler brings the source of core along, which has to be built for these targets; the
-# linker is that of the usual toolchain. With rustup all this is `rustup target add` and `cargo build`.
+# Debian's compiler has the source of core, to build it for these targets. The linker is the usual
+# toolchain's rust-lld. With rustup, `rustup target add` and `cargo build` are enough.
 host=$(rustc -vV | sed -n 's/^host: //p')
 lld=$(rustc --print sysroot)/lib/rustlib/$host/bin/rust-lld
 export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1

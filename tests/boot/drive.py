@@ -1,10 +1,9 @@
-"""Boots a kernel with our initramfs, and calls its first program from outside.
+"""Boots a kernel with our initramfs, and calls its first program from the host.
 
     drive.py KERNEL INITRAMFS CLIENT [PARAMETER..]
 
-CLIENT is the example init, which is also the Nullink client; the other client is the Python
-reference. The PARAMETERs are the kernel's. Nothing here waits for a time to pass, but everything has
-a limit.
+CLIENT is the example init, which is also the Nullink client. The other client is the Python
+reference. The PARAMETERs are for the kernel. There are no fixed pauses, but every wait has a timeout.
 """
 
 import json
@@ -21,12 +20,12 @@ import varlink
 KERNEL, INITRAMFS, CLIENT, *PARAMETERS = sys.argv[1:]
 HERE = os.path.dirname(os.path.abspath(__file__))
 BOOT, UEVENTS = "org.example.boot", "org.example.uevents"
-PATIENCE = 120  # seconds; QEMU emulates the processor, and is not alone on this one
+PATIENCE = 120  # in seconds; QEMU emulates the processor, and the host may be busy
 NULL_DEVICE = "/devices/virtual/mem/null"
 
 
 class Line:
-    """The host's side of a line: raw bytes, and messages."""
+    """The host's side of a line: sends and receives raw bytes and messages."""
 
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
@@ -50,7 +49,7 @@ class Line:
             assert some, "the line was closed"
             self.received += some
         message, _, self.received = self.received.partition(b"\0")
-        # A service ends so what it could not send to the client before.
+        # An empty message ends a message that the service could not finish for the previous client.
         return json.loads(message) if message else self.receive()
 
     def call(self, method, parameters=None):
@@ -58,12 +57,12 @@ class Line:
         return self.receive()
 
     def begin(self):
-        """Begins as a client on a line does: with a break, and a call of its own that nobody else makes."""
+        """Begins as a client on a line: with a break, and a unique call to synchronize."""
         self.skip()
         return self
 
     def skip(self):
-        """Returns the messages from before that, which belong to the client before."""
+        """Synchronizes like `begin`. Returns the skipped messages, which are for the previous client."""
         marker = f"org.varlink.service.Marker{random.randrange(1 << 30)}"
         self.socket.sendall(b"\0\0")
         self.send(marker)
@@ -74,11 +73,11 @@ class Line:
                 if skipped[-1].get("parameters") == {"method": marker}:
                     return skipped[:-1]
             except ValueError:
-                pass  # the rest of a message
+                pass  # the end of a cut message
 
 
 class Listener(subprocess.Popen):
-    """A client that ends with the test, and not before."""
+    """A client process that is killed at the end of the block."""
 
     def __exit__(self, *failure):
         self.kill()
@@ -86,7 +85,7 @@ class Listener(subprocess.Popen):
 
 
 class Machine:
-    """A virtual machine, with two lines: hvc0 and ttyS1 in it."""
+    """A virtual machine with two lines, which are hvc0 and ttyS1 inside."""
 
     def __init__(self, directory):
         self.hvc, self.tty = os.path.join(directory, "hvc0"), os.path.join(directory, "ttyS1")
@@ -113,34 +112,36 @@ class Machine:
             with open(self.console, errors="replace", encoding="utf-8") as console:
                 print("The console:\n" + console.read())
 
-    def wait_for(self, path, method, is_it):
-        """The first reply of that kind. What is sent while nobody has the line open may be lost."""
+    def wait_for(self, path, method, accepts):
+        """Calls until `accepts` is true for a reply, and returns that reply. Bytes may be lost while the
+        line is not open in the machine, so each attempt has a short timeout.
+        """
         while time.monotonic() < self.begin + 2 * PATIENCE and self.process.poll() is None:
             try:
                 with Line(path) as line:
                     line.socket.settimeout(0.5)
                     line.socket.sendall(b"\0\0")
                     reply = line.call(method).get("parameters", {})
-                    if is_it(reply):
+                    if accepts(reply):
                         return reply
             except (ConnectionError, FileNotFoundError, TimeoutError):
                 pass
-        raise AssertionError("nobody answers")
+        raise AssertionError("no such reply before the timeout")
 
     def first_reply(self):
-        """Seconds from power on to the first reply."""
+        """Returns the seconds from power on to the first reply."""
         self.wait_for(self.hvc, "org.varlink.service.GetInfo", lambda info: "vendor" in info)
         return time.monotonic() - self.begin
 
     def ours(self, path, *arguments, fails=False):
-        """What the Nullink client prints."""
+        """Runs the Nullink client, and returns its output."""
         command = [CLIENT, "--line", "unix:" + path, *arguments]
         done = subprocess.run(command, capture_output=True, timeout=PATIENCE, check=False)
         assert (done.returncode != 0) == fails, done
         return (done.stderr if fails else done.stdout).decode()
 
     def reference(self, path):
-        """The Python reference, on a line that nobody has left half a message on."""
+        """Returns a client of the Python reference. The line is synchronized before."""
         with Line(path) as line:
             line.begin()
         return varlink.Client("unix:" + path)
@@ -152,10 +153,10 @@ class Machine:
             with open(self.console, errors="replace", encoding="utf-8") as console:
                 if text in console.read():
                     return
-            assert time.monotonic() < end, f"the console has no {text}"
+            assert time.monotonic() < end, f"not on the console: {text}"
 
     def has_ended(self):
-        """(A kernel that panics does not end.)"""
+        """Waits until the machine has powered off. After a kernel panic it does not."""
         return self.process.wait(PATIENCE) == 0
 
 
@@ -179,7 +180,7 @@ def ours_calls(machine):
         parameters = {"message": "a line from outside", "level": "error"}
         assert line.begin().call(BOOT + ".Log", parameters) == {}
     machine.says("init: a line from outside")
-    # Programs: one that fails; a client in there, of the Unix socket; one that leaves an orphan.
+    # Programs: one that fails, a client of the Unix socket inside, and one that leaves an orphan.
     assert "ended with 1\n" in machine.ours(machine.hvc, "start", "/report")
     assert "ended with 0\n" in machine.ours(machine.hvc, "start", "/report", "from inside")
     state = machine.ours(machine.tty, "state")
@@ -193,7 +194,7 @@ def ours_calls(machine):
             assert reply["continues"], reply
             state = reply["parameters"]["state"]
         assert state["running"] == 0, state
-    # Uevents, while the other line makes them.
+    # Uevents on one line, triggered on the other.
     command = [CLIENT, "--line", "unix:" + machine.hvc, "uevents", "mem"]
     with Listener(command, stdout=subprocess.PIPE) as listener, Line(machine.tty) as line:
         line.begin()
@@ -217,7 +218,7 @@ def reference_calls(machine):
             assert boot.GetState()["state"]["status"] == "seen by the reference"
             try:
                 boot.Mount(type="nothing", target="/nothing")
-                raise AssertionError("mounts nothing")
+                raise AssertionError("an unknown file system was mounted")
             except varlink.VarlinkError as error:
                 assert error.error() == BOOT + ".Refused", error
                 assert error.parameters() == {"call": "mount", "errno": 19}, error.parameters()
@@ -246,18 +247,18 @@ def hostile_bytes(machine):
     for path in [machine.hvc, machine.tty]:
         for part in hostile:
             with Line(path) as line:
-                # Replies are not read.
+                # The replies are not read.
                 line.socket.sendall(part[:20_000] if path == machine.tty else part)
             with Line(path) as line:
                 assert line.begin().call("org.varlink.service.GetInfo")["parameters"]["product"] == "Init"
-    # After an error nothing is answered before the next break: no call of a client that has lost track.
+    # After an error, calls before the next break are not answered: the client has lost track.
     for path in [machine.hvc, machine.tty]:
         with Line(path) as line:
             line.begin().socket.sendall(b"nonsense\0")
             line.send("org.varlink.service.GetInfo")
             skipped = line.skip()
             assert skipped == [], skipped
-    # A client that goes away in the middle of its message, and one while it is being answered.
+    # A client that leaves in the middle of its message, and one that leaves during a reply.
     for cut in [b'{"method":"org.va', b'{"method":"org.example.boot.GetState","more":true}\0{"meth']:
         with Line(machine.hvc) as line:
             line.socket.sendall(cut)
@@ -277,8 +278,8 @@ def switches_root(machine):
     machine.ours(machine.hvc, "mount", "tmpfs", "/new")
     machine.ours(machine.hvc, "mount", "tmpfs", "/run/new")
     machine.ours(machine.hvc, "mount", "proc", "/new/inner")
-    # Not to a place where nothing is mounted, nor to one that would be moved into itself, nor to one
-    # where the others have no place; and not to a program that is not there.
+    # Refused: a root that is not a mount point, one that would be moved into itself, one where the
+    # directories for the other mounts cannot be made, and a program that does not exist.
     for root, call, errno in [
         ("/modules", "mount", 22),
         ("/", "mount", 22),
@@ -296,7 +297,7 @@ def switches_root(machine):
     machine.ours(machine.hvc, "copy", "/report", "/run/kept")
     for program in ["/init", "/monitor"]:
         machine.ours(machine.hvc, "copy", program, "/new" + program)
-    # Others may have much to say meanwhile; it happens all the same.
+    # Calls of another client do not postpone it.
     with Line(machine.tty) as busy:
         busy.begin()
         machine.ours(machine.hvc, "switch-root", "/new", "/init")
@@ -307,11 +308,11 @@ def switches_root(machine):
                 if busy.call(BOOT + ".GetState")["parameters"]["state"]["modules"] == 0:
                     break
             else:
-                raise AssertionError("it is put off")
+                raise AssertionError("the switch of the root is postponed")
         except TimeoutError:
-            pass  # a call came in between
-    # The same program, but another process image, in another root, where nothing of the first is; and
-    # what is mounted has come along.
+            pass  # the switch happened during a call
+    # The same program was executed again in the new root. The files of the old root are gone, and the
+    # mounts were moved.
     fresh = lambda progress: progress.get("state", {}).get("modules") == 0
     machine.wait_for(machine.hvc, BOOT + ".GetState", fresh)
     machine.ours(machine.hvc, "copy", "/run/kept", "/kept")
@@ -340,12 +341,12 @@ def main():
         reference_calls(machine)
         hostile_bytes(machine)
         powers_off(machine)
-        print("boot: called, attacked, and turned off")
+        print("boot: called, attacked, and powered off")
     with tempfile.TemporaryDirectory() as directory, Machine(directory) as machine:
         machine.first_reply()
         switches_root(machine)
         becomes_the_monitor(machine)
-        print("boot: another program, in another root, answers")
+        print("boot: another program answers in the new root")
 
 
 main()

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Boots the example init as the first program of a kernel that has just started, in QEMU, and calls it
-# from outside, over a virtio console and a serial line: drive.py says what has to hold. In the
-# initramfs there is nothing but our static programs and the kernel's modules.
+# Boots a kernel in QEMU with the example init as the first program, and calls it from the host over a
+# virtio console and a serial line: see drive.py. The initramfs contains only our static programs and
+# kernel modules.
 #
 #   tests/boot/run.sh PYTHON      a Python that has the package varlink
 set -eu

@@ -1,21 +1,21 @@
 #!/bin/sh
-# Builds the freestanding programs into a directory: static, without libc and without an allocator,
-# or they do not link. The program of that name does not link either if there is a way to panic.
+# Builds the freestanding programs into a directory. They are static, and do not link if they need
+# libc or an allocator. The program `freestanding` does not link if it can panic either.
 #
-#   [ARCH=aarch64] tests/freestanding/build.sh OUTDIR [OPT_LEVEL] [more RUSTFLAGS] [cargo's options...]
+#   [ARCH=aarch64] tests/freestanding/build.sh OUTDIR [OPT_LEVEL] [RUSTFLAGS] [OPTIONS OF CARGO...]
 #
-# For aarch64 that takes `rustup target add aarch64-unknown-linux-musl`; or else Debian's packages
-# rustc-web, cargo-web and rust-web-src, to build core from its source. The linker is Rust's own, or lld.
+# For aarch64, run `rustup target add aarch64-unknown-linux-musl`, or install Debian's packages
+# rustc-web, cargo-web and rust-web-src to build core from source. The linker is rust-lld or lld.
 set -eu
 out=$(mkdir -p "$1" && cd "$1" && pwd)
 cd "$(dirname "$0")"
-# The programs are copied from the directory that this script knows.
+# The programs are copied from the default target directory.
 unset CARGO_TARGET_DIR
 level=${2:-z}
 more=${3-}
 shift "$(($# < 3 ? $# : 3))"
 
-# The last one orders basic blocks where the size counts, too: fewer jumps, 1.5 % of accounts.
+# The last option orders basic blocks at opt-level s and z too: fewer jumps, 1.5 % less for accounts.
 common="-Crelocation-model=static -Cforce-unwind-tables=no -Cllvm-args=-apply-ext-tsp-for-size"
 cargo=cargo
 built=target
@@ -28,7 +28,7 @@ x86_64)
         -Clink-arg=-Wl,-T,$PWD/link.x"
     ;;
 aarch64)
-    # Without a C compiler for it: its linker is called as such.
+    # There may be no C compiler for aarch64, so the linker is called directly.
     target=aarch64-unknown-linux-musl
     sysroot=$(rustc --print sysroot)
     lld=$(find "$sysroot/lib/rustlib" -path '*/bin/rust-lld' | head -n 1)
@@ -38,14 +38,14 @@ aarch64)
         -Clink-arg=--build-id=none -Clink-arg=--no-eh-frame-hdr -Clink-arg=-znorelro
         -Clink-arg=-T$PWD/link.x"
     if ! [ -d "$(rustc --print target-libdir --target "$target")" ]; then
-        # In a directory of its own, or each compiler would build all of it again.
+        # A separate directory: two compilers in one would rebuild everything each time.
         built=target/debian
         export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$built
         cargo="/usr/bin/cargo -Zbuild-std=core,alloc"
     fi
     ;;
 *)
-    echo "freestanding: nobody has tried $ARCH" >&2
+    echo "freestanding: ARCH must be x86_64 or aarch64, not $ARCH" >&2
     exit 1
     ;;
 esac
@@ -55,7 +55,7 @@ programs="freestanding accounts monitor init report memory"
 (cd "$built/$target/release" 2>/dev/null && rm -f $programs) || true
 build() { $cargo build --quiet --locked --release --target "$target" "$@"; }
 build "$@"
-# With --bin only that program is built.
+# With --bin, only that program is built.
 case " $* " in
 *" --bin "*) ;;
 *) build --features device --bin monitor --bin init --bin report "$@" ;;

@@ -1,19 +1,19 @@
-# What the scripts here prove of the program freestanding on every processor, and how they fail. They
-# have a directory $out, and are in this one.
+# Functions for check.sh and aarch64.sh, which source this file in this directory. They set $out to a
+# temporary directory.
 
 fail() {
     echo "freestanding: $*" >&2
     exit 1
 }
 
-# skip WHAT: a tool is not there. CI has them all.
+# skip TOOL: skips the checks because a tool is missing. In CI that is a failure.
 skip() {
     [ "${CI:-}" != true ] || fail "needs $1"
     echo "skipped: needs $1"
     exit 0
 }
 
-# An index that may be out of bounds, and a vector: neither may link.
+# Tests that an index that may be out of bounds does not link, nor does a vector.
 mistakes_do_not_link() {
     for mistake in could_panic:nullink_could_panic could_allocate:'no global memory allocator'; do
         if ./build.sh "$out/mistake" z "" --bin freestanding --features "${mistake%%:*}" 2>"$out/errors"; then
@@ -24,7 +24,7 @@ mistakes_do_not_link() {
     done
 }
 
-# panics PROGRAM: where it can panic, the innermost places outside of core, or functions of core.
+# panics PROGRAM: prints where it can panic, as the innermost source line outside the standard library.
 panics() {
     objdump -dC --no-show-raw-insn "$1" |
         awk '/^[0-9a-f]+ </ { of = $0 }
@@ -38,13 +38,13 @@ panics() {
         done
 }
 
-# answers_are_right PROGRAM, or what runs it and PROGRAM: it serves.
+# answers_are_right [RUNNER] PROGRAM: checks the replies of the program freestanding.
 answers_are_right() {
     answers=$(calls | "$@" | tr '\0' '\n')
-    [ "$answers" = "$expected" ] || fail "it answers: $answers"
-    # A malformed message ends it, after the replies that are due.
+    [ "$answers" = "$expected" ] || fail "wrong replies: $answers"
+    # A malformed message ends it, after the replies to earlier calls.
     answers=$({ call Pipe; printf 'nonsense\0'; call Pipe; } | "$@" | tr '\0' '\n') || true
-    [ "$answers" = '{"error":"org.varlink.service.ExpectedUpgrade"}' ] || fail "it answers: $answers"
+    [ "$answers" = '{"error":"org.varlink.service.ExpectedUpgrade"}' ] || fail "wrong replies: $answers"
 }
 
 call() { printf '{"method":"org.example.freestanding.%s"%s}\0' "$1" "${2-}"; }

@@ -3,14 +3,13 @@
 #
 #   tests/musl/build.sh OUTDIR [EXAMPLE...]
 #
-# With rustup that is one command, once `rustup target add x86_64-unknown-linux-musl` was there. Or
-# else it takes Debian's packages rustc-web, cargo-web, rust-web-src and musl-tools, to build std from
-# its source.
+# With rustup, run `rustup target add x86_64-unknown-linux-musl` first. Without it, install Debian's
+# packages rustc-web, cargo-web, rust-web-src and musl-tools to build std from source.
 set -eu
 out=$(mkdir -p "$1" && cd "$1" && pwd)
 shift
 cd "$(dirname "$0")/../.."
-# The programs are copied from the directory that this script knows.
+# The programs are copied from the default target directory.
 unset CARGO_TARGET_DIR
 [ $# -gt 0 ] || set -- accounts monitor init
 
@@ -18,17 +17,17 @@ target=x86_64-unknown-linux-musl
 cargo=cargo
 built=target
 if ! [ -d "$(rustc --print target-libdir --target "$target")" ]; then
-    # In a directory of its own, or each compiler would build all of it again.
+    # A separate directory: two compilers in one would rebuild everything each time.
     built=target/debian
     mkdir -p "$built"
-    # The functions that std finds callers with, and would unwind with: gcc has them, in a library of
-    # another name, for a C library that has one function more than musl. It says that it found nothing.
+    # std links libunwind for backtraces and unwinding. gcc has its functions in libgcc_eh, which
+    # needs _dl_find_object. musl lacks that, so this one reports that it found nothing.
     printf 'int _dl_find_object(void *pc, void *found) { (void)pc; (void)found; return -1; }\n' |
         musl-gcc -Os -x c -c - -o "$built/found.o"
     cp "$(gcc -print-file-name=libgcc_eh.a)" "$built/libunwind.a"
     ar r "$built/libunwind.a" "$built/found.o"
     export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$built"
-    # At a fixed address, unlike rustup's target: for others musl-gcc makes a dynamic program.
+    # At a fixed address, unlike rustup's target: otherwise musl-gcc makes a dynamic program.
     export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_LINKER=musl-gcc
     export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS="
         -Clink-self-contained=no -Crelocation-model=static -Lnative=$PWD/$built"

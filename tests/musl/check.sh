@@ -1,6 +1,6 @@
 #!/bin/sh
-# The examples for initramfs, built for musl, are static programs, and serve, start programs and follow
-# uevents as the ordinary ones do: the same tests run them.
+# Checks the examples for initramfs built for musl: they are static, and pass the tests of the ordinary
+# examples.
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -28,19 +28,19 @@ trap 'rm -rf "$out"' EXIT
 tests/musl/build.sh "$out" accounts monitor init resolver || fail "does not build"
 
 for program in "$out"/*; do
-    # No program that loads it, and no library that it loads.
+    # A static program has no interpreter, and needs no library.
     needs=$(readelf -ldW "$program" | grep -E '\<INTERP\>|\(NEEDED\)') && fail "not static: $program: $needs"
     echo "musl: ${program##*/} takes $(stat -c %s "$program") bytes"
 done
 
 memory=$(python3 tests/freestanding/accounts.py "$out/accounts") || fail "accounts does not serve"
-echo "musl: accounts has $memory KiB of memory for 8 connections, in turn and at once"
+echo "musl: accounts uses $memory KiB of memory for 8 connections, in turn and at once"
 
 export NULLINK_EXAMPLES="$out"
 for tests in "examples accounts_serves" "activation a_program_serves" "monitor the_example" resolver init; do
-    # A file of tests, and the beginning of the names of the tests to run.
+    # A test file, and optionally the beginning of the test names.
     cargo test --quiet --locked --test $tests >"$out.log" 2>&1 || fail "$tests: $(cat "$out.log")"
-    grep -q '^test result: ok. [1-9]' "$out.log" || fail "there are no tests $tests"
+    grep -q '^test result: ok. [1-9]' "$out.log" || fail "no tests named $tests"
 done
 rm -f "$out.log"
-echo "musl: all is well"
+echo "musl: all checks passed"

@@ -1,8 +1,9 @@
 #!/bin/bash
-# A dracut module: the static program `monitor` (org.example.uevents), in the initramfs, at
-# unix:/run/uevents. For another service: other names in here and in the files beside it.
+# A dracut module: adds the static program `monitor` (org.example.uevents) to the initramfs, where it
+# serves at unix:/run/uevents. For another service, change the names here and in the other files.
 
-# Only where it is asked for (255): --add nullink, or add_dracutmodules. And only if it is installed.
+# 255: the module is used only on request, with --add nullink or add_dracutmodules. The program must be
+# installed.
 check() {
     require_binaries /usr/local/bin/nullink-monitor || return 1
     return 255
@@ -13,15 +14,15 @@ depends() {
 }
 
 install() {
-    # (With the libraries that it needs, of which a static program has none.)
+    # Also installs the needed libraries. A static program has none.
     inst_binary /usr/local/bin/nullink-monitor /usr/bin/nullink-monitor
     if dracut_module_included systemd; then
-        # systemd has the socket from the beginning, and starts the service for the first client.
+        # systemd creates the socket early, and starts the service for the first client.
         inst_simple "$moddir/nullink-monitor.service" "$systemdsystemunitdir/nullink-monitor.service"
         inst_simple "$moddir/nullink-monitor.socket" "$systemdsystemunitdir/nullink-monitor.socket"
         $SYSTEMCTL -q --root "$initdir" enable nullink-monitor.socket
     else
-        # It runs before udev does, and until just before the switch to the real root.
+        # The service runs from before udev until just before the switch to the real root.
         inst_hook pre-udev 10 "$moddir/nullink-start.sh"
         inst_hook cleanup 90 "$moddir/nullink-stop.sh"
     fi

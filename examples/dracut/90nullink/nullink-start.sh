@@ -1,4 +1,4 @@
 #!/bin/sh
-# For an initramfs without systemd. (It is sourced. /tmp goes with the initramfs.)
+# For an initramfs without systemd. dracut sources this file. /tmp is part of the initramfs.
 /usr/bin/nullink-monitor unix:/run/uevents &
 echo $! > /tmp/nullink-monitor.pid

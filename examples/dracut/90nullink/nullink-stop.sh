@@ -1,4 +1,4 @@
 #!/bin/sh
-# Nobody else would stop it, and its root would be a directory that has been emptied. The real system
-# starts its own, which takes the place of the socket that this one leaves.
+# Stops the service. It would keep running otherwise, with the emptied initramfs as its root. The
+# socket is left: a service of the real system can replace it.
 [ ! -e /tmp/nullink-monitor.pid ] || kill "$(cat /tmp/nullink-monitor.pid)"

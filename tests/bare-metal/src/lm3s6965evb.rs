@@ -1,18 +1,18 @@
 #![no_std]
 #![no_main]
-//! The board of the Stellaris LM3S6965 with its Cortex-M3, as QEMU has it: a Varlink service over
-//! UART0.
+//! The evaluation board of the Stellaris LM3S6965, a Cortex-M3, as emulated by QEMU: a Varlink
+//! service on UART0.
 //!
-//! The line is polled, and the chip keeps 16 bytes. A client that sends a call when the one before
-//! is answered loses nothing; one that sends ahead needs a driver with an interrupt and a buffer.
+//! The UART is polled, and has a FIFO of 16 bytes. Nothing is lost if a client waits for each reply
+//! before the next call. For pipelined calls the driver would need an interrupt and a buffer.
 
 #[cfg(feature = "could_allocate")]
 extern crate alloc;
 
 #[path = "../../../examples/shared/board.rs"]
-#[allow(dead_code)] // the client's part
+#[allow(dead_code)] // the client's part is unused here
 mod board;
-#[allow(dead_code)] // what the other board needs
+#[allow(dead_code)] // the other board uses the rest
 mod machine;
 
 use core::convert::Infallible;
@@ -21,7 +21,7 @@ use board::{Board, Hardware, Lamp};
 use cortex_m_rt::entry;
 use machine::Register;
 use nullink::embedded_io::{ErrorType, Read, ReadReady, Write};
-use nullink::line::{self, Line};
+use nullink::line::Line;
 
 // SAFETY: the chip's data sheet, "System Control", "General-Purpose Input/Outputs" and "Universal
 // Asynchronous Receivers/Transmitters".
@@ -29,7 +29,7 @@ const RCGC1: Register = unsafe { Register::at(0x400f_e104) };
 const RCGC2: Register = unsafe { Register::at(0x400f_e108) };
 const GPIOA_AFSEL: Register = unsafe { Register::at(0x4000_4420) };
 const GPIOA_DEN: Register = unsafe { Register::at(0x4000_451c) };
-/// The address says which of the lines it is about.
+/// Data of line 0 only: the address selects the lines.
 const GPIOF_DATA_0: Register = unsafe { Register::at(0x4002_5004) };
 const GPIOF_DIR: Register = unsafe { Register::at(0x4002_5400) };
 const GPIOF_DEN: Register = unsafe { Register::at(0x4002_551c) };
@@ -40,10 +40,10 @@ const UART0_FBRD: Register = unsafe { Register::at(0x4000_c028) };
 const UART0_LCRH: Register = unsafe { Register::at(0x4000_c02c) };
 const UART0_CTL: Register = unsafe { Register::at(0x4000_c030) };
 
-/// The oscillator's, after a reset.
+/// The frequency of the oscillator, the clock after a reset, in Hz.
 const CYCLES_EACH_SECOND: u32 = 12_000_000;
 
-/// UART0, with 115200 bits a second.
+/// UART0, at 115200 bits per second.
 struct Uart;
 
 impl Uart {
@@ -52,10 +52,10 @@ impl Uart {
         RCGC2.add(1 << 0);
         GPIOA_AFSEL.add(0b11);
         GPIOA_DEN.add(0b11);
-        // The clock, divided by 16 times that: 6 + 33/64.
+        // The clock is divided by 16 * (6 + 33/64).
         UART0_IBRD.set(6);
         UART0_FBRD.set(33);
-        // Bytes of 8 bits, with the FIFOs; then on, in both directions.
+        // 8 data bits, FIFOs on. Then the UART is enabled in both directions.
         UART0_LCRH.set(0b111 << 4);
         UART0_CTL.set(0b11 << 8 | 1 << 0);
         Uart
@@ -76,7 +76,7 @@ impl ErrorType for Uart {
 
 impl Read for Uart {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Infallible> {
-        // Everything is sent when something is waited for.
+        // No flush is needed before waiting: the UART sends all written bytes.
         while !Uart::can_read() {
             if machine::is_stopping() {
                 return Ok(0);
@@ -157,19 +157,19 @@ impl Hardware for Lm3s6965evb {
 
 #[entry]
 fn main() -> ! {
-    // (cortex-m-rt lends them to main, once.)
+    // cortex-m-rt passes these to main as mutable references.
     static mut RECEIVE: [u8; 512] = [0; 512];
     static mut SEND: [u8; 1024] = [0; 1024];
     static mut AHEAD: [u8; 512] = [0; 512];
 
-    // What check.sh puts in to see that it is found out.
+    // Mistakes that check.sh enables to test that they are found.
     #[cfg(feature = "could_panic")]
     SEND[machine::uptime() as usize..].fill(1);
     #[cfg(feature = "could_allocate")]
     SEND.copy_from_slice(&alloc::vec![1; machine::uptime() as usize]);
 
     let mut board = Board::new(Lm3s6965evb::new());
-    // It is over when the board is to stop: this line does not fail, and nothing upgrades.
+    // This returns when the board must stop: the line does not fail, and no method upgrades.
     let mut line = Line::new(Uart::new(), AHEAD);
     let _ = line.serve(&mut board, RECEIVE, SEND);
     machine::exit()

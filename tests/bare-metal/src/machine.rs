@@ -1,5 +1,5 @@
-//! What both boards have, because their processors do: registers, a clock, a stack, a way to stop.
-//! All unsafe code of these programs is here, and where a board says where its registers are.
+//! The parts that both boards share, because of their processors: registers, clock, stack and exit.
+//! The unsafe code of these programs is here, except for the addresses of the boards' registers.
 
 use core::arch::asm;
 use core::panic::PanicInfo;
@@ -8,16 +8,16 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use cortex_m_rt::{STACK_PAINT_VALUE, exception};
 
-/// A register of the machine.
+/// A hardware register.
 #[derive(Clone, Copy)]
 pub struct Register(*mut u32);
 
 impl Register {
-    /// The register at an address.
+    /// Returns the register at an address.
     ///
     /// # Safety
     ///
-    /// It is one, and reading and writing it changes no memory of the program's.
+    /// There must be a register, and accesses to it must not change the program's memory.
     pub const unsafe fn at(address: usize) -> Self {
         Register(address as *mut u32)
     }
@@ -32,7 +32,7 @@ impl Register {
         unsafe { self.0.write_volatile(value) }
     }
 
-    /// Sets these bits, and leaves the others.
+    /// Sets these bits, and keeps the others.
     pub fn add(self, bits: u32) {
         self.set(self.get() | bits);
     }
@@ -43,12 +43,12 @@ const SYST_CSR: Register = unsafe { Register::at(0xe000_e010) };
 const SYST_RVR: Register = unsafe { Register::at(0xe000_e014) };
 const SYST_CVR: Register = unsafe { Register::at(0xe000_e018) };
 
-/// It counts, interrupts, and counts the processor's cycles.
+/// Enables the counter and its interrupt, with the processor's clock.
 const SYST_ON: u32 = 0b111;
 
 static UPTIME: AtomicU32 = AtomicU32::new(0);
 
-/// Has the clock go, which counts milliseconds from now on.
+/// Starts the clock, which counts milliseconds from now on.
 pub fn start_clock(cycles_each_second: u32) {
     SYST_RVR.set(cycles_each_second / 1000 - 1);
     SYST_CVR.set(0);
@@ -57,7 +57,7 @@ pub fn start_clock(cycles_each_second: u32) {
 
 #[exception]
 fn SysTick() {
-    // Nobody else writes it. ARMv6-M can't add in one go.
+    // Nothing else writes it, so a load and a store are enough. ARMv6-M has no atomic add.
     UPTIME.store(uptime().wrapping_add(1), Ordering::Relaxed);
 }
 
@@ -65,21 +65,21 @@ pub fn uptime() -> u32 {
     UPTIME.load(Ordering::Relaxed)
 }
 
-/// Waits for an interrupt, of which there is only the clock's.
+/// Waits for an interrupt. Only the clock has one.
 pub fn wait() {
-    // SAFETY: it touches nothing.
+    // SAFETY: it does not access memory or registers.
     unsafe { asm!("wfi", options(nomem, nostack, preserves_flags)) }
 }
 
-/// The most bytes that the stack has taken so far: what is below them is as it was painted.
+/// Returns the largest size of the stack so far, in bytes. The memory below is as it was painted.
 pub fn stack() -> u32 {
     unsafe extern "C" {
-        // Of cortex-m-rt's linker script: where the stack begins, and how far it may come down.
+        // From cortex-m-rt's linker script: the start of the stack, and its lowest address.
         static _stack_start: u32;
         static _stack_end: u32;
     }
     let (mut lowest, start) = (addr_of!(_stack_end), addr_of!(_stack_start));
-    // SAFETY: from the end of the stack to its start there are words.
+    // SAFETY: all words between these addresses belong to the stack.
     while lowest < start && unsafe { lowest.read_volatile() } == STACK_PAINT_VALUE {
         lowest = lowest.wrapping_add(1);
     }
@@ -88,7 +88,7 @@ pub fn stack() -> u32 {
 
 static STOPPING: AtomicBool = AtomicBool::new(false);
 
-/// Nothing more is to be served.
+/// Ends the service.
 pub fn stop() {
     STOPPING.store(true, Ordering::Relaxed);
 }
@@ -97,17 +97,17 @@ pub fn is_stopping() -> bool {
     STOPPING.load(Ordering::Relaxed)
 }
 
-/// Ends QEMU, or leaves the rest to a debugger: Arm's "Semihosting", `SYS_EXIT`.
+/// Ends QEMU, or stops in a debugger: Arm's "Semihosting", `SYS_EXIT`.
 pub fn exit() -> ! {
     const SYS_EXIT: usize = 0x18;
     const APPLICATION_EXIT: usize = 0x2_0026;
     loop {
-        // SAFETY: it takes two registers, and returns, if at all, in one of them.
+        // SAFETY: it reads two registers. If it returns, the result is in one of them.
         unsafe { asm!("bkpt #0xab", inout("r0") SYS_EXIT => _, in("r1") APPLICATION_EXIT) }
     }
 }
 
-/// This does not exist, so a program in which there is a way to panic does not link.
+/// Calls a function that does not exist, so that a program that can panic does not link.
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
     unsafe extern "C" {

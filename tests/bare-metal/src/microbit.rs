@@ -1,17 +1,17 @@
 #![no_std]
 #![no_main]
-//! The BBC micro:bit with its nRF51822, a Cortex-M0 with 16 KiB of RAM, as QEMU has it: a Varlink
-//! service over the UART.
+//! The BBC micro:bit with its nRF51822, a Cortex-M0 with 16 KiB of RAM, as emulated by QEMU: a
+//! Varlink service on the UART.
 //!
-//! The line is polled, and the chip keeps 6 bytes: as for the other board.
+//! The UART is polled, and has a FIFO of 6 bytes. For its limits see the other board.
 
 #[cfg(feature = "could_allocate")]
 extern crate alloc;
 
 #[path = "../../../examples/shared/board.rs"]
-#[allow(dead_code)] // the client's part
+#[allow(dead_code)] // the client's part is unused here
 mod board;
-#[allow(dead_code)] // what the other board needs
+#[allow(dead_code)] // the other board uses the rest
 mod machine;
 
 use core::convert::Infallible;
@@ -20,7 +20,7 @@ use board::{Board, Hardware, Lamp};
 use cortex_m_rt::entry;
 use machine::Register;
 use nullink::embedded_io::{ErrorType, Read, ReadReady, Write};
-use nullink::line::{self, Line};
+use nullink::line::Line;
 
 // SAFETY: the nRF51 Series Reference Manual, "GPIO" and "UART".
 const GPIO_OUT: Register = unsafe { Register::at(0x5000_0504) };
@@ -40,7 +40,7 @@ const UART_BAUDRATE: Register = unsafe { Register::at(0x4000_2524) };
 
 const CYCLES_EACH_SECOND: u32 = 16_000_000;
 
-/// The UART, with 115200 bits a second, at the lines that lead to the USB connector.
+/// The UART, at 115200 bits per second, on the lines to the USB connector.
 struct Uart;
 
 impl Uart {
@@ -65,7 +65,7 @@ impl ErrorType for Uart {
 
 impl Read for Uart {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Infallible> {
-        // Everything is sent when something is waited for.
+        // No flush is needed before waiting: the UART sends all written bytes.
         while !Uart::can_read() {
             if machine::is_stopping() {
                 return Ok(0);
@@ -73,7 +73,7 @@ impl Read for Uart {
         }
         let mut count = 0_usize;
         for byte in buffer.iter_mut().take_while(|_| Uart::can_read()) {
-            // If there is another, reading this one sets it again.
+            // Reading a byte sets the event again if another byte is in the FIFO.
             UART_RXDRDY.set(0);
             *byte = UART_RXD.get() as u8;
             count = count.saturating_add(1);
@@ -103,7 +103,7 @@ impl Write for Uart {
     }
 }
 
-/// The board. Its lamp is the first of the display's: between ROW1, line 13, and COL1, line 4.
+/// The board. Its lamp is the first LED of the display: between ROW1, line 13, and COL1, line 4.
 struct Microbit;
 
 const ROW1: u32 = 1 << 13;
@@ -153,19 +153,19 @@ impl Hardware for Microbit {
 
 #[entry]
 fn main() -> ! {
-    // (cortex-m-rt lends them to main, once.)
+    // cortex-m-rt passes these to main as mutable references.
     static mut RECEIVE: [u8; 512] = [0; 512];
     static mut SEND: [u8; 1024] = [0; 1024];
     static mut AHEAD: [u8; 512] = [0; 512];
 
-    // What check.sh puts in to see that it is found out.
+    // Mistakes that check.sh enables to test that they are found.
     #[cfg(feature = "could_panic")]
     SEND[machine::uptime() as usize..].fill(1);
     #[cfg(feature = "could_allocate")]
     SEND.copy_from_slice(&alloc::vec![1; machine::uptime() as usize]);
 
     let mut board = Board::new(Microbit::new());
-    // It is over when the board is to stop: this line does not fail, and nothing upgrades.
+    // This returns when the board must stop: the line does not fail, and no method upgrades.
     let mut line = Line::new(Uart::new(), AHEAD);
     let _ = line.serve(&mut board, RECEIVE, SEND);
     machine::exit()

@@ -1,17 +1,17 @@
 #![no_std]
 #![no_main]
-//! The example accounts without libc and without an allocator: the same service, served in the same
-//! way to 8 clients, at the path of a Unix socket or where it is activated.
+//! The example accounts without libc and without an allocator: the same service and server, for 8
+//! clients, at the path of a Unix socket or with socket activation.
 //!
-//! The rest of the example would cost: TCP 6 KB, most of it the parser of IP addresses, and the texts
-//! of errors even more. This one says only which of its steps has failed.
+//! It leaves out TCP, which would take 6 KB, most of it for parsing IP addresses, and the texts of
+//! errors, which would take even more. It reports only which of its steps failed.
 
 #[path = "../../../examples/shared/accounts.rs"]
-#[allow(dead_code)] // the clients' part
+#[allow(dead_code)] // the client's part is unused here
 mod accounts;
 #[path = "../../../examples/shared/serving.rs"]
 mod serving;
-#[allow(dead_code)] // what the other program needs
+#[allow(dead_code)] // the other programs use the rest
 mod start;
 
 use core::ffi::CStr;
@@ -27,10 +27,11 @@ use rustix::io::{read, retry_on_intr};
 use serving::{Source, serve};
 use start::{Memory, Process};
 
-/// Room for 8 clients. The reply to GetAll has to fit: some thirty accounts do.
+/// Memory for 8 clients. A reply can take half of the send buffer: the reply to GetAll fits with
+/// some thirty accounts.
 static SLOTS: Memory<Slots<8, 4096, 8192>> = Memory::new(Slots::new());
 
-/// Room for the text of both files.
+/// Memory for the contents of both files.
 static TEXT: Memory<[u8; 64 * 1024]> = Memory::new([0; 64 * 1024]);
 
 fn main(process: Process) -> u8 {
@@ -38,7 +39,7 @@ fn main(process: Process) -> u8 {
 }
 
 fn run(mut process: Process) -> Result<(), &'static str> {
-    let activated = process.activated().map_err(|_| "can't use its socket")?;
+    let activated = process.activated().map_err(|_| "can't use LISTEN_FDS")?;
     let path = process.arguments().nth(1).map(|address| {
         let path = address.strip_prefix(b"unix:").unwrap_or(address);
         core::str::from_utf8(path)
@@ -51,15 +52,16 @@ fn run(mut process: Process) -> Result<(), &'static str> {
         }
         _ => return Err("usage: accounts unix:/path"),
     };
-    let mut room = TEXT.take().ok_or("is there already")?.as_mut_slice();
+    let mut room = TEXT.take().ok_or("started twice")?.as_mut_slice();
     let passwd = load(c"/etc/passwd", &mut room).ok_or("can't read /etc/passwd")?;
     let group = load(c"/etc/group", &mut room).ok_or("can't read /etc/group")?;
     let mut service = Accounts::new(passwd, group);
-    let slots = SLOTS.take().ok_or("is there already")?;
-    serve(source, &mut service, start::monotonic, slots).map_err(|_| "can't go on")
+    let slots = SLOTS.take().ok_or("started twice")?;
+    serve(source, &mut service, start::monotonic, slots).map_err(|_| "can't serve")
 }
 
-/// Loads a file into the beginning of `room`, which is the rest then. None, if it does not fit.
+/// Loads a file into the beginning of `room`, and shortens `room` to the rest. Returns None if the
+/// file cannot be read, or does not fit.
 fn load<'m>(path: &CStr, room: &mut &'m mut [u8]) -> Option<&'m [u8]> {
     let file = open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
     let mut length = 0_usize;
@@ -75,8 +77,8 @@ fn load<'m>(path: &CStr, room: &mut &'m mut [u8]) -> Option<&'m [u8]> {
     Some(text)
 }
 
-/// The library does not panic. rustix looks at what it is given, and at what the kernel says, with
-/// assertions: check.sh has the list of them.
+/// Exits. The library does not panic, but rustix has assertions about its arguments and the results
+/// of system calls: check.sh lists them.
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
     start::exit(101)

@@ -3,16 +3,16 @@
 //! The example init without libc and without an allocator: the first program of an initramfs.
 
 #[path = "../../../examples/shared/boot.rs"]
-#[allow(dead_code)] // the clients' part
+#[allow(dead_code)] // the client's part is unused here
 mod boot;
 #[path = "../../../examples/shared/init.rs"]
 mod init;
 #[path = "../../../examples/shared/kernel.rs"]
 mod kernel;
 #[path = "../../../examples/shared/monitor.rs"]
-#[allow(dead_code)] // what the program of that name does
+#[allow(dead_code)] // `Monitor` and `serve` are unused here
 mod monitor;
-#[allow(dead_code)] // what the other programs need
+#[allow(dead_code)] // the other programs use the rest
 mod start;
 
 use core::panic::PanicInfo;
@@ -25,7 +25,7 @@ use rustix::io::Errno;
 use rustix::process::getpid;
 use start::{Memory, Process};
 
-/// The memory of the program. No page of it is there before it is used.
+/// The program's buffers. They are zero at first, so unused pages take no memory.
 static ROOM: Memory<Room> = Memory::new(Room::new());
 
 const SYSTEM: System = System {
@@ -51,12 +51,12 @@ fn main(process: Process) -> u8 {
     start::status("init", served.map_err(|_| "can't serve there"))
 }
 
-/// The library does not panic. rustix looks at what it is given, and at what the kernel says, with
-/// assertions: check.sh has the list of them. A first program that ends takes the kernel with it, so
-/// it does not even then.
+/// Exits, or stops the first program, because the kernel panics if that exits. The library does not
+/// panic, but rustix has assertions about its arguments and the results of system calls: check.sh
+/// lists them.
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
-    start::write_all(2, b"init: can't go on\n");
+    start::write_all(2, b"init: panicked\n");
     if getpid().is_init() {
         start::stop();
     }

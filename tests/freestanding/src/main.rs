@@ -2,17 +2,17 @@
 #![no_main]
 //! A service over standard input and output, without libc and without an allocator.
 //!
-//! It has what a service has: an enum for its methods, one for its errors, strings with escapes,
+//! It uses most features of a service: enums for its methods and errors, strings with escapes,
 //! lists, maps, raw JSON, a stream of replies, an upgrade, the standard errors and
-//! `org.varlink.service`. It checks floats and keeps their text, but does not read them, because
+//! `org.varlink.service`. It checks floats and keeps their text, but does not parse them, because
 //! core's float parser can panic.
 //!
-//! With the feature `painted` it writes to standard error, at its end, how deep its stack has been.
+//! With the feature `painted` it writes the size of its stack to standard error before it exits.
 
 #[cfg(feature = "could_allocate")]
 extern crate alloc;
 
-#[allow(dead_code)] // what it is started with, and paint
+#[allow(dead_code)] // `Process` and `paint` may be unused
 mod start;
 
 use core::convert::Infallible;
@@ -89,7 +89,7 @@ enum Error<'a> {
 
 struct Freestanding;
 
-/// How far a stream is, and how long it is.
+/// The next number of a stream, and their count.
 type Cursor = (u32, u32);
 
 impl Service<Cursor> for Freestanding {
@@ -179,7 +179,7 @@ fn panic(_: &PanicInfo<'_>) -> ! {
 }
 
 fn main(_: start::Process) -> u8 {
-    // Mistakes that check.sh turns on, to see that they are found.
+    // Mistakes that check.sh enables to test that they are found.
     #[cfg(feature = "could_panic")]
     start::write_all(2, &TEXT.as_bytes()[start::read(3, &mut [0])..]);
     #[cfg(feature = "could_allocate")]
@@ -194,7 +194,7 @@ fn main(_: start::Process) -> u8 {
     match end {
         Ok(End::Closed) => 0,
         Ok(End::Upgraded { unread, .. }) => {
-            // Every byte comes back.
+            // Sends every byte back.
             start::write_all(1, unread);
             let mut buffer = [0; 512];
             loop {

@@ -1,9 +1,9 @@
 #![no_std]
 #![no_main]
-//! Tests that the functions for memory in start.rs do what their manual pages say, at every distance and
-//! length: slices are copied, filled and compared with them. It ends with 0, or says what is wrong.
+//! Tests the memory functions of start.rs for all distances and lengths: slices are copied, filled
+//! and compared with them. Exits with 0, or names the wrong function.
 
-#[allow(dead_code)] // what services need
+#[allow(dead_code)] // services use the rest
 mod start;
 
 use core::cmp::Ordering;
@@ -40,7 +40,7 @@ fn main(_: start::Process) -> u8 {
             expect(&bytes, "memset", |i| {
                 (from..end).contains(&i).then_some(200)
             });
-            // A byte that is larger: at the end, where it counts, and after it.
+            // A larger byte, first after the compared bytes, and then as the last of them.
             let mut bytes = original;
             bytes[end] = 200;
             let (bytes, original) = (black_box(&bytes), black_box(&original));
@@ -58,7 +58,7 @@ fn main(_: start::Process) -> u8 {
     0
 }
 
-/// At each place is its number, unless the function says what is there.
+/// Checks that each byte has the value that `at` returns, or its own index for None.
 fn expect(bytes: &[u8; LENGTH], function: &str, at: impl Fn(usize) -> Option<usize>) {
     for (i, byte) in bytes.iter().enumerate() {
         if usize::from(*byte) != at(i).unwrap_or(i) {

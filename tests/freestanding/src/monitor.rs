@@ -1,12 +1,12 @@
 #![no_std]
 #![no_main]
-//! The example monitor without libc and without an allocator: the kernel's uevents for every client
-//! that asks, at the path of a Unix socket, on a device, or on the socket that it was started with.
+//! The example monitor without libc and without an allocator: sends the kernel's uevents to clients
+//! at the path of a Unix socket, on a device, or with socket activation.
 
 #[path = "../../../examples/shared/monitor.rs"]
-#[allow(dead_code)] // the clients' part
+#[allow(dead_code)] // the client's part is unused here
 mod monitor;
-#[allow(dead_code)] // what the other programs need
+#[allow(dead_code)] // the other programs use the rest
 mod start;
 
 use core::panic::PanicInfo;
@@ -18,7 +18,7 @@ use nullink::Address;
 use nullink::unix::Listener;
 use start::{Memory, Process};
 
-/// The memory of the program. No page of it is there before it is used.
+/// The program's buffers. They are zero at first, so unused pages take no memory.
 static ROOM: Memory<Room> = Memory::new(Room::new());
 
 fn main(process: Process) -> u8 {
@@ -26,10 +26,10 @@ fn main(process: Process) -> u8 {
 }
 
 fn run(mut process: Process) -> Result<(), &'static str> {
-    let activated = process.activated().map_err(|_| "can't use its socket")?;
+    let activated = process.activated().map_err(|_| "can't use LISTEN_FDS")?;
     let address = process.arguments().nth(1).map(str::from_utf8);
     let (source, exit) = match (activated, address) {
-        // Its socket starts it again, and no client misses anything.
+        // It ends a second after its last client. The next client starts it again.
         (Some(activated), _) => (activated, Some(Duration::from_secs(1))),
         (None, Some(Ok(address))) => {
             let address = match (
@@ -45,12 +45,12 @@ fn run(mut process: Process) -> Result<(), &'static str> {
         }
         _ => return Err("usage: monitor unix:/path, or monitor device:/path"),
     };
-    let room = ROOM.take().ok_or("is there already")?;
-    monitor::serve(source, exit, start::monotonic, room).map_err(|_| "can't go on")
+    let room = ROOM.take().ok_or("started twice")?;
+    monitor::serve(source, exit, start::monotonic, room).map_err(|_| "can't serve")
 }
 
-/// The library does not panic. rustix looks at what it is given, and at what the kernel says, with
-/// assertions: check.sh has the list of them.
+/// Exits. The library does not panic, but rustix has assertions about its arguments and the results
+/// of system calls: check.sh lists them.
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
     start::exit(101)

@@ -1,20 +1,21 @@
 #![no_std]
 #![no_main]
-//! A tool for an initramfs, without libc and without an allocator: says how far the start is, to the
-//! example init. That is, a client.
+//! A tool for an initramfs, without libc and without an allocator: a client that sets the status of
+//! the boot in the example init.
 //!
-//! `report --later STATUS` ends at once, and leaves that to a process of its own: an orphan.
+//! `report --later STATUS` starts a process that does this, and exits. That process is then an
+//! orphan.
 
 #[path = "../../../examples/shared/boot.rs"]
-#[allow(dead_code)] // the service
+#[allow(dead_code)] // the service is unused here
 mod boot;
 #[path = "../../../examples/shared/kernel.rs"]
-#[allow(dead_code)] // the service
+#[allow(dead_code)] // the service is unused here
 mod kernel;
 #[path = "../../../examples/shared/monitor.rs"]
-#[allow(dead_code)] // the service
+#[allow(dead_code)] // the service is unused here
 mod monitor;
-#[allow(dead_code)] // what the other programs need
+#[allow(dead_code)] // the other programs use the rest
 mod start;
 
 use core::ffi::CStr;
@@ -39,7 +40,7 @@ fn main(process: Process) -> u8 {
 }
 
 fn report(status: &[u8]) -> Result<(), &'static str> {
-    let status = Some(str::from_utf8(status).map_err(|_| "that is no UTF-8")?);
+    let status = Some(str::from_utf8(status).map_err(|_| "not UTF-8")?);
     let stream = Stream::connect_to(SOCKET, Timeouts::default());
     let (mut receive, mut send) = ([0; 512], [0; 512]);
     let mut client = Client::new(
@@ -47,7 +48,7 @@ fn report(status: &[u8]) -> Result<(), &'static str> {
         &mut receive,
         &mut send,
     );
-    client.call(&Report { status }).map_err(|_| "it fails")
+    client.call(&Report { status }).map_err(|_| "can't report")
 }
 
 fn later(program: &[u8], status: &[u8]) -> Result<(), &'static str> {
@@ -58,7 +59,7 @@ fn later(program: &[u8], status: &[u8]) -> Result<(), &'static str> {
     started.map(drop).map_err(|_| "can't start")
 }
 
-/// Copies a text, and adds a NUL.
+/// Copies a text into a zeroed buffer, and adds a NUL. Returns None if there is no space for it.
 fn string<'b>(text: &[u8], buffer: &'b mut [u8; 256]) -> Option<&'b CStr> {
     for (to, from) in buffer.iter_mut().zip(text) {
         *to = *from;
@@ -66,8 +67,8 @@ fn string<'b>(text: &[u8], buffer: &'b mut [u8; 256]) -> Option<&'b CStr> {
     CStr::from_bytes_until_nul(buffer).ok()
 }
 
-/// The library does not panic. rustix looks at what it is given, and at what the kernel says, with
-/// assertions: check.sh has the list of them.
+/// Exits. The library does not panic, but rustix has assertions about its arguments and the results
+/// of system calls: check.sh lists them.
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
     start::exit(101)

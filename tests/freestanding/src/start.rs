@@ -1,21 +1,23 @@
-//! What a program without libc needs: an entry, its arguments and its environment, a few system
-//! calls, memory, and the functions for it that the compiler calls. All unsafe code of these programs
-//! is here, and what depends on the processor is at the end: x86_64 and aarch64.
+//! The runtime of a program without libc: the entry point, arguments and environment, some system
+//! calls, static memory, and the memory functions that the compiler calls. All unsafe code of these
+//! programs is in this file. The code that depends on the processor, x86_64 or aarch64, is at the
+//! end.
 
 use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_char};
 use core::ptr;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use nullink::unix::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use nullink::activation::{Activated, ActivationError};
+use nullink::unix::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use arch::number;
 
-/// `arch::_start` comes here, with what the kernel leaves on the stack: the number of arguments, a
-/// pointer to each, a null; a pointer to each variable, a null.
+/// Runs the program. `arch::_start` calls this with a pointer to what the kernel puts on the stack:
+/// the number of arguments, a pointer to each, a null, a pointer to each variable, a null.
 extern "C" fn start(stack: *const usize) -> ! {
-    // SAFETY: the number is there, and as many pointers follow. All of it stays: this never returns.
+    // SAFETY: the kernel has put the number and that many pointers there. They stay valid, because
+    // this never returns.
     let (arguments, environment) = unsafe {
         let arguments = stack.add(1);
         (arguments, arguments.add((*stack).saturating_add(1)))
@@ -26,19 +28,19 @@ extern "C" fn start(stack: *const usize) -> ! {
     }))
 }
 
-/// What the program was started with.
+/// The arguments and the environment of the program.
 pub struct Process {
     arguments: Strings,
     environment: Option<Strings>,
 }
 
 impl Process {
-    /// Its arguments. The first is its name.
+    /// Returns the arguments. The first is the program's name.
     pub fn arguments(&self) -> impl Iterator<Item = &'static [u8]> {
         self.arguments.clone()
     }
 
-    /// The socket that it was started with. There is none the second time.
+    /// Returns the socket that the program was started with. Further calls return None.
     pub fn activated(&mut self) -> Result<Option<Activated>, ActivationError> {
         let environment = self.environment.take();
         Activated::from_environment(
@@ -53,14 +55,14 @@ impl Process {
     }
 }
 
-/// Makes a descriptor of a number that was passed to this process.
+/// Makes a descriptor from a number that was passed to this process.
 fn adopt(number: RawFd) -> OwnedFd {
-    // SAFETY: whoever has started this process says, by its pid, that the descriptor is passed to
-    // it. Nobody else owns it: the environment that says so is there for one caller, once.
+    // SAFETY: LISTEN_PID has named this process, so the descriptor was passed to it. Nothing else
+    // owns it: the environment that names it is taken only once.
     unsafe { OwnedFd::from_raw_fd(number) }
 }
 
-/// Strings of the kernel's: pointers to them, up to a null.
+/// A list of strings from the kernel: a pointer to each, and a null.
 #[derive(Clone)]
 struct Strings(*const *const c_char);
 
@@ -68,8 +70,8 @@ impl Iterator for Strings {
     type Item = &'static [u8];
 
     fn next(&mut self) -> Option<&'static [u8]> {
-        // SAFETY: there is a pointer, if only the null at the end, which is not passed; and where it
-        // points, a string with its NUL, which nobody changes.
+        // SAFETY: there is a pointer or the null at the end, and this never moves past the null. A
+        // pointer leads to a string with a NUL, which never changes.
         unsafe {
             let string = *self.0;
             if string.is_null() {
@@ -81,12 +83,12 @@ impl Iterator for Strings {
     }
 }
 
-/// Memory that a program has in a `static`, for one part of it that takes it: then the flag is set. It
-/// is in front, because what is at the end of the memory may never be used.
+/// Static memory that is handed out once. The flag is set then. It comes first: a flag at the end
+/// could take a page that is otherwise unused.
 #[repr(C)]
 pub struct Memory<T>(AtomicBool, UnsafeCell<T>);
 
-// SAFETY: it is given out once, to one thread.
+// SAFETY: the content is handed out once, to one thread.
 unsafe impl<T: Send> Sync for Memory<T> {}
 
 impl<T> Memory<T> {
@@ -94,19 +96,19 @@ impl<T> Memory<T> {
         Memory(AtomicBool::new(false), UnsafeCell::new(content))
     }
 
-    /// The memory, the first time that it is asked for.
-    #[allow(clippy::mut_from_ref)] // there is one, for ever
+    /// Returns the memory on the first call, and None on further calls.
+    #[allow(clippy::mut_from_ref)] // only one reference is ever made
     pub fn take(&'static self) -> Option<&'static mut T> {
         let is_taken = self.0.swap(true, Ordering::Relaxed);
-        // SAFETY: no other reference is made, before or after.
+        // SAFETY: this is the only reference that is ever made.
         (!is_taken).then(|| unsafe { &mut *self.1.get() })
     }
 }
 
-/// How many arguments a program can have that is started from here, its name among them.
+/// The largest number of arguments of a started program, with its name.
 const ARGUMENTS: usize = 32;
 
-// The same on all processors that this knows.
+// Values that are the same on x86_64 and aarch64.
 const CLOCK_MONOTONIC: usize = 1;
 const EINTR: i32 = 4;
 const E2BIG: i32 = 7;
@@ -118,28 +120,28 @@ const SIGCHLD: usize = 17;
 const SIG_BLOCK: usize = 0;
 const SIG_SETMASK: usize = 2;
 
-/// A system call with up to six arguments: those that it has, in the order of its manual page.
+/// Makes a system call. The arguments, up to six, are in the order of the manual page.
 ///
 /// # Safety
 ///
-/// As the call's manual page says.
-#[inline(always)] // registers are less than a call
+/// The arguments must be valid for the call, by its manual page.
+#[inline(always)] // loading registers is shorter than a function call
 unsafe fn syscall<const COUNT: usize>(number: usize, arguments: [usize; COUNT]) -> isize {
     let argument = |i: usize| arguments.get(i).copied().unwrap_or(0);
     let [a, b, c] = [argument(0), argument(1), argument(2)];
     let [d, e, f] = [argument(3), argument(4), argument(5)];
-    // SAFETY: the caller's.
+    // SAFETY: ensured by the caller.
     unsafe { arch::syscall(number, [a, b, c, d, e, f]) }
 }
 
-/// Like `syscall`, again and again while signals interrupt it: signal(7).
+/// Like `syscall`, but restarts a call that a signal has interrupted: signal(7).
 ///
 /// # Safety
 ///
-/// As the call's manual page says.
+/// The arguments must be valid for the call, by its manual page.
 unsafe fn uninterrupted(number: usize, arguments: [usize; 4]) -> isize {
     loop {
-        // SAFETY: the caller's.
+        // SAFETY: ensured by the caller.
         let result = unsafe { syscall(number, arguments) };
         if errno(result) != EINTR {
             return result;
@@ -147,23 +149,23 @@ unsafe fn uninterrupted(number: usize, arguments: [usize; 4]) -> isize {
     }
 }
 
-/// read(2); an error is an end.
+/// Reads from a descriptor: read(2). Returns 0 at the end and for errors.
 pub fn read(fd: usize, buffer: &mut [u8]) -> usize {
     let place = buffer.as_mut_ptr() as usize;
-    // SAFETY: the kernel writes into the buffer, and not beyond it.
+    // SAFETY: the kernel writes only within the buffer.
     let count = unsafe { uninterrupted(number::READ, [fd, place, buffer.len(), 0]) };
     usize::try_from(count).unwrap_or(0)
 }
 
-/// write(2); an error is 0.
+/// Writes to a descriptor: write(2). Returns 0 for errors.
 pub fn write(fd: usize, bytes: &[u8]) -> usize {
     let place = bytes.as_ptr() as usize;
-    // SAFETY: the kernel reads the bytes, and not beyond them.
+    // SAFETY: the kernel reads only these bytes.
     let count = unsafe { uninterrupted(number::WRITE, [fd, place, bytes.len(), 0]) };
     usize::try_from(count).unwrap_or(0)
 }
 
-/// Writes everything, unless there is an error.
+/// Writes all bytes, unless there is an error.
 pub fn write_all(fd: usize, mut bytes: &[u8]) {
     while !bytes.is_empty() {
         match bytes.get(write(fd, bytes)..) {
@@ -173,7 +175,7 @@ pub fn write_all(fd: usize, mut bytes: &[u8]) {
     }
 }
 
-/// The status that a program ends with: 0, or 1 after an error message.
+/// Returns a program's exit status: 0, or 1 after it has written an error message.
 pub fn status(program: &str, done: Result<(), &str>) -> u8 {
     let Err(why) = done else {
         return 0;
@@ -184,11 +186,11 @@ pub fn status(program: &str, done: Result<(), &str>) -> u8 {
     1
 }
 
-/// Milliseconds of `CLOCK_MONOTONIC`: clock_gettime(2), asked of the kernel itself. (The vdso is
-/// faster; to find it takes more code.)
+/// Returns the time of `CLOCK_MONOTONIC`, in milliseconds: clock_gettime(2). It makes a system
+/// call: the vDSO is faster, but finding it takes more code.
 pub fn monotonic() -> u64 {
     let mut now = [0_u64; 2];
-    // SAFETY: the kernel writes the seconds and the nanoseconds, and nothing else.
+    // SAFETY: the kernel writes only the seconds and the nanoseconds.
     unsafe {
         syscall(
             number::CLOCK_GETTIME,
@@ -199,49 +201,53 @@ pub fn monotonic() -> u64 {
     seconds.wrapping_mul(1000).wrapping_add(part / 1_000_000)
 }
 
-/// Paints the stack below its caller, so that [`depth`] finds what has been written to since. It
-/// returns where the paint begins.
+/// Paints the stack below its caller, so that [`depth`] can find the bytes that were written later.
+/// Returns the address where the paint begins.
 #[inline(always)]
 pub fn paint() -> usize {
     let top = arch::stack_pointer();
     // The bytes right below the pointer may belong to this function: the red zone.
     for address in top.saturating_sub(PAINTED)..top.saturating_sub(128) {
-        // SAFETY: the stack grows downwards, and nothing is there yet.
+        // SAFETY: the stack grows downwards, and this part of it is unused.
         unsafe { (address as *mut u8).write_volatile(PAINT) };
     }
     top
 }
 
-/// How deep the stack has been below the paint's beginning.
+/// Returns the size that the stack has reached below the beginning of the paint, in bytes.
 #[inline(always)]
 pub fn depth(top: usize) -> usize {
     let mut painted = top.saturating_sub(PAINTED)..top;
-    // SAFETY: that is where the paint is.
+    // SAFETY: these are the painted bytes of the stack.
     let first = painted.find(|address| unsafe { (*address as *const u8).read_volatile() } != PAINT);
     top.saturating_sub(first.unwrap_or(top))
 }
 
+/// The size of the painted part of the stack, in bytes.
 const PAINTED: usize = 64 * 1024;
+
+/// The value of a painted byte.
 const PAINT: u8 = 0xa5;
 
 /// Ends the process.
 pub fn exit(status: u8) -> ! {
     loop {
-        // SAFETY: does not return, and touches no memory.
+        // SAFETY: exit does not access memory.
         unsafe { syscall(number::EXIT, [status.into()]) };
     }
 }
 
-/// Waits for ever: what a first program does that can't go on, because its end would be the kernel's.
+/// Waits forever. A first program that cannot continue must not exit, because the kernel would
+/// panic.
 pub fn stop() -> ! {
     loop {
-        // SAFETY: there is nothing that the kernel could read or write.
+        // SAFETY: the kernel gets no pointers.
         unsafe { syscall(number::PPOLL, [0, 0, 0, 0]) };
     }
 }
 
-/// Becomes the program whose path is the first of the strings, and whose arguments they are, with an
-/// empty environment: execve(2). Returns errno, if it could not.
+/// Replaces this program with another, with an empty environment: execve(2). The strings are its
+/// arguments, and the first is also its path. Returns errno if that fails.
 pub fn execute<'a>(strings: impl Iterator<Item = &'a CStr>) -> i32 {
     let mut pointers = [ptr::null(); ARGUMENTS + 1];
     let mut places = pointers.iter_mut();
@@ -256,10 +262,10 @@ pub fn execute<'a>(strings: impl Iterator<Item = &'a CStr>) -> i32 {
     }
     let [path, ..] = pointers;
     let nothing: [*const c_char; 1] = [ptr::null()];
-    // A program begins without signals that wait.
+    // A program should start without blocked signals.
     let before = mask(SIG_SETMASK, 0);
     let result = unsafe {
-        // SAFETY: the kernel reads a string, and two lists of strings with a null after them.
+        // SAFETY: the kernel reads a string, and two lists of strings that end with a null.
         let lists = [pointers.as_ptr() as usize, nothing.as_ptr() as usize];
         syscall(number::EXECVE, [path as usize, lists[0], lists[1]])
     };
@@ -267,22 +273,23 @@ pub fn execute<'a>(strings: impl Iterator<Item = &'a CStr>) -> i32 {
     errno(result)
 }
 
-/// Starts such a program, and returns its pid: fork(2).
+/// Starts a program as [`execute`] does, in a child, and returns its pid: fork(2).
 ///
 /// # Errors
 ///
-/// errno, of execve(2), too.
+/// Returns errno if a system call fails, in the child also.
 pub fn start_program<'a>(strings: impl Iterator<Item = &'a CStr>) -> Result<i32, i32> {
     let (reader, writer) = pipe()?;
-    // SAFETY: the child has a copy of this memory, and its own stack at the same place; it is the
-    // only thread.
+    // SAFETY: the child has a copy of this memory, with the stack at the same address. There are no
+    // other threads.
     match unsafe { syscall(number::CLONE, [SIGCHLD, 0, 0, 0, 0]) } {
         0 => {
-            // Signals to its group are not for this program's other children.
-            // SAFETY: nothing is read or written.
+            // In its own group, so that signals to the group do not reach other children.
+            // SAFETY: setpgid does not access memory.
             unsafe { syscall(number::SETPGID, [0, 0]) };
             let errno = execute(strings);
-            // An errno fits into a byte. Without an error, execve closes the pipe, and it ends empty.
+            // An errno fits into a byte. If execve succeeds, it closes the pipe, and the reader
+            // gets none.
             write(writer.as_raw_fd() as usize, &[errno as u8]);
             exit(127)
         }
@@ -292,7 +299,7 @@ pub fn start_program<'a>(strings: impl Iterator<Item = &'a CStr>) -> Result<i32,
             if read(reader.as_raw_fd() as usize, &mut failed) == 0 {
                 return Ok(result as i32);
             }
-            // SAFETY: the kernel writes nothing.
+            // SAFETY: the kernel gets no pointers.
             unsafe { uninterrupted(number::WAIT4, [result as usize, 0, 0, 0]) };
             Err(failed[0].into())
         }
@@ -300,12 +307,11 @@ pub fn start_program<'a>(strings: impl Iterator<Item = &'a CStr>) -> Result<i32,
     }
 }
 
-/// A descriptor that can be read when a child has ended: signalfd(2). The signal does nothing else any
-/// more.
+/// Opens a descriptor that becomes readable when a child has ended: signalfd(2). Blocks SIGCHLD.
 ///
 /// # Errors
 ///
-/// errno.
+/// Returns errno if a system call fails.
 pub fn children() -> Result<OwnedFd, i32> {
     let set = 1_u64 << (SIGCHLD - 1);
     mask(SIG_BLOCK, set);
@@ -316,13 +322,13 @@ pub fn children() -> Result<OwnedFd, i32> {
         syscall(number::SIGNALFD4, [usize::MAX, set[0], set[1], flags])
     };
     match RawFd::try_from(result) {
-        // SAFETY: it was opened just now, for this call.
+        // SAFETY: the descriptor is new, and nothing else owns it.
         Ok(number @ 0..) => Ok(unsafe { OwnedFd::from_raw_fd(number) }),
         _ => Err(errno(result)),
     }
 }
 
-/// Changes which signals wait, and returns which did before: sigprocmask(2).
+/// Changes the set of blocked signals, and returns the previous set: sigprocmask(2).
 fn mask(how: usize, set: u64) -> u64 {
     let mut before = 0_u64;
     let (new, old) = (
@@ -334,89 +340,89 @@ fn mask(how: usize, set: u64) -> u64 {
     before
 }
 
-/// Two ends of a pipe, the one to read first: pipe(2).
+/// Creates a pipe, and returns its read end and its write end: pipe(2).
 fn pipe() -> Result<(OwnedFd, OwnedFd), i32> {
     let mut ends: [RawFd; 2] = [-1; 2];
     // SAFETY: the kernel writes two numbers.
     let result = unsafe { syscall(number::PIPE2, [ends.as_mut_ptr() as usize, O_CLOEXEC]) };
     match (result, ends) {
-        // SAFETY: they were opened just now, for this call.
+        // SAFETY: the descriptors are new, and nothing else owns them.
         (0, ends) => Ok(ends.map(|end| unsafe { OwnedFd::from_raw_fd(end) }).into()),
         (result, _) => Err(errno(result)),
     }
 }
 
-/// What the kernel returns if it refuses: errno(3), negative.
+/// Returns the errno of a failed system call, whose result is its negative: errno(3).
 fn errno(result: isize) -> i32 {
     i32::try_from(result.wrapping_neg()).unwrap_or(EINVAL)
 }
 
-/// The panic handler of a program that proves that it does not panic: this function does not exist,
-/// so a program in which the linker keeps the panic handler does not link. (Unoptimised builds keep
-/// everything.)
+/// The panic handler of a program that must not panic. It calls a function that does not exist, so
+/// the program links only if the linker can drop the panic handler. Unoptimized builds keep
+/// everything, so there it exits.
 pub fn could_panic() -> ! {
     #[cfg(not(debug_assertions))]
     {
         unsafe extern "C" {
             fn nullink_could_panic() -> !;
         }
-        // SAFETY: never linked.
+        // SAFETY: this code is never linked.
         unsafe { nullink_could_panic() }
     }
     #[cfg(debug_assertions)]
     exit(101)
 }
 
-/// Unoptimised builds of core refer to it.
+/// Unoptimized builds of core refer to this function.
 #[cfg(debug_assertions)]
 #[unsafe(no_mangle)]
 extern "C" fn rust_eh_personality() {}
 
-// The compiler makes calls of these. It would make a loop that copies or fills a call of itself, so
-// those are the processor's.
+// The compiler emits calls of these functions. It would turn a loop that copies or fills into a
+// call of the function itself, so such loops are in assembly.
 
 /// # Safety
 ///
-/// As memcpy(3).
+/// The requirements of memcpy(3).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, count: usize) -> *mut u8 {
-    // SAFETY: the caller's.
+    // SAFETY: ensured by the caller.
     unsafe { arch::copy(to, from, count) };
     to
 }
 
 /// # Safety
 ///
-/// As memmove(3).
+/// The requirements of memmove(3).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, count: usize) -> *mut u8 {
     if (to as usize).wrapping_sub(from as usize) >= count {
-        // SAFETY: the caller's; forwards, what is overwritten has been copied.
+        // SAFETY: ensured by the caller. A forward copy overwrites only bytes that it has copied.
         return unsafe { memcpy(to, from, count) };
     }
-    // SAFETY: the caller's; backwards, what is overwritten has been copied.
+    // SAFETY: ensured by the caller. A backward copy overwrites only bytes that it has copied.
     unsafe { arch::copy_backwards(to, from, count) };
     to
 }
 
 /// # Safety
 ///
-/// As memset(3).
+/// The requirements of memset(3).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memset(to: *mut u8, byte: i32, count: usize) -> *mut u8 {
-    // SAFETY: the caller's.
+    // SAFETY: ensured by the caller.
     unsafe { arch::fill(to, byte as u8, count) };
     to
 }
 
 /// # Safety
 ///
-/// As memcmp(3).
+/// The requirements of memcmp(3).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memcmp(a: *const u8, b: *const u8, count: usize) -> i32 {
     let mut i = 0;
     while i < count {
-        // SAFETY: the caller's.
+        // SAFETY: ensured by the caller.
         let (a, b) = unsafe { (a.add(i).read_volatile(), b.add(i).read_volatile()) };
         if a != b {
             return i32::from(a) - i32::from(b);
@@ -428,27 +434,27 @@ unsafe extern "C" fn memcmp(a: *const u8, b: *const u8, count: usize) -> i32 {
 
 /// # Safety
 ///
-/// As bcmp(3).
+/// The requirements of bcmp(3).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn bcmp(a: *const u8, b: *const u8, count: usize) -> i32 {
-    // SAFETY: the caller's.
+    // SAFETY: ensured by the caller.
     unsafe { memcmp(a, b, count) }
 }
 
 /// # Safety
 ///
-/// As strlen(3).
+/// The requirements of strlen(3).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn strlen(text: *const u8) -> usize {
     let mut i = 0;
-    // SAFETY: the caller's: nothing after the NUL is read.
+    // SAFETY: ensured by the caller. Nothing after the NUL is read.
     while unsafe { text.add(i).read_volatile() } != 0 {
         i = i.wrapping_add(1);
     }
     i
 }
 
-/// The entry, the kernel's calling convention (syscall(2)) and its numbers, and the loops over memory.
+/// The code for x86_64: the entry point, system calls as in syscall(2), and the memory functions.
 #[cfg(target_arch = "x86_64")]
 mod arch {
     use core::arch::{asm, naked_asm};
@@ -469,7 +475,7 @@ mod arch {
         pub const PIPE2: usize = 293;
     }
 
-    /// The kernel starts here, with the arguments on the stack: aligns it and calls start.
+    /// The entry point. Aligns the stack, and passes a pointer to the arguments on it to `start`.
     #[unsafe(no_mangle)]
     #[unsafe(naked)]
     extern "C" fn _start() -> ! {
@@ -487,11 +493,11 @@ mod arch {
 
     /// # Safety
     ///
-    /// As the call's manual page says.
+    /// The arguments must be valid for the call, by its manual page.
     #[inline(always)]
     pub unsafe fn syscall(number: usize, [a, b, c, d, e, f]: [usize; 6]) -> isize {
         let result;
-        // SAFETY: the kernel's calling convention: rcx and r11 are lost, memory may change.
+        // SAFETY: the kernel's calling convention: rcx and r11 are clobbered, memory may change.
         unsafe {
             asm!(
                 "syscall",
@@ -512,9 +518,9 @@ mod arch {
 
     /// # Safety
     ///
-    /// As memcpy(3), from the first byte to the last.
+    /// The requirements of memcpy(3). Copies from the first byte to the last.
     pub unsafe fn copy(to: *mut u8, from: *const u8, count: usize) {
-        // SAFETY: the caller's.
+        // SAFETY: ensured by the caller.
         unsafe {
             asm!("rep movsb", inout("rcx") count => _, inout("rdi") to => _, inout("rsi") from => _,
                 options(nostack, preserves_flags));
@@ -523,9 +529,9 @@ mod arch {
 
     /// # Safety
     ///
-    /// As memcpy(3), from the last byte to the first.
+    /// The requirements of memcpy(3). Copies from the last byte to the first.
     pub unsafe fn copy_backwards(to: *mut u8, from: *const u8, count: usize) {
-        // SAFETY: the caller's.
+        // SAFETY: ensured by the caller.
         unsafe {
             asm!("std", "rep movsb", "cld", inout("rcx") count => _,
                 inout("rdi") to.wrapping_add(count).wrapping_sub(1) => _,
@@ -535,9 +541,9 @@ mod arch {
 
     /// # Safety
     ///
-    /// As memset(3).
+    /// The requirements of memset(3).
     pub unsafe fn fill(to: *mut u8, byte: u8, count: usize) {
-        // SAFETY: the caller's.
+        // SAFETY: ensured by the caller.
         unsafe {
             asm!("rep stosb", inout("rcx") count => _, inout("rdi") to => _, in("al") byte,
                 options(nostack, preserves_flags));
@@ -545,7 +551,7 @@ mod arch {
     }
 }
 
-/// As above, for 64-bit Arm. The loops go byte by byte, so they are short and nothing has to be aligned.
+/// The code for 64-bit Arm. The loops copy single bytes: this is short, and needs no alignment.
 #[cfg(target_arch = "aarch64")]
 mod arch {
     use core::arch::{asm, naked_asm};
@@ -566,7 +572,8 @@ mod arch {
         pub const WAIT4: usize = 260;
     }
 
-    /// The kernel starts here, with the arguments on the stack, which is aligned: calls start.
+    /// The entry point. Passes a pointer to the arguments on the stack, which is aligned, to
+    /// `start`.
     #[unsafe(no_mangle)]
     #[unsafe(naked)]
     extern "C" fn _start() -> ! {
@@ -584,11 +591,11 @@ mod arch {
 
     /// # Safety
     ///
-    /// As the call's manual page says.
+    /// The arguments must be valid for the call, by its manual page.
     #[inline(always)]
     pub unsafe fn syscall(number: usize, [a, b, c, d, e, f]: [usize; 6]) -> isize {
         let result;
-        // SAFETY: the kernel's calling convention: only x0 is another then, memory may change.
+        // SAFETY: the kernel's calling convention: only x0 changes, memory may change.
         unsafe {
             asm!(
                 "svc #0",
@@ -607,9 +614,9 @@ mod arch {
 
     /// # Safety
     ///
-    /// As memcpy(3), from the first byte to the last.
+    /// The requirements of memcpy(3). Copies from the first byte to the last.
     pub unsafe fn copy(to: *mut u8, from: *const u8, count: usize) {
-        // SAFETY: the caller's.
+        // SAFETY: ensured by the caller.
         unsafe {
             asm!("b 3f", "2: ldrb {byte:w}, [{from}], #1", "strb {byte:w}, [{to}], #1",
                 "sub {count}, {count}, #1", "3: cbnz {count}, 2b",
@@ -620,9 +627,9 @@ mod arch {
 
     /// # Safety
     ///
-    /// As memcpy(3), from the last byte to the first.
+    /// The requirements of memcpy(3). Copies from the last byte to the first.
     pub unsafe fn copy_backwards(to: *mut u8, from: *const u8, count: usize) {
-        // SAFETY: the caller's.
+        // SAFETY: ensured by the caller.
         unsafe {
             asm!("b 3f", "2: sub {count}, {count}, #1", "ldrb {byte:w}, [{from}, {count}]",
                 "strb {byte:w}, [{to}, {count}]", "3: cbnz {count}, 2b",
@@ -633,9 +640,9 @@ mod arch {
 
     /// # Safety
     ///
-    /// As memset(3).
+    /// The requirements of memset(3).
     pub unsafe fn fill(to: *mut u8, byte: u8, count: usize) {
-        // SAFETY: the caller's.
+        // SAFETY: ensured by the caller.
         unsafe {
             asm!("b 3f", "2: strb {byte:w}, [{to}], #1", "sub {count}, {count}, #1",
                 "3: cbnz {count}, 2b", byte = in(reg) byte, count = inout(reg) count => _,
