@@ -1,51 +1,53 @@
-//! Tells the clients of a serial line apart, without I/O.
+//! Finds the breaks between the clients of a serial line, without I/O.
 
 use core::mem;
 
 use crate::bytes::{compact, copy};
 
-/// The beginning of a reply that others follow, as `message` writes it.
+/// The beginning of a reply that is not the final one, as `message` writes it.
 const CONTINUES: &[u8] = b"{\"continues\":true";
 
-/// The clients of a line that nobody can close: where one ends and the next begins.
+/// The look-ahead buffer of a serial line, which separates the input of one client from that of the
+/// next.
 ///
-/// A break is a NUL directly after another NUL. The NULs at the beginning of a client are part of
-/// its break. All that is received goes through the look-ahead buffer, so that what follows a break
-/// is kept for the next client.
+/// A break is a NUL directly after another NUL. NULs at the beginning of a client's input belong to
+/// the break before it. All received bytes pass through the look-ahead buffer, so that the bytes
+/// after a break are kept for the next client.
 ///
-/// A blocking driver is [`Line`](super::Line). A driver that does not block does the same in its own
-/// order:
+/// The blocking driver is [`Line`](super::Line). A driver that does not block must follow the same
+/// rules:
 ///
-/// - It receives into [`spare`](Self::spare), tells [`received`](Self::received), and moves bytes to
-///   the session with [`read`](Self::read) until that returns None or 0. It receives no more bytes than the session has room for, so that the look-ahead
-///   buffer is empty except while a client is owed replies.
-/// - While a call is parked, and where [`looks_ahead`](Self::looks_ahead) says so, it receives without
-///   a `read`. A reply that waits for a slow line is no reason to receive.
-/// - Before it sends, [`owes_nul`](Self::owes_nul) says whether a NUL comes first. It sends the part that
-///   [`before_next_look`](Self::before_next_look) returns, and tells [`sent`](Self::sent) how much was taken.
-/// - Once [`is_break`](Self::is_break) is true, it receives nothing and sends nothing. At
-///   a break, or as soon as the session has something to send or a call is parked, it abandons
-///   the session, calls [`next_client`](Self::next_client), and starts a new session.
-/// - Where it would close a connection, it abandons the session and calls [`discard`](Self::discard).
-///   From then on a `read` gives nothing until the break.
+/// - To receive, it puts bytes into [`spare`](Self::spare), calls [`received`](Self::received), and
+///   moves bytes to the session with [`read`](Self::read) until that returns None or 0. It receives
+///   no more bytes than the session has room for, so that the look-ahead buffer is empty unless a
+///   reply is owed.
+/// - While a call is parked, and if [`looks_ahead`](Self::looks_ahead) is true, it receives without
+///   calling `read`. It does not do so only because a reply waits for a slow line.
+/// - To send, it first sends a NUL if [`owes_nul`](Self::owes_nul) is true. Then it sends the bytes
+///   that [`before_next_look`](Self::before_next_look) returns. It calls [`sent`](Self::sent) with
+///   the number of bytes that were sent.
+/// - When [`is_break`](Self::is_break) is true, it neither receives nor sends. When `read` returns
+///   0, or when the session has bytes to send or a parked call, it abandons the session, calls
+///   [`next_client`](Self::next_client), and starts a new session.
+/// - Where it would close a connection, it abandons the session and calls
+///   [`discard`](Self::discard). After that, `read` returns no bytes until the next break.
 #[derive(Debug)]
 pub struct LineBuffer<'b> {
     buffer: &'b mut [u8],
-    /// The bytes that have not been read: `start..end`. Those up to `searched` belong to the client
-    /// that is there.
+    /// The unread bytes are `start..end`. Those before `searched` belong to the current client.
     start: usize,
     searched: usize,
     end: usize,
-    /// What comes before the byte at `searched`.
+    /// The input before the byte at `searched`.
     previous: Previous,
-    /// The byte at `searched` is the last of a break.
+    /// True if the byte at `searched` is the last of a break.
     is_break: bool,
-    /// Nothing is read before the next break.
+    /// True if input is discarded up to the next break.
     discarding: bool,
     output: Output,
 }
 
-/// What comes before a byte that is received.
+/// The input directly before a received byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Previous {
     Break,
@@ -53,23 +55,23 @@ enum Previous {
     Other,
 }
 
-/// Where in a message the bytes end that were sent last.
+/// The position in a message after the last sent byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Output {
-    /// At its end.
+    /// Between two messages.
     Between,
-    /// Inside a message to the client that is there.
+    /// Inside a message to the current client.
     Inside,
-    /// Inside a message to a client that has gone.
+    /// Inside a message to an earlier client.
     Cut,
 }
 
 impl<'b> LineBuffer<'b> {
-    /// A line on which nothing was received or sent.
+    /// Makes the state of a line on which nothing was received or sent.
     ///
-    /// The look-ahead buffer has to be as long as the receive buffer, and must not be empty.
+    /// The look-ahead buffer must be as long as the receive buffer, and must not be empty.
     pub fn new(buffer: &'b mut [u8]) -> Self {
-        debug_assert!(!buffer.is_empty(), "a look-ahead buffer without room");
+        debug_assert!(!buffer.is_empty(), "the look-ahead buffer is empty");
         LineBuffer {
             buffer,
             start: 0,
@@ -82,11 +84,12 @@ impl<'b> LineBuffer<'b> {
         }
     }
 
-    /// The free part of the look-ahead buffer, to receive bytes into.
+    /// Returns the free part of the look-ahead buffer. After receiving into it, call
+    /// [`received`](Self::received).
     ///
-    /// If it is [full](Self::is_full), the client has sent more ahead than has room: all that it has
-    /// sent is thrown away, up to the next break. If a break is in it, bytes of the next client may
-    /// leave no room.
+    /// If the buffer is [full](Self::is_full), the client has sent too much ahead: its input is
+    /// discarded up to the next break. If a break is already in the buffer, the bytes after it are
+    /// kept, and the free part may be empty.
     pub fn spare(&mut self) -> &mut [u8] {
         if self.is_full() {
             self.discard();
@@ -96,44 +99,43 @@ impl<'b> LineBuffer<'b> {
         self.buffer.get_mut(self.end..).unwrap_or_default()
     }
 
-    /// Whether the look-ahead buffer is full. A driver that does not wait for input asks for
-    /// [`spare`](Self::spare) only if there is some then.
+    /// True if the look-ahead buffer is full. A driver that does not block then calls
+    /// [`spare`](Self::spare) only if there is input.
     pub fn is_full(&self) -> bool {
         self.end.saturating_sub(self.start) >= self.buffer.len()
     }
 
-    /// `count` bytes were received into [`spare`](Self::spare).
+    /// Records that `count` bytes were received into [`spare`](Self::spare).
     pub fn received(&mut self, count: usize) {
         self.end = self.end.saturating_add(count).min(self.buffer.len());
         self.search();
     }
 
-    /// Moves bytes of the current client to the beginning of a buffer; returns how many these are.
-    /// 0 means that the client has ended at a break, None that more has to be received first.
+    /// Moves bytes of the current client to the beginning of a buffer. Returns their number, 0 if
+    /// the client's input ends at a break, or None if more must be received first.
     pub fn read(&mut self, buffer: &mut [u8]) -> Option<usize> {
-        let own = self.buffer.get(self.start..self.searched);
-        let own = own.unwrap_or_default();
-        if own.is_empty() {
+        let input = self.buffer.get(self.start..self.searched);
+        let input = input.unwrap_or_default();
+        if input.is_empty() {
             return self.is_break.then_some(0);
         }
-        let count = copy(own, buffer);
+        let count = copy(input, buffer);
         self.start = self.start.saturating_add(count);
         Some(count)
     }
 
-    /// Whether a break has been received: the client that is there has gone.
+    /// True if a break was received: the current client is gone.
     pub fn is_break(&self) -> bool {
         self.is_break
     }
 
-    /// The client that is there gets nothing more: all that it has sent, and sends before the next
-    /// break, is thrown away.
+    /// Discards the input of the current client, received or not, up to the next break.
     pub fn discard(&mut self) {
         self.start = self.searched;
         self.discarding = !self.is_break;
     }
 
-    /// The client after the [break](Self::is_break) is the one that is there.
+    /// Makes the client after the [break](Self::is_break) the current one.
     pub fn next_client(&mut self) {
         debug_assert!(self.is_break, "no client begins without a break");
         self.searched = self.searched.saturating_add(1).min(self.end);
@@ -146,18 +148,19 @@ impl<'b> LineBuffer<'b> {
         self.search();
     }
 
-    /// Whether the driver has to look for a break before it sends these bytes: a reply begins with
-    /// them that others follow, maybe without an end.
+    /// True if the driver must look for a break before it sends these bytes: they begin with a
+    /// reply that is not the final one, and the stream of replies may have no end.
     pub fn looks_ahead(&self, bytes: &[u8]) -> bool {
         self.output != Output::Inside && bytes.starts_with(CONTINUES)
     }
 
-    /// Whether a NUL has to be sent before anything else: it ends a message to a client that has gone.
+    /// True if a NUL must be sent first, to end a message to an earlier client.
     pub fn owes_nul(&self) -> bool {
         self.output == Output::Cut
     }
 
-    /// The bytes up to the next place where the driver has to look for a break, at least one message.
+    /// Returns the bytes before the next point where the driver must look for a break: at least one
+    /// message.
     pub fn before_next_look<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
         let nuls = bytes.iter().enumerate().filter(|(_, byte)| **byte == 0);
         let mut ends = nuls.map(|(at, _)| bytes.split_at_checked(at.saturating_add(1)));
@@ -165,7 +168,7 @@ impl<'b> LineBuffer<'b> {
         found.map_or(bytes, |(before, _)| before)
     }
 
-    /// The stream has taken the first `count` of these bytes.
+    /// Records that the first `count` of these bytes were sent.
     pub fn sent(&mut self, bytes: &[u8], count: usize) {
         let taken = bytes.get(..count).unwrap_or(bytes);
         if let Some(last) = taken.last() {
@@ -177,8 +180,8 @@ impl<'b> LineBuffer<'b> {
         }
     }
 
-    /// Moves what was received and not read to the beginning of a buffer, breaks and all: after an
-    /// upgrade it belongs to another protocol.
+    /// Moves all unread bytes, including breaks, to the beginning of a buffer, and returns their
+    /// number. After an upgrade they belong to another protocol.
     pub fn take_unread(&mut self, buffer: &mut [u8]) -> usize {
         let unread = self.buffer.get(self.start..self.end);
         let count = copy(unread.unwrap_or_default(), buffer);
@@ -186,17 +189,17 @@ impl<'b> LineBuffer<'b> {
         count
     }
 
-    /// Forgets everything: the line was opened anew.
+    /// Forgets all input and output. Call this when the line is opened again.
     pub fn reset(&mut self) {
         *self = LineBuffer::new(mem::take(&mut self.buffer));
     }
 
-    /// What was received and not read, for as long as the buffer lives.
+    /// Returns all unread bytes, for as long as the buffer lives.
     pub fn into_unread(self) -> &'b [u8] {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// Looks for the next break in what was received.
+    /// Searches the received bytes for the next break.
     fn search(&mut self) {
         if self.is_break {
             return;
@@ -229,8 +232,8 @@ mod tests {
 
     use super::*;
 
-    /// What the clients of a line send, if it arrives in pieces of `piece` bytes: what the look-ahead
-    /// buffer holds is read before the next piece. The last client has not gone.
+    /// Returns the input of each client, if `input` is received in pieces of `piece` bytes. The
+    /// look-ahead buffer is read after each piece. The last client is still the current one.
     fn clients(input: &[u8], piece: usize) -> Vec<Vec<u8>> {
         let mut look_ahead = [0xaa; 8];
         let mut breaks = LineBuffer::new(&mut look_ahead);
@@ -272,9 +275,9 @@ mod tests {
     }
 
     #[test]
-    fn c1_what_is_discarded_ends_at_a_break_wherever_it_begins() {
+    fn c1_discarding_ends_at_a_break_wherever_it_begins() {
         let input = b"ab\0c\0\0d\0";
-        // What has come before the client is discarded, and how much is left of it then.
+        // The number of bytes that were received before `discard`.
         for before in 0..input.len() {
             let mut look_ahead = [0; 16];
             let mut breaks = LineBuffer::new(&mut look_ahead);
@@ -316,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn r3_a_message_is_cut_only_if_its_client_has_gone_inside_of_it() {
+    fn r3_a_message_is_cut_only_if_its_client_leaves_inside_it() {
         for (bytes, count, owes_nul) in [
             (&b"{}\0"[..], 0, false),
             (b"{}\0", 1, true),
@@ -341,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn l5_a_driver_looks_ahead_before_each_reply_that_others_follow() {
+    fn l5_a_driver_looks_ahead_before_each_reply_but_the_final_one() {
         let mut look_ahead = [0; 4];
         let mut breaks = LineBuffer::new(&mut look_ahead);
         let one = b"{\"continues\":true,\"parameters\":{}}\0";

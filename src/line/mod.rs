@@ -1,14 +1,15 @@
-//! Serial lines: streams that nobody can close, such as a UART.
+//! Serial lines: streams that cannot be closed, such as a UART.
 //!
-//! On a line, nobody notices that a client goes and another one comes. So a client begins with a
-//! break, two NULs: the first ends a message that was left half-sent, the second is an empty message,
-//! which no client sends otherwise. A call that lacks only its NUL is complete then.
-//! [`Client::synchronize`](crate::Client::synchronize) is the client's half: it also throws away the
-//! replies to earlier clients that are still under way.
+//! On a line, the service does not notice when one client leaves and another one begins. So a
+//! client begins with a break, which is two NULs. The first NUL ends a message that was sent only
+//! in part, and completes a call that lacks only its NUL. The second NUL is an empty message, which
+//! clients send for no other purpose. On the client's side,
+//! [`Client::synchronize`](crate::Client::synchronize) sends the break, and discards late replies
+//! to earlier clients.
 //!
-//! [`Line`] makes a stream out of this that ends at each break. [`Line::serve`] serves its clients one after
-//! the other. **A client that is there gets every reply, whole and in order, or nothing at all until the
-//! next break; it never gets an answer to another's call.**
+//! A [`Line`] is a stream that ends at each break. [`Line::serve`] serves its clients one after the
+//! other. **The current client gets every reply, whole and in order, or no further reply until the
+//! next break. It never gets a reply to a call of another client.**
 //!
 //! ```
 //! use nullink::line::Line;
@@ -43,7 +44,7 @@
 //!     }
 //! }
 //!
-//! // The first client has gone in the middle of its call.
+//! // The first client has left in the middle of its call.
 //! let received = b"\0\0{\"method\":\"org.exam\
 //!     \0\0{\"method\":\"org.example.lamp.Switch\",\"parameters\":{\"on\":true}}\0";
 //! let mut sent = [0; 256];
@@ -70,26 +71,26 @@ use crate::service::Service;
 
 /// A stream that ends at each break of a line.
 ///
-/// A read gives end of file at a break, and a write fails while a break waits: [`LineError::Break`]. A
-/// reply that was cut off when its client went is ended with a NUL before the next client is sent
-/// anything.
+/// A read returns end of file at a break. After a break was received, a write fails with
+/// [`LineError::Break`]. If the previous client has left in the middle of a reply, the line sends a
+/// NUL to end that reply before it sends anything to the next client.
 ///
-/// Before each reply that others follow (`"continues":true`), a write receives what is there without
-/// waiting, because a stream of replies may have no end. A client that sends more calls ahead of the
-/// end of a stream than the receive buffer and the look-ahead buffer hold is given no reply to those
-/// that have no room, nor to any later ones, until the next break.
+/// A stream of replies may have no end. So before each reply with `"continues":true`, a write looks
+/// for a break: it receives the available bytes into the look-ahead buffer, without waiting. If a
+/// client sends more calls during a stream than the receive buffer and the look-ahead buffer hold,
+/// the calls that do not fit, and all later ones up to the next break, get no reply.
 #[derive(Debug)]
 pub struct Line<'b, IO> {
     stream: IO,
     breaks: LineBuffer<'b>,
-    /// The stream has given end of file.
+    /// True if the stream has returned end of file.
     is_at_end: bool,
 }
 
 impl<'b, IO: ErrorType> Line<'b, IO> {
-    /// A line over a stream.
+    /// Makes a line from a stream.
     ///
-    /// The look-ahead buffer has to be as long as the receive buffer, and must not be empty.
+    /// The look-ahead buffer must be as long as the receive buffer, and must not be empty.
     pub fn new(stream: IO, look_ahead: &'b mut [u8]) -> Self {
         Line {
             stream,
@@ -98,23 +99,22 @@ impl<'b, IO: ErrorType> Line<'b, IO> {
         }
     }
 
-    /// The stream, and the bytes that were received and not read.
+    /// Returns the stream, and the bytes that were received but not read.
     ///
-    /// After an upgrade these come after the bytes that [`End::Upgraded`] has, and before anything
-    /// that is read from the stream. Nothing watches for breaks any more.
+    /// After an upgrade, these bytes follow those in [`End::Upgraded`], and precede all bytes that
+    /// are read from the stream later. Breaks are no longer detected.
     pub fn into_parts(self) -> (IO, &'b [u8]) {
         (self.stream, self.breaks.into_unread())
     }
 }
 
 impl<IO: Read> Line<'_, IO> {
-    /// Discards what the client sends, up to the next break, and waits for that.
-    ///
-    /// False is the end of the stream.
+    /// Waits for the next break, and discards all input before it. Returns false at the end of the
+    /// stream.
     ///
     /// # Errors
     ///
-    /// If the stream fails. What comes up to the next break is still discarded afterwards.
+    /// Fails if the stream fails. Input up to the next break is then still discarded.
     pub fn next_client(&mut self) -> Result<bool, IO::Error> {
         self.breaks.discard();
         while !self.breaks.is_break() {
@@ -129,7 +129,7 @@ impl<IO: Read> Line<'_, IO> {
         Ok(true)
     }
 
-    /// Receives at most so many bytes. False is the end of the stream.
+    /// Receives at most `limit` bytes. Returns false at the end of the stream.
     fn receive(&mut self, limit: usize) -> Result<bool, IO::Error> {
         let spare = part_mut(self.breaks.spare(), 0, limit);
         let count = self.stream.read(spare)?;
@@ -142,17 +142,20 @@ impl<IO: Read> Line<'_, IO> {
 impl<IO: Read + ReadReady + Write> Line<'_, IO> {
     /// Serves the clients of a line, one after the other, blocking.
     ///
-    /// Each is served as [`serve`](crate::serve()) does. Where that would close the connection, everything up
-    /// to the next break is thrown away. [`Service::failed`] is told of errors; a break is not an error.
+    /// Each client is served as by [`serve`](crate::serve()). Where that function would close the
+    /// connection, all input up to the next break is discarded. Errors are passed to
+    /// [`Service::failed`]; a break is not an error.
     ///
-    /// This returns when the stream ends, or when the connection is upgraded: what was received too far is
-    /// in [`End::Upgraded`] and [`into_parts`](Self::into_parts). A client that upgrades waits for the confirming reply
-    /// before it sends anything of the other protocol, because two NULs in that would be a break.
+    /// This returns when the stream ends or the connection is upgraded. After an upgrade,
+    /// [`End::Upgraded`] and [`into_parts`](Self::into_parts) have the bytes of the other protocol
+    /// that were already received. The client must wait for the reply to its upgrade before it
+    /// sends bytes of that protocol, because two NULs among them would be a break.
     ///
     /// # Errors
     ///
-    /// If the stream fails. If it can be used again, the line can be served again: the client that was there
-    /// gets nothing more, and what comes up to the next break is thrown away.
+    /// Fails if the stream fails. If the stream can be used again, this can be called again. The
+    /// client from before the error gets no further replies, and input up to the next break is
+    /// discarded.
     pub fn serve<'b, S, C>(
         &mut self,
         service: &mut S,
@@ -178,7 +181,7 @@ impl<IO: Read + ReadReady + Write> Line<'_, IO> {
                     self.breaks.discard();
                     return Err(crate::Error::WriteZero);
                 }
-                // The client has gone, or is given nothing more.
+                // The client is gone, or gets no further replies.
                 Ok(End::Closed) | Err(_) => {}
             }
             if self.is_at_end || !self.next_client().map_err(crate::Error::Transport)? {
@@ -201,7 +204,7 @@ impl<IO: Read> Read for Line<'_, IO> {
             if let Some(count) = self.breaks.read(buffer) {
                 return Ok(count);
             }
-            // No more than that, so that the look-ahead buffer stays empty.
+            // With this limit, the look-ahead buffer stays empty.
             if !self.receive(buffer.len()).map_err(LineError::Stream)? {
                 return Ok(0);
             }
@@ -238,19 +241,19 @@ impl<IO: Read + ReadReady + Write> Write for Line<'_, IO> {
     }
 }
 
-/// Why reading from or writing to a [`Line`] has failed.
+/// An error of a read from or a write to a [`Line`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineError<E> {
-    /// The client has gone: another one has begun, or the stream has ended.
+    /// The client is gone: another one has begun, or the stream has ended.
     Break,
-    /// The stream itself has failed.
+    /// The underlying stream has failed.
     Stream(E),
 }
 
 impl<E: fmt::Display> fmt::Display for LineError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            LineError::Break => f.write_str("another client has begun"),
+            LineError::Break => f.write_str("the client is gone"),
             LineError::Stream(error) => error.fmt(f),
         }
     }

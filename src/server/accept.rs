@@ -1,4 +1,4 @@
-//! How connections come.
+//! Listeners and devices: how connections are accepted and opened.
 
 use core::mem;
 
@@ -14,61 +14,62 @@ use crate::line::LineBuffer;
 use crate::peer::Peer;
 use crate::unix::{self, Listener, Stream};
 
-/// How many times the server waits until accepting is tried again, when the system has no
-/// descriptors or memory left, or until a device that is not there is opened again. It waits at
-/// most [`BACK_OFF`](unix::BACK_OFF) each time.
+/// The number of waits before the server accepts again after the system had no descriptors or
+/// memory left, or before it opens an unavailable device again. Each wait takes at most
+/// [`BACK_OFF`](unix::BACK_OFF). A wait without an event ends the pause.
 pub(super) const BACK_OFF_WAITS: u8 = 64;
 
-/// Where connections come from.
+/// A listener: a listening socket, or a serial device.
 #[derive(Debug)]
 pub(super) struct Source<'b> {
     pub listener: Listener,
-    /// A client may be waiting.
+    /// True if a client may be waiting.
     pub is_ready: bool,
-    /// The poller looks for clients.
+    /// True if the poller reports waiting clients.
     is_polled: bool,
-    /// None, unless it is a device.
+    /// The state of a device; None for a socket.
     device: Option<DeviceState<'b>>,
 }
 
-/// A serial device, of which there is one connection while it is there.
+/// The state of a serial device. It has one connection while it is open.
 #[derive(Debug)]
 pub(super) struct DeviceState<'b> {
     pub breaks: LineBuffer<'b>,
     pub is_open: bool,
-    /// How many waits are left before it is opened again.
+    /// The number of waits left before it is opened again.
     pub pause: u8,
 }
 
 impl<'b> Source<'b> {
+    /// Returns the state of a device. Without the feature `device` this is always None, so the
+    /// compiler removes the code for devices.
     pub fn device(&mut self) -> Option<&mut DeviceState<'b>> {
-        // So that a program without devices has none of the code for them.
         self.device.as_mut().filter(|_| cfg!(feature = "device"))
     }
 
-    /// True for a device that is to be opened now.
-    fn is_idle_device(&self) -> bool {
-        self.is_device(|device| !device.is_open && device.pause == 0)
+    /// True for a device that must be opened now.
+    fn is_due_device(&self) -> bool {
+        self.is_device_with(|device| !device.is_open && device.pause == 0)
     }
 
-    /// Has a device opened again after a pause.
+    /// Delays the next attempt to open a device.
     fn pause(&mut self) {
         if let Some(device) = self.device() {
             device.pause = BACK_OFF_WAITS;
         }
     }
 
-    /// True for a device that is to be opened after a pause.
+    /// True for a device that is opened after a pause.
     pub fn is_pausing(&self) -> bool {
-        self.is_device(|device| device.pause > 0)
+        self.is_device_with(|device| device.pause > 0)
     }
 
-    fn is_device(&self, which: impl FnOnce(&DeviceState<'b>) -> bool) -> bool {
-        cfg!(feature = "device") && self.device.as_ref().is_some_and(which)
+    fn is_device_with(&self, condition: impl FnOnce(&DeviceState<'b>) -> bool) -> bool {
+        cfg!(feature = "device") && self.device.as_ref().is_some_and(condition)
     }
 }
 
-/// The device that a connection is to, if it is to one.
+/// Returns the device of a connection; None if it is not a connection to a device.
 pub(super) fn device_of<'s, 'b>(
     endpoint: &Endpoint,
     listeners: &'s mut [Source<'b>],
@@ -79,7 +80,7 @@ pub(super) fn device_of<'s, 'b>(
 impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     Server<'b, C, CONNECTIONS, DESCRIPTORS>
 {
-    /// Accepts connections from a listener.
+    /// Adds a listener.
     pub(super) fn add_source(&mut self, listener: Listener) -> Result<(), unix::IoError> {
         if self.listeners.is_full() {
             return Err(unix::IoError::NoPlace);
@@ -109,40 +110,40 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         pushed.map_err(|_| unix::IoError::NoPlace)
     }
 
-    /// True if there is a place for a connection; if need be, that of one that only lingers.
+    /// True if there is a place for a connection: a free one, or that of a lingering connection.
     pub(super) fn has_place(&self) -> bool {
         self.places.free().is_some() || self.lingering > 0
     }
 
-    /// True if there is a place for a connection, and the system may have a descriptor for it.
+    /// True if there is a place for a connection, and accepting is not paused.
     pub(super) fn accepts(&self) -> bool {
         self.backing_off == 0 && self.has_place()
     }
 
-    /// True if there is a device to be opened, or a listener that the poller does not look at, and
-    /// a place for a connection.
-    pub(super) fn has_idle_listener(&self) -> bool {
-        let is_idle = |source: &Source<'_>| !source.is_polled || source.is_idle_device();
-        self.accepts() && self.listeners.iter().any(is_idle)
+    /// True if the server accepts connections, but a listener is not polled or a device must be
+    /// opened.
+    pub(super) fn has_unpolled_listener(&self) -> bool {
+        let is_unpolled = |source: &Source<'_>| !source.is_polled || source.is_due_device();
+        self.accepts() && self.listeners.iter().any(is_unpolled)
     }
 
-    /// Has the poller look for clients on all listeners, or not.
-    pub(super) fn look_for_clients(&mut self, look: bool) -> Result<(), unix::IoError> {
+    /// Starts or stops polling all listeners.
+    pub(super) fn poll_listeners(&mut self, is_polled: bool) -> Result<(), unix::IoError> {
         for (index, source) in (0_u32..).zip(&mut self.listeners) {
             let Some(fd) = source
                 .listener
                 .pollable()
-                .filter(|_| source.is_polled != look)
+                .filter(|_| source.is_polled != is_polled)
             else {
                 continue;
             };
-            let flags = if look {
+            let flags = if is_polled {
                 EventFlags::IN
             } else {
                 EventFlags::empty()
             };
             self.poller.modify(fd, Token::Listener(index), flags)?;
-            source.is_polled = look;
+            source.is_polled = is_polled;
         }
         Ok(())
     }
@@ -154,15 +155,15 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             let Some(source) = self.listeners.get_mut(index) else {
                 break;
             };
-            let is_device = source.is_idle_device();
+            let is_device = source.is_due_device();
             let is_ready = mem::take(&mut source.is_ready);
-            let may_come = is_ready || is_device && accepts;
-            if !may_come {
+            let may_accept = is_ready || is_device && accepts;
+            if !may_accept {
                 continue;
             }
             if !accepts {
-                // It would be ready at once again.
-                self.look_for_clients(false)?;
+                // The waiting client would end each wait at once.
+                self.poll_listeners(false)?;
                 continue;
             }
             match source.listener.accept_now() {
@@ -173,13 +174,13 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
                     }
                     match self.open(stream, peer, u32::try_from(index).ok()) {
                         Ok(connection) => return Ok(Some(connection)),
-                        // The kernel has no memory for one more: the client was closed.
+                        // The kernel has no memory left. The new connection was closed.
                         Err(_) => self.backing_off = BACK_OFF_WAITS,
                     }
                 }
-                // It is not there, or is no device now.
+                // The device does not exist, or it cannot be opened.
                 Ok(None) | Err(_) if is_device => source.pause(),
-                // Somebody else has accepted it.
+                // Another process has accepted the connection.
                 Ok(None) => {}
                 Err(error) if is_broken(&error) => return Err(error),
                 Err(_) => self.backing_off = BACK_OFF_WAITS,
@@ -188,7 +189,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         Ok(None)
     }
 
-    /// True if a user may have one more connection. Users that are unknown count as one.
+    /// True if the peer's user may have one more connection. Unknown users count as one user.
     fn may_connect(&mut self, stream: &Stream, peer: Option<Peer>) -> bool {
         let (Some(limit), true) = (self.limits.per_user, stream.carries_descriptors()) else {
             return true;
@@ -200,7 +201,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         same.count() < limit
     }
 
-    /// Gives a connection a place.
+    /// Puts a connection into a place, and adds it to the poller.
     pub(super) fn open(
         &mut self,
         stream: Stream,
@@ -219,18 +220,18 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         if let Some(device) = device_of(&endpoint, &mut self.listeners) {
             device.is_open = true;
         }
-        if let Some(ask) = self.hooks.peer_pidfd {
-            endpoint.pidfd = ask(endpoint.stream.as_fd());
+        if let Some(peer_pidfd) = self.hooks.peer_pidfd {
+            endpoint.pidfd = peer_pidfd(endpoint.stream.as_fd());
         }
         if let Some(deadline) = endpoint.deadline(&self.limits) {
-            self.earliest = self.earliest.min(deadline);
+            self.next_deadline = self.next_deadline.min(deadline);
         }
         self.places.occupy(endpoint);
         self.connections = self.connections.saturating_add(1);
         Ok(connection)
     }
 
-    /// Closes one of the connections that only linger.
+    /// Closes one lingering connection.
     fn end_lingering(&mut self) {
         let mut indices = self.places.indices();
         let is_lingering = |index: &u32| {
@@ -243,7 +244,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     }
 }
 
-/// True if a listener will never give a connection.
+/// True if the listener can never accept a connection after this error.
 fn is_broken(error: &unix::IoError) -> bool {
     match error {
         unix::IoError::System(errno) => matches!(

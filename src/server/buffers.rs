@@ -1,18 +1,18 @@
-//! The pairs of buffers that connections are lent, each with the descriptors of its messages.
+//! The pairs of buffers that are lent to connections, with the descriptors of their messages.
 
 use heapless::Vec;
 
 use super::places::to_usize;
 use crate::peer::Descriptor;
 
-/// What belongs to a pair of buffers beside them.
+/// The descriptors that belong to the messages in a pair of buffers.
 #[derive(Debug)]
 pub(super) struct Carried<const FDS: usize> {
-    /// The descriptors that came with the message that is being received.
+    /// The descriptors that were received with the current message.
     pub received: Vec<Option<Descriptor>, FDS>,
-    /// The descriptors that go with the message that the session has marked.
+    /// The descriptors to send with the message that the session has marked.
     pub attached: Vec<Descriptor, FDS>,
-    /// The next free pair, if this one is free.
+    /// The next pair in the list of free pairs, if this one is free.
     next: Option<u32>,
 }
 
@@ -32,19 +32,19 @@ impl<const FDS: usize> Carried<FDS> {
     }
 }
 
-/// As many pairs as places for connections. The pair that was returned last is lent first, so
+/// All pairs of buffers, one for each place. The pair that was returned last is lent first, so
 /// memory that is not needed is never touched.
 #[derive(Debug)]
 pub(super) struct Buffers<'b, const FDS: usize> {
     receive: &'b mut [u8],
     send: &'b mut [u8],
-    /// The lengths of one buffer of each kind.
+    /// The lengths of one receive buffer and of one send buffer.
     rx: usize,
     tx: usize,
     carried: &'b mut [Carried<FDS>],
-    /// The first pair of the list of those that were returned.
+    /// The first pair in the list of free pairs that were lent before.
     free: Option<u32>,
-    /// How many pairs have ever been lent.
+    /// The number of pairs that were ever lent.
     touched: u32,
 }
 
@@ -65,12 +65,12 @@ impl<'b, const FDS: usize> Buffers<'b, FDS> {
         }
     }
 
-    /// The length of a receive buffer.
+    /// Returns the length of a receive buffer.
     pub fn receive_length(&self) -> usize {
         self.rx
     }
 
-    /// Lends a pair.
+    /// Lends a pair, and returns its index.
     pub fn lend(&mut self) -> u32 {
         if let Some(pair) = self.free {
             self.free = self.get(pair).2.and_then(|carried| carried.next);
@@ -81,7 +81,7 @@ impl<'b, const FDS: usize> Buffers<'b, FDS> {
         pair
     }
 
-    /// Takes a pair back.
+    /// Takes a pair back, and closes its descriptors.
     pub fn take_back(&mut self, pair: u32) {
         let free = self.free.replace(pair);
         if let Some(carried) = self.get(pair).2 {
@@ -90,7 +90,7 @@ impl<'b, const FDS: usize> Buffers<'b, FDS> {
         }
     }
 
-    /// A pair that is lent: to receive into, to send from, and its descriptors.
+    /// Returns a pair, receive buffer first, and its descriptors.
     pub fn get(&mut self, pair: u32) -> (&mut [u8], &mut [u8], Option<&mut Carried<FDS>>) {
         let pair = to_usize(pair);
         (
@@ -102,7 +102,7 @@ impl<'b, const FDS: usize> Buffers<'b, FDS> {
 }
 
 impl<const FDS: usize> Drop for Buffers<'_, FDS> {
-    /// Closes the descriptors of messages that are neither handled nor sent.
+    /// Closes the descriptors of messages that were neither handled nor sent.
     fn drop(&mut self) {
         let touched = to_usize(self.touched);
         self.carried
@@ -112,7 +112,7 @@ impl<const FDS: usize> Drop for Buffers<'_, FDS> {
     }
 }
 
-/// The part of a buffer that is the one with this index, if each is `length` long.
+/// Returns part `index` of a buffer that consists of parts of `length` bytes.
 fn part(buffer: &mut [u8], index: usize, length: usize) -> &mut [u8] {
     let start = index.saturating_mul(length);
     let part = buffer

@@ -1,5 +1,5 @@
-//! A serial device as a connection of the server: one client after the other, told apart by
-//! breaks.
+//! A serial device as a connection of the server. Its clients use it one after the other, and a
+//! break separates them.
 
 use embedded_io::ReadReady;
 use heapless::Vec;
@@ -9,11 +9,12 @@ use crate::channel::Channel;
 use crate::line::LineBuffer;
 use crate::unix::{self, Reading, Stream};
 
-/// Receives for the client that is there: None if there is nothing, 0 if its input ends at a break.
+/// Receives bytes of the current client, without waiting. Returns None if there are none, and 0 if
+/// the client's input ends at a break.
 ///
 /// # Errors
 ///
-/// [`unix::IoError::Closed`] if the device is gone, and other errors of the stream.
+/// Returns [`unix::IoError::Closed`] if the device is gone. Fails if the stream fails.
 pub(super) fn receive(
     stream: &mut Stream,
     breaks: &mut LineBuffer<'_>,
@@ -21,8 +22,8 @@ pub(super) fn receive(
 ) -> Result<Option<usize>, unix::IoError> {
     let mut input = breaks.read(channel.spare());
     if input.is_none() {
-        // No more than that, so that the look-ahead buffer stays empty; and only once, so that a
-        // flood of what is thrown away does not hold the other connections up.
+        // With this limit, the look-ahead buffer stays empty. There is only one attempt, so that a
+        // flood of discarded bytes does not delay other connections.
         let limit = channel.spare().len();
         if !look_ahead(stream, breaks, limit)? {
             return Ok(None);
@@ -39,12 +40,13 @@ pub(super) fn receive(
 ///
 /// # Errors
 ///
-/// As [`receive`].
+/// Like [`receive`].
 pub(super) fn look_ahead(
     stream: &mut Stream,
     breaks: &mut LineBuffer<'_>,
     limit: usize,
 ) -> Result<bool, unix::IoError> {
+    // `spare` discards a full buffer, so it is called only if there is input.
     if breaks.is_full() && !stream.read_ready()? {
         return Ok(false);
     }
@@ -59,17 +61,18 @@ pub(super) fn look_ahead(
     }
 }
 
-/// Sends what is pending, as far as that is possible now; returns how many bytes were sent.
+/// Sends as many of the pending bytes as possible without waiting. Returns their number.
 ///
 /// # Errors
 ///
-/// [`unix::IoError::Closed`] if the device is gone, or if the client is: then there is a break.
+/// Returns [`unix::IoError::Closed`] if the device is gone, or if there is a break, which means
+/// that the client is gone. Fails if the stream fails.
 pub(super) fn send(
     stream: &mut Stream,
     breaks: &mut LineBuffer<'_>,
     channel: &mut Channel<'_>,
 ) -> Result<usize, unix::IoError> {
-    let mut all = 0_usize;
+    let mut total = 0_usize;
     while !channel.pending().is_empty() {
         if !breaks.is_break() && breaks.looks_ahead(channel.pending()) {
             look_ahead(stream, breaks, usize::MAX)?;
@@ -82,16 +85,16 @@ pub(super) fn send(
         } else {
             breaks.before_next_look(channel.pending())
         };
-        let (is_owed_nul, length) = (breaks.owes_nul(), part.len());
+        let (is_nul, length) = (breaks.owes_nul(), part.len());
         let sent = stream.send_now(part, &[])?.unwrap_or(0);
         breaks.sent(part, sent);
-        if !is_owed_nul {
+        if !is_nul {
             channel.sent(sent);
-            all = all.saturating_add(sent);
+            total = total.saturating_add(sent);
         }
         if sent < length {
             break;
         }
     }
-    Ok(all)
+    Ok(total)
 }

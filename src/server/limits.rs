@@ -4,8 +4,8 @@ use core::time::Duration;
 
 /// Limits and timeouts. All are off by default.
 ///
-/// Times need a clock: [`Server::set_clock`](super::Server::set_clock). They are as exact as that
-/// clock, and are looked at when the server has waited.
+/// Timeouts need a clock: [`Server::set_clock`](super::Server::set_clock). They have the resolution
+/// of that clock, and the server checks them after each wait.
 ///
 /// ```
 /// use core::time::Duration;
@@ -20,51 +20,52 @@ use core::time::Duration;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// The number of connections of one user. A connection beyond it is closed as soon as it is
-    /// accepted. It counts on Unix sockets only; peers whose user is unknown count as one user.
+    /// The maximum number of connections of one user. Further connections are closed as soon as
+    /// they are accepted. Only Unix sockets are counted. Peers whose user is unknown count as one
+    /// user.
     pub per_user: Option<usize>,
-    /// The time for which a client may call nothing. A client that waits for a parked call is not
-    /// idle, unless it has closed its half of the connection.
+    /// The maximum time for which a client makes no call. A client that waits for a parked call is
+    /// not idle, unless it has closed its half of the connection.
     pub idle: Option<Duration>,
-    /// The time from the first byte of a message to its last. Without it, `idle` is the limit.
+    /// The maximum time from the first byte of a message to its last. Without it, `idle` applies.
     pub message: Option<Duration>,
-    /// The time for which a client may read nothing of what it is sent. A server for clients that
-    /// nobody vouches for should have this limit: a client that reads nothing keeps a place and a
-    /// pair of buffers.
+    /// The maximum time in which a client reads none of the bytes sent to it. A server whose
+    /// clients are not trusted should set this limit, because a client that does not read occupies
+    /// a place and a pair of buffers.
     pub write: Option<Duration>,
-    /// The time without any connection after which there is an
-    /// [`Event::Idle`](super::Event::Idle), at which a service that is activated by its socket
-    /// exits.
+    /// The time without a connection after which [`Event::Idle`](super::Event::Idle) is returned. A
+    /// socket-activated service then exits.
     pub exit: Option<Duration>,
 }
 
 impl Limits {
-    /// The most listeners that a [`Server`](super::Server) has.
+    /// The maximum number of listeners of a [`Server`](super::Server).
     pub const MAX_LISTENERS: usize = 4;
 
-    /// The most timers that a [`Server`](super::Server) has.
+    /// The maximum number of timers of a [`Server`](super::Server).
     pub const MAX_TIMERS: usize = 8;
 
-    /// The most calls of one connection that are handled before the other connections have their
-    /// turn.
+    /// The maximum number of calls of one connection that are handled before the other connections
+    /// have their turn.
     pub const CALLS_PER_TURN: usize = 64;
 }
 
-/// What a connection is doing, as far as limits depend on it.
+/// The activity of a connection, which determines its timeout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// It calls nothing.
+    /// The client makes no call.
     Idle,
-    /// It has sent a part of a message.
+    /// The client has sent a part of a message.
     Message,
-    /// It does not read what it was sent.
+    /// The client does not read its replies.
     Writing,
-    /// It waits for the service; or it belongs to another protocol.
+    /// The client waits for the service, or the connection was upgraded.
     Waiting,
 }
 
 impl Phase {
-    /// The time at which it has taken too long.
+    /// Returns the time at which a connection times out if it stays in this phase, which has begun
+    /// at `since`.
     pub fn deadline(self, since: u64, limits: &Limits) -> Option<u64> {
         let limit = match self {
             Phase::Idle => limits.idle,
@@ -76,7 +77,7 @@ impl Phase {
     }
 }
 
-/// A time that much later, in milliseconds; a part of a millisecond counts as one.
+/// Returns `since` plus a limit, in milliseconds. A part of a millisecond is rounded up.
 pub(super) fn after(since: u64, limit: Duration) -> u64 {
     let part = u64::from(limit.subsec_nanos().div_ceil(1_000_000));
     let limit = limit.as_secs().saturating_mul(1000).saturating_add(part);

@@ -1,77 +1,157 @@
-//! Many clients, one thread, one epoll(7) descriptor, no allocation.
+//! A [`Server`] serves many connections in one thread, with one epoll(7) descriptor and without
+//! allocation.
 //!
-//! A [`Server`] has a fixed number of places for connections, in memory that is the program's:
-//! [`Slots`]. It accepts connections, receives, has the service answer, and sends, and never waits
-//! for one client: a slow, silent or hostile client costs its own place. Clients that find no place
-//! wait in the kernel's queue.
+//! It accepts connections, receives calls, has a [`Service`] answer them, and sends the replies.
+//! The program supplies its memory, which has a fixed number of places for connections: [`Slots`].
+//! The server never waits for one client, so a slow, silent or hostile client takes up only its own
+//! place. Clients that find no free place wait in the kernel's queue.
+//!
+//! This program serves a countdown to several subscribers. It has its own loop: a timer counts
+//! down, each line that is typed on the terminal adds a minute, and the program ends after 30
+//! seconds without a client. A program that needs no loop calls [`Server::serve`].
 //!
 //! ```no_run
-//! # use nullink::{Answer, Call, Info, Interface, Refusal, Responder, Service};
-//! # struct Nothing;
-//! # impl Service for Nothing {
-//! #     const INTERFACES: &'static [Interface] = &[];
-//! #     fn info(&self) -> Info<'_> { Info { vendor: "Example", ..Info::default() } }
-//! #     fn call<'c>(&mut self, _: Call<'c>, _: Responder<'c>) -> Answer<'c> {
-//! #         Err(Refusal::MethodNotFound)
-//! #     }
-//! # }
-//! # let mut service = Nothing;
-//! use nullink::server::{Server, Slots};
-//! use nullink::unix::Listener;
+//! use std::mem;
+//! use std::time::Duration;
 //!
-//! let mut slots = Slots::<8, 4096, 8192>::new(); // 8 connections, 4 KiB for a call and for a reply
-//! let mut server = Server::new(Listener::bind("/run/org.example.ftl")?, &mut slots)?;
-//! server.serve(&mut service)?;
-//! # Ok::<(), nullink::unix::IoError>(())
-//! ```
+//! use nullink::server::{Event, Interest, Limits, Server, Slots};
+//! use nullink::{Answer, Call, Info, Interface, Responder, Service, interface, unix};
+//! use rustix::fs::{Mode, OFlags, open};
+//! use serde::{Deserialize, Serialize};
 //!
-//! A program that has more to do calls [`Server::step`] in a loop of its own, and is told what has
-//! happened: an [`Event`]. The server can wait for other descriptors ([`Server::watch`]) and for a
-//! time ([`Server::set_timer`]) as well. Or the server joins another loop: its descriptor,
-//! [`AsFd`], is readable when [`Server::try_step`] has something to do.
+//! const COUNTDOWN: Interface = interface!(text "
+//! interface org.example.countdown
 //!
-//! A handler does not have the server. What it wants of it, a timer for example, it leaves in the
-//! service, and the loop sees to it after the step. Calls that are parked are woken by
-//! [`Service::woken`], or by the loop: [`Server::wake`].
+//! method Watch() -> (seconds: int)
+//! method Set(seconds: int) -> ()
+//! ");
 //!
-//! ```
-//! # use nullink::server::{Event, Server};
-//! # use nullink::{Answer, Call, Info, Interface, Refusal, Responder, Service};
-//! # struct Jobs { due: Option<u64> }
-//! # impl Service<()> for Jobs {
-//! #     const INTERFACES: &'static [Interface] = &[];
-//! #     fn info(&self) -> Info<'_> { Info { vendor: "Example", ..Info::default() } }
-//! #     fn call<'c>(&mut self, _: Call<'c>, _: Responder<'c, ()>) -> Answer<'c, ()> {
-//! #         Err(Refusal::MethodNotFound)
-//! #     }
-//! # }
-//! # impl Jobs { fn end_due(&mut self) {} }
-//! # const ENDED: u32 = 1;
-//! # fn run(mut server: Server<'_, (), 8>, mut jobs: Jobs) -> Result<(), Box<dyn std::error::Error>> {
-//! loop {
-//!     match server.step(&mut jobs)? {
-//!         Event::Timer(_) => {
-//!             jobs.end_due();
-//!             server.wake(ENDED);
-//!         }
-//!         Event::Idle => return Ok(()),
-//!         _ => {}
-//!     }
-//!     server.set_timer(0, jobs.due)?;
+//! #[derive(Deserialize)]
+//! enum Methods {
+//!     Watch, // replies at once, and again after each change
+//!     Set { seconds: u32 },
 //! }
-//! # }
+//!
+//! #[derive(Serialize)]
+//! struct Remaining {
+//!     seconds: u32,
+//! }
+//!
+//! /// The topic of the parked `Watch` calls.
+//! const TOPIC: u32 = 0;
+//! /// The number of the timer, and its period in milliseconds.
+//! const TICK: u32 = 0;
+//! const PERIOD: u64 = 1000;
+//! /// The number of the watched terminal.
+//! const TERMINAL: u32 = 0;
+//!
+//! struct Countdown {
+//!     seconds: u32,
+//!     is_changed: bool,
+//! }
+//!
+//! /// A cursor holds the seconds that its client was sent last.
+//! impl Service<u32> for Countdown {
+//!     const INTERFACES: &'static [Interface] = &[COUNTDOWN];
+//!
+//!     fn info(&self) -> Info<'_> {
+//!         Info::new("Example", "Countdown", "1", "https://example.org")
+//!     }
+//!
+//!     fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c, u32>) -> Answer<'c, u32> {
+//!         let Countdown { seconds, .. } = *self;
+//!         match call.decode()? {
+//!             Methods::Watch => reply.more()?.next(&Remaining { seconds })?.park(TOPIC, seconds),
+//!             Methods::Set { seconds } => {
+//!                 self.seconds = seconds;
+//!                 self.is_changed = true;
+//!                 reply.send(&())
+//!             }
+//!         }
+//!     }
+//!
+//!     /// Called for each parked `Watch` call after its topic was woken.
+//!     fn resume<'c>(&mut self, sent: u32, reply: Responder<'c, u32>) -> Answer<'c, u32> {
+//!         let Countdown { seconds, .. } = *self;
+//!         if seconds == sent {
+//!             return reply.park(TOPIC, sent);
+//!         }
+//!         reply.more()?.next(&Remaining { seconds })?.park(TOPIC, seconds)
+//!     }
+//!
+//!     /// Called after each handler: the topic to wake, if any.
+//!     fn woken(&mut self) -> Option<u32> {
+//!         mem::take(&mut self.is_changed).then_some(TOPIC)
+//!     }
+//! }
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let mut slots = Slots::<8, 1024, 1024>::new(); // 8 clients, 1 KiB for a call
+//!     let mut server = Server::bind("/run/org.example.countdown", &mut slots)?;
+//!     server.set_clock(unix::monotonic);
+//!     server.set_limits(Limits {
+//!         exit: Some(Duration::from_secs(30)), // without clients
+//!         ..Limits::default()
+//!     });
+//!     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+//!     let terminal = open("/dev/tty", flags, Mode::empty()).map_err(|error| error.to_string())?;
+//!     server.watch(&terminal, Interest::Readable, TERMINAL)?;
+//!     server.set_timer(TICK, Some(PERIOD))?;
+//!
+//!     let mut countdown = Countdown { seconds: 60, is_changed: false };
+//!     loop {
+//!         match server.step(&mut countdown)? {
+//!             Event::Timer(TICK) => {
+//!                 countdown.seconds = countdown.seconds.saturating_sub(1);
+//!                 server.wake(TOPIC);
+//!                 server.set_timer(TICK, Some(PERIOD))?;
+//!             }
+//!             // Each line from the terminal adds a minute.
+//!             Event::Ready(TERMINAL) => match rustix::io::read(&terminal, &mut [0; 256]) {
+//!                 Ok(1..) => {
+//!                     countdown.seconds = countdown.seconds.saturating_add(60);
+//!                     server.wake(TOPIC);
+//!                 }
+//!                 Ok(0) | Err(_) => server.unwatch(&terminal)?,
+//!             },
+//!             Event::Idle => return Ok(()),
+//!             _ => {}
+//!         }
+//!     }
+//! }
 //! ```
+//!
+//! # Events
+//!
+//! [`Server::step`] waits for the next [`Event`]. [`Server::serve`] returns only events that the
+//! program must handle, so it skips [`Event::Connected`], [`Event::Called`] and
+//! [`Event::Disconnected`]. A server can also be part of another event loop: when its descriptor
+//! ([`AsFd`]) is readable, or after [`Server::timeout`], the program calls [`Server::try_step`]
+//! until that returns None.
+//!
+//! A handler cannot access the server. If it needs a timer, for example, it stores the request in
+//! the service, and the loop sets the timer after the step. A handler wakes parked calls with
+//! [`Service::woken`], the loop wakes them with [`Server::wake`].
+//!
+//! With the feature `std`, [`Server::watch`] takes std's types, such as `std::fs::File`.
 //!
 //! # Turns and buffers
 //!
-//! After each epoll_wait(2), every connection that is ready gets one turn: pending replies are
-//! sent, what is there is received, and calls are handled, [`Limits::CALLS_PER_TURN`] at most. Then it is the next
-//! one's turn. Replies are sent when no complete call is left, or when half of the send buffer is
-//! full. While they cannot be sent, nothing more is received from that connection.
+//! After each epoll_wait(2), every ready connection gets one turn: the server sends its pending
+//! replies, receives, and handles at most [`Limits::CALLS_PER_TURN`] of its calls. It sends the new
+//! replies when no complete call is left, or when half of the send buffer is full. While they
+//! cannot be sent, it receives nothing from that connection.
 //!
-//! A connection has a pair of buffers for its turn, and keeps it only while it has half a message,
-//! calls that have to wait, or replies that are not sent. So memory is used by the connections that
-//! are busy at the same time, not by those that are open.
+//! A connection has a pair of buffers for its turn. Between turns it keeps them only while they
+//! hold a part of a message, waiting calls, or unsent replies. So the memory in use depends on how
+//! many connections are busy at the same time, and not on how many are open.
+//!
+//! # Limits
+//!
+//! All [`Limits`] and timeouts are off by default. A server whose clients are not trusted should
+//! set at least `per_user`, `message` and `write`. Timeouts and timers need a clock:
+//! [`Server::set_clock`]. The sizes of [`Slots`] limit the number of connections and the lengths of
+//! messages.
 
 mod accept;
 mod buffers;
@@ -104,15 +184,15 @@ use crate::unix::{self, Listener, Stream};
 const MAX_LISTENERS: usize = Limits::MAX_LISTENERS;
 const MAX_TIMERS: usize = Limits::MAX_TIMERS;
 
-/// The memory of a [`Server`]: for this many connections, with `RX` bytes to receive and `TX` bytes
-/// to send. With `DESCRIPTORS`, that many file descriptors can come and go with one message, 253 at
-/// most.
+/// The memory of a [`Server`]: places for connections, each with a receive buffer of `RX` bytes and
+/// a send buffer of `TX` bytes.
 ///
-/// `RX` has to hold the longest call and its NUL. `TX` has to be twice as long as the longest reply
-/// and its NUL, and twice 100 bytes longer than the longest name.
+/// `RX` must hold the longest call and its NUL. Half of `TX` must hold the longest reply and its
+/// NUL, and must be 100 bytes longer than the longest name. `DESCRIPTORS` is the maximum number of
+/// file descriptors that are sent or received with one message, up to 253.
 ///
-/// `new` is `const`: in a `static`, the memory takes no room in the file, no time to be made, and no
-/// page that is never used.
+/// `new` is `const`. In a `static`, the memory takes no space in the program's file and no time to
+/// initialize, and unused pages are never touched.
 #[derive(Debug)]
 pub struct Slots<
     const CONNECTIONS: usize,
@@ -124,16 +204,16 @@ pub struct Slots<
     send: [[u8; TX]; CONNECTIONS],
     carried: [Carried<DESCRIPTORS>; CONNECTIONS],
     slots: [Slot; CONNECTIONS],
-    /// What clients of a serial device send ahead.
+    /// The look-ahead buffers of serial devices.
     look_ahead: [[u8; RX]; MAX_LISTENERS],
 }
 
 impl<const CONNECTIONS: usize, const RX: usize, const TX: usize, const DESCRIPTORS: usize>
     Slots<CONNECTIONS, RX, TX, DESCRIPTORS>
 {
-    /// Memory that is all zero. It does not compile with an `RX` of 0.
+    /// Returns memory that is all zero. An `RX` of 0 does not compile.
     pub const fn new() -> Self {
-        const { assert!(RX > 0, "messages have to be received into something") };
+        const { assert!(RX > 0, "the receive buffer must not be empty") };
         Slots {
             receive: [[0; RX]; CONNECTIONS],
             send: [[0; TX]; CONNECTIONS],
@@ -152,88 +232,88 @@ impl<const CONNECTIONS: usize, const RX: usize, const TX: usize, const DESCRIPTO
     }
 }
 
-/// One connection of a [`Server`], as long as it lasts.
+/// Identifies one connection of a [`Server`], for as long as it exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Connection {
     slot: u32,
     generation: u32,
 }
 
-/// What has happened.
+/// An event of a [`Server`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<C> {
     /// A client has connected.
     Connected(Connection),
-    /// A call was handled. Its reply is sent by the next steps.
+    /// A call was handled. The next steps send its reply.
     Called(Connection),
-    /// A connection is over: its client has closed it, or for this reason.
+    /// A connection has ended: its client has closed it, or it has failed with this error.
     Disconnected(Connection, Result<(), Error<unix::IoError>>),
-    /// A connection belongs to another protocol from now on, with the cursor of
-    /// [`Upgrade::send`](crate::service::Upgrade::send). It keeps its place until the program
-    /// [takes](Server::take) or [closes](Server::close) it.
+    /// A connection was upgraded to another protocol. The cursor is that of
+    /// [`Upgrade::send`](crate::service::Upgrade::send). The connection keeps its place until the
+    /// program [takes](Server::take) or [closes](Server::close) it.
     Upgraded(Connection, C),
-    /// The descriptor that is [watched](Server::watch) under this number is ready.
+    /// The descriptor that is [watched](Server::watch) with this number is ready.
     Ready(u32),
-    /// The time of the timer with this number has come.
+    /// The [timer](Server::set_timer) with this number has expired.
     Timer(u32),
-    /// There has been no connection for the time of [`Limits::exit`]; or there is neither a
-    /// connection nor a listener. A program that has nothing else to wait for has to end then:
-    /// [`Server::step`] returns the event again at once.
+    /// There was no connection for the time of [`Limits::exit`], or there is neither a connection
+    /// nor a listener. In the second case, a program without timers and watched descriptors must
+    /// end, because [`Server::step`] returns this event again at once.
     Idle,
 }
 
-/// What to wait for of a descriptor that is [watched](Server::watch).
+/// The condition under which a [watched](Server::watch) descriptor is ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interest {
-    /// Something can be read, or it is at its end.
+    /// A read does not block, because there is data or the end of file.
     Readable,
-    /// Something can be written.
+    /// A write does not block.
     Writable,
 }
 
-/// Many connections to one service: see the [module](self).
+/// Serves many connections in one thread: see the [module](self).
 #[derive(Debug)]
 pub struct Server<'b, C, const CONNECTIONS: usize, const DESCRIPTORS: usize = 0> {
     poller: Poller,
     places: Places<'b, C, CONNECTIONS>,
     buffers: Buffers<'b, DESCRIPTORS>,
-    /// How many of the places that are ready have a turn before the server waits again.
+    /// The number of ready places that still get a turn before the server waits again.
     round: usize,
-    /// Whose turn it is, and how many steps are left of it.
+    /// The place of the connection that has its turn, and the number of steps left in that turn.
     turn: Option<u32>,
     budget: usize,
     connections: usize,
-    /// How many of the places have a connection that only lingers.
+    /// The number of places with a lingering connection. `connections` does not count these.
     lingering: usize,
     listeners: Vec<Source<'b>, MAX_LISTENERS>,
-    /// Look-ahead buffers for more devices.
+    /// The unused look-ahead buffers, for further devices.
     look_ahead: &'b mut [u8],
     timers: Vec<Timer, MAX_TIMERS>,
     limits: Limits,
     clock: Option<fn() -> u64>,
     hooks: Hooks,
-    /// When the server has last waited.
+    /// The time at the end of the last wait.
     now: u64,
-    /// No limit of a connection passes before this time.
-    earliest: u64,
-    /// When the last connection has ended.
+    /// A time before which no connection times out.
+    next_deadline: u64,
+    /// The time at which the last connection ended.
     empty_since: u64,
-    /// The program has been told that there will be no connection any more.
+    /// True if [`Event::Idle`] has told the program that there can be no further connections.
     reported_idle: bool,
-    /// How many waits are left before accepting is tried again.
+    /// The number of waits left before the server accepts again.
     backing_off: u8,
 }
 
-/// System calls that only the program can make, because they need unsafe code:
+/// System calls that the program makes for the server, because they need unsafe code:
 /// [`Server::set_hooks`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hooks {
-    /// Has the kernel refuse descriptors that a peer sends (`SO_PASSRIGHTS`, Linux 6.16), for
-    /// sockets of a service that takes none. Without it they arrive and are closed, and the
-    /// connection with them.
+    /// Makes the kernel refuse descriptors that a peer sends (`SO_PASSRIGHTS`, Linux 6.16). It is
+    /// called if `DESCRIPTORS` is 0. Without this hook, received descriptors are closed, and so is
+    /// their connection.
     pub refuse_descriptors: Option<fn(BorrowedFd<'_>)>,
-    /// Asks for the process at the other end (`SO_PEERPIDFD`, Linux 6.5), for
+    /// Returns a pidfd of the process at the other end (`SO_PEERPIDFD`, Linux 6.5), for
     /// [`Responder::pidfd`](crate::service::Responder::pidfd).
     pub peer_pidfd: Option<fn(BorrowedFd<'_>) -> Option<OwnedFd>>,
 }
@@ -241,13 +321,14 @@ pub struct Hooks {
 impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     Server<'b, C, CONNECTIONS, DESCRIPTORS>
 {
-    /// A server for the connections of a listener, for one connection that is there already, or for
-    /// what the program was [started](crate::activation) with.
+    /// Makes a server from a listener, from a connection that already exists, or from the socket
+    /// that the program was [started](crate::activation) with.
     ///
     /// # Errors
     ///
-    /// If the system has no descriptor or no memory left for epoll_create1(2).
-    #[inline(never)] // the copy of it that is made here does not stay on the stack
+    /// Fails if epoll_create1(2) or epoll_ctl(2) fails: the system has no descriptors or no memory
+    /// left.
+    #[inline(never)] // frees the stack space of its own copy of the server
     pub fn new<const RX: usize, const TX: usize>(
         source: impl Into<Activated>,
         slots: &'b mut Slots<CONNECTIONS, RX, TX, DESCRIPTORS>,
@@ -271,7 +352,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             clock: None,
             hooks: Hooks::default(),
             now: 0,
-            earliest: u64::MAX,
+            next_deadline: u64::MAX,
             empty_since: 0,
             reported_idle: false,
             backing_off: 0,
@@ -283,7 +364,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         Ok(server)
     }
 
-    /// A server that listens at a path, or at an address: see [`Listener::bind`].
+    /// Makes a server that listens at a path or an address: see [`Listener::bind`].
     ///
     /// # Errors
     ///
@@ -295,21 +376,22 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         Server::new(Listener::bind(path)?, slots)
     }
 
-    /// Accepts connections from another listener, too.
+    /// Adds a listener.
     ///
     /// # Errors
     ///
-    /// [`unix::IoError::NoPlace`] if there are [`Limits::MAX_LISTENERS`]; or what epoll_ctl(2) says.
+    /// Returns [`unix::IoError::NoPlace`] if there are already [`Limits::MAX_LISTENERS`] listeners.
+    /// Fails if epoll_ctl(2) fails.
     pub fn listen(&mut self, listener: Listener) -> Result<(), unix::IoError> {
         self.refuse_descriptors(listener.pollable());
         self.add_source(listener)
     }
 
-    /// Serves a connection that is there already.
+    /// Adds a connection that already exists.
     ///
     /// # Errors
     ///
-    /// [`unix::IoError::NoPlace`] if all places are taken; or what epoll_ctl(2) says.
+    /// Returns [`unix::IoError::NoPlace`] if all places are taken. Fails if epoll_ctl(2) fails.
     pub fn adopt(&mut self, stream: Stream) -> Result<Connection, unix::IoError> {
         self.refuse_descriptors(Some(stream.as_fd()));
         let peer = stream.peer().ok().flatten();
@@ -319,33 +401,33 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     /// Sets limits and timeouts.
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
-        self.earliest = 0;
+        self.next_deadline = 0;
     }
 
-    /// Sets the clock: milliseconds since any time, never going back. A program with `/proc` and a
-    /// vdso has [`unix::monotonic`]; one that runs before brings its own.
+    /// Sets the clock, which returns the milliseconds since any fixed time and never goes back.
     ///
-    /// Without a clock no time passes, so that no limit and no timer ever comes.
+    /// A program with `/proc` and a vdso can use [`unix::monotonic`]. One that runs before `/proc`
+    /// is mounted supplies its own clock. Without a clock, timeouts and timers never expire.
     pub fn set_clock(&mut self, clock: fn() -> u64) {
         self.clock = Some(clock);
         self.now = clock();
         self.empty_since = self.now;
-        self.earliest = 0;
+        self.next_deadline = 0;
         for endpoint in self.places.endpoints() {
             endpoint.restart_clock(self.now);
         }
     }
 
-    /// Sets what the program does for the server. It is done for the listeners and connections that
-    /// are there, too.
+    /// Sets the system calls that the program makes for the server, and makes them for all existing
+    /// listeners and connections.
     pub fn set_hooks(&mut self, hooks: Hooks) {
         self.hooks = hooks;
         for source in &self.listeners {
             self.refuse_descriptors(source.listener.pollable());
         }
         for endpoint in self.places.endpoints() {
-            if let Some(ask) = hooks.peer_pidfd {
-                endpoint.pidfd = ask(endpoint.stream.as_fd());
+            if let Some(peer_pidfd) = hooks.peer_pidfd {
+                endpoint.pidfd = peer_pidfd(endpoint.stream.as_fd());
             }
             if let (Some(refuse), 0) = (hooks.refuse_descriptors, DESCRIPTORS) {
                 refuse(endpoint.stream.as_fd());
@@ -353,7 +435,8 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         }
     }
 
-    /// Has the kernel refuse descriptors on a socket, if nothing takes them, and the program can.
+    /// Makes the kernel refuse descriptors on a socket, if the service takes none and the program
+    /// has set the hook.
     fn refuse_descriptors(&self, socket: Option<BorrowedFd<'_>>) {
         if let (Some(refuse), 0, Some(socket)) =
             (self.hooks.refuse_descriptors, DESCRIPTORS, socket)
@@ -362,12 +445,13 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         }
     }
 
-    /// Sets the timer with this number: [`Event::Timer`] comes in `milliseconds`, once, instead of
-    /// when it was to come before. None stops it. It needs a [clock](Self::set_clock).
+    /// Sets or stops a timer. [`Event::Timer`] is returned once, after `milliseconds`. This
+    /// replaces an earlier timer with the same number; None only stops it. Timers need a
+    /// [clock](Self::set_clock).
     ///
     /// # Errors
     ///
-    /// [`unix::IoError::NoPlace`] if there are [`Limits::MAX_TIMERS`] others.
+    /// Returns [`unix::IoError::NoPlace`] if there are already [`Limits::MAX_TIMERS`] others.
     pub fn set_timer(
         &mut self,
         number: u32,
@@ -377,20 +461,21 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         let Some(milliseconds) = milliseconds else {
             return Ok(());
         };
-        let at = self.time().saturating_add(milliseconds);
-        let pushed = self.timers.push(Timer { number, at });
+        let deadline = self.time().saturating_add(milliseconds);
+        let pushed = self.timers.push(Timer { number, deadline });
         pushed.map_err(|_| unix::IoError::NoPlace)
     }
 
-    /// Has [`Event::Ready`] come with this number whenever the descriptor is ready. What makes it
-    /// ready has to be dealt with before the next step, or the event comes again at once.
+    /// Watches a descriptor: [`Event::Ready`] with this number is returned while it is ready. The
+    /// program must read or write before the next step, or that returns the event again.
     ///
-    /// The server keeps the number, and not the descriptor: the program keeps it open, and calls
-    /// [`unwatch`](Self::unwatch) before it closes it.
+    /// The server stores only the number. The program keeps the descriptor open, and calls
+    /// [`unwatch`](Self::unwatch) before it closes the descriptor.
     ///
     /// # Errors
     ///
-    /// What epoll_ctl(2) says: `EPERM` for a regular file, `EEXIST` if it is watched already.
+    /// Fails if epoll_ctl(2) fails: with `EPERM` for a regular file, with `EEXIST` if the
+    /// descriptor is already watched.
     pub fn watch(
         &mut self,
         descriptor: &impl AsFd,
@@ -404,27 +489,27 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         self.poller.watch(descriptor.as_fd(), number, flags)
     }
 
-    /// Ends what [`watch`](Self::watch) has begun.
+    /// Stops watching a descriptor.
     ///
     /// # Errors
     ///
-    /// What epoll_ctl(2) says: `ENOENT` if it is not watched.
+    /// Fails if epoll_ctl(2) fails: with `ENOENT` if the descriptor is not watched.
     pub fn unwatch(&mut self, descriptor: &impl AsFd) -> Result<(), unix::IoError> {
         self.poller.unwatch(descriptor.as_fd())
     }
 
-    /// Who is at the other end of a connection, if that is known.
+    /// Returns the peer of a connection, if it is known.
     pub fn peer(&self, connection: Connection) -> Option<Peer> {
         self.places.find(connection)?.peer
     }
 
-    /// How many connections there are.
+    /// Returns the number of connections.
     pub fn connections(&self) -> usize {
         self.connections
     }
 
-    /// Closes a connection. Pending replies are lost. The service is told of a call whose cursor it
-    /// has left.
+    /// Closes a connection. Pending replies are lost. If the service has left a cursor, it is
+    /// passed to [`Service::abandoned`].
     pub fn close<S: Service<C>>(&mut self, service: &mut S, connection: Connection) {
         if self.places.find(connection).is_some() {
             self.abandon(connection.slot, service);
@@ -433,9 +518,9 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         }
     }
 
-    /// Takes an upgraded connection out of the server, with what was received of the other
-    /// protocol: nothing on a Unix socket, if the service says that it
-    /// [upgrades](Service::UPGRADES).
+    /// Takes an upgraded connection out of the server. Returns its stream, and the bytes of the
+    /// other protocol that were already received. On a Unix socket there are none, if
+    /// [`Service::UPGRADES`] is true. Returns None if the connection was not upgraded.
     pub fn take(&mut self, connection: Connection) -> Option<(Stream, &[u8])> {
         if self.places.find(connection)?.role != Role::Upgraded {
             return None;
@@ -444,28 +529,28 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         let Some(pair) = endpoint.pair else {
             return Some((endpoint.stream, &[]));
         };
-        // The pair is free again. What is in it lasts until it is lent.
+        // The pair is free again. Its content stays until it is lent to another connection.
         let (receive, send, _) = self.buffers.get(pair);
         let channel = endpoint.channel.attach(receive, send);
         Some((endpoint.stream, channel.into_unread()))
     }
 
-    /// Wakes the calls that are parked under a topic: the next steps
-    /// [`resume`](Service::resume) them.
+    /// Wakes the calls that are parked under a topic. The next steps [`resume`](Service::resume)
+    /// them.
     ///
-    /// This is for what happens in the program's own loop. A handler wakes with
+    /// This is for changes in the program's own loop. For changes in a handler, implement
     /// [`Service::woken`].
     pub fn wake(&mut self, topic: u32) {
         self.places.wake(topic);
     }
 
-    /// Serves, until something happens that is the program's to deal with: any event but
+    /// Serves until there is an event that the program must handle. Skips
     /// [`Connected`](Event::Connected), [`Called`](Event::Called) and
     /// [`Disconnected`](Event::Disconnected).
     ///
     /// # Errors
     ///
-    /// As [`step`](Self::step).
+    /// Like [`step`](Self::step).
     pub fn serve<S: Service<C>>(&mut self, service: &mut S) -> Result<Event<C>, unix::IoError> {
         loop {
             match self.step(service)? {
@@ -475,13 +560,13 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         }
     }
 
-    /// Waits for the next event.
+    /// Serves until the next event, and returns it.
     ///
     /// # Errors
     ///
-    /// If epoll_wait(2) fails, or a listener does not listen. What goes wrong with a connection
-    /// ends that connection. Running out of descriptors or memory ends nothing: clients wait until
-    /// there are some.
+    /// Fails if epoll_wait(2) fails, or if a listener's descriptor does not listen. An error of a
+    /// connection only ends that connection. If the system runs out of descriptors or memory, new
+    /// clients wait until it has some.
     pub fn step<S: Service<C>>(&mut self, service: &mut S) -> Result<Event<C>, unix::IoError> {
         loop {
             if let Some(event) = self.next_event(service, false)? {
@@ -491,13 +576,15 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         }
     }
 
-    /// The next event, if there is one already: for a program that waits itself. It calls this until
-    /// there is none, and then waits until the server's [descriptor](AsFd) is readable, or for
+    /// Serves without waiting. Returns the next event, or None if there is none yet.
+    ///
+    /// This is for a program with its own event loop. It calls this until it returns None, and then
+    /// waits until the server's [descriptor](AsFd) is readable, at most for
     /// [`timeout`](Self::timeout).
     ///
     /// # Errors
     ///
-    /// As [`step`](Self::step).
+    /// Like [`step`](Self::step).
     pub fn try_step<S: Service<C>>(
         &mut self,
         service: &mut S,
@@ -513,8 +600,8 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
 impl<C, const CONNECTIONS: usize, const DESCRIPTORS: usize> AsFd
     for Server<'_, C, CONNECTIONS, DESCRIPTORS>
 {
-    /// The epoll(7) descriptor, which is readable when [`try_step`](Server::try_step) has
-    /// something to do; see also [`timeout`](Server::timeout).
+    /// Returns the epoll(7) descriptor. It is readable when [`try_step`](Server::try_step) has work
+    /// to do; see also [`timeout`](Server::timeout).
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.poller.as_fd()
     }

@@ -1,27 +1,27 @@
-//! The places for connections: what is in them, which are free, and which are to have a turn.
+//! The places for connections: their content, the free ones, and the queue of the ready ones.
 
 use super::Connection;
 use super::slot::{Endpoint, Occupant, Slot};
 use crate::service::State;
 
-/// A table of places, by index. Its lists are linked through the places, so that nothing here costs
-/// more with more of them.
+/// A table of places, by index. The free list and the queue are linked through the places, so their
+/// operations take constant time.
 #[derive(Debug)]
 pub(super) struct Places<'b, C, const CONNECTIONS: usize> {
     slots: &'b mut [Slot; CONNECTIONS],
     states: [State<C>; CONNECTIONS],
-    /// The place that was vacated last, if it is free.
+    /// The first place in the list of free places that were used before.
     free: Option<u32>,
-    /// How many places have ever been used: those with the lower indices.
+    /// The number of places that were ever used. These are the lowest indices.
     touched: u32,
-    /// The first and the last of the places that are to have a turn, and how many they are.
+    /// The first and the last place in the queue for a turn, and the length of that queue.
     first: Option<u32>,
     last: Option<u32>,
     ready: usize,
 }
 
 impl<'b, C: Copy, const CONNECTIONS: usize> Places<'b, C, CONNECTIONS> {
-    /// Empty places. What an earlier server has left in them is closed.
+    /// Makes an empty table. Closes connections that an earlier server has left in the places.
     pub fn new(slots: &'b mut [Slot; CONNECTIONS]) -> Self {
         empty(slots);
         Places {
@@ -35,14 +35,14 @@ impl<'b, C: Copy, const CONNECTIONS: usize> Places<'b, C, CONNECTIONS> {
         }
     }
 
-    /// The connection at a place, and its state.
+    /// Returns the connection at a place, and its state.
     pub fn get(&mut self, index: u32) -> Option<(&mut Endpoint, &mut State<C>)> {
         let index = to_usize(index);
         let endpoint = self.slots.get_mut(index)?.endpoint()?;
         Some((endpoint, self.states.get_mut(index)?))
     }
 
-    /// A connection, while it lasts.
+    /// Returns a connection; None if it has ended.
     pub fn find(&self, connection: Connection) -> Option<&Endpoint> {
         let slot = self.slots.get(to_usize(connection.slot))?;
         match &slot.occupant {
@@ -53,7 +53,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize> Places<'b, C, CONNECTIONS> {
         }
     }
 
-    /// The connection that is, or will be, at a place.
+    /// Returns the identity of the current or next connection at a place.
     pub fn connection(&self, index: u32) -> Connection {
         let slot = self.slots.get(to_usize(index));
         Connection {
@@ -62,12 +62,12 @@ impl<'b, C: Copy, const CONNECTIONS: usize> Places<'b, C, CONNECTIONS> {
         }
     }
 
-    /// The indices of the places that have ever been used.
+    /// Returns the indices of all places that were ever used.
     pub fn indices(&self) -> core::ops::Range<u32> {
         0..self.touched
     }
 
-    /// All connections.
+    /// Returns all connections.
     pub fn endpoints(&mut self) -> impl Iterator<Item = &mut Endpoint> {
         let touched = to_usize(self.touched);
         self.slots
@@ -76,13 +76,13 @@ impl<'b, C: Copy, const CONNECTIONS: usize> Places<'b, C, CONNECTIONS> {
             .filter_map(Slot::endpoint)
     }
 
-    /// A free place.
+    /// Returns the index of a free place.
     pub fn free(&self) -> Option<u32> {
         self.free
             .or((to_usize(self.touched) < CONNECTIONS).then_some(self.touched))
     }
 
-    /// Puts a connection to the [`free`](Self::free) place.
+    /// Puts a connection into the [`free`](Self::free) place.
     pub fn occupy(&mut self, endpoint: Endpoint) {
         let index = self.free();
         let Some(slot) = index.and_then(|index| self.slots.get_mut(to_usize(index))) else {
@@ -96,7 +96,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize> Places<'b, C, CONNECTIONS> {
         slot.occupant = Occupant::Endpoint(endpoint);
     }
 
-    /// Frees a place.
+    /// Frees a place, and returns its connection.
     pub fn vacate(&mut self, index: u32) -> Option<Endpoint> {
         *self.states.get_mut(to_usize(index))? = State::Open;
         let slot = self.slots.get_mut(to_usize(index))?;
@@ -108,7 +108,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize> Places<'b, C, CONNECTIONS> {
         Some(endpoint)
     }
 
-    /// Makes the calls due that are parked under a topic.
+    /// Makes all calls that are parked under a topic due, and queues their places.
     pub fn wake(&mut self, topic: u32) {
         for index in self.indices() {
             if let Some(state) = self.states.get_mut(to_usize(index))
@@ -121,12 +121,12 @@ impl<'b, C: Copy, const CONNECTIONS: usize> Places<'b, C, CONNECTIONS> {
         }
     }
 
-    /// How many places are to have a turn.
+    /// Returns the number of places in the queue for a turn.
     pub fn ready(&self) -> usize {
         self.ready
     }
 
-    /// Puts a place to the end of those that are to have a turn, unless it is there already.
+    /// Puts a place at the end of the queue for a turn, unless it is already in it.
     pub fn queue(&mut self, index: u32) {
         let Some(slot) = self
             .slots
@@ -145,7 +145,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize> Places<'b, C, CONNECTIONS> {
         self.ready = self.ready.saturating_add(1);
     }
 
-    /// Takes the first of the places that are to have a turn.
+    /// Takes the first place from the queue for a turn.
     pub fn next_ready(&mut self) -> Option<u32> {
         let index = self.first?;
         let slot = self.slots.get_mut(to_usize(index))?;
@@ -157,20 +157,20 @@ impl<'b, C: Copy, const CONNECTIONS: usize> Places<'b, C, CONNECTIONS> {
 }
 
 impl<C, const CONNECTIONS: usize> Drop for Places<'_, C, CONNECTIONS> {
-    /// Closes the connections: the memory that they are in may last as long as the program.
+    /// Closes the connections, because their memory may exist as long as the program.
     fn drop(&mut self) {
         empty(self.slots);
     }
 }
 
-/// Closes the connections that are in places. Memory that is zero stays untouched.
+/// Closes the connections in all places. Does not write to places that were never used.
 fn empty(slots: &mut [Slot]) {
     for slot in slots.iter_mut().filter(|slot| !slot.is_unused()) {
         *slot = Slot::EMPTY;
     }
 }
 
-/// An index into a table. Every target that has epoll(7) has 32 bits.
+/// Converts an index. Every target with epoll(7) has pointers of at least 32 bits.
 pub(super) fn to_usize(index: u32) -> usize {
     usize::try_from(index).unwrap_or(usize::MAX)
 }

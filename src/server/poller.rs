@@ -1,4 +1,4 @@
-//! One epoll(7) descriptor, and the tokens that tell whose an event is.
+//! The epoll(7) descriptor, and the tokens that tell the source of an event.
 
 use core::ops::Range;
 
@@ -10,17 +10,17 @@ use rustix::io::Errno;
 use super::Connection;
 use crate::unix::{IoError, timespec};
 
-/// How many events one epoll_wait(2) returns at most. More come with the next.
+/// The maximum number of events from one epoll_wait(2). The next call returns the others.
 const BATCH: usize = 16;
 
-/// Where an event comes from.
+/// The source of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Token {
-    /// A connection. One that has a later generation by now is meant no more.
+    /// A connection. The event is ignored if the place has a later generation by now.
     Connection(Connection),
     /// A listener, by its index.
     Listener(u32),
-    /// A descriptor of the program's, by the number that it has given it.
+    /// A descriptor that the program watches, by its number.
     Watch(u32),
 }
 
@@ -49,20 +49,20 @@ impl Token {
     }
 }
 
-/// The bits of an index that a token has room for.
+/// The bits of an index that fit into a token.
 const LOW: u32 = u32::MAX >> 2;
 
-/// Waits for descriptors.
+/// An epoll(7) descriptor, and the watched descriptors that were found ready.
 #[derive(Debug)]
 pub(super) struct Poller {
     epoll: OwnedFd,
-    /// How many descriptors of the program's are watched.
+    /// The number of descriptors that the program watches.
     watched: usize,
-    /// Their numbers that were found ready, and the program has not been told of.
+    /// The numbers of ready watched descriptors that were not yet reported to the program.
     ready: Vec<u32, BATCH>,
 }
 
-/// What epoll_wait(2) has found.
+/// The events from one epoll_wait(2).
 pub(super) struct Events {
     events: [Event; BATCH],
     range: Range<usize>,
@@ -90,14 +90,14 @@ impl Poller {
         epoll::modify(&self.epoll, fd, token.encode(), flags).map_err(IoError::from_errno)
     }
 
-    /// Removes a descriptor that was added. It has to be done before the descriptor is closed or
-    /// given away: epoll(7) removes by open file, and another descriptor may refer to the same.
+    /// Removes a descriptor that was added. This must be done before the descriptor is closed or
+    /// given away: epoll(7) keeps the open file, as long as another descriptor refers to it.
     pub fn remove(&self, fd: BorrowedFd<'_>) {
         let removed = epoll::delete(&self.epoll, fd);
         debug_assert!(removed.is_ok(), "it was added: {removed:?}");
     }
 
-    /// Watches a descriptor of the program's.
+    /// Watches a descriptor of the program.
     pub fn watch(
         &mut self,
         fd: BorrowedFd<'_>,
@@ -109,8 +109,8 @@ impl Poller {
         Ok(())
     }
 
-    /// Stops watching a descriptor of the program's. What was found before may be about it, so all
-    /// of that is forgotten: what is about another one is found again.
+    /// Stops watching a descriptor of the program. Its number is not known here, so all unreported
+    /// numbers are dropped. The next wait finds those of the other descriptors again.
     pub fn unwatch(&mut self, fd: BorrowedFd<'_>) -> Result<(), IoError> {
         epoll::delete(&self.epoll, fd).map_err(IoError::from_errno)?;
         self.watched = self.watched.saturating_sub(1);
@@ -122,18 +122,18 @@ impl Poller {
         self.watched > 0
     }
 
-    /// Keeps the number of a watched descriptor that was found ready.
-    pub fn found_watch(&mut self, number: u32) {
-        // If there is no room for it, it is found again.
+    /// Records that a watched descriptor is ready.
+    pub fn set_watch_ready(&mut self, number: u32) {
+        // If there is no room, the next wait finds it again.
         let _ = self.ready.push(number);
     }
 
-    /// The number of a watched descriptor that was found ready.
+    /// Takes the number of a watched descriptor that is ready.
     pub fn next_watch(&mut self) -> Option<u32> {
         self.ready.pop()
     }
 
-    /// Waits until there are events, at most `limit` milliseconds.
+    /// Waits for events, at most `limit` milliseconds.
     pub fn wait(&mut self, limit: Option<u64>) -> Result<Events, IoError> {
         let none = Event {
             flags: EventFlags::empty(),
@@ -146,7 +146,7 @@ impl Poller {
             Err(Errno::INTR) => 0,
             Err(errno) => return Err(IoError::from_errno(errno)),
         };
-        // What was found before is found again.
+        // epoll(7) is level-triggered here, so it reports the dropped ones again.
         self.ready.clear();
         Ok(Events {
             events,
@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_says_what_it_was_made_of() {
+    fn a_token_is_decoded_as_it_was_encoded() {
         for token in [
             Token::Connection(Connection {
                 slot: 0,

@@ -1,4 +1,4 @@
-//! One connection of a server, and what it does when it is its turn.
+//! One connection of a server, and its turn.
 
 use core::mem;
 
@@ -18,24 +18,24 @@ use crate::unix::{self, Reading, Stream};
 /// A place for a connection. All of its bytes are 0 before it is used.
 #[derive(Debug)]
 pub(super) struct Slot {
-    /// How many connections have been here before.
+    /// The number of earlier connections at this place.
     pub generation: u32,
-    /// The next in the list of the free places, if this is one.
+    /// The next place in the list of free places, if this is in it.
     pub next_free: Option<u32>,
-    /// The next in the list of the ready places, if this is one.
+    /// The next place in the queue for a turn, if this is in it.
     pub next_ready: Option<u32>,
     pub is_queued: bool,
     pub occupant: Occupant,
 }
 
-/// Who is at a place. The representation keeps a table of empty places all zero: in a static, it
-/// takes no room in the file.
+/// The content of a place. With this representation, a table of empty places is all zero, so in a
+/// `static` it takes no space in the program's file.
 #[derive(Debug, Default)]
 #[repr(u8)]
-#[allow(clippy::large_enum_variant)] // there is nowhere else to put it
+#[allow(clippy::large_enum_variant)] // without an allocator, it can't be boxed
 pub(super) enum Occupant {
     #[default]
-    Nobody,
+    Empty,
     Endpoint(Endpoint),
 }
 
@@ -45,87 +45,89 @@ impl Slot {
         next_free: None,
         next_ready: None,
         is_queued: false,
-        occupant: Occupant::Nobody,
+        occupant: Occupant::Empty,
     };
 
-    /// True if it was never used: it is [`EMPTY`](Self::EMPTY).
+    /// True if this place was never used, so it equals [`EMPTY`](Self::EMPTY).
     pub fn is_unused(&self) -> bool {
-        self.generation == 0 && matches!(self.occupant, Occupant::Nobody)
+        self.generation == 0 && matches!(self.occupant, Occupant::Empty)
     }
 
     pub fn endpoint(&mut self) -> Option<&mut Endpoint> {
         match &mut self.occupant {
             Occupant::Endpoint(endpoint) => Some(endpoint),
-            Occupant::Nobody => None,
+            Occupant::Empty => None,
         }
     }
 }
 
-/// A connection. Its state is in a table of the server's.
+/// A connection, without the state of its session: see [`Places`](super::places::Places).
 #[derive(Debug)]
 pub(super) struct Endpoint {
     pub stream: Stream,
-    /// Where the connection is in the pair of buffers that it is lent.
+    /// The positions in the buffers.
     pub channel: Channel<'static>,
+    /// The index of the pair of buffers that the connection has, if any.
     pub pair: Option<u32>,
     pub role: Role,
     pub peer: Option<Peer>,
-    /// A pidfd of the peer, if the program's hook knows how to ask for one.
+    /// A pidfd of the peer, if the program's hook returns one.
     pub pidfd: Option<Descriptor>,
-    /// Which listener it came from, by its index.
+    /// The index of the listener that has accepted the connection.
     pub listener: Option<u32>,
-    /// What the poller is told to look for.
+    /// The events that the poller reports.
     pub interest: EventFlags,
-    /// What is of use now. The poller is told of a difference only when it costs something.
+    /// The events that are needed now. The poller is told only if it misses one of them, or if it
+    /// has reported one that is not needed.
     pub wanted: EventFlags,
-    /// What the poller has found since the last turn.
+    /// The events that the poller has reported since the last turn.
     pub ready: EventFlags,
-    /// An event came that was not wanted, and would come again at once.
-    is_pestered: bool,
-    /// There may be something to receive.
+    /// True if the poller has reported an unwanted event, which it would report again at once.
+    has_unwanted_event: bool,
+    /// True if there may be bytes to receive.
     readable: bool,
-    /// The peer sends nothing more.
+    /// True if the peer has closed its half of the connection.
     half_closed: bool,
-    /// What it is doing, and since when: for the limits.
+    /// The current activity and the time of its beginning, for the timeouts.
     phase: Phase,
     since: u64,
-    /// It has got further since then.
+    /// True if the connection has made progress since the last turn, which restarts the timeout.
     has_advanced: bool,
 }
 
-/// What a connection is used for.
+/// The use of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     /// A client of the service.
     Client,
-    /// Another protocol: it waits to be taken out of the server.
+    /// Another protocol. The program must take the connection out of the server, or close it.
     Upgraded,
-    /// Everything is sent. What comes in is thrown away, up to this many bytes, so that closing the
-    /// connection does not take away what the peer has not read yet.
+    /// Draining after an error. Input is discarded, up to this number of bytes, because closing a
+    /// connection with unread input would destroy replies that the peer has not read yet.
     Lingering(usize),
 }
 
-/// How many bytes a peer may still send after an error.
-const LINGER: usize = 1 << 16;
+/// The maximum number of bytes that a peer may send after an error.
+const LINGER_BYTES: usize = 1 << 16;
 
-/// How a turn has ended.
+/// The result of a turn, or of a part of it.
 #[derive(Debug)]
 pub(super) enum Turn<C> {
-    /// A call was handled, and this topic was woken. The turn goes on.
+    /// A call was handled, and the service has woken this topic. The turn is not over.
     Called(Option<u32>),
-    /// A reply that was owed was written, and this topic was woken. The turn goes on.
+    /// An owed reply was written, and the service has woken this topic. The turn is not over.
     Woken(u32),
-    /// The turn is over, and there is more to do.
+    /// The turn is over, but there is more to do.
     Again,
-    /// Nothing can be done until something happens.
+    /// The turn is over, and the connection waits for an event.
     Over,
-    /// It belongs to another protocol from now on.
+    /// The connection was upgraded.
     Upgraded(C),
-    /// It is over.
+    /// The connection has ended.
     Ended(Result<(), Error<unix::IoError>>),
 }
 
-/// Events that mean that something can be received, the end included.
+/// Events which mean that bytes, or the end of input, can be received.
 const INPUT: EventFlags = EventFlags::IN.union(EventFlags::RDHUP);
 
 impl Endpoint {
@@ -144,7 +146,7 @@ impl Endpoint {
             interest: INPUT,
             wanted: INPUT,
             ready: EventFlags::empty(),
-            is_pestered: false,
+            has_unwanted_event: false,
             readable: false,
             half_closed: false,
             phase: Phase::Idle,
@@ -153,45 +155,46 @@ impl Endpoint {
         }
     }
 
-    /// Begins with another client of the same stream.
+    /// Begins the session of another client on the same stream.
     pub fn restart(&mut self) {
         self.channel = Channel::default();
         self.wanted = INPUT;
         self.has_advanced = true;
     }
 
-    /// Starts counting what it is doing from now on.
+    /// Restarts the timeout.
     pub fn restart_clock(&mut self, now: u64) {
         self.since = now;
     }
 
-    /// The time at which it has taken too long.
+    /// Returns the time at which the connection times out.
     pub fn deadline(&self, limits: &Limits) -> Option<u64> {
         self.phase.deadline(self.since, limits)
     }
 
-    /// True if it has taken longer than the limits allow.
-    pub fn is_late(&self, limits: &Limits, now: u64) -> bool {
+    /// True if the connection has timed out.
+    pub fn has_timed_out(&self, limits: &Limits, now: u64) -> bool {
         self.deadline(limits).is_some_and(|at| at <= now)
     }
 
-    /// True if the poller has to look for something else: for what it does not look for yet, or not
-    /// for what it has found and nobody wants.
-    pub fn has_to_change_interest(&mut self) -> bool {
-        let is_pestered = mem::take(&mut self.is_pestered);
-        !self.interest.contains(self.wanted) || (is_pestered && self.interest != self.wanted)
+    /// True if the interest must be changed: the poller does not report a wanted event, or it has
+    /// reported an unwanted one.
+    pub fn must_change_interest(&mut self) -> bool {
+        let was_disturbed = mem::take(&mut self.has_unwanted_event);
+        !self.interest.contains(self.wanted) || (was_disturbed && self.interest != self.wanted)
     }
 
-    /// Notes what the poller has found.
-    pub fn found(&mut self, flags: EventFlags) {
-        let gone = flags.intersects(EventFlags::HUP | EventFlags::ERR);
+    /// Records the events that the poller has reported.
+    pub fn add_ready(&mut self, flags: EventFlags) {
+        let is_gone = flags.intersects(EventFlags::HUP | EventFlags::ERR);
         self.ready |= flags;
-        self.readable |= gone || flags.intersects(INPUT);
-        self.half_closed |= gone || flags.contains(EventFlags::RDHUP);
-        self.is_pestered |= !(flags & self.interest & !self.wanted).is_empty();
+        self.readable |= is_gone || flags.intersects(INPUT);
+        self.half_closed |= is_gone || flags.contains(EventFlags::RDHUP);
+        self.has_unwanted_event |= !(flags & self.interest & !self.wanted).is_empty();
     }
 
-    /// Does what there is to do, up to the next call that is handled, or `budget` steps.
+    /// Serves the connection until a call was handled or the connection must wait, for at most
+    /// `budget` steps of its session.
     pub fn serve<S: Service<C>, C: Copy, const FDS: usize>(
         &mut self,
         service: &mut S,
@@ -200,25 +203,25 @@ impl Endpoint {
         mut breaks: Option<&mut LineBuffer<'_>>,
         budget: &mut usize,
     ) -> Result<Turn<C>, unix::IoError> {
-        let found = mem::replace(&mut self.ready, EventFlags::empty());
-        let gone = found.intersects(EventFlags::HUP | EventFlags::ERR);
+        let ready = mem::replace(&mut self.ready, EventFlags::empty());
+        let is_gone = ready.intersects(EventFlags::HUP | EventFlags::ERR);
         let is_blocked = self.wanted.contains(EventFlags::OUT);
-        if gone && (is_blocked || !matches!(session.state(), State::Open)) {
-            // Nobody will read what is owed.
+        if is_gone && (is_blocked || !matches!(session.state(), State::Open)) {
+            // The client will not read the owed replies.
             return Err(unix::IoError::Closed);
         }
         if is_blocked {
-            if !found.contains(EventFlags::OUT)
+            if !ready.contains(EventFlags::OUT)
                 || !self.flush(session, carried, breaks.as_deref_mut())?
             {
                 return Ok(Turn::Over);
             }
-            // The turn does not wait for that again after its next call.
+            // Otherwise this turn would wait for `OUT` again after its next call.
             self.wanted = INPUT;
         }
         loop {
             if *budget == 0 {
-                // The replies of a stream are not held back until its next turn.
+                // The replies of a stream must not wait for its next turn.
                 let flushed = !session.state().is_due()
                     || self.flush(session, carried, breaks.as_deref_mut())?;
                 return Ok(if flushed { Turn::Again } else { Turn::Over });
@@ -237,7 +240,7 @@ impl Endpoint {
             };
             if session.step_in(service, context) {
                 *budget = budget.saturating_sub(1);
-                // A wake after which the call is parked again, without a reply, is no advance.
+                // A woken call that is parked again without a reply has made no progress.
                 self.has_advanced |= was_open || !session.channel().pending().is_empty();
                 let woken = service.woken();
                 if was_open && !matches!(session.state(), State::Ended(_)) {
@@ -267,7 +270,7 @@ impl Endpoint {
                 }
                 State::Parked(..) => {
                     if let Some(breaks) = breaks {
-                        // Another client may begin.
+                        // Another client may have sent a break.
                         device::look_ahead(&mut self.stream, breaks, usize::MAX)?;
                         if breaks.is_break() {
                             return Err(unix::IoError::Closed);
@@ -276,7 +279,7 @@ impl Endpoint {
                     } else if self.half_closed {
                         self.wanted = EventFlags::empty();
                     } else {
-                        // Its calls wait, but it is of interest that it goes away.
+                        // Its calls must wait, but the server must notice when it goes away.
                         self.wanted = EventFlags::RDHUP;
                     }
                     return Ok(Turn::Over);
@@ -306,7 +309,7 @@ impl Endpoint {
         }
     }
 
-    /// Receives what is there: None if there is nothing, 0 at the end of input.
+    /// Receives without waiting. Returns None if there is no input, and 0 at its end.
     fn receive<C: Copy, const FDS: usize>(
         &mut self,
         reading: Reading,
@@ -315,7 +318,7 @@ impl Endpoint {
     ) -> Result<Option<usize>, unix::IoError> {
         let channel = session.channel();
         if !channel.receive.mid_message() {
-            // The descriptors of another message come now.
+            // The next message begins, with its own descriptors.
             carried.received.clear();
         }
         let spare = channel.spare();
@@ -328,7 +331,8 @@ impl Endpoint {
         Ok(received)
     }
 
-    /// Sends what is pending, as far as that is possible now. Returns true if that was all.
+    /// Sends as many of the pending bytes as possible without waiting. Returns true if all were
+    /// sent.
     fn flush<C: Copy, const FDS: usize>(
         &mut self,
         session: &mut Session<'_, C>,
@@ -349,7 +353,7 @@ impl Endpoint {
             if bytes.is_empty() {
                 return Ok(true);
             }
-            let all = bytes.len();
+            let length = bytes.len();
             let with_descriptors = FDS > 0 && channel.has_descriptors();
             let sent = if with_descriptors {
                 send_with(&mut self.stream, bytes, carried)?
@@ -362,21 +366,21 @@ impl Endpoint {
             if with_descriptors && sent > 0 {
                 carried.attached.clear();
             }
-            if sent < all {
+            if sent < length {
                 self.wanted = EventFlags::OUT;
                 return Ok(false);
             }
         }
     }
 
-    /// Throws away what a lingering peer sends. Returns true if it is to be closed.
+    /// Discards the input of a lingering connection. Returns true if it must be closed.
     pub fn linger(&mut self, scratch: &mut [u8]) -> bool {
         let Role::Lingering(left) = self.role else {
             return false;
         };
         self.ready = EventFlags::empty();
-        let nowhere = &mut heapless::Vec::<_, 0>::new();
-        match self.stream.receive_now(Reading::All, scratch, nowhere) {
+        let none = &mut heapless::Vec::<_, 0>::new();
+        match self.stream.receive_now(Reading::All, scratch, none) {
             Ok(Some(count)) if count > 0 && count < left => {
                 self.role = Role::Lingering(left.saturating_sub(count));
                 false
@@ -386,28 +390,28 @@ impl Endpoint {
         }
     }
 
-    /// Begins to linger, after an error of a connection whose closing would take away what was
-    /// sent. Returns false if it can be closed at once.
+    /// Begins to linger after an error, if closing the connection now would destroy sent replies.
+    /// Returns false if it can be closed at once.
     pub fn begin_to_linger(&mut self, now: u64) -> bool {
         if !self.stream.lingers() {
             return false;
         }
         self.stream.finish_sending();
-        self.role = Role::Lingering(LINGER);
+        self.role = Role::Lingering(LINGER_BYTES);
         self.wanted = INPUT;
         self.phase = Phase::Writing;
         self.since = now;
         true
     }
 
-    /// Notes what the connection is doing now, and since when.
+    /// Records the phase of the connection after a turn, and restarts the timeout after progress.
     pub fn settle<C: Copy>(&mut self, state: State<C>, now: u64) {
         let is_blocked = self.wanted.contains(EventFlags::OUT);
         let phase = match (self.role, state) {
             (Role::Upgraded, _) => Phase::Waiting,
             (Role::Lingering(_), _) => Phase::Writing,
             (Role::Client, _) if is_blocked => Phase::Writing,
-            // Nobody may be left who waits.
+            // A client that has closed its half may be gone.
             (Role::Client, State::Parked(..)) if self.half_closed => Phase::Idle,
             (Role::Client, State::Open) if self.channel.receive.mid_message() => Phase::Message,
             (Role::Client, State::Open) => Phase::Idle,
@@ -420,8 +424,8 @@ impl Endpoint {
     }
 }
 
-/// Sends bytes, and descriptors with the first of them.
-#[inline(never)] // not every write needs room for a table of descriptors
+/// Sends bytes without waiting, and descriptors with the first byte.
+#[inline(never)] // other writes need no stack space for the descriptors
 fn send_with<const FDS: usize>(
     stream: &mut Stream,
     bytes: &[u8],

@@ -1,4 +1,4 @@
-//! What the server does between two waits: turns of connections, and events.
+//! The work between two waits: turns of connections, and events.
 
 use core::mem;
 
@@ -16,8 +16,8 @@ use crate::unix;
 impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     Server<'_, C, CONNECTIONS, DESCRIPTORS>
 {
-    /// The next thing that has happened since the server has last waited, or is to be done. With
-    /// `may_wait`, there may be something to wait for that the server does not know of.
+    /// Does the work that is left since the last wait, until there is an event. Returns None if the
+    /// server must wait. With `may_wait`, the program may also wait for events of its own loop.
     pub(super) fn next_event<S: Service<C>>(
         &mut self,
         service: &mut S,
@@ -50,24 +50,25 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         if let Some(number) = self.poller.next_watch() {
             return Ok(Some(Event::Ready(number)));
         }
-        let late = self.timers.iter().find(|timer| timer.at <= self.now);
-        if let Some(number) = late.map(|timer| timer.number) {
+        let expired = self.timers.iter().find(|timer| timer.deadline <= self.now);
+        if let Some(number) = expired.map(|timer| timer.number) {
             self.timers.retain(|timer| timer.number != number);
             return Ok(Some(Event::Timer(number)));
         }
-        let reported_idle = self.connections == 0 && self.listeners.is_empty();
-        let was_alone = mem::replace(&mut self.reported_idle, reported_idle);
-        // It comes once; again and again, if nothing else can ever happen.
+        let is_finished = self.connections == 0 && self.listeners.is_empty();
+        let was_reported = mem::replace(&mut self.reported_idle, is_finished);
+        // Reported once; or each time, if there is nothing left to wait for.
         let can_wait = may_wait || !self.timers.is_empty() || self.poller.has_watches();
-        let is_last = reported_idle && !(was_alone && can_wait);
-        if is_last || self.exit().is_some_and(|at| at <= self.now) {
+        let is_idle = is_finished && !(was_reported && can_wait);
+        if is_idle || self.exit().is_some_and(|at| at <= self.now) {
             self.empty_since = self.now;
             return Ok(Some(Event::Idle));
         }
         Ok(None)
     }
 
-    /// Whose turn it is. A turn that has begun goes on first.
+    /// Returns the place of the connection that has its turn. A turn that has begun continues
+    /// first.
     fn next_turn(&mut self) -> Option<u32> {
         if self.turn.is_none() && self.round > 0 {
             self.round = self.round.saturating_sub(1);
@@ -77,15 +78,15 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         self.turn
     }
 
-    /// Has a connection do what there is to do, with the buffers that it has or is lent.
-    #[inline(never)] // smaller: its variables make no frame of a caller larger
+    /// Begins or continues the turn of a connection, and lends it buffers if it has none.
+    #[inline(never)] // keeps its variables out of the stack frames of callers
     fn turn<S: Service<C>>(&mut self, index: u32, service: &mut S) -> Turn<C> {
         let Some((endpoint, state)) = self.places.get(index) else {
-            // It was closed while it was waiting for its turn.
+            // It was closed while it waited for its turn.
             return Turn::Over;
         };
         if endpoint.role == Role::Upgraded {
-            // It was woken in the turn that upgraded it.
+            // It was queued by a wake in the turn in which it was upgraded.
             return Turn::Over;
         }
         let pair = *endpoint.pair.get_or_insert_with(|| self.buffers.lend());
@@ -94,7 +95,7 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             return Turn::Over;
         };
         if let Role::Lingering(_) = endpoint.role {
-            if endpoint.linger(receive) || endpoint.is_late(&self.limits, self.now) {
+            if endpoint.linger(receive) || endpoint.has_timed_out(&self.limits, self.now) {
                 drop(self.vacate(index));
             } else {
                 self.settle(index);
@@ -140,7 +141,7 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         }
     }
 
-    /// Ends a connection that has failed, or has taken too long.
+    /// Ends a connection that has failed or timed out.
     fn fail<S: Service<C>>(
         &mut self,
         index: u32,
@@ -155,8 +156,8 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         })
     }
 
-    /// Notes what a connection is doing after its turn, tells the poller what it waits for, and
-    /// takes its buffers back if they are empty. Returns true if it has taken too long.
+    /// Ends the turn of a connection: updates its timeout and its interest, and takes its buffers
+    /// back if they are empty. Returns true if the connection has timed out.
     fn settle(&mut self, index: u32) -> bool {
         let token = Token::Connection(self.places.connection(index));
         let Some((endpoint, state)) = self.places.get(index) else {
@@ -164,9 +165,9 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         };
         endpoint.settle(*state, self.now);
         if let Some(deadline) = endpoint.deadline(&self.limits) {
-            self.earliest = self.earliest.min(deadline);
+            self.next_deadline = self.next_deadline.min(deadline);
         }
-        if endpoint.role != Role::Upgraded && endpoint.has_to_change_interest() {
+        if endpoint.role != Role::Upgraded && endpoint.must_change_interest() {
             endpoint.interest = endpoint.wanted;
             let modified = self
                 .poller
@@ -178,10 +179,11 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         {
             self.buffers.take_back(pair);
         }
-        endpoint.is_late(&self.limits, self.now)
+        endpoint.has_timed_out(&self.limits, self.now)
     }
 
-    /// Ends a connection in such a way that what was sent arrives.
+    /// Closes a connection whose session has ended. After an error it may have to linger first, so
+    /// that the sent replies arrive.
     fn hang_up(&mut self, index: u32, has_failed: bool) {
         let now = self.now;
         let Some((endpoint, _)) = self.places.get(index) else {
@@ -189,7 +191,7 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         };
         if has_failed && endpoint.begin_to_linger(now) {
             endpoint.channel = Channel::default();
-            self.has_left();
+            self.count_departure();
             self.lingering = self.lingering.saturating_add(1);
             self.settle(index);
         } else if let Some(endpoint) = self.vacate(index)
@@ -200,15 +202,15 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         }
     }
 
-    /// True if a connection is a device on which another client has begun.
+    /// True if the connection is a device that has received a break: another client has begun.
     fn has_break(&mut self, index: u32) -> bool {
         let endpoint = self.places.get(index);
         let device = endpoint.and_then(|(endpoint, _)| device_of(endpoint, &mut self.listeners));
         device.is_some_and(|device| device.breaks.is_break())
     }
 
-    /// Ends the client of a device, which cannot be closed for it: what it sends is thrown away up
-    /// to the next break. Returns false if the connection is not a device.
+    /// Ends the session of a device's client, because a device cannot be closed for its client. The
+    /// input up to the next break is discarded. Returns false if the connection is not a device.
     fn restart_device<S: Service<C>>(&mut self, index: u32, service: &mut S) -> bool {
         let Some((endpoint, state)) = self.places.get(index) else {
             return false;
@@ -229,14 +231,14 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         true
     }
 
-    /// Tells the service of a call whose cursor it has left.
+    /// Passes the cursor of a connection's call, if there is one, to [`Service::abandoned`].
     pub(super) fn abandon<S: Service<C>>(&mut self, index: u32, service: &mut S) {
         if let Some((_, state)) = self.places.get(index) {
             state.abandon(service);
         }
     }
 
-    /// Frees a place. Its buffers, which nobody else has before the next turn, go back.
+    /// Frees a place, and takes its buffers back. Their content stays until the next turn.
     pub(super) fn vacate(&mut self, index: u32) -> Option<Endpoint> {
         let endpoint = self.places.vacate(index)?;
         if endpoint.role != Role::Upgraded {
@@ -248,7 +250,7 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         if let Some(device) = device_of(&endpoint, &mut self.listeners) {
             device.is_open = false;
             device.breaks.reset();
-            // It may end again as soon as it is opened.
+            // It may fail again as soon as it is opened.
             device.pause = BACK_OFF_WAITS;
         }
         if self.turn == Some(index) {
@@ -257,19 +259,20 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         if let Role::Lingering(_) = endpoint.role {
             self.lingering = self.lingering.saturating_sub(1);
         } else {
-            self.has_left();
+            self.count_departure();
         }
         Some(endpoint)
     }
 
-    /// Notes that a connection has ended, or is the program's: there is a descriptor again.
-    fn has_left(&mut self) {
+    /// Records that a connection has left the server. Accepting continues, because a descriptor may
+    /// be free now.
+    fn count_departure(&mut self) {
         self.connections = self.connections.saturating_sub(1);
         self.backing_off = 0;
         self.empty_since = self.time();
     }
 
-    /// Wakes a topic, and every other that the service has woken.
+    /// Wakes a topic, and then all other topics that the service has woken.
     fn wake_all<S: Service<C>>(&mut self, woken: Option<u32>, service: &mut S) {
         if let Some(topic) = woken {
             self.places.wake(topic);
@@ -277,6 +280,7 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         }
     }
 
+    /// Wakes all topics that the service has woken.
     pub(super) fn drain_wakes<S: Service<C>>(&mut self, service: &mut S) {
         while let Some(topic) = service.woken() {
             self.places.wake(topic);

@@ -1,4 +1,4 @@
-//! What the server waits for, and how long.
+//! How the server waits: events, timers and timeouts.
 
 use core::iter;
 
@@ -8,20 +8,20 @@ use super::poller::Token;
 use super::{Server, limits};
 use crate::unix::{self, BACK_OFF};
 
-/// A time at which the program is told.
+/// A timer of the program. The deadline is in milliseconds, by the server's clock.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Timer {
     pub number: u32,
-    pub at: u64,
+    pub deadline: u64,
 }
 
 impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     Server<'_, C, CONNECTIONS, DESCRIPTORS>
 {
-    /// How long a program may wait that waits itself, in milliseconds: 0 while there is work left,
-    /// None for ever.
+    /// Returns the longest time, in milliseconds, that a program with its own event loop may wait
+    /// before it calls [`try_step`](Server::try_step): 0 if work is left, None for no limit.
     pub fn timeout(&self) -> Option<u64> {
-        if self.places.ready() > 0 || self.has_idle_listener() {
+        if self.places.ready() > 0 || self.has_unpolled_listener() {
             return Some(0);
         }
         let is_backing_off = self.backing_off > 0 || self.listeners.iter().any(Source::is_pausing);
@@ -29,33 +29,33 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         let Some(clock) = self.clock else {
             return backing_off;
         };
-        let limits = (self.earliest < u64::MAX).then_some(self.earliest);
-        let timers = self.timers.iter().map(|timer| timer.at).min();
-        let at = sooner(sooner(limits, timers), self.exit());
-        sooner(at.map(|at| at.saturating_sub(clock())), backing_off)
+        let limits = (self.next_deadline < u64::MAX).then_some(self.next_deadline);
+        let timers = self.timers.iter().map(|timer| timer.deadline).min();
+        let deadline = sooner(sooner(limits, timers), self.exit());
+        sooner(deadline.map(|at| at.saturating_sub(clock())), backing_off)
     }
 
-    /// When the server has been without a connection for too long.
+    /// Returns the time at which the limit [`Limits::exit`](super::Limits::exit) is reached.
     pub(super) fn exit(&self) -> Option<u64> {
         let limit = self.limits.exit.filter(|_| self.connections == 0)?;
         Some(limits::after(self.empty_since, limit))
     }
 
-    /// Waits until something is ready, at most `limit` milliseconds, and notes what is.
-    #[inline(never)] // smaller: its variables make no frame of a caller larger
+    /// Waits for events, at most `limit` milliseconds, and records them.
+    #[inline(never)] // keeps its variables out of the stack frames of callers
     pub(super) fn wait(&mut self, limit: Option<u64>) -> Result<(), unix::IoError> {
         if self.accepts() {
-            self.look_for_clients(true)?;
+            self.poll_listeners(true)?;
         }
-        let mut any = false;
+        let mut has_events = false;
         for (token, flags) in self.poller.wait(limit)? {
-            any = true;
+            has_events = true;
             match token {
                 Token::Connection(connection) => {
                     if self.places.find(connection).is_some()
                         && let Some((endpoint, _)) = self.places.get(connection.slot)
                     {
-                        endpoint.found(flags);
+                        endpoint.add_ready(flags);
                         self.places.queue(connection.slot);
                     }
                 }
@@ -64,25 +64,29 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
                         source.is_ready = true;
                     }
                 }
-                Token::Watch(number) => self.poller.found_watch(number),
+                Token::Watch(number) => self.poller.set_watch_ready(number),
             }
         }
         let devices = self.listeners.iter_mut().filter_map(Source::device);
         let pauses = devices.map(|device| &mut device.pause);
         for left in iter::once(&mut self.backing_off).chain(pauses) {
-            *left = if any { left.saturating_sub(1) } else { 0 };
+            *left = if has_events {
+                left.saturating_sub(1)
+            } else {
+                0
+            };
         }
         self.now = self.time();
-        if self.now >= self.earliest {
-            self.queue_late();
+        if self.now >= self.next_deadline {
+            self.queue_timed_out();
         }
         self.round = self.places.ready();
         Ok(())
     }
 
-    /// Gives a turn to the connections whose limit has passed, and finds when the next does.
-    fn queue_late(&mut self) {
-        self.earliest = u64::MAX;
+    /// Queues all connections that have timed out, and finds the next deadline.
+    fn queue_timed_out(&mut self) {
+        self.next_deadline = u64::MAX;
         for index in self.places.indices() {
             let deadline = match self.places.get(index) {
                 Some((endpoint, _)) => endpoint.deadline(&self.limits),
@@ -90,19 +94,19 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             };
             match deadline {
                 Some(at) if at <= self.now => self.places.queue(index),
-                Some(at) => self.earliest = self.earliest.min(at),
+                Some(at) => self.next_deadline = self.next_deadline.min(at),
                 None => {}
             }
         }
     }
 
-    /// What the clock says, in milliseconds; 0 without a clock.
+    /// Returns the time of the clock, in milliseconds; 0 without a clock.
     pub(super) fn time(&self) -> u64 {
         self.clock.map_or(0, |clock| clock())
     }
 }
 
-/// The sooner of two times. None is never.
+/// Returns the earlier of two times. None means never.
 fn sooner(a: Option<u64>, b: Option<u64>) -> Option<u64> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
