@@ -1,11 +1,12 @@
-//! X4: sockets that a program is started with, on both sides; and the hooks that programs supply.
+//! X4: socket activation, on the side that starts a program and on the side of the program; and the
+//! hooks that programs supply.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
 #[path = "common/example.rs"]
-#[allow(dead_code)] // it is started in another way
+#[allow(dead_code)] // only `example_path` is used
 mod example;
 #[path = "../examples/shared/process.rs"]
-#[allow(dead_code)] // the part for other programs
+#[allow(dead_code)] // some functions are for other programs
 mod process;
 
 use std::collections::VecDeque;
@@ -29,8 +30,8 @@ use rustix::net::{
 };
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
 
-/// While it lives no other test runs: the descriptors are the process's. At the end there are as
-/// many as before.
+/// Keeps other tests from running while it lives, because all tests of the process share one
+/// descriptor table. When dropped, it checks that no descriptor has leaked.
 struct Alone {
     before: usize,
     _lock: MutexGuard<'static, ()>,
@@ -50,7 +51,7 @@ impl Alone {
 impl Drop for Alone {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            assert_eq!(count_descriptors(), self.before, "nothing leaks");
+            assert_eq!(count_descriptors(), self.before, "descriptors leaked");
         }
     }
 }
@@ -59,7 +60,7 @@ fn count_descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
-/// What a process may be started with: the environment, and the descriptors from number 3 on.
+/// What a process is started with: its environment, and its descriptors from number 3 on.
 struct Started {
     environment: Vec<(&'static str, String)>,
     descriptors: VecDeque<OwnedFd>,
@@ -67,7 +68,7 @@ struct Started {
 }
 
 impl Started {
-    /// With this process's pid, and as many descriptors as there are.
+    /// An environment that passes these descriptors to this process.
     fn with<const N: usize>(descriptors: [OwnedFd; N]) -> Self {
         let environment = vec![
             ("LISTEN_PID", std::process::id().to_string()),
@@ -98,11 +99,11 @@ impl Started {
         };
         Activated::from_environment(find, |number| {
             self.adopted.push(number);
-            self.descriptors.pop_front().expect("what was passed")
+            self.descriptors.pop_front().expect("a passed descriptor")
         })
     }
 
-    /// All of them, by name.
+    /// Returns all passed descriptors, with their names.
     fn descriptors(&mut self) -> Result<Vec<(String, OwnedFd)>, ActivationError> {
         let mut all = Vec::new();
         let find = |name: &str| {
@@ -111,46 +112,46 @@ impl Started {
         };
         let adopt = |number| {
             self.adopted.push(number);
-            self.descriptors.pop_front().expect("what was passed")
+            self.descriptors.pop_front().expect("a passed descriptor")
         };
         activation::descriptors(find, adopt, |name, fd| all.push((name.to_string(), fd)))?;
         Ok(all)
     }
 }
 
-/// One end of a connection as it is passed on, and the other.
+/// Returns the end of a connection that is passed to a program, and our end.
 fn connection() -> (OwnedFd, Stream) {
     let (ours, theirs) = Stream::pair().unwrap();
     (inherited(theirs), ours)
 }
 
-/// A copy that is not close-on-exec, as one that was passed on execve(2).
+/// Returns a copy that is not close-on-exec, like a descriptor that was passed through execve(2).
 fn inherited(fd: impl AsFd) -> OwnedFd {
     let copy = rustix::io::dup(fd).unwrap();
     assert_eq!(fcntl_getfd(&copy), Ok(FdFlags::empty()));
     copy
 }
 
-/// A listener at an address that nobody else has.
+/// Returns a listener at a unique address, and the address.
 fn listener(name: &str) -> (Listener, String) {
     let name = format!("nullink-{}-{name}", std::process::id());
     let listener = Listener::bind_to(Address::Abstract(&name), 0).unwrap();
     (listener, format!("unix:@{name}"))
 }
 
-/// Whether nobody has the other end any more.
+/// True if the other end is closed.
 fn is_closed(stream: &mut Stream) -> bool {
     stream.read(&mut [0]) == Ok(0)
 }
 
-/// Whether what one end writes comes out of the other.
+/// True if a byte written to `a` can be read from `b`.
 fn are_connected(a: &mut Stream, b: &mut Stream) -> bool {
     let mut byte = [0];
     a.write(b"x") == Ok(1) && b.read(&mut byte) == Ok(1) && &byte == b"x"
 }
 
 #[test]
-fn x4_a_connection_is_taken_as_one() {
+fn x4_a_passed_connection_is_returned_as_a_connection() {
     let _alone = Alone::new();
     let (theirs, mut ours) = connection();
     let mut started = Started::with([theirs]);
@@ -162,7 +163,7 @@ fn x4_a_connection_is_taken_as_one() {
 }
 
 #[test]
-fn x4_a_listening_socket_is_taken_as_one() {
+fn x4_a_passed_listening_socket_is_returned_as_a_listener() {
     let _alone = Alone::new();
     let (listener, address) = listener("listening");
     let mut started = Started::with([inherited(listener.pollable().unwrap())]);
@@ -175,9 +176,9 @@ fn x4_a_listening_socket_is_taken_as_one() {
 }
 
 #[test]
-fn x4_it_is_the_one_named_varlink_or_the_only_one() {
+fn x4_the_socket_is_the_one_named_varlink_or_the_only_one() {
     let _alone = Alone::new();
-    // The names, and which of them it is.
+    // LISTEN_FDNAMES, and the index of the expected socket.
     for (names, expected) in [
         (None, Ok(0)),
         (Some("varlink"), Ok(0)),
@@ -211,17 +212,17 @@ fn x4_it_is_the_one_named_varlink_or_the_only_one() {
             (Err(error), Err(expected)) => assert_eq!(error, expected, "{names:?}"),
             other => panic!("{names:?}: {other:?}"),
         }
-        // The others have been closed.
+        // The other descriptors are closed.
         assert!(ours.iter_mut().all(is_closed), "{names:?}");
     }
-    // Without names there is none among several.
+    // Without names, several descriptors are ambiguous.
     let (a, b) = (connection(), connection());
     let result = Started::with([a.0, b.0]).varlink();
     assert_eq!(result.err(), Some(ActivationError::NoneNamed));
 }
 
 #[test]
-fn x4_what_is_another_process_s_is_not_touched() {
+fn x4_descriptors_for_another_process_are_not_touched() {
     let _alone = Alone::new();
     let one = || Started::with([]).set("LISTEN_FDS", "1");
     let other = (std::process::id() + 1).to_string();
@@ -234,7 +235,7 @@ fn x4_what_is_another_process_s_is_not_touched() {
     ];
     for malformed in ["", "x", "-1", "1 ", "99999999999999999999"] {
         ignored.push(one().set("LISTEN_PID", malformed));
-        // Whatever else is wrong with it.
+        // LISTEN_FDS is not parsed if LISTEN_PID does not match.
         let other = one().set("LISTEN_PID", &other);
         ignored.push(other.set("LISTEN_FDS", malformed));
     }
@@ -242,7 +243,7 @@ fn x4_what_is_another_process_s_is_not_touched() {
         for wrong in [&*(id + 1).to_string(), "0", "", "x", "-1"] {
             ignored.push(one().set("LISTEN_PIDFDID", wrong));
         }
-        // Of a process that had this pid before, or is in another namespace.
+        // LISTEN_PIDFDID alone does not decide: LISTEN_PID must match too.
         let right = one().set("LISTEN_PIDFDID", &id.to_string());
         ignored.push(right.set("LISTEN_PID", &other));
     }
@@ -254,7 +255,7 @@ fn x4_what_is_another_process_s_is_not_touched() {
 }
 
 #[test]
-fn x4_the_pidfd_s_inode_number_says_that_it_is_this_process() {
+fn x4_listen_pidfdid_identifies_this_process() {
     let _alone = Alone::new();
     let Some(id) = pidfd_id() else {
         return println!("skipped: needs Linux 6.9");
@@ -267,14 +268,14 @@ fn x4_the_pidfd_s_inode_number_says_that_it_is_this_process() {
     assert!(are_connected(&mut ours, &mut stream));
 }
 
-/// The inode number of this process's pidfd, on kernels where no other process has it.
+/// Returns the inode number of this process's pidfd, on kernels where it is unique to the process.
 fn pidfd_id() -> Option<u64> {
     let pidfd = pidfd_open(getpid(), PidfdFlags::empty()).ok()?;
     let stat = rustix::fs::fstat(&pidfd).unwrap();
     (kernel() >= (6, 9)).then_some(stat.st_ino)
 }
 
-/// The kernel's version.
+/// Returns the major and minor version of the kernel.
 fn kernel() -> (u32, u32) {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
     let mut numbers = release.split('.').map(|number| number.parse().unwrap());
@@ -282,7 +283,7 @@ fn kernel() -> (u32, u32) {
 }
 
 #[test]
-fn x4_what_contradicts_itself_is_an_error_and_nothing_is_taken() {
+fn x4_a_malformed_environment_is_an_error_and_no_descriptor_is_adopted() {
     let _alone = Alone::new();
     for count in ["", "0", "-1", "x", "1 ", "2147483645", "4294967297"] {
         let mut started = Started::with([]).set("LISTEN_FDS", count);
@@ -310,11 +311,11 @@ fn x4_what_contradicts_itself_is_an_error_and_nothing_is_taken() {
 }
 
 #[test]
-fn x4_fewer_descriptors_than_promised_is_an_error() {
+fn x4_fewer_descriptors_than_listen_fds_is_an_error() {
     let _alone = Alone::new();
     let (theirs, mut ours) = connection();
-    // SAFETY: of no descriptor, as a number is that was promised but not passed. Nobody owns it,
-    // and nobody gets it: there are never so many.
+    // SAFETY: this number stands for a descriptor that was announced but not passed. No descriptor
+    // has it, so it has no other owner, and the kernel never hands out a number as high as this.
     let nothing = unsafe { OwnedFd::from_raw_fd(i32::MAX - 1) };
     let mut started = Started::with([theirs, nothing]).set("LISTEN_FDS", "1000000");
     assert_eq!(started.varlink().err(), Some(ActivationError::NotOpen));
@@ -323,12 +324,12 @@ fn x4_fewer_descriptors_than_promised_is_an_error() {
 }
 
 #[test]
-fn x4_what_is_no_stream_socket_is_an_error() {
+fn x4_a_descriptor_that_is_not_a_stream_socket_is_an_error() {
     let _alone = Alone::new();
     let null = rustix::fs::open("/dev/null", OFlags::RDWR, Mode::empty()).unwrap();
     let error = Started::with([null]).varlink().err().unwrap();
     assert_eq!(error, ActivationError::NotASocket);
-    assert_eq!(error.to_string(), "what was passed is not a socket");
+    assert_eq!(error.to_string(), "the descriptor is not a socket");
     for kind in [SocketType::DGRAM, SocketType::SEQPACKET] {
         let socket = rustix::net::socket(AddressFamily::UNIX, kind, None).unwrap();
         let error = Started::with([socket]).varlink().err();
@@ -337,7 +338,7 @@ fn x4_what_is_no_stream_socket_is_an_error() {
 }
 
 #[test]
-fn x4_others_are_there_by_name() {
+fn x4_all_passed_descriptors_are_returned_with_their_names() {
     let _alone = Alone::new();
     let null = || rustix::fs::open("/dev/null", OFlags::RDWR, Mode::empty()).unwrap();
     for (names, expected) in [
@@ -386,7 +387,7 @@ fn x3_every_descriptor_is_close_on_exec() {
     }
 }
 
-/// A service that runs until this is dropped, unless it ends before.
+/// A running service, which is killed on drop if it has not ended before.
 struct Running(Child);
 
 impl Drop for Running {
@@ -396,10 +397,11 @@ impl Drop for Running {
     }
 }
 
-/// Asks for root, and says what the service's descriptors from 3 on are in the meantime, in order:
-/// those that were opened here. So many are sockets, when it has seen that an earlier client is gone.
+/// Asks the service for the account of root. Returns what the service's descriptors from 3 on refer
+/// to, in order. Waits until `sockets` of them are sockets: then the service has noticed that an
+/// earlier client has disconnected.
 fn ask(mut stream: Stream, child: &Running, sockets: usize) -> Vec<String> {
-    // A service that has ended already leaves its clients in the queue.
+    // If the service has ended, its clients stay in the queue of the listener.
     let reply = Some(Duration::from_secs(60));
     let timeouts = Timeouts {
         reply,
@@ -436,12 +438,12 @@ fn open_descriptors(Running(child): &Running) -> Vec<String> {
         .filter(|(number, _)| *number > 2)
         .collect();
     open.sort();
-    // One that is closed in the meantime is none.
+    // Skip a descriptor that is closed in the meantime.
     let link = |(_, path)| Some(std::fs::read_link(path).ok()?.display().to_string());
     open.into_iter().filter_map(link).collect()
 }
 
-/// What /proc calls a socket of ours.
+/// Returns the target of a socket's link in /proc/PID/fd.
 fn link(socket: impl AsFd) -> String {
     format!("socket:[{}]", rustix::fs::fstat(socket).unwrap().st_ino)
 }
@@ -454,18 +456,18 @@ fn x4_a_program_serves_the_socket_that_it_was_started_with() {
     };
     let accounts = accounts.to_str().expect("UTF-8");
     let (listener, address) = listener("service");
-    // A client comes before the service does.
+    // One client connects before the service starts.
     let early = Stream::connect(&address).unwrap();
     let child = process::start(accounts, &[], listener.pollable().unwrap(), "varlink");
     let child = Running(child.expect("a process"));
-    // Its own, and the connections.
+    // The sockets are the listener and the open connections.
     for (stream, sockets) in [(early, 3), (Stream::connect(&address).unwrap(), 2)] {
         let open = ask(stream, &child, sockets);
         assert!(open.contains(&link(listener.pollable().unwrap())));
         assert_is_close_on_exec(&child);
     }
     drop(child);
-    // It is ours still, for the next one.
+    // The listener is still open here, for the next service.
     let late = Stream::connect(&address).unwrap();
     let child = process::start(accounts, &[], listener.pollable().unwrap(), "other");
     ask(late, &Running(child.expect("a process")), 2);
@@ -482,14 +484,14 @@ fn x4_a_program_serves_the_connection_that_it_was_started_with() {
     let mut child = Running(child);
     let copy = Stream::from(rustix::io::fcntl_dupfd_cloexec(&stream, 0).unwrap());
     let open = ask(copy, &child, 1);
-    assert!(!open.contains(&link(&stream)), "that is our end");
+    assert!(!open.contains(&link(&stream)), "inherited by the child");
     assert_is_close_on_exec(&child);
-    // With the connection it ends.
+    // The service ends with its connection.
     drop(stream);
     assert!(child.0.wait().unwrap().success());
 }
 
-/// The child has made its socket close-on-exec.
+/// Checks that the child has made its socket close-on-exec.
 fn assert_is_close_on_exec(Running(child): &Running) {
     let info = std::fs::read_to_string(format!("/proc/{}/fdinfo/3", child.id())).unwrap();
     let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
@@ -498,7 +500,7 @@ fn assert_is_close_on_exec(Running(child): &Running) {
 }
 
 #[test]
-fn x4_a_program_that_does_not_exist_is_an_error() {
+fn x4_starting_a_program_that_cannot_be_executed_is_an_error() {
     let _alone = Alone::new();
     for (program, expected) in [
         ("/no/such/program", Errno::NOENT),
@@ -513,17 +515,17 @@ fn x4_a_program_that_does_not_exist_is_an_error() {
     assert!(error.is_err());
     assert!(process::start("/bin/\0", &[], theirs.as_fd(), "varlink").is_err());
     drop(theirs);
-    assert!(is_closed(&mut ours), "nothing has been written to it");
+    assert!(is_closed(&mut ours), "something was written to the socket");
 }
 
-/// The tests' own process has 3 in use. One that is started has not, so that it can be the
-/// socket's own number, or that of the pipe on which the child reports.
+/// In the tests' process, number 3 is in use. In a fresh process it is free, so it can be the
+/// number of the socket, or of the pipe on which the child reports an error of execve(2).
 #[test]
-fn x4_the_socket_s_own_number_does_not_matter() {
+fn x4_a_socket_with_any_number_can_be_passed() {
     let _alone = Alone::new();
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--ignored", "--exact", "--nocapture", "in_a_fresh_process"])
-        // What was passed to the parent is not the child's.
+        // These variables are for the parent; the child must replace them.
         .envs([("LISTEN_PID", "1"), ("LISTEN_FDS", "7")])
         .envs([("LISTEN_FDNAMES", "a:b"), ("LISTEN_PIDFDID", "1")])
         .env("KEPT", "as it is")
@@ -536,8 +538,8 @@ fn x4_the_socket_s_own_number_does_not_matter() {
 #[test]
 #[ignore = "run by another test"]
 fn in_a_fresh_process() {
-    assert!(matches!(process::activated(), Ok(None)), "not ours");
-    // What any program has open that is started from here: ls, with a socket at number 3.
+    assert!(matches!(process::activated(), Ok(None)), "another pid");
+    // The descriptors of any program started from here: those of ls, with a socket at number 3.
     let list = "ls /proc/self/fd";
     let plain = Command::new("/bin/sh")
         .args(["-c", &format!("{list} 3>&1")])
@@ -570,9 +572,9 @@ fn in_a_fresh_process() {
         assert_eq!(read_all(ours), "", "{place:?}");
     }
 
-    // Without standard input, 3 is what the child reports on that the program does not exist.
+    // Without standard input, the child's pipe for reporting errors gets number 3.
     let (theirs, ours) = Place::OtherWhileThreeIsFree.connection();
-    // SAFETY: nobody reads standard input here, now or later.
+    // SAFETY: nothing in this process uses standard input, now or later.
     drop(unsafe { OwnedFd::from_raw_fd(0) });
     let error = process::start("/no/such/program", &[], theirs.as_fd(), "varlink");
     let error = error.err().and_then(|error| error.raw_os_error());
@@ -581,7 +583,7 @@ fn in_a_fresh_process() {
     assert_eq!(read_all(ours), "");
 }
 
-/// Where the socket is, in a process that has number 3 to give.
+/// The number of the passed socket, in a process where number 3 is free at first.
 #[derive(Clone, Copy, Debug)]
 enum Place {
     Three,
@@ -592,7 +594,7 @@ enum Place {
 impl Place {
     fn connection(self) -> (OwnedFd, Stream) {
         let (three, other) = Stream::pair().unwrap();
-        assert_eq!(three.as_fd().as_raw_fd(), 3, "nothing else is inherited");
+        assert_eq!(three.as_fd().as_raw_fd(), 3, "more is inherited");
         match self {
             Place::Three => (three.into(), other),
             Place::Other => (other.into(), three),
@@ -628,12 +630,12 @@ fn a_socket_that_refuses_descriptors_gets_none() {
         Ok(_) if kernel() < (6, 16) => println!("skipped: needs Linux 6.16"),
         sent => assert_eq!(sent, Err(Errno::PERM)),
     }
-    // Bytes still come.
+    // Bytes still arrive.
     assert!(are_connected(&mut client, &mut server));
 }
 
 #[test]
-fn the_process_at_the_other_end_is_known() {
+fn the_pidfd_of_the_peer_can_be_opened() {
     let _alone = Alone::new();
     let (a, b) = Stream::pair().unwrap();
     if kernel() < (6, 5) {

@@ -1,4 +1,4 @@
-//! Connections over TCP and devices, and what Unix sockets say of themselves.
+//! Connections over TCP and devices, and the credentials and tags of Unix sockets.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
 mod common;
@@ -26,7 +26,7 @@ use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
 use strace::strace;
 
-/// A service on a TCP port, and its address.
+/// Starts a service on a TCP port, and returns its address.
 fn serve_tcp() -> String {
     let listener = Listener::bind("tcp:127.0.0.1:0").unwrap();
     let address = format!("127.0.0.1:{}", listener.port().unwrap());
@@ -35,7 +35,7 @@ fn serve_tcp() -> String {
 }
 
 #[test]
-fn a_service_and_a_client_talk_over_tcp() {
+fn a_client_calls_a_service_over_tcp() {
     for host in ["127.0.0.1", "[::1]"] {
         let listener = match Listener::bind(&format!("tcp:{host}:0")) {
             Ok(listener) => listener,
@@ -59,8 +59,8 @@ fn a_service_and_a_client_talk_over_tcp() {
 }
 
 #[test]
-fn x7_a_port_where_nobody_listens_says_so() {
-    // One that was somebody's, and is nobody's now.
+fn x7_connecting_to_a_port_without_a_listener_is_not_found() {
+    // A port that was in use and is free now.
     let port = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -71,7 +71,7 @@ fn x7_a_port_where_nobody_listens_says_so() {
 }
 
 #[test]
-fn l3_a_tcp_connection_that_nobody_takes_times_out() {
+fn l3_a_tcp_connection_that_is_not_accepted_times_out() {
     let listener = Listener::bind("tcp:127.0.0.1:0").unwrap();
     let to = format!("127.0.0.1:{}", listener.port().unwrap())
         .parse()
@@ -81,7 +81,7 @@ fn l3_a_tcp_connection_that_nobody_takes_times_out() {
         connect: Some(limit),
         ..Timeouts::default()
     };
-    // The queue is as long as the kernel allows.
+    // Fill the queue of the listener, which is as long as the kernel allows.
     let mut clients = Vec::new();
     let (error, waited) = loop {
         let before = Instant::now();
@@ -91,13 +91,13 @@ fn l3_a_tcp_connection_that_nobody_takes_times_out() {
         }
     };
     assert_eq!(error, IoError::TimedOut);
-    // The kernel counts in ticks.
+    // The kernel measures timeouts in ticks.
     assert!(waited >= limit / 2);
     assert!(listener.accept().is_ok());
 }
 
 #[test]
-fn c1_replies_that_are_due_arrive_over_tcp_although_the_rest_is_not_read() {
+fn c1_pending_replies_arrive_over_tcp_although_later_input_is_not_read() {
     let address = serve_tcp();
     let garbage = "x".repeat(100_000);
     for bad in ["nonsense", "{}", &garbage] {
@@ -109,25 +109,25 @@ fn c1_replies_that_are_due_arrive_over_tcp_although_the_rest_is_not_read() {
             let mut output = Vec::new();
             stream
                 .read_to_end(&mut output)
-                .expect("an end, and no ECONNRESET");
+                .expect("end of stream, not ECONNRESET");
             assert_eq!(output, b"{}\0".repeat(good), "{bad:.10}");
         }
     }
 }
 
 #[test]
-fn l1_a_tcp_client_that_does_not_go_is_not_waited_for_for_ever() {
+fn l1_the_server_does_not_wait_forever_for_a_tcp_client_to_close() {
     let address = serve_tcp();
-    // It sends for ever,
+    // This client keeps sending after a bad message.
     let mut stream = TcpStream::connect(&address).unwrap();
     stream.write_all(b"nonsense\0").unwrap();
     let mut sent = 0;
     while let Ok(count) = stream.write(&[b'x'; 4096]) {
         sent += count;
     }
-    // What is not read lies in the sockets' buffers.
+    // Only the buffers of the sockets take bytes that are not read.
     assert!(sent < 64 << 20, "{sent}");
-    // or nothing at all.
+    // This client sends nothing more, and does not close.
     let mut stream = TcpStream::connect(&address).unwrap();
     stream.write_all(b"nonsense\0").unwrap();
     assert_eq!(stream.read(&mut [0; 9]).unwrap(), 0);
@@ -139,7 +139,7 @@ fn l1_a_tcp_client_that_does_not_go_is_not_waited_for_for_ever() {
 }
 
 #[test]
-fn u1_over_tcp_what_was_read_too_far_is_handed_over() {
+fn u1_over_tcp_bytes_read_past_an_upgrade_call_are_handed_over() {
     let address = serve_tcp();
     let mut stream = TcpStream::connect(&address).unwrap();
     let pipe = b"{\"method\":\"org.example.t.Pipe\",\"upgrade\":true}\0raw\0bytes";
@@ -151,13 +151,13 @@ fn u1_over_tcp_what_was_read_too_far_is_handed_over() {
 }
 
 #[test]
-fn exec_is_left_to_the_program() {
+fn exec_addresses_are_refused() {
     assert_eq!(Stream::connect("exec:/bin/true").err(), Some(IoError::Exec));
     assert_eq!(Listener::bind("exec:/bin/true").err(), Some(IoError::Exec));
 }
 
-/// A terminal: who holds the first end is the peer of who opens the path. The last is there to look
-/// at it, and keeps it from ending.
+/// Opens a pseudoterminal. Returns its master, the path of the terminal, and a descriptor of the
+/// terminal, which keeps it open and lets the test read its modes.
 fn terminal() -> (Master, String, OwnedFd) {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let master = openpt(flags).unwrap();
@@ -207,7 +207,7 @@ fn is_raw(terminal: impl AsFd) -> bool {
     !modes.intersects(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG)
 }
 
-/// Reads from a terminal until something has come.
+/// Reads until the text ends with `end`, and returns the text.
 fn read_until(file: &mut Master, end: &str) -> String {
     let mut text = String::new();
     while !text.ends_with(end) {
@@ -219,11 +219,11 @@ fn read_until(file: &mut Master, end: &str) -> String {
 }
 
 #[test]
-fn a_client_talks_over_a_device() {
+fn a_client_calls_a_service_over_a_device() {
     let (mut peer, path, other) = terminal();
     assert!(!is_raw(&other));
-    // What is left over from an earlier client is not for this one. (It has arrived when the
-    // terminal has echoed it.)
+    // Input that is left over from an earlier client must be discarded. It has arrived when the
+    // terminal echoes it.
     peer.write_all(b"{\"parameters\":{\"description\":\"old\"}}\0\n")
         .unwrap();
     read_until(&mut peer, "\n");
@@ -231,7 +231,7 @@ fn a_client_talks_over_a_device() {
     assert!(is_raw(&other));
     assert_eq!(stream.peer(), Ok(None));
     let service = thread::spawn(move || {
-        // The NULs cut off what an earlier client has left.
+        // The client begins with NULs, which end half a message of an earlier client.
         let call = read_until(&mut peer, "}\0");
         peer.write_all(b"{\"parameters\":{\"description\":\"new\"}}\0")
             .unwrap();
@@ -256,19 +256,19 @@ fn a_client_talks_over_a_device() {
 }
 
 #[test]
-fn a_terminal_that_is_given_away_stays_as_it_is() {
+fn a_terminal_taken_as_a_descriptor_stays_raw() {
     let (_peer, path, other) = terminal();
     let stream = Stream::connect(&format!("device:{path}")).unwrap();
     let device = OwnedFd::from(stream);
     assert!(is_raw(&other));
     drop(device);
     assert!(is_raw(&other));
-    // Nothing is left that holds it.
+    // The device is free again.
     assert!(Stream::connect(&format!("device:{path}")).is_ok());
 }
 
 #[test]
-fn f5_a_device_with_nobody_at_its_other_end_is_an_end() {
+fn f5_a_device_whose_peer_has_closed_is_at_its_end() {
     let (peer, path, other) = terminal();
     let mut stream = Stream::connect(&format!("device:{path}")).unwrap();
     drop((peer, other));
@@ -277,8 +277,8 @@ fn f5_a_device_with_nobody_at_its_other_end_is_an_end() {
 }
 
 #[test]
-fn f5_a_terminal_that_nobody_has_open_is_an_end() {
-    // The first end of one, whose other end says so with an error.
+fn f5_a_pty_master_whose_terminal_is_closed_is_at_its_end() {
+    // The master of a pseudoterminal reports a closed terminal as an error, EIO.
     let mut stream = Stream::connect("device:/dev/ptmx").unwrap();
     unlockpt(&stream).unwrap();
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
@@ -287,12 +287,12 @@ fn f5_a_terminal_that_nobody_has_open_is_an_end() {
 }
 
 #[test]
-fn c1_a_device_goes_on_at_the_next_break_after_a_bad_message() {
+fn c1_a_device_continues_at_the_next_break_after_a_bad_message() {
     let (mut peer, path, _other) = terminal();
     serve(Listener::bind(&format!("device:{path}")).unwrap(), echo);
     let call = |n: u32| t("Need", &format!(r#"{{"s":"{n}"}}"#)) + "\0";
     let reply = |n: u32| format!("{{\"parameters\":{{\"s\":\"{n}\"}}}}\0");
-    // It throws away what came before it has begun. So it is asked until it answers.
+    // The service discards input from before it opened the device. Repeat the call until a reply.
     let mut asked = peer.try_clone().unwrap();
     let (stop, stopped) = std::sync::mpsc::channel::<()>();
     let asking = thread::spawn(move || {
@@ -313,14 +313,14 @@ fn c1_a_device_goes_on_at_the_next_break_after_a_bad_message() {
         "\0\0",
         "{}\0{}\0[",
         &too_long.repeat(2),
-        // What follows is a part of it, and no call.
+        // The call at the end is a part of the bad message.
         &format!("{}{}", "x".repeat(4096), t("Need", r#"{"s":"tail"}"#)),
     ]
     .iter()
     .enumerate()
     {
         let n = n as u32 + 1;
-        // All of it may be read at once.
+        // A chunk may be read together with other chunks.
         for part in format!("{bad}\0\0{}", call(n)).as_bytes().chunks(1000) {
             peer.write_all(part).unwrap();
         }
@@ -328,19 +328,19 @@ fn c1_a_device_goes_on_at_the_next_break_after_a_bad_message() {
         let answer = answer.replace(&reply(0), "");
         assert_eq!(answer, reply(n), "{bad:.9}");
     }
-    // And the other protocol's bytes are left to it.
+    // After an upgrade, NULs are bytes of the other protocol.
     let pipe = b"{\"method\":\"org.example.t.Pipe\",\"upgrade\":true}\0raw\0bytes";
     peer.write_all(pipe).unwrap();
     assert_eq!(read_until(&mut peer, "bytes"), "{}\0raw\0bytes");
 }
 
 #[test]
-fn c1_a_new_client_of_a_device_is_owed_nothing_of_the_one_before() {
+fn c1_a_new_client_of_a_device_ends_the_stream_of_the_previous_client() {
     let (mut peer, path, _other) = terminal();
     serve(Listener::bind(&format!("device:{path}")).unwrap(), echo);
     let call = t("Need", r#"{"s":"new"}"#) + "\0";
     let reply = "{\"parameters\":{\"s\":\"new\"}}\0";
-    // It throws away what came before it has begun. So it is asked until it answers.
+    // The service discards input from before it opened the device. Repeat the call until a reply.
     let mut asked = peer.try_clone().unwrap();
     let (stop, stopped) = std::sync::mpsc::channel::<()>();
     let first = format!("\0{}\0", t("Empty", "{}"));
@@ -352,16 +352,16 @@ fn c1_a_new_client_of_a_device_is_owed_nothing_of_the_one_before() {
     read_until(&mut peer, "{}\0");
     stop.send(()).unwrap();
     asking.join().unwrap();
-    // One that asks for a million replies, begins another call, and goes.
+    // The first client asks for a million replies, begins another call, and stops.
     let count = r#"{"method":"org.example.t.Count","more":true,"parameters":{"n":1000000}}"#;
     peer.write_all(format!("{count}\0{{\"meth").as_bytes())
         .unwrap();
     read_until(&mut peer, "\"i\":100}}\0");
-    // Nobody reads any more, and the line is full; then there is another client.
+    // It no longer reads, so the line is full. Then another client begins.
     peer.write_all(format!("\0\0{call}").as_bytes()).unwrap();
     let answer = read_until(&mut peer, reply);
     assert!(!answer.contains("\"i\":999999"));
-    // What was cut off ends with a NUL: it is no part of what follows.
+    // A reply that was cut off ends with a NUL, so it is not joined to the next reply.
     let messages: Vec<&str> = answer.split('\0').filter(|text| !text.is_empty()).collect();
     assert_eq!(messages.last(), Some(&reply.trim_end_matches('\0')));
     peer.write_all(call.as_bytes()).unwrap();
@@ -369,7 +369,7 @@ fn c1_a_new_client_of_a_device_is_owed_nothing_of_the_one_before() {
 }
 
 #[test]
-fn x7_what_is_no_device_says_so() {
+fn x7_a_path_that_is_not_a_device_has_its_own_error() {
     for path in ["/dev", "/proc/self/exe", "/"] {
         let address = format!("device:{path}");
         assert_eq!(Stream::connect(&address).err(), Some(IoError::NotADevice));
@@ -382,7 +382,7 @@ fn x7_what_is_no_device_says_so() {
 }
 
 #[test]
-fn a_device_may_be_missing_until_it_is_there() {
+fn accept_waits_until_a_missing_device_exists() {
     let name = format!("nullink-test-device-{}", std::process::id());
     let path: PathBuf = std::env::temp_dir().join(name);
     let listener = Listener::bind(&format!("device:{}", path.display())).unwrap();
@@ -394,21 +394,21 @@ fn a_device_may_be_missing_until_it_is_there() {
         (listener, { first }.read(&mut buffer))
     });
     std::os::unix::fs::symlink(device, &path).unwrap();
-    // It throws away what came before. So it is told until it has heard.
+    // The device discards input from before it was opened. Repeat until a byte arrives.
     while !accepted.is_finished() {
         peer.write_all(b"x").unwrap();
         thread::sleep(Duration::from_millis(10));
     }
     let (listener, count) = accepted.join().unwrap();
     assert!(matches!(count, Ok(1..)));
-    // Once its connection is closed, there is another.
+    // After a connection is closed, accept returns another one.
     assert!(listener.accept().is_ok());
     fs::remove_file(path).unwrap();
 }
 
 #[test]
 fn x3_descriptors_of_tcp_and_devices_are_close_on_exec() {
-    // What a program sees that is executed now.
+    // The descriptors that a program inherits if it is executed now.
     let inherited = || {
         let list = Command::new("ls").arg("/proc/self/fd").output().unwrap();
         String::from_utf8(list.stdout).unwrap()
@@ -427,7 +427,7 @@ fn x3_descriptors_of_tcp_and_devices_are_close_on_exec() {
 }
 
 #[test]
-fn x5_the_process_that_has_connected_is_known() {
+fn x5_the_credentials_of_the_peer_are_returned() {
     let name = format!("nullink-test-peer-{}", std::process::id());
     let listener = Listener::bind(&format!("unix:@{name}")).unwrap();
     let client = Stream::connect(&format!("unix:@{name}")).unwrap();
@@ -439,13 +439,13 @@ fn x5_the_process_that_has_connected_is_known() {
     };
     assert_eq!(service.peer(), Ok(Some(own)));
     assert_eq!(client.peer(), Ok(Some(own)));
-    // It stays what it was, when the client has gone.
+    // The credentials stay the same when the client has disconnected.
     drop(client);
     assert_eq!(service.peer(), Ok(Some(own)));
 }
 
 #[test]
-fn x5_a_pidfd_by_number_is_that_of_who_has_it_now() {
+fn x5_pidfd_racy_opens_the_process_that_has_the_pid_now() {
     let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
     let peer = Peer {
         uid: 0,
@@ -463,20 +463,20 @@ fn x5_a_pidfd_by_number_is_that_of_who_has_it_now() {
     drop(child.stdin.take());
     assert!(readable(&pidfd, true));
     child.wait().unwrap();
-    // There is no such process any more, and never are these.
+    // The process no longer exists, and no process can have these pids.
     assert!(peer.pidfd_racy().is_err());
     for pid in [0, u32::MAX, i32::MAX as u32] {
         assert!(Peer { pid, ..peer }.pidfd_racy().is_err());
     }
 }
 
-/// Set while a test is run once more, in a process of its own.
+/// The environment variable that is set when a test runs itself again in another process.
 const AGAIN: &str = "NULLINK_TEST_AGAIN";
 
 #[test]
-fn x5_a_peer_outside_of_the_pid_namespace_is_unknown() {
+fn x5_a_peer_outside_the_pid_namespace_is_unknown() {
     let name = format!("nullink-test-namespace-{}", std::process::id());
-    let inner = "x5_a_peer_outside_of_the_pid_namespace_is_unknown";
+    let inner = "x5_a_peer_outside_the_pid_namespace_is_unknown";
     if let Ok(name) = std::env::var(AGAIN) {
         let stream = Listener::bind(&format!("unix:@{name}"))
             .unwrap()
@@ -494,7 +494,7 @@ fn x5_a_peer_outside_of_the_pid_namespace_is_unknown() {
         .status()
         .is_ok_and(|status| status.success())
     {
-        return; // that takes root
+        return; // unshare needs root
     }
     let mut command = namespace(std::env::current_exe().unwrap().to_str().unwrap());
     command
@@ -524,7 +524,7 @@ fn x6_sockets_are_tagged_with_their_roles() {
         let _client = Stream::connect(&format!("tcp:127.0.0.1:{}", listener.port().unwrap()));
         return;
     }
-    // Whether the kernel can do it (Linux can since 7.0) does not matter.
+    // The results are injected, because only Linux 7.0 and later have the attribute.
     for result in ["retval=0", "error=EPERM"] {
         let Some(mut strace) = strace() else {
             return;
@@ -556,7 +556,7 @@ fn x6_sockets_are_tagged_with_their_roles() {
 }
 
 #[test]
-fn l4_a_peer_of_tcp_that_has_died_is_found() {
+fn l4_tcp_connections_have_keepalive_enabled() {
     use rustix::net::sockopt::{socket_keepalive, tcp_keepcnt, tcp_keepidle, tcp_keepintvl};
     use rustix::net::{AddressFamily, SocketType};
     let listener = Listener::bind("tcp:127.0.0.1:0").unwrap();

@@ -1,10 +1,10 @@
-//! Who may import whom: ARCHITECTURE.md, "Layers".
+//! Which modules may import which: ARCHITECTURE.md, "Layers".
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The modules of the crate, from the bottom. A module imports those of lower layers only.
+/// The layers of modules, from the bottom. A module imports only modules of lower layers.
 const LAYERS: &[&[&str]] = &[
     &["address", "bytes", "duplex", "error", "name", "peer"],
     &["channel", "json"],
@@ -19,13 +19,13 @@ const LAYERS: &[&[&str]] = &[
     &["tools"],
 ];
 
-/// The modules that know an operating system. Only these name rustix.
+/// The modules that use the operating system. Only these name rustix.
 const SYSTEM: &[&str] = &["unix", "activation", "server"];
 
-/// The files that name rustix without being of one of those: a descriptor is its type there.
+/// The other files that name rustix: they use its descriptor type.
 const NAMES_A_DESCRIPTOR: &[&str] = &["src/peer.rs"];
 
-/// The source files, each with its code: no comments, and no unit tests.
+/// Returns the source files, each with its code, without comments and unit tests.
 fn sources() -> Vec<(PathBuf, String)> {
     let mut files = Vec::new();
     let mut folders = vec![PathBuf::from("src")];
@@ -48,7 +48,7 @@ fn sources() -> Vec<(PathBuf, String)> {
     files.into_iter().map(read).collect()
 }
 
-/// The names that stand directly after `prefix` in a text.
+/// Returns the names that directly follow `prefix` in a text.
 fn names_after<'t>(text: &'t str, prefix: &'t str) -> impl Iterator<Item = &'t str> {
     text.match_indices(prefix).map(move |(at, _)| {
         let rest = &text[at + prefix.len()..];
@@ -57,7 +57,7 @@ fn names_after<'t>(text: &'t str, prefix: &'t str) -> impl Iterator<Item = &'t s
     })
 }
 
-/// The top-level module that a file is of.
+/// Returns the top-level module of a file.
 fn module(path: &Path) -> String {
     let name = path.components().nth(1).unwrap().as_os_str();
     name.to_str().unwrap().trim_end_matches(".rs").to_owned()
@@ -68,15 +68,15 @@ fn layer(module: &str) -> Option<usize> {
 }
 
 #[test]
-fn modules_import_those_of_lower_layers_only() {
+fn modules_import_only_modules_of_lower_layers() {
     for (path, code) in sources() {
         let module = module(&path);
         if ["lib", "bin"].contains(&&*module) {
             continue;
         }
-        let own = layer(&module).unwrap_or_else(|| panic!("{module} is of no layer"));
+        let own = layer(&module).unwrap_or_else(|| panic!("{module} has no layer"));
         for name in names_after(&code, "crate::").filter(|name| **name != module) {
-            // Names that are not of a module are those that lib.rs exports at the root.
+            // Other names are items that lib.rs exports at the root.
             if let Some(imported) = layer(name) {
                 assert!(imported < own, "{} imports {name}", path.display());
             }
@@ -103,7 +103,7 @@ fn no_two_files_of_a_module_import_each_other() {
 }
 
 #[test]
-fn only_the_system_s_modules_name_rustix() {
+fn only_the_system_modules_name_rustix() {
     for (path, code) in sources() {
         if SYSTEM.contains(&&*module(&path)) || NAMES_A_DESCRIPTOR.contains(&path.to_str().unwrap())
         {
@@ -114,9 +114,9 @@ fn only_the_system_s_modules_name_rustix() {
 }
 
 #[test]
-fn nothing_is_allowed_to_be_dead() {
+fn no_file_allows_dead_code() {
     for (path, code) in sources() {
-        // It writes modules for other programs, which need not use all of them.
+        // The generator writes modules for other programs, which need not use all items.
         if !path.ends_with("tools/generate.rs") {
             assert!(!code.contains("dead_code"), "{}", path.display());
         }

@@ -1,5 +1,5 @@
-//! Servers in processes of their own, and clients that attack them: what it costs the others, what it
-//! costs the server, and what becomes of it when the system refuses.
+//! Clients that attack servers in separate processes: the cost for other clients, the cost for the
+//! server, and how the server handles errors of system calls.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
 #[path = "common/attack.rs"]
@@ -23,7 +23,7 @@ use strace::strace;
 const RX: usize = 1024;
 const TX: usize = 2048;
 
-/// This program in another process, which does nothing but to serve, or to be killed.
+/// Returns a command that runs this program again, as a server or as a client to kill.
 fn this(what: &str, path: &str) -> Command {
     let mut this = Command::new(std::env::current_exe().unwrap());
     this.args(["--exact", "process", "--test-threads=1"]);
@@ -33,7 +33,7 @@ fn this(what: &str, path: &str) -> Command {
     this
 }
 
-/// What that process does. Among the tests it is none.
+/// Serves, or makes calls until killed, if started by [`this`]. In a normal run it does nothing.
 #[test]
 fn process() {
     let variable = |name| std::env::var(name).unwrap_or_default();
@@ -51,18 +51,19 @@ fn server() -> Process {
 }
 
 #[test]
-fn l1_everybody_is_served_while_there_is_every_kind_of_attacker() {
+fn l1_good_clients_are_served_during_every_kind_of_attack() {
     let (attacked, quiet) = (server(), server());
     let descriptors = attacked.descriptors();
     let mut memory = 0;
-    // Once for all the memory to be there, and for all the code.
+    // The first round touches all the memory and code, so the second must need no more.
     for round in 0..2 {
         let to = attacked.path.clone();
         let attack = Attack::begin(&attacked.path, move || this("be killed", &to));
         let (mut good, mut other) = (attacked.connect(), quiet.connect());
         let (one, two) = attack::medians(&mut good, &mut other, 1000);
-        // What the attackers take from the machine, they take from both. (Without optimisation a turn
-        // of one of them takes so long that this says nothing: examples/soak.rs measures it.)
+        // The attackers use time of the machine, which slows down both servers. Without
+        // optimization, one turn of an attacker takes too long for a comparison: examples/soak.rs
+        // measures it.
         let is_fair = cfg!(debug_assertions) || one <= 2 * two;
         assert!(is_fair, "{one:?} is more than twice {two:?}");
         attack::one_after_another(&attacked.path, 50);
@@ -71,16 +72,16 @@ fn l1_everybody_is_served_while_there_is_every_kind_of_attacker() {
         assert!(attacked.has_descriptors(descriptors));
         match round {
             0 => memory = attacked.memory(),
-            // A page or two of code that was not needed before.
+            // Some pages of code may be used for the first time.
             _ => assert!(attacked.memory() <= memory + 64, "from {memory} kB"),
         }
     }
 }
 
 #[test]
-fn slots_cost_their_size_once() {
+fn slots_use_the_memory_of_their_size_once() {
     let server = server();
-    // What one connection needs, in code and stack.
+    // Touch the code and the stack that one connection needs.
     attack::one_after_another(&server.path, 2);
     let before = server.memory();
     attack::all_at_once(&server.path);
@@ -104,7 +105,7 @@ fn l4_more_clients_than_descriptors_are_all_served() {
         caller.send(PING).unwrap();
     }
     let mut served = 0;
-    // Those who have a place go, and others come.
+    // Each client that is served disconnects, and frees its place for another one.
     for mut caller in callers {
         assert_eq!(caller.receive().unwrap(), PONG);
         caller.ping();
@@ -115,7 +116,7 @@ fn l4_more_clients_than_descriptors_are_all_served() {
     server.connect().ping();
 }
 
-/// A command that another one starts.
+/// Returns `other` with `command` as its arguments and environment.
 fn through(mut other: Command, command: &Command) -> Command {
     other.arg(command.get_program()).args(command.get_args());
     for (name, value) in command.get_envs() {
@@ -125,14 +126,14 @@ fn through(mut other: Command, command: &Command) -> Command {
     other
 }
 
-/// A server below strace, and what it writes about its system calls.
+/// A server under strace(1), and the path of the log of its system calls.
 struct Traced {
     server: Process,
     log: String,
 }
 
 impl Traced {
-    /// None, with a word, if there is no strace.
+    /// Starts a server, or prints a message and returns None if there is no strace.
     fn start(options: &[&str]) -> Option<Self> {
         let mut strace = strace()?;
         let path = path();
@@ -142,7 +143,7 @@ impl Traced {
         Some(Traced { server, log })
     }
 
-    /// Ends the server, and returns in how many lines about a system call something is said.
+    /// Ends the server. Returns a function that counts the lines of the log that contain a text.
     fn count(self) -> impl Fn(&str) -> usize {
         drop(self.server);
         let log = std::fs::read_to_string(&self.log).unwrap();
@@ -151,7 +152,7 @@ impl Traced {
     }
 }
 
-/// Makes so many calls, however often the connection ends meanwhile.
+/// Makes `calls` calls, and connects again when the connection ends.
 fn insist(path: &str, calls: usize) {
     let mut made = 0;
     for _ in 0..10 * calls {
@@ -167,7 +168,7 @@ fn insist(path: &str, calls: usize) {
 }
 
 #[test]
-fn l4_a_server_without_descriptors_or_memory_waits_and_goes_on() {
+fn l4_a_server_out_of_descriptors_or_memory_waits_and_retries() {
     const TIMES: usize = 5;
     for error in ["EMFILE", "ENFILE", "ENOMEM", "ENOBUFS", "EPERM"] {
         let inject = format!("inject=accept4:error={error}:when=1..{TIMES}");
@@ -177,14 +178,15 @@ fn l4_a_server_without_descriptors_or_memory_waits_and_goes_on() {
         };
         insist(&traced.server.path, 10);
         let count = traced.count();
-        // It tries no more often than it fails, and waits in between, for nothing but time.
+        // The server calls accept4(2) once for each failure and once more. After each failure it
+        // waits only for a timeout.
         assert_eq!(count("accept4("), TIMES + 1, "{error}");
         assert_eq!(count(", 100, NULL, 0) = 0"), TIMES, "{error}");
     }
 }
 
 #[test]
-fn l4_whatever_a_system_call_says_the_service_goes_on() {
+fn l4_the_service_survives_errors_of_any_system_call() {
     let mut cases = Vec::new();
     for (call, errors) in [
         ("accept4", &["ECONNABORTED", "EPROTO", "ENETDOWN"][..]),
@@ -196,11 +198,11 @@ fn l4_whatever_a_system_call_says_the_service_goes_on() {
         }
     }
     cases.push("inject=epoll_pwait:error=EINTR:when=2+3".to_string());
-    // The first of the clients. Before it come the listener and the control socket.
+    // The third epoll_ctl(2) adds the first client, after the listener and the control socket.
     for error in ["ENOMEM", "ENOSPC"] {
         cases.push(format!("inject=epoll_ctl:error={error}:when=3"));
     }
-    // What only makes things better, if it works.
+    // The server can do without the results of these.
     for call in ["getsockopt", "shutdown", "fsetxattr", "lsetxattr", "fchmod"] {
         cases.push(format!("inject={call}:error=EPERM"));
     }
@@ -222,7 +224,7 @@ fn l4_whatever_a_system_call_says_the_service_goes_on() {
 }
 
 #[test]
-fn one_call_costs_one_read_and_one_write_and_one_poll() {
+fn one_call_costs_one_read_one_write_and_one_poll() {
     const CALLS: usize = 200;
     let Some(traced) =
         Traced::start(&["-e", "trace=network,read,write,poll,epoll_pwait,epoll_ctl"])
@@ -234,20 +236,21 @@ fn one_call_costs_one_read_and_one_write_and_one_poll() {
     drop(caller);
     let count = traced.count();
     assert_eq!(count("sendto("), CALLS);
-    // One is the last, which finds the end; three polls are for who comes, for who goes, and for the
-    // end of all.
+    // The last read finds the end of the stream. Three more polls report the new client, its
+    // disconnection, and the end of the server.
     assert!(count("recvmsg(") <= CALLS + 1, "{}", count("recvmsg("));
     assert!(
         (CALLS..CALLS + 5).contains(&count("epoll_pwait(")),
         "{}",
         count("epoll_pwait(")
     );
-    // The listener comes, and the connection comes and goes: a call needs none.
+    // The listener and the control socket are added, the connection is added and removed. A call
+    // needs no epoll_ctl(2).
     assert!(count("epoll_ctl(") <= 4, "{}", count("epoll_ctl("));
 }
 
 #[test]
-fn a_hundred_pipelined_calls_cost_four_of_each_at_most() {
+fn a_hundred_pipelined_calls_cost_at_most_four_reads_writes_and_polls() {
     const TIMES: usize = 20;
     let Some(traced) = Traced::start(&["-e", "trace=network,read,write,poll,epoll_pwait"]) else {
         return;
@@ -266,7 +269,7 @@ fn a_hundred_pipelined_calls_cost_four_of_each_at_most() {
 }
 
 #[test]
-fn a_program_that_waits_itself_misses_nothing_and_does_not_spin() {
+fn a_program_with_its_own_poll_loop_misses_no_event_and_does_not_spin() {
     static POLLS: AtomicU64 = AtomicU64::new(0);
     const CALLS: usize = 300;
     const TIMER: u32 = 5;
@@ -326,8 +329,8 @@ fn a_program_that_waits_itself_misses_nothing_and_does_not_spin() {
         assert_eq!(speaker.call(&method("Say", &item)).unwrap(), "{}");
         assert!(waiting.receive().unwrap().contains(&item));
     }
-    // A poll for each call, for each who comes or goes, for each timer, and for the turns of the
-    // stream until it stalls.
+    // One poll for each call, for each client that connects or disconnects, for each timer, and for
+    // the steps of the stream until it stalls.
     let polls = POLLS.load(Ordering::Relaxed);
     assert!(polls < 4 * CALLS as u64 + 100, "{polls} polls");
     (0..2000).for_each(|i| assert!(stalled.receive().unwrap().contains(&format!("{i},"))));

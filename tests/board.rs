@@ -1,5 +1,5 @@
-//! The service of the firmware in tests/bare-metal, on the host: what it says, and that its types say the
-//! same as its definition.
+//! The service of the firmware in tests/bare-metal, run on the host: its replies, and whether its
+//! types match its definition.
 
 #[path = "../examples/shared/board.rs"]
 mod board;
@@ -15,7 +15,7 @@ use nullink::Loopback;
 use nullink::client::CallError;
 use nullink::service::ServiceError;
 
-/// A board on which time goes by when it is waited for.
+/// A board whose clock advances when the service waits.
 struct Fake<'a> {
     now: &'a Cell<u32>,
     lamp: Lamp,
@@ -53,7 +53,7 @@ impl Hardware for Fake<'_> {
 type Loop<'b> = Loopback<'b, Board<Fake<'b>>, board::Watched>;
 
 fn with_board(check: impl FnOnce(&mut Client<'_, Loop<'_>>, &Cell<bool>)) {
-    // The clock begins again while it is watched.
+    // The clock wraps around while a client watches it.
     let (now, stopped) = (Cell::new(u32::MAX - 150), Cell::new(false));
     let board = Board::new(Fake {
         now: &now,
@@ -67,7 +67,7 @@ fn with_board(check: impl FnOnce(&mut Client<'_, Loop<'_>>, &Cell<bool>)) {
 
 #[cfg(feature = "tools")]
 #[test]
-fn the_types_of_the_board_say_the_same_as_its_definition() {
+fn the_types_of_the_board_match_its_definition() {
     nullink::tools::contract(&board::BOARD, |types| {
         types
             .methods::<board::Methods>()
@@ -82,7 +82,7 @@ fn the_types_of_the_board_say_the_same_as_its_definition() {
 }
 
 #[test]
-fn the_board_does_what_it_is_told() {
+fn calls_switch_the_lamp_show_text_and_stop_the_board() {
     with_board(|client, stopped| {
         let switched = client.call(&SetLamp { lamp: Lamp::On });
         assert_eq!(switched, Ok(Switched { before: Lamp::Off }));
@@ -106,7 +106,7 @@ fn the_board_does_what_it_is_told() {
 }
 
 #[test]
-fn the_board_can_be_watched() {
+fn watch_streams_the_uptime_and_checks_its_parameters() {
     with_board(|client, _| {
         let (every, count) = (100, Some(3));
         let mut times = client.more(&Watch { every, count }).unwrap();

@@ -1,4 +1,4 @@
-//! C: calls, as a service takes them.
+//! C1 to C8: how a service reads calls.
 
 mod common;
 
@@ -6,10 +6,10 @@ use common::t::T;
 use common::{Arrival, EMPTY, answer, t, talk};
 use nullink::{Syntax, Violation};
 
-/// A message that is not JSON closes the connection.
+/// Checks that a message that is not JSON closes the connection.
 fn closes_as_syntax(message: impl AsRef<[u8]>, kind: Syntax) {
     let message = message.as_ref();
-    let error = nullink::json::scan(message).expect_err("is JSON");
+    let error = nullink::json::scan(message).expect_err("a syntax error");
     assert_eq!(error.kind, kind, "{}", message.escape_ascii());
     talk()
         .call(EMPTY, "{}")
@@ -28,7 +28,7 @@ fn c1_an_empty_message_closes() {
 }
 
 #[test]
-fn c1_what_is_not_json_closes() {
+fn c1_a_message_that_is_not_json_closes() {
     closes_as_syntax("GET / HTTP/1.1", Syntax::Unexpected);
     closes_as_syntax(EMPTY.trim_end_matches('}'), Syntax::Incomplete);
     closes_as_syntax(EMPTY.replace(':', "="), Syntax::Unexpected);
@@ -53,7 +53,7 @@ fn c1_two_objects_in_one_message_close() {
 }
 
 #[test]
-fn c1_a_value_that_is_no_object_closes() {
+fn c1_a_value_that_is_not_an_object_closes() {
     for value in [
         "[]",
         "null",
@@ -74,7 +74,7 @@ fn c1_a_missing_method_closes() {
 }
 
 #[test]
-fn c1_a_method_that_is_no_string_closes() {
+fn c1_a_method_that_is_not_a_string_closes() {
     for method in ["null", "1", "true", "{}", "[\"org.example.t.Empty\"]"] {
         closes(
             format!(r#"{{"method":{method}}}"#),
@@ -123,7 +123,7 @@ fn c1_parameters_that_are_neither_object_nor_null_close() {
 }
 
 #[test]
-fn c1_a_duplicate_of_the_protocols_own_members_closes() {
+fn c1_a_duplicate_member_of_the_protocol_closes() {
     for member in [
         r#""method":"org.example.t.Empty""#,
         r#""meth\u006fd":"org.example.t.Empty""#,
@@ -173,7 +173,7 @@ fn c2_more_than_one_flag_closes() {
 }
 
 #[test]
-fn c2_a_flag_that_is_null_or_false_is_none_in_any_order() {
+fn c2_a_null_or_false_flag_counts_as_absent_in_any_order() {
     let mut talk = talk();
     for flags in [
         r#""oneway":null"#,
@@ -223,7 +223,7 @@ fn c3_parameters_absent_null_and_empty_are_the_same() {
 }
 
 #[test]
-fn c4_members_with_a_dot_are_ignored_whatever_they_hold() {
+fn c4_members_with_a_dot_are_ignored_with_any_value() {
     let mut talk = talk();
     for member in [
         r#""org.example":{}"#,
@@ -291,7 +291,7 @@ fn c6_calls_are_answered_in_order_and_wait_for_streams() {
 }
 
 #[test]
-fn c7_malformed_json_closes_wherever_it_is() {
+fn c7_malformed_json_closes_even_in_an_ignored_member() {
     for value in [
         "01",
         "+1",
@@ -365,7 +365,7 @@ fn c7_malformed_json_closes_wherever_it_is() {
 }
 
 #[test]
-fn c7_what_looks_odd_and_is_json_is_fine() {
+fn c7_unusual_but_valid_json_is_accepted() {
     talk()
         .call(
             t("Need", "{\"s\":\"\u{ffff}\u{7f}\\u0000\\ud83e\\udd80\"}"),
@@ -383,7 +383,7 @@ fn c7_what_looks_odd_and_is_json_is_fine() {
 }
 
 #[test]
-fn c8_nesting_beyond_the_limit_closes_and_costs_no_stack() {
+fn c8_nesting_beyond_the_limit_closes_and_uses_no_stack() {
     let nested = |depth: usize| {
         let array = "[".repeat(depth) + &"]".repeat(depth);
         format!(r#"{{"method":"org.example.t.Empty","a.b":{array}}}"#)
@@ -402,7 +402,7 @@ fn c8_nesting_beyond_the_limit_closes_and_costs_no_stack() {
             4096,
         )
     };
-    // The object of the message itself is one level.
+    // The object of the message is a level too.
     let limit = nullink::json::MAX_DEPTH - 1;
     assert_eq!(outcome(&nested(limit)), (vec!["{}".to_string()], Ok(false)));
     for depth in [limit + 1, 1_000_000] {
@@ -421,7 +421,7 @@ fn c8_nesting_beyond_the_limit_closes_and_costs_no_stack() {
 
 #[test]
 fn c8_a_million_brackets_are_scanned_on_a_small_stack() {
-    // Most of it is for the thread itself, and for unoptimised code.
+    // Most of the stack is for the start of the thread, and for unoptimized code.
     let small = std::thread::Builder::new().stack_size(32 * 1024);
     let scanned = small.spawn(|| {
         let brackets = "[".repeat(1_000_000);

@@ -1,41 +1,41 @@
-//! The README's table of promises: what is kept, and which tests say so.
+//! The README's table of promises, with the number of tests for each promise.
 //!
-//! A test that carries a promise's id in its name (`c1_an_empty_message_closes`) counts for it.
-//! `UPDATE=1 cargo test --test conformance` writes the table anew.
+//! A test counts for a promise if its name begins with the id: `c1_an_empty_message_closes` counts
+//! for C1. `UPDATE=1 cargo test --test conformance` writes the table again.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-/// What is promised on the wire, by id. `!`: a MUST of UAPI.20; `+`: a SHOULD, or our choice.
+/// The promises about the wire, by id. `!`: a MUST of UAPI.20; `+`: a SHOULD, or our choice.
 const PROMISES: &[(&str, char, &str)] = &[
     (
         "F1",
         '!',
-        "messages end with one NUL, and may be split and joined anywhere",
+        "messages end with one NUL, and may arrive split or joined at any byte",
     ),
-    ("F2", '!', "white space is accepted wherever JSON has it"),
-    ("F3", '+', "none is written outside of strings"),
+    ("F2", '!', "white space is accepted wherever JSON allows it"),
+    ("F3", '+', "no white space is written outside strings"),
     (
         "F4",
         '+',
-        "a message that is too long: the service closes; a client's call fails, the next works",
+        "a message that is too long closes a service's connection; a client's call fails, the next one works",
     ),
     (
         "F5",
         '+',
-        "the end between messages is normal, inside of one an error; a half-close gets its replies",
+        "end of stream is normal between messages, an error inside one; replies arrive after a half-close",
     ),
     (
         "C1",
         '!',
-        "a message that is not a call closes the connection, after the replies that are due",
+        "a message that is not a call closes the connection, after the pending replies",
     ),
     (
         "C2",
         '!',
-        "so do flags that are not booleans, or more than one of them",
+        "a flag that is not a boolean, or more than one flag, closes the connection",
     ),
     (
         "C3",
@@ -47,58 +47,54 @@ const PROMISES: &[(&str, char, &str)] = &[
     (
         "C6",
         '!',
-        "calls are answered in order, and wait for streams before them",
+        "calls are answered in order; a call waits for the stream before it",
     ),
-    ("C7", '!', "JSON is RFC 8259 to the letter"),
-    ("C8", '+', "nesting has a limit, and costs no stack"),
-    ("M1", '!', "`oneway` is never answered"),
+    ("C7", '!', "exactly the JSON of RFC 8259 is accepted"),
+    ("C8", '+', "nesting depth has a limit, and uses no stack"),
+    ("M1", '!', "a `oneway` call gets no reply"),
     (
         "M2",
         '!',
-        "`continues` only with `more`; a stream has exactly one end",
+        "`continues` only with `more`; a stream has exactly one final reply",
     ),
     (
         "M3",
         '+',
-        "ExpectedMore and ExpectedUpgrade; `more` on a plain method is one reply",
+        "ExpectedMore and ExpectedUpgrade; `more` on a plain method gets one reply",
     ),
     (
         "M4",
         '+',
-        "unknown interfaces and methods are named, and methods that are declared and not served",
+        "errors name unknown interfaces and methods, and declared methods without a handler",
     ),
     (
         "M5",
         '+',
-        "unknown, missing, null and ill-typed parameters are named",
+        "errors name unknown, missing, null and ill-typed parameters",
     ),
     (
         "M6",
         '!',
-        "absent and null are the same, empty is another thing; elements are not null",
+        "absent and null are the same, empty is different; elements are not null",
     ),
     (
         "M7",
         '+',
-        "integers have all of 64 bits, and are never rounded; floats never overflow",
+        "integers have 64 bits and are never rounded; floats never overflow",
     ),
     ("M8", '!', "NaN and the infinities are never written"),
-    (
-        "M9",
-        '+',
-        "duplicate keys in structures and maps are refused",
-    ),
+    ("M9", '+', "duplicate keys in structs and maps are refused"),
     (
         "U1",
         '!',
-        "an upgrade loses and eats no byte of the other protocol",
+        "an upgrade neither loses nor consumes a byte of the other protocol",
     ),
-    ("U2", '!', "an error leaves the connection a Varlink one"),
     (
-        "U3",
-        '+',
-        "`upgrade` on a method that can't is a plain answer",
+        "U2",
+        '!',
+        "after an error reply to an upgrade call, the connection still speaks Varlink",
     ),
+    ("U3", '+', "`upgrade` on a plain method gets a plain reply"),
     (
         "R1",
         '!',
@@ -113,40 +109,40 @@ const PROMISES: &[(&str, char, &str)] = &[
     (
         "R4",
         '!',
-        "an error that no type knows arrives with its name and parameters",
+        "an error without a matching type arrives with its name and parameters",
     ),
     (
         "R5",
         '+',
-        "the service closing before its reply is an error of its own",
+        "a service that closes before its reply is a distinct error",
     ),
     (
         "S1",
         '!',
-        "GetInfo lists all interfaces, org.varlink.service among them",
+        "GetInfo lists all interfaces, including org.varlink.service",
     ),
     (
         "S2",
         '!',
-        "a description is what the author wrote, byte for byte",
+        "a description is the author's text, byte for byte",
     ),
-    ("S3", '+', "an unknown interface: InterfaceNotFound"),
+    ("S3", '+', "an unknown interface is InterfaceNotFound"),
     ("S4", '!', "org.varlink.service has all errors of UAPI.20"),
     ("I1", '!', "definitions: the whole grammar"),
-    ("I2", '!', "definitions: one member a line, one namespace"),
-    ("I3", '+', "definitions: errors say line and column"),
+    ("I2", '!', "definitions: one member per line, one namespace"),
+    ("I3", '+', "definitions: errors name line and column"),
     ("I4", '+', "definitions: canonical formatting"),
-    ("I5", '+', "definitions: two versions compared"),
+    ("I5", '+', "definitions: two versions can be compared"),
     ("I6", '+', "definitions: the demos avoid `any`"),
     (
         "X1",
         '!',
-        "descriptors go with the first byte of their message",
+        "descriptors are sent with the first byte of their message",
     ),
     (
         "X2",
         '+',
-        "SO_PASSRIGHTS is off where nothing takes descriptors",
+        "SO_PASSRIGHTS is off where no descriptors are accepted",
     ),
     (
         "X3",
@@ -154,7 +150,7 @@ const PROMISES: &[(&str, char, &str)] = &[
         "every descriptor is close-on-exec, and none leaks",
     ),
     ("X4", '!', "socket activation"),
-    ("X5", '+', "credentials of the peer"),
+    ("X5", '+', "credentials of the peer are available"),
     (
         "X6",
         '+',
@@ -163,25 +159,25 @@ const PROMISES: &[(&str, char, &str)] = &[
     (
         "X7",
         '+',
-        "errors name the path's problem, and live sockets of others are never removed",
+        "errors name the problem of a path; the live socket of another process is never removed",
     ),
     (
         "X9",
         '+',
-        "ancillary data other than descriptors ends no connection",
+        "ancillary data other than descriptors does not end a connection",
     ),
-    ("L1", '!', "a bad client costs its own slot only"),
-    ("L2", '+', "more clients than slots wait"),
+    ("L1", '!', "a bad client affects only its own slot"),
+    ("L2", '+', "clients without a free slot wait"),
     ("L3", '+', "deadlines on both sides, off by default"),
-    ("L4", '!', "running out of things never ends the service"),
+    ("L4", '!', "running out of resources never ends the service"),
     (
         "L5",
         '!',
-        "a client that goes away: its replies are dropped, the handler is told",
+        "when a client disconnects, its replies are dropped and the handler is told",
     ),
 ];
 
-/// How many tests there are for each id, in the files below a folder.
+/// Counts the tests for each id in the files below a folder.
 fn count(folder: &Path, counts: &mut BTreeMap<String, usize>) {
     for entry in fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
@@ -210,7 +206,7 @@ fn count(folder: &Path, counts: &mut BTreeMap<String, usize>) {
 }
 
 #[test]
-fn the_readme_says_which_promises_are_kept() {
+fn the_table_of_promises_in_the_readme_is_up_to_date() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut counts = BTreeMap::new();
     count(&root.join("tests"), &mut counts);

@@ -1,9 +1,9 @@
-//! X1: calls with file descriptors.
+//! X1 to X3: calls with file descriptors.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
 mod common;
 #[path = "../examples/shared/process.rs"]
-#[allow(dead_code)] // only the socket options
+#[allow(dead_code)] // only the socket options are used
 mod process;
 
 use std::mem::MaybeUninit;
@@ -53,17 +53,18 @@ impl Method for Swap {
 const CALL: &[u8] = b"{\"method\":\"org.example.swap.Swap\",\"parameters\":{\"n\":1}}\0";
 const REPLY: &[u8] = b"{\"parameters\":{\"n\":2}}\0";
 
-/// A pipe, of which one end is sent. The other tells when it is closed everywhere.
+/// Opens a pipe. The write end is sent; the read end shows when all copies of it are closed.
 fn pipe() -> (OwnedFd, OwnedFd) {
     pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap()
 }
 
+/// True if no copy of the write end is open, after ours is closed.
 fn is_closed((read, write): (OwnedFd, OwnedFd)) -> bool {
     drop(write);
     rustix::io::read(&read, &mut [0; 1]) == Ok(0)
 }
 
-/// What a service sends, in one system call.
+/// Sends bytes and descriptors in one system call.
 fn send(service: &Stream, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) {
     let mut space =
         vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(Stream::MAX_DESCRIPTORS))];
@@ -78,7 +79,7 @@ fn send(service: &Stream, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) {
     assert_eq!(sent, Ok(bytes.len()));
 }
 
-/// What a service receives, in one system call.
+/// Receives at most `limit` bytes, and their descriptors, in one system call. Does not wait.
 fn receive(service: &Stream, limit: usize) -> (Vec<u8>, Vec<OwnedFd>) {
     let mut space =
         vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(Stream::MAX_DESCRIPTORS))];
@@ -101,7 +102,7 @@ fn receive(service: &Stream, limit: usize) -> (Vec<u8>, Vec<OwnedFd>) {
     (bytes, descriptors)
 }
 
-/// A client, and the service's end of its connection.
+/// Runs a check with a client and the service's end of its connection.
 fn with_client(check: impl FnOnce(&mut Client<'_, Stream>, Stream)) {
     let (a, b) = Stream::pair().unwrap();
     let (mut receive, mut send) = ([0; 256], [0; 256]);
@@ -140,7 +141,7 @@ fn x1_a_call_sends_its_descriptors_with_its_first_byte() {
 }
 
 #[test]
-fn x1_calls_that_wait_to_be_sent_do_not_get_the_descriptors_of_another() {
+fn x1_queued_calls_do_not_get_the_descriptors_of_another_call() {
     with_client(|client, service| {
         let pipe = pipe();
         client.queue(&Swap { n: 0 }, Mode::Oneway).unwrap();
@@ -148,7 +149,7 @@ fn x1_calls_that_wait_to_be_sent_do_not_get_the_descriptors_of_another() {
         client
             .call_with(&Swap { n: 1 }, &[pipe.0.as_fd()], &mut [])
             .unwrap();
-        // In one read, the kernel would join the two.
+        // The kernel would join the two sends in one long read.
         let (first, descriptors) = receive(&service, 1);
         assert_eq!((first.as_slice(), descriptors.len()), (&b"{"[..], 0));
         let (rest, descriptors) = receive(&service, 4096);
@@ -158,12 +159,12 @@ fn x1_calls_that_wait_to_be_sent_do_not_get_the_descriptors_of_another() {
 }
 
 #[test]
-fn x1_a_call_takes_the_descriptors_of_its_reply() {
+fn x1_a_call_receives_the_descriptors_of_its_reply() {
     for (sent, room) in [(0, 0), (0, 2), (1, 1), (1, 3), (3, 3), (253, 253)] {
         with_client(|client, service| {
             let pipe = pipe();
             let mut received = [const { None }; 253];
-            // What lies there from before is no part of it.
+            // A descriptor from before is replaced, and not counted.
             received[0] = Some(rustix::io::dup(&pipe.1).unwrap());
             let received = &mut received[..room];
             send(&service, REPLY, &vec![pipe.1.as_fd(); sent]);
@@ -200,7 +201,7 @@ fn x1_a_reply_in_pieces_has_the_descriptors_of_its_first_byte() {
 }
 
 #[test]
-fn x1_an_error_is_a_reply_and_can_bring_descriptors() {
+fn x1_an_error_reply_can_have_descriptors() {
     with_client(|client, service| {
         let (pipe, mut received) = (pipe(), none::<1>());
         send(
@@ -215,7 +216,7 @@ fn x1_an_error_is_a_reply_and_can_bring_descriptors() {
 }
 
 #[test]
-fn x1_more_descriptors_than_there_is_room_for_end_the_connection() {
+fn x1_more_descriptors_than_the_caller_has_room_for_end_the_connection() {
     for (sent, room) in [(1, 0), (2, 1), (253, 1), (253, 252)] {
         with_client(|client, service| {
             let (pipe, mut received) = (pipe(), none::<253>());
@@ -230,7 +231,7 @@ fn x1_more_descriptors_than_there_is_room_for_end_the_connection() {
 }
 
 #[test]
-fn x1_descriptors_inside_of_a_reply_end_the_connection() {
+fn x1_descriptors_after_the_first_byte_of_a_reply_end_the_connection() {
     for split in 1..REPLY.len() {
         for first in [0, 1] {
             with_client(|client, service| {
@@ -248,12 +249,12 @@ fn x1_descriptors_inside_of_a_reply_end_the_connection() {
 }
 
 #[test]
-fn x1_descriptors_that_no_call_has_asked_for_end_the_connection() {
+fn x1_descriptors_of_a_reply_to_a_plain_call_end_the_connection() {
     with_client(|client, service| {
         let pipe = pipe();
         send(&service, REPLY, &[]);
         send(&service, REPLY, &[pipe.1.as_fd()]);
-        // The reply to a call that takes descriptors is read alone.
+        // The first call takes descriptors, so only its own reply is read.
         let reply = client.call_with(&Swap { n: 1 }, &[], &mut none::<1>());
         assert_eq!(reply, Ok(Swapped { n: 2 }));
         assert!(is_refused(client.call(&Swap { n: 1 })));
@@ -263,7 +264,7 @@ fn x1_descriptors_that_no_call_has_asked_for_end_the_connection() {
 }
 
 #[test]
-fn a_call_without_descriptors_is_read_as_ever() {
+fn a_call_without_descriptors_reads_all_available_bytes_at_once() {
     let (a, service) = Stream::pair().unwrap();
     let (mut receive, mut out) = ([0; 256], [0; 256]);
     let mut client = Client::new(a, &mut receive, &mut out);
@@ -271,7 +272,7 @@ fn a_call_without_descriptors_is_read_as_ever() {
     client
         .call_with(&Swap { n: 1 }, &[], &mut none::<1>())
         .unwrap();
-    // All that is there, in one system call.
+    // This call reads all available bytes in one system call.
     client.call(&Swap { n: 1 }).unwrap();
     assert_eq!(client.into_parts().1, REPLY);
 }
@@ -279,7 +280,7 @@ fn a_call_without_descriptors_is_read_as_ever() {
 const CONTINUES: &[u8] = b"{\"continues\":true,\"parameters\":{\"n\":2}}\0";
 
 #[test]
-fn x1_each_reply_of_a_stream_brings_its_own_descriptors() {
+fn x1_each_reply_of_a_stream_has_its_own_descriptors() {
     with_client(|client, service| {
         client.stream().set_reading(Reading::Message);
         let pipe = pipe();
@@ -302,7 +303,7 @@ fn x1_each_reply_of_a_stream_brings_its_own_descriptors() {
 }
 
 #[test]
-fn x1_no_reply_is_lost_to_descriptors_that_nobody_takes() {
+fn x1_a_reply_before_refused_descriptors_is_not_lost() {
     with_client(|client, service| {
         client.stream().set_reading(Reading::Message);
         let pipe = pipe();
@@ -317,7 +318,7 @@ fn x1_no_reply_is_lost_to_descriptors_that_nobody_takes() {
 }
 
 #[test]
-fn x1_calls_without_a_reply_and_upgrades_have_descriptors_too() {
+fn x1_oneway_and_upgrade_calls_can_have_descriptors() {
     with_client(|client, mut service| {
         let pipe = pipe();
         for mode in [Mode::Oneway, Mode::Upgrade] {
@@ -334,14 +335,14 @@ fn x1_calls_without_a_reply_and_upgrades_have_descriptors_too() {
             Ok(Swapped { n: 2 })
         );
         assert!(received[0].take().is_some());
-        // The first byte of the other protocol is left to the descriptor.
+        // The bytes of the other protocol are still in the stream.
         assert_eq!(embedded_io::Read::read(client.stream(), &mut [0; 9]), Ok(3));
         assert!(is_closed(pipe));
     });
 }
 
 #[test]
-fn x1_a_reply_that_is_too_long_takes_its_descriptors_with_it() {
+fn x1_the_descriptors_of_a_reply_that_is_too_long_are_closed() {
     with_client(|client, service| {
         let (pipe, mut received) = (pipe(), none::<1>());
         let long = [b"{".as_slice(), &[b' '; 999], b"}\0"].concat();
@@ -351,7 +352,7 @@ fn x1_a_reply_that_is_too_long_takes_its_descriptors_with_it() {
         let expected = CallError::Connection(nullink::Error::TooLong);
         assert_eq!(too_long, Err(expected));
         assert!(received[0].is_none());
-        // The next reply has its own.
+        // The next reply has its own descriptors.
         let mut received = none::<2>();
         let reply = client.call_with(&Swap { n: 1 }, &[], &mut received);
         assert_eq!(reply, Ok(Swapped { n: 2 }));
@@ -362,7 +363,7 @@ fn x1_a_reply_that_is_too_long_takes_its_descriptors_with_it() {
 }
 
 #[test]
-fn x1_what_can_not_be_sent_leaves_the_connection_as_it_was() {
+fn x1_a_call_that_cannot_be_sent_leaves_the_connection_unchanged() {
     let pipe = pipe();
     with_client(|client, service| {
         let many = vec![pipe.1.as_fd(); Stream::MAX_DESCRIPTORS + 1];
@@ -371,7 +372,7 @@ fn x1_what_can_not_be_sent_leaves_the_connection_as_it_was() {
         assert_eq!(error, Err(CallError::Connection(expected)));
         assert_eq!(receive(&service, 4096).0, b"");
 
-        // A call whose reply is outstanding is in the way.
+        // A call with descriptors is refused while a reply is outstanding.
         client.queue(&Swap { n: 1 }, Mode::Simple).unwrap();
         let error = client.call_with(&Swap { n: 1 }, &[pipe.1.as_fd()], &mut []);
         let expected = nullink::Error::Misuse(Misuse::RepliesOutstanding);
@@ -393,7 +394,7 @@ fn x1_what_can_not_be_sent_leaves_the_connection_as_it_was() {
     let error = client.call_with(&Swap { n: 1 }, &[pipe.1.as_fd()], &mut []);
     let expected = nullink::Error::Transport(IoError::NotAUnixSocket);
     assert_eq!(error, Err(CallError::Connection(expected)));
-    // None have come, so there may be room for some.
+    // Room for descriptors does no harm when none can arrive.
     embedded_io::Write::write(&mut service, REPLY).unwrap();
     let reply = client.call_with(&Swap { n: 1 }, &[], &mut none::<1>());
     assert_eq!(reply, Ok(Swapped { n: 2 }));
@@ -420,7 +421,7 @@ fn l3_a_reply_with_descriptors_can_time_out() {
 }
 
 #[test]
-fn r5_a_service_that_is_gone_is_an_error_of_its_own() {
+fn r5_a_service_that_has_closed_is_a_distinct_error() {
     with_client(|client, service| {
         let pipe = pipe();
         drop(service);
@@ -431,10 +432,10 @@ fn r5_a_service_that_is_gone_is_an_error_of_its_own() {
 }
 
 #[test]
-fn l4_descriptors_that_the_system_has_no_room_for_end_the_connection() {
-    // In a process of its own, which may have no more than so many.
+fn l4_descriptors_beyond_the_limit_of_the_process_end_the_connection() {
+    // The test runs itself again in a process that can have only 64 descriptors.
     const AGAIN: &str = "NULLINK_TEST_AGAIN";
-    let name = "l4_descriptors_that_the_system_has_no_room_for_end_the_connection";
+    let name = "l4_descriptors_beyond_the_limit_of_the_process_end_the_connection";
     if std::env::var_os(AGAIN).is_none() {
         let output = std::process::Command::new("sh")
             .args(["-c", r#"ulimit -n 64; exec "$0" --exact "$1" --nocapture"#])
@@ -461,7 +462,7 @@ fn l4_descriptors_that_the_system_has_no_room_for_end_the_connection() {
     });
 }
 
-/// The conformance service, which takes so many descriptors at once, and a connection to it.
+/// Starts the conformance service, with `DESCRIPTORS` descriptors at once, and connects to it.
 fn service<const DESCRIPTORS: usize>() -> Stream {
     use std::sync::atomic::{AtomicU32, Ordering};
     static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -471,7 +472,7 @@ fn service<const DESCRIPTORS: usize>() -> Stream {
     Stream::connect(&address).unwrap()
 }
 
-/// Takes descriptors, and gives them back.
+/// The call whose descriptors the service sends back.
 #[derive(Serialize)]
 struct Fds;
 
@@ -486,7 +487,7 @@ impl Method for Fds {
     type Error<'r> = nullink::NoError;
 }
 
-/// Waits for a message, and what comes with it.
+/// Waits for a message, and returns it with its descriptors.
 fn next(stream: &Stream) -> (String, Vec<OwnedFd>) {
     let mut text = Vec::new();
     let mut descriptors = Vec::new();
@@ -499,7 +500,7 @@ fn next(stream: &Stream) -> (String, Vec<OwnedFd>) {
         let (byte, more) = receive(stream, 1);
         assert!(
             more.is_empty() || text.is_empty(),
-            "not with the first byte"
+            "descriptors after the first byte"
         );
         descriptors.extend(more);
         if byte.is_empty() {
@@ -511,7 +512,7 @@ fn next(stream: &Stream) -> (String, Vec<OwnedFd>) {
     (String::from_utf8(text).unwrap(), descriptors)
 }
 
-/// Waits until an end of a pipe is closed everywhere.
+/// Waits until all copies of the write end of a pipe are closed.
 fn wait_for_close((read, write): (OwnedFd, OwnedFd)) {
     drop(write);
     let mut fds = [rustix::event::PollFd::new(
@@ -535,7 +536,7 @@ fn number(n: usize) -> String {
 }
 
 #[test]
-fn x1_a_service_takes_descriptors_and_sends_some() {
+fn x1_a_service_receives_and_sends_descriptors() {
     let (mut receive, mut send) = ([0; 256], [0; 256]);
     let mut client = Client::new(service::<4>(), &mut receive, &mut send);
     for count in [0, 1, 4, 2] {
@@ -545,7 +546,7 @@ fn x1_a_service_takes_descriptors_and_sends_some() {
         let reply = client.call_with(&Fds, &ends, &mut received);
         assert_eq!(reply, Ok(Number { n: count }));
         assert_eq!(received.iter().flatten().count(), count);
-        // They are the same, in the same order.
+        // The same descriptors are returned, in the same order.
         for ((read, _), back) in pipes.iter().zip(received.iter().flatten()) {
             rustix::io::write(back, b"x").unwrap();
             assert_eq!(rustix::io::read(read, &mut [0; 9]), Ok(1));
@@ -556,10 +557,10 @@ fn x1_a_service_takes_descriptors_and_sends_some() {
 }
 
 #[test]
-fn x9_credentials_that_come_with_descriptors_are_not_descriptors() {
+fn x9_credentials_next_to_descriptors_are_ignored() {
     let address = format!("unix:@nullink-fds-{}-credentials", std::process::id());
     let listener = Listener::bind(&address).unwrap();
-    // Handed over as by a service manager that has it receive credentials.
+    // Pass the listener like a service manager that has enabled SO_PASSCRED on it.
     let socket = rustix::io::fcntl_dupfd_cloexec(listener.pollable().unwrap(), 0).unwrap();
     rustix::net::sockopt::set_socket_passcred(&socket, true).unwrap();
     let streams = [0, 2, 4].map(|count| (count, Stream::connect(&address).unwrap()));
@@ -579,7 +580,7 @@ fn x9_credentials_that_come_with_descriptors_are_not_descriptors() {
 }
 
 #[test]
-fn x1_as_many_as_the_system_takes_at_once() {
+fn x1_a_call_can_have_as_many_descriptors_as_the_kernel_allows() {
     let (mut receive, mut send) = ([0; 256], [0; 256]);
     let stream = service::<{ Stream::MAX_DESCRIPTORS }>();
     let mut client = Client::new(stream, &mut receive, &mut send);
@@ -597,11 +598,11 @@ fn x1_as_many_as_the_system_takes_at_once() {
 }
 
 #[test]
-fn x1_descriptors_are_their_own_call_s_however_calls_are_sent() {
+fn x1_descriptors_stay_with_their_call_when_calls_are_pipelined() {
     let stream = service::<4>();
     let pipes: Vec<_> = (0..6).map(|_| pipe()).collect();
     let end = |at: usize| pipes[at].1.as_fd();
-    // One after another, without waiting.
+    // The calls are sent without waiting for replies.
     let plain = [EMPTY.as_bytes(), b"\0"].concat();
     let two = [fds(), plain.clone()].concat();
     for round in 0..2 {
@@ -612,7 +613,7 @@ fn x1_descriptors_are_their_own_call_s_however_calls_are_sent() {
         send(&stream, &fds(), first);
         send(&stream, &fds(), &[]);
         send(&stream, &fds(), &[end(2)]);
-        // One that brings some, and one that brings none, in one system call.
+        // A call with descriptors and a call without any, in one system call.
         send(&stream, &two, &[end(3), end(4), end(5)]);
         if round == 0 {
             assert_eq!(next(&stream).0, "{}");
@@ -626,7 +627,7 @@ fn x1_descriptors_are_their_own_call_s_however_calls_are_sent() {
 }
 
 #[test]
-fn x1_descriptors_inside_of_a_message_close_the_connection() {
+fn x1_descriptors_after_the_first_byte_of_a_call_close_the_connection() {
     let stream = service::<4>();
     let bytes = fds();
     let (a, b) = (pipe(), pipe());
@@ -639,7 +640,7 @@ fn x1_descriptors_inside_of_a_message_close_the_connection() {
 }
 
 #[test]
-fn x1_descriptors_that_nobody_has_asked_for_close_the_connection() {
+fn x1_more_descriptors_than_the_service_accepts_close_the_connection() {
     for (stream, count) in [(service::<0>(), 1), (service::<2>(), 3)] {
         let pipe = pipe();
         let ends = vec![pipe.1.as_fd(); count];
@@ -651,7 +652,7 @@ fn x1_descriptors_that_nobody_has_asked_for_close_the_connection() {
 }
 
 #[test]
-fn x3_what_a_handler_does_not_take_is_closed() {
+fn x3_descriptors_that_a_handler_does_not_take_are_closed() {
     let stream = service::<4>();
     for call in [
         EMPTY,
@@ -671,7 +672,7 @@ fn x3_what_a_handler_does_not_take_is_closed() {
         assert!(back.is_empty(), "{call}");
         wait_for_close(pipe);
     }
-    // Nothing is sent back to a call that nobody waits for.
+    // A oneway call gets no reply, and so no descriptors.
     let pipe = pipe();
     let oneway = b"{\"method\":\"org.example.t.Fds\",\"oneway\":true}\0";
     send(&stream, oneway, &[pipe.1.as_fd()]);
@@ -681,7 +682,7 @@ fn x3_what_a_handler_does_not_take_is_closed() {
 }
 
 #[test]
-fn x3_what_has_come_with_half_a_message_is_closed_with_its_connection() {
+fn x3_descriptors_of_half_a_message_are_closed_with_their_connection() {
     let stream = service::<4>();
     let pipe = pipe();
     send(&stream, &fds()[..9], &[pipe.1.as_fd()]);
@@ -689,7 +690,7 @@ fn x3_what_has_come_with_half_a_message_is_closed_with_its_connection() {
     wait_for_close(pipe);
 }
 
-/// A service that takes one descriptor, by its number, and knows which process calls.
+/// A service that takes one descriptor by its index, and checks the pidfd of the caller.
 struct Taker;
 
 #[derive(Deserialize)]
@@ -724,7 +725,7 @@ method Knows() -> (process: bool)
                 reply.send(&())
             }
             TakerMethod::Knows => {
-                // A pidfd has the process in it.
+                // The fdinfo of a pidfd names its process.
                 let process = reply.pidfd().is_some_and(|pidfd| {
                     let path = format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd());
                     let info = std::fs::read_to_string(path).unwrap();
@@ -736,7 +737,7 @@ method Knows() -> (process: bool)
     }
 }
 
-/// Serves it, with the hooks, to one connection to its end.
+/// Serves one connection with a [`Taker`] and the hooks, until it ends.
 fn taker<const DESCRIPTORS: usize>(hooks: Hooks, check: impl FnOnce(Stream)) {
     let address = format!(
         "unix:@nullink-taker-{}-{DESCRIPTORS}-{}",
@@ -753,13 +754,13 @@ fn taker<const DESCRIPTORS: usize>(hooks: Hooks, check: impl FnOnce(Stream)) {
             nullink::server::Event::Disconnected(..)
         ) {}
     });
-    // The hooks may not be set yet when a client is in the queue already.
+    // This client may be in the queue before the server sets its hooks.
     check(Stream::connect(&address).unwrap());
     service.join().unwrap();
 }
 
 #[test]
-fn x1_a_wrong_number_is_an_invalid_parameter() {
+fn x1_a_wrong_descriptor_index_is_an_invalid_parameter() {
     taker::<2>(Hooks::default(), |stream| {
         let call = |index: u32| {
             format!(
@@ -780,17 +781,17 @@ fn x1_a_wrong_number_is_an_invalid_parameter() {
 }
 
 #[test]
-fn x2_a_program_has_the_kernel_refuse_descriptors() {
+fn x2_a_hook_can_make_the_kernel_refuse_descriptors() {
     let hooks = Hooks {
         refuse_descriptors: Some(process::refuse_descriptors),
         ..Hooks::default()
     };
     taker::<0>(hooks, |stream| {
-        // Answered, so the hook has been there.
+        // After a reply, the hook has run.
         send(&stream, b"{\"method\":\"org.example.taker.Knows\"}\0", &[]);
         assert_eq!(next(&stream).0, r#"{"parameters":{"process":false}}"#);
     });
-    // A connection that is made after that takes none.
+    // A connection that is made after that accepts no descriptors.
     let address = format!("unix:@nullink-refuse-{}", std::process::id());
     let listener = Listener::bind(&address).unwrap();
     let mut slots = Slots::<1, 512, 1024>::new();
@@ -805,7 +806,7 @@ fn x2_a_program_has_the_kernel_refuse_descriptors() {
     let bytes = [IoSlice::new(b"x")];
     match sendmsg(&stream, &bytes, &mut control, SendFlags::empty()) {
         Err(errno) => assert_eq!(errno, rustix::io::Errno::PERM),
-        // Linux before 6.16: they arrive, and are closed.
+        // Before Linux 6.16 the descriptors arrive, and are closed.
         Ok(_) => {
             while !matches!(
                 server.step(&mut Taker).unwrap(),
@@ -818,7 +819,7 @@ fn x2_a_program_has_the_kernel_refuse_descriptors() {
 }
 
 #[test]
-fn x5_a_program_can_have_the_process_of_the_peer_known() {
+fn x5_a_hook_can_open_the_pidfd_of_the_peer() {
     for peer_pidfd in [None, Some(process::peer_pidfd as fn(BorrowedFd<'_>) -> _)] {
         let hooks = Hooks {
             peer_pidfd,

@@ -12,7 +12,7 @@ use nullink::json::Raw;
 use nullink::service::{Answer, GetInterfaceDescription, Info, Refusal, Responder};
 use nullink::{Call, Client, Duplex, End, Error, Interface, Misuse, Mode, Service, serve};
 
-/// What each read and each write comes to, one after another.
+/// A stream with given results of its reads and writes, in order.
 #[derive(Default)]
 struct Stream {
     reads: VecDeque<Result<Vec<u8>, ErrorKind>>,
@@ -75,7 +75,7 @@ fn serve_t(stream: &mut Stream, send: usize) -> Result<(), Error<ErrorKind>> {
 }
 
 #[test]
-fn interrupted_reads_and_writes_are_made_again() {
+fn interrupted_reads_and_writes_are_retried() {
     let mut stream = stream(
         &format!("{EMPTY}\0"),
         &[
@@ -90,7 +90,7 @@ fn interrupted_reads_and_writes_are_made_again() {
 }
 
 #[test]
-fn a_stream_that_takes_nothing_is_an_error_and_no_hang() {
+fn a_write_of_zero_bytes_is_an_error_and_does_not_hang() {
     let mut stream = stream(&format!("{EMPTY}\0"), &[Ok(1), Ok(0)]);
     assert_eq!(serve_t(&mut stream, 99), Err(Error::WriteZero));
 }
@@ -108,7 +108,7 @@ fn errors_of_the_stream_end_the_connection() {
     assert_eq!(broken.output, b"{}\0{}\0");
 }
 
-/// Answers with something too long, and then with something else.
+/// A service that, after a reply that is too long, tries a second reply.
 struct TriesTwice;
 
 impl Service for TriesTwice {
@@ -136,9 +136,9 @@ impl Service for TriesTwice {
 }
 
 #[test]
-fn what_could_not_be_sent_is_not_sent_again() {
-    // Ten replies are pending, then one comes that does not fit. The stream takes some of them,
-    // fails, and would work again.
+fn nothing_is_sent_after_a_failed_write() {
+    // Ten replies are pending when the handler sends one that does not fit. The stream takes a part
+    // of them and fails once. Later writes would succeed.
     for method in ["Fail", "Pipe"] {
         let input = format!("{EMPTY}\0").repeat(10) + &t(method, "{}") + "\0";
         for taken in 0..30 {
@@ -156,7 +156,7 @@ fn what_could_not_be_sent_is_not_sent_again() {
 }
 
 #[test]
-fn l5_a_stream_is_abandoned_when_the_client_takes_no_more() {
+fn l5_a_stream_is_abandoned_when_a_write_to_the_client_fails() {
     struct Counts(Vec<u32>);
 
     impl Service<u32> for Counts {
@@ -195,7 +195,7 @@ fn l5_a_stream_is_abandoned_when_the_client_takes_no_more() {
 }
 
 #[test]
-fn a_service_is_told_why_a_connection_has_failed() {
+fn a_service_is_told_why_a_connection_failed() {
     struct Logs(Vec<Error>);
 
     impl Service for Logs {
@@ -229,7 +229,7 @@ fn a_service_is_told_why_a_connection_has_failed() {
 }
 
 #[test]
-fn replies_that_are_there_are_received_although_no_more_can_be_sent() {
+fn pending_replies_are_received_after_a_write_to_a_broken_pipe() {
     // The service answers one call and closes; the client is still sending another.
     let (mut receive, mut send) = ([0; 99], [0; 4096]);
     let mut client = Client::new(
@@ -249,7 +249,7 @@ fn replies_that_are_there_are_received_although_no_more_can_be_sent() {
         client.receive_raw().unwrap().parameters().as_str(),
         r#"{"a":1}"#
     );
-    // Nothing can follow what was sent in part.
+    // After a call that was sent in part, no other call can be sent.
     let unusable = Error::Misuse(Misuse::Unusable);
     assert_eq!(
         client.queue_raw("a.b.C", Mode::Simple, Raw::EMPTY_OBJECT),
@@ -261,7 +261,7 @@ fn replies_that_are_there_are_received_although_no_more_can_be_sent() {
 }
 
 #[test]
-fn other_failures_to_send_make_a_client_unusable_at_once() {
+fn other_write_errors_make_a_client_unusable_at_once() {
     let (mut receive, mut send) = ([0; 99], [0; 99]);
     let stream = stream("{}\0", &[Err(ErrorKind::TimedOut)]);
     let mut client = Client::new(stream, &mut receive, &mut send);
@@ -273,7 +273,7 @@ fn other_failures_to_send_make_a_client_unusable_at_once() {
 }
 
 #[test]
-fn an_empty_receive_buffer_is_too_small_and_no_end() {
+fn an_empty_receive_buffer_is_too_small_and_not_end_of_stream() {
     let (mut receive, mut send) = ([], [0; 99]);
     let mut client = Client::new(stream("{}\0", &[]), &mut receive, &mut send);
     for _ in 0..2 {
@@ -286,7 +286,7 @@ fn an_empty_receive_buffer_is_too_small_and_no_end() {
 }
 
 #[test]
-fn halves_are_one_stream_and_say_which_has_failed() {
+fn a_duplex_is_one_stream_and_names_the_half_that_failed() {
     use nullink::DuplexError;
     let (mut receive, mut send) = ([0; 99], [0; 99]);
     let halves = Duplex {
@@ -307,7 +307,7 @@ fn halves_are_one_stream_and_say_which_has_failed() {
 }
 
 #[test]
-fn halves_flush_what_is_written() {
+fn a_duplex_flushes_its_writer() {
     #[derive(Default)]
     struct Flushes(usize);
     impl ErrorType for Flushes {
@@ -335,11 +335,11 @@ fn halves_flush_what_is_written() {
 }
 
 #[test]
-fn c6_a_hundred_pipelined_calls_are_at_most_four_reads_and_four_writes() {
+fn c6_a_hundred_pipelined_calls_take_at_most_four_reads_and_four_writes() {
     let call = t("Need", r#"{"s":"x"}"#) + "\0";
     let reply = r#"{"parameters":{"s":"x"}}"#;
     let input = call.repeat(100);
-    // Four times half of the send buffer has room for all replies.
+    // The replies fit into four halves of the send buffer.
     let half = (100 * (reply.len() + 1)).div_ceil(4);
     let (mut receive, mut send, mut scratch) = ([0; 4096], vec![0; 2 * half], [0; 64]);
     let mut service = T {
@@ -349,7 +349,7 @@ fn c6_a_hundred_pipelined_calls_are_at_most_four_reads_and_four_writes() {
     let end = serve(&mut service, &mut script, &mut receive, &mut send);
     assert_eq!(end, Ok(End::Closed));
     assert_eq!(script.messages(), [reply; 100]);
-    // One more read finds the end.
+    // One more read finds the end of the stream.
     assert!(script.reads <= 4 + 1, "{} reads", script.reads);
     assert!(script.writes <= 4, "{} writes", script.writes);
 }

@@ -1,5 +1,5 @@
-//! Where several things come together: connections that are there before their server's settings,
-//! replies that were put aside, lines that end, stall, or have another client.
+//! Combinations of features: connections that exist before the settings of their server, pending
+//! replies, and lines that end, stall, or have a new client.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
 use std::sync::Mutex;
@@ -17,7 +17,7 @@ use rustix::io::{ioctl_fionbio, read, write};
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use serde::Serialize;
 
-/// Long and short replies, one that waits, and one with a descriptor.
+/// A service with long and short replies, calls that are parked, and a reply with a descriptor.
 struct Edges {
     long: String,
     longer: String,
@@ -42,7 +42,7 @@ method Short() -> (text: string)
 method Long() -> (text: string)
 # Longer than any buffer
 method Longer() -> (text: string)
-# The same, and waits then
+# Like Longer, and is parked then
 method LongerOrLater() -> (text: string)
 method Later() -> (text: string)
 method Descriptor() -> (n: int)
@@ -90,7 +90,7 @@ fn call(member: &str) -> String {
 
 const SHORT: &str = "{\"parameters\":{\"text\":\"short\"}}\0";
 
-/// A line: one end, and the path of the other.
+/// Opens a pseudoterminal as a line. Returns one end, and the address of the other.
 fn line() -> (OwnedFd, String) {
     let line = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
     grantpt(&line).unwrap();
@@ -105,7 +105,7 @@ fn send(to: impl AsFd, text: &str) {
     assert_eq!(write(to, text.as_bytes()), Ok(text.len()));
 }
 
-/// Makes the server's steps and reads, until what was read ends so.
+/// Makes steps of the server and reads, until the text that was read ends with `end`.
 fn run_until<const N: usize, const FDS: usize>(
     server: &mut Server<'_, (), N, FDS>,
     service: &mut Edges,
@@ -126,7 +126,7 @@ fn run_until<const N: usize, const FDS: usize>(
     String::from_utf8(all).unwrap()
 }
 
-/// Steps that wait for nothing, until there is nothing to be done.
+/// Makes steps that do not wait, until the server has nothing to do.
 fn settle<const N: usize, const FDS: usize>(
     server: &mut Server<'_, (), N, FDS>,
     service: &mut Edges,
@@ -137,7 +137,7 @@ fn settle<const N: usize, const FDS: usize>(
 }
 
 #[test]
-fn l3_a_connection_that_is_there_before_the_clock_is_idle_from_then_on() {
+fn l3_idle_time_of_an_existing_connection_starts_when_the_clock_is_set() {
     let (ours, theirs) = Stream::pair().unwrap();
     let mut slots = Slots::<2, 1024, 1024>::new();
     let mut server = Server::new(theirs, &mut slots).unwrap();
@@ -152,7 +152,7 @@ fn l3_a_connection_that_is_there_before_the_clock_is_idle_from_then_on() {
 }
 
 #[test]
-fn x2_hooks_are_for_connections_that_are_there_too() {
+fn x2_hooks_also_run_for_existing_connections() {
     static ASKED: AtomicUsize = AtomicUsize::new(0);
     let (_ours, theirs) = Stream::pair().unwrap();
     let mut slots = Slots::<2, 1024, 1024>::new();
@@ -168,20 +168,20 @@ fn x2_hooks_are_for_connections_that_are_there_too() {
 }
 
 #[test]
-fn c1_a_reply_that_was_put_aside_arrives_before_the_end() {
+fn c1_a_pending_reply_arrives_before_the_connection_closes() {
     let (ours, theirs) = Stream::pair().unwrap();
     static SLOTS: Mutex<Slots<2, 1024, 1_200_000>> = Mutex::new(Slots::new());
     let mut slots = SLOTS.lock().unwrap();
     let mut server = Server::new(theirs, &mut slots).unwrap();
     let mut service = Edges::new(500_000);
-    // The second reply fits nowhere, and ends the connection.
+    // The second reply fits into no buffer, and ends the connection.
     send(&ours, &(call("Long") + &call("Longer")));
     let text = run_until(&mut server, &mut service, &ours, "\"}}\0");
     assert!(text.len() > 500_000);
 }
 
 #[test]
-fn c6_a_reply_that_was_put_aside_arrives_although_the_next_call_waits() {
+fn c6_a_pending_reply_arrives_although_the_next_call_is_parked() {
     let (ours, theirs) = Stream::pair().unwrap();
     static SLOTS: Mutex<Slots<2, 1024, 1_200_000>> = Mutex::new(Slots::new());
     let mut slots = SLOTS.lock().unwrap();
@@ -193,7 +193,7 @@ fn c6_a_reply_that_was_put_aside_arrives_although_the_next_call_waits() {
 }
 
 #[test]
-fn x1_where_no_descriptor_can_go_the_handler_keeps_it() {
+fn x1_a_descriptor_that_cannot_be_sent_stays_with_the_handler() {
     let listener = Listener::bind("tcp:127.0.0.1:0").unwrap();
     let address = format!("tcp:127.0.0.1:{}", listener.port().unwrap());
     let mut slots = Slots::<2, 1024, 1024, 2>::new();
@@ -205,7 +205,7 @@ fn x1_where_no_descriptor_can_go_the_handler_keeps_it() {
 }
 
 #[test]
-fn f5_a_line_that_ends_inside_of_a_message_is_given_up() {
+fn f5_a_line_that_ends_inside_a_message_is_disconnected() {
     let (line, address) = line();
     let mut slots = Slots::<2, 1024, 1024>::new();
     let mut server = Server::new(Listener::bind(&address).unwrap(), &mut slots).unwrap();
@@ -219,8 +219,8 @@ fn f5_a_line_that_ends_inside_of_a_message_is_given_up() {
 }
 
 #[test]
-fn c1_a_line_has_a_new_client_although_the_one_before_has_left_half_a_call() {
-    // One that waits, and one that has not read all of its reply.
+fn c1_a_line_serves_a_new_client_after_half_a_call_of_the_previous_client() {
+    // The previous client has a parked call, or has not read all of its reply.
     for (owed, long) in [("Later", 0), ("Long", 90_000)] {
         let (line, address) = line();
         let mut slots = Box::new(Slots::<2, 1024, 200_000>::new());
@@ -229,11 +229,11 @@ fn c1_a_line_has_a_new_client_although_the_one_before_has_left_half_a_call() {
         assert!(matches!(server.step(&mut service), Ok(Event::Connected(_))));
         send(&line, &format!("\0{}{{\"meth", call(owed)));
         settle(&mut server, &mut service);
-        // A break ends that half: a client begins with two NULs.
+        // The new client begins with a break, which ends that half.
         send(&line, "\0\0");
         send(&line, &call("Short"));
         let text = run_until(&mut server, &mut service, &line, SHORT);
-        // What was owed to the one before is whole, or not there.
+        // The reply to the previous client is complete, or was not sent at all.
         let (before, _) = text.split_at(text.len() - SHORT.len());
         let whole = format!("{{\"parameters\":{{\"text\":\"{}\"}}}}\0", service.long);
         assert!(
@@ -245,7 +245,7 @@ fn c1_a_line_has_a_new_client_although_the_one_before_has_left_half_a_call() {
 }
 
 #[test]
-fn l1_a_stalled_line_keeps_nobody_busy() {
+fn l1_a_stalled_line_does_not_keep_the_server_busy() {
     let (line, address) = line();
     let mut slots = Box::new(Slots::<2, 1024, 200_000>::new());
     let mut server = Server::new(Listener::bind(&address).unwrap(), &mut slots).unwrap();
@@ -255,7 +255,7 @@ fn l1_a_stalled_line_keeps_nobody_busy() {
     settle(&mut server, &mut service);
     send(&line, &call("Short"));
     settle(&mut server, &mut service);
-    // Nothing is ready, however often it is asked for.
+    // Nothing is ready, so a program that waits for the server does not spin.
     let mut fds = [PollFd::new(&server, PollFlags::IN)];
     let now = Timespec::default();
     assert_eq!(poll(&mut fds, Some(&now)), Ok(0));
@@ -263,7 +263,7 @@ fn l1_a_stalled_line_keeps_nobody_busy() {
 }
 
 #[test]
-fn c1_what_was_cut_off_on_a_line_ends_with_a_nul_however_often_the_time_was_over() {
+fn c1_a_reply_cut_off_on_a_line_ends_with_a_nul_after_repeated_timeouts() {
     static NOW: AtomicUsize = AtomicUsize::new(0);
     let (line, address) = line();
     let mut slots = Box::new(Slots::<2, 1024, 200_000>::new());
@@ -276,7 +276,7 @@ fn c1_what_was_cut_off_on_a_line_ends_with_a_nul_however_often_the_time_was_over
     });
     assert!(matches!(server.step(&mut service), Ok(Event::Connected(_))));
     send(&line, &call("Long"));
-    // A terminal takes its time to hand it over.
+    // The terminal may hand over the call with a delay.
     assert!(matches!(server.step(&mut service), Ok(Event::Called(_))));
     settle(&mut server, &mut service);
     for _ in 0..3 {
@@ -293,13 +293,13 @@ fn c1_what_was_cut_off_on_a_line_ends_with_a_nul_however_often_the_time_was_over
 }
 
 #[test]
-fn u1_serve_can_read_exactly_to_the_end_of_a_call_too() {
+fn u1_a_stream_can_read_exactly_to_the_end_of_a_call() {
     let (ours, mut theirs) = Stream::pair().unwrap();
     theirs.set_reading(Reading::Message);
     let calls = "{\"method\":\"org.varlink.service.GetInfo\",\"upgrade\":true}\0raw";
     send(&ours, calls);
     let mut first = [0; 128];
-    // A service would answer, and hand the stream over: it finds the other protocol untouched.
+    // The first read ends with the call, so the bytes of the other protocol stay in the stream.
     let count = embedded_io::Read::read(&mut theirs, &mut first).unwrap();
     assert_eq!(&first[..count], &calls.as_bytes()[..calls.len() - 3]);
     let count = embedded_io::Read::read(&mut theirs, &mut first).unwrap();

@@ -1,8 +1,8 @@
-//! The examples, as a user would run them.
+//! The examples, run as a user would run them.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
 #[path = "../examples/shared/accounts.rs"]
-#[allow(dead_code)] // the clients' part
+#[allow(dead_code)] // the part for clients
 mod accounts;
 #[path = "common/example.rs"]
 mod example;
@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 
 use example::example;
 
-/// An address that nobody else has.
+/// Returns a unique address, and its path.
 fn address(name: &str) -> (String, PathBuf) {
     let path = std::env::temp_dir().join(format!("nullink-{}-{name}", std::process::id()));
     (format!("unix:{}", path.display()), path)
 }
 
-/// A service that runs until this is dropped.
+/// A running service, which is killed on drop, and the path of its socket.
 struct Running(Child, PathBuf);
 
 impl Running {
@@ -69,8 +69,8 @@ fn quickstart_shows_a_service_and_a_client() {
     ] {
         assert!(text.contains(line), "{line} is not in:\n{text}");
     }
-    assert!(!text.contains('\x1b'), "no colours but on a terminal");
-    // It has cleaned up behind itself.
+    assert!(!text.contains('\x1b'), "colors without a terminal");
+    // It has removed its socket.
     let path = text
         .split("unix:")
         .nth(1)
@@ -79,11 +79,11 @@ fn quickstart_shows_a_service_and_a_client() {
 }
 
 #[test]
-fn the_readmes_service_and_client_find_each_other() {
+fn the_service_and_the_client_of_the_readme_work_together() {
     let (Some(service), Some(mut client)) = (example("minimal"), example("minimal")) else {
         return;
     };
-    // Its address is its own. Where somebody else has it, this can't be tried.
+    // The address is fixed. If another service uses it, this test cannot run.
     let path = PathBuf::from("/tmp/org.example.ping");
     if std::os::unix::net::UnixStream::connect(&path).is_ok() {
         assert!(std::env::var_os("CI").is_none(), "needs {path:?} to itself");
@@ -100,7 +100,7 @@ fn the_readmes_service_and_client_find_each_other() {
 }
 
 #[test]
-fn certification_certifies_itself() {
+fn the_certification_client_passes_against_its_service() {
     let (Some(service), Some(mut client)) = (example("certification"), example("certification"))
     else {
         return;
@@ -117,7 +117,7 @@ fn certification_certifies_itself() {
 }
 
 #[test]
-fn accounts_serves_the_accounts_of_the_system_and_adds_to_them() {
+fn accounts_serves_the_accounts_of_the_system_and_adds_new_ones() {
     let Some(service) = example("accounts") else {
         return;
     };
@@ -160,8 +160,8 @@ fn accounts_serves_the_accounts_of_the_system_and_adds_to_them() {
 }
 
 #[test]
-fn a_thousand_accounts_fit() {
-    // With a user database that the system does not have.
+fn a_thousand_accounts_fit_into_one_reply() {
+    // The user database is made here, independent of that of the system.
     let line = |n: u32| {
         format!(
             "a-rather-long-name-{n}:x:{n}:{n}:Some Body With A Name,,,:/home/a-rather-long-name-{n}:/usr/sbin/nologin\n"
@@ -190,7 +190,7 @@ fn a_thousand_accounts_fit() {
 }
 
 #[test]
-fn examples_say_how_they_are_used() {
+fn examples_fail_with_a_message_after_bad_arguments() {
     for name in ["accounts", "certification", "conformance"] {
         for arguments in [
             &[][..],

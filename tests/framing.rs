@@ -1,4 +1,4 @@
-//! F: bytes and messages.
+//! F1 to F5: how messages are framed.
 
 mod common;
 
@@ -8,7 +8,7 @@ use nullink::json::Raw;
 use nullink::{Error, Violation};
 
 #[test]
-fn f1_messages_arrive_split_anywhere_or_joined() {
+fn f1_messages_can_arrive_split_anywhere_or_joined() {
     talk()
         .call(EMPTY, "{}")
         .call(t("Need", r#"{"s":"one"}"#), r#"{"parameters":{"s":"one"}}"#)
@@ -21,7 +21,7 @@ fn f1_messages_arrive_split_anywhere_or_joined() {
 }
 
 #[test]
-fn f2_white_space_is_accepted_wherever_json_has_it() {
+fn f2_white_space_is_accepted_wherever_json_allows_it() {
     let spaced = "\r\n\t { \"method\" :\n\"org.example.t.Need\"\t,\r\"parameters\" : { \"s\" : \"x\" } \n } \t\r\n";
     talk()
         .call(spaced, r#"{"parameters":{"s":"x"}}"#)
@@ -30,7 +30,7 @@ fn f2_white_space_is_accepted_wherever_json_has_it() {
 }
 
 #[test]
-fn f3_no_white_space_is_written_outside_of_strings() {
+fn f3_no_white_space_is_written_outside_strings() {
     talk()
         .call(
             t("Need", r#"{ "s" : "a b\tc" }"#),
@@ -88,7 +88,7 @@ fn f4_a_service_closes_on_a_message_that_is_too_long() {
 }
 
 #[test]
-fn f4_a_client_skips_a_reply_that_is_too_long_and_goes_on() {
+fn f4_a_client_skips_a_reply_that_is_too_long_and_reads_the_next() {
     let long = format!(r#"{{"parameters":{{"s":"{}"}}}}"#, "x".repeat(500));
     let short = r#"{"parameters":{"s":"y"}}"#;
     let input = format!("{long}\0{short}\0{long}\0{long}\0{short}\0");
@@ -115,14 +115,14 @@ fn f4_a_client_skips_a_reply_that_is_too_long_and_goes_on() {
 }
 
 #[test]
-fn f5_the_end_is_normal_between_messages_and_an_error_inside_of_one() {
+fn f5_end_of_stream_is_normal_between_messages_and_an_error_inside_one() {
     let mut scratch = [0; 1024];
     let mut service = T {
         scratch: &mut scratch,
     };
     let input = format!("{EMPTY}\0");
     for arrival in [Arrival::Joined, Arrival::Bytes] {
-        // A half-close after the call: the reply comes all the same.
+        // After a half-close the reply is still sent.
         let (replies, end) = answer(&mut service, input.as_bytes(), arrival, 99, 99);
         assert_eq!((replies, end), (vec!["{}".to_string()], Ok(false)));
         for cut in 1..EMPTY.len() + 1 {
@@ -139,7 +139,7 @@ fn f5_the_end_is_normal_between_messages_and_an_error_inside_of_one() {
 }
 
 #[test]
-fn f5_a_client_tells_an_end_inside_of_a_reply_from_one_before_it() {
+fn f5_a_client_gets_different_errors_for_an_end_inside_and_before_a_reply() {
     let reply = r#"{"parameters":{"s":"y"}}"#;
     for cut in 0..=reply.len() {
         for arrival in [Arrival::Joined, Arrival::Bytes] {

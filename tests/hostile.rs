@@ -1,9 +1,9 @@
-//! A server of many connections, and clients that mean it harm.
+//! A server of many connections, and hostile clients.
 //!
-//! The test's own thread has the server make its steps until it would wait, as a program does that
-//! waits itself: so a server that spins is one that never comes to rest, and nothing depends on how
-//! fast anything is. (`tests/attack.rs` has servers in processes of their own. No process is started
-//! here: until it has begun it would keep what is closed here open.)
+//! The thread of a test makes the steps of the server until it would wait, like a program with its
+//! own poll loop. A server that spins never comes to rest, so the tests do not depend on speed.
+//! These tests start no process: until its execve(2), it would keep descriptors open that a test
+//! closes. `tests/attack.rs` runs servers in separate processes.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
 #[path = "common/room.rs"]
@@ -40,7 +40,7 @@ fn more(name: &str, parameters: &str) -> String {
     format!(r#"{{"method":"org.example.room.{name}","more":true,"parameters":{parameters}}}"#)
 }
 
-/// A path that nobody else has.
+/// Returns a unique path.
 fn path() -> String {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -49,13 +49,13 @@ fn path() -> String {
     path.to_str().expect("text").to_owned()
 }
 
-/// A server that moves when the test says so.
+/// A server whose steps the test makes.
 struct Stage<'b, const N: usize> {
     server: Server<'b, Cursor, N>,
     room: Room,
     told: Receiver<Told>,
     path: String,
-    /// Of a TCP socket beside the other one.
+    /// The port of a TCP socket that the server listens on in addition to the path.
     port: u16,
 }
 
@@ -65,7 +65,7 @@ impl<'b, const N: usize> Stage<'b, N> {
         let mut server = Server::new(Listener::bind(&path).unwrap(), slots).unwrap();
         let tcp = Listener::bind("tcp:127.0.0.1:0").unwrap();
         let port = tcp.port().unwrap();
-        // If there are places for two listeners.
+        // Tests without TCP do not need this listener.
         let _ = server.listen(tcp);
         let (sender, told) = mpsc::channel();
         Stage {
@@ -77,14 +77,14 @@ impl<'b, const N: usize> Stage<'b, N> {
         }
     }
 
-    /// Whether a wait for the server would be one, and not end at once.
+    /// True if a wait for the server would not end at once.
     fn rests(&self) -> bool {
         let mut fds = [PollFd::new(&self.server, PollFlags::IN)];
         let now = Timespec::default();
         self.server.timeout() != Some(0) && poll(&mut fds, Some(&now)).unwrap() == 0
     }
 
-    /// Has the server do what there is to be done, and says what has happened.
+    /// Makes steps until the server would wait, and returns their events.
     fn settle(&mut self) -> Vec<Event<Cursor>> {
         let mut events = Vec::new();
         for _ in 0..100_000 {
@@ -104,22 +104,22 @@ impl<'b, const N: usize> Stage<'b, N> {
         Client(stream)
     }
 
-    /// Over TCP, with a buffer that holds little.
+    /// Connects over TCP, with a small receive buffer.
     fn connect_far(&mut self) -> Client {
         let stream = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
         set_socket_recv_buffer_size(&stream, 4096).unwrap();
         connect(&stream, &SocketAddr::from(([127, 0, 0, 1], self.port))).unwrap();
-        // Over TCP everything takes its time.
+        // Over TCP the connection may arrive with a delay.
         self.until(|event| matches!(event, Event::Connected(_)));
         Client(stream)
     }
 
-    /// Has the server make its steps until there has been an event.
+    /// Makes steps of the server until an event for which `is` is true.
     fn until(&mut self, is: impl Fn(&Event<Cursor>) -> bool) {
         while !is(&self.server.step(&mut self.room).unwrap()) {}
     }
 
-    /// Sends, and has the server deal with it.
+    /// Sends a call, and makes steps until the server would wait.
     fn send(&mut self, client: &mut Client, call: &str) -> Vec<Event<Cursor>> {
         client.send(call);
         self.settle()
@@ -130,7 +130,7 @@ impl<'b, const N: usize> Stage<'b, N> {
         assert_eq!(client.receive(), [PONG]);
     }
 
-    /// A call of a stream that stalls.
+    /// Calls a long stream, which stalls because the client does not read.
     fn stall(&mut self, client: &mut Client) {
         self.send(client, &more("Count", r#"{"n":1000000,"letters":900}"#));
         assert!(self.told.try_recv().is_err());
@@ -143,7 +143,7 @@ impl<const N: usize> Drop for Stage<'_, N> {
     }
 }
 
-/// A client, in bytes, that waits for nothing.
+/// A client that sends and receives bytes, and does not wait.
 struct Client(OwnedFd);
 
 impl Client {
@@ -155,7 +155,7 @@ impl Client {
         self.write(format!("{call}\0").as_bytes());
     }
 
-    /// What has been sent to it, and whether that is all there will be.
+    /// Returns the received bytes, and true if the stream has ended.
     fn read(&mut self) -> (Vec<u8>, bool) {
         self.read_with(RecvFlags::DONTWAIT)
     }
@@ -172,7 +172,7 @@ impl Client {
         }
     }
 
-    /// The messages that have been sent to it.
+    /// Returns the received messages.
     fn receive(&mut self) -> Vec<String> {
         messages(&self.read().0)
     }
@@ -181,8 +181,8 @@ impl Client {
         shutdown(&self.0, Shutdown::Write).unwrap();
     }
 
-    /// Sends a byte out of band; an older kernel has that over TCP only.
-    fn is_urgent(&self) -> bool {
+    /// Sends a byte out of band. False if that fails: older kernels support it only over TCP.
+    fn send_urgent(&self) -> bool {
         send(&self.0, b"!", SendFlags::OOB).is_ok()
     }
 }
@@ -190,11 +190,11 @@ impl Client {
 fn messages(bytes: &[u8]) -> Vec<String> {
     let text = std::str::from_utf8(bytes).unwrap();
     let messages = text.split_terminator('\0').map(str::to_owned);
-    assert!(text.is_empty() || text.ends_with('\0'), "it is cut off");
+    assert!(text.is_empty() || text.ends_with('\0'), "it is truncated");
     messages.collect()
 }
 
-/// A clock that goes when the test says so, one for each test.
+/// Defines a clock that the test advances. Each test has its own.
 macro_rules! clock {
     ($name:ident, $now:ident) => {
         static $now: AtomicU64 = AtomicU64::new(1000);
@@ -205,20 +205,20 @@ macro_rules! clock {
 }
 
 #[test]
-fn l1_a_half_closed_client_keeps_nobody_busy() {
+fn l1_a_half_closed_client_does_not_keep_the_server_busy() {
     let mut slots = Slots::<4, RX, TX>::new();
     let mut stage = Stage::new(&mut slots);
-    // While it waits.
+    // A client whose call is parked.
     let mut parked = stage.connect();
     stage.send(&mut parked, &method("Wait", "{}"));
     parked.finish();
     stage.settle();
-    // While it does not read.
+    // A client that does not read.
     let mut stalled = stage.connect();
     stage.stall(&mut stalled);
     stalled.finish();
     stage.settle();
-    // In the middle of its calls.
+    // A client with pipelined calls, one of which is parked.
     let mut pipelined = stage.connect();
     pipelined.write(format!("{PING}\0").repeat(99).as_bytes());
     pipelined.send(&method("Wait", "{}"));
@@ -238,7 +238,7 @@ fn l1_a_half_closed_client_keeps_nobody_busy() {
 }
 
 #[test]
-fn l5_a_dead_client_leaves_its_place_whatever_it_was_doing() {
+fn l5_a_dead_client_frees_its_place_at_any_stage() {
     let mut slots = Slots::<2, RX, TX>::new();
     let mut stage = Stage::new(&mut slots);
     let mut good = stage.connect();
@@ -249,7 +249,7 @@ fn l5_a_dead_client_leaves_its_place_whatever_it_was_doing() {
     ];
     for call in &waits {
         for follows in ["", PING, "{\"meth"] {
-            // What it sends after its call is unread when it dies, and so are its replies.
+            // When the client dies, the bytes after its call and its replies are unread.
             let mut dead = stage.connect();
             stage.send(&mut dead, call);
             dead.write(follows.as_bytes());
@@ -276,7 +276,7 @@ fn l5_a_dead_client_leaves_its_place_whatever_it_was_doing() {
 }
 
 #[test]
-fn l1_out_of_band_data_keeps_nobody_busy() {
+fn l1_out_of_band_data_does_not_keep_the_server_busy() {
     let mut slots = Slots::<8, RX, TX>::new();
     let mut stage = Stage::new(&mut slots);
     let (mut idle, mut parked, mut stalled) = (stage.connect(), stage.connect(), stage.connect());
@@ -285,11 +285,11 @@ fn l1_out_of_band_data_keeps_nobody_busy() {
     let mut far = stage.connect_far();
     for _ in 0..3 {
         for client in [&idle, &parked, &stalled, &far] {
-            client.is_urgent();
+            client.send_urgent();
             stage.settle();
         }
     }
-    assert!(far.is_urgent());
+    assert!(far.send_urgent());
     stage.ping(&mut idle);
     far.send(PING);
     stage.until(|event| matches!(event, Event::Called(_)));
@@ -302,7 +302,7 @@ fn l1_out_of_band_data_keeps_nobody_busy() {
 }
 
 #[test]
-fn l2_clients_that_wait_for_a_place_keep_nobody_busy() {
+fn l2_clients_that_wait_for_a_place_do_not_keep_the_server_busy() {
     let mut slots = Slots::<2, RX, TX>::new();
     let mut stage = Stage::new(&mut slots);
     let (mut one, mut two) = (stage.connect(), stage.connect());
@@ -314,7 +314,7 @@ fn l2_clients_that_wait_for_a_place_keep_nobody_busy() {
     stage.ping(&mut one);
     stage.ping(&mut two);
     drop(one);
-    // Some of them are gone when it is their turn.
+    // Some of the clients have disconnected when it is their turn.
     for (index, mut client) in waiting.into_iter().enumerate() {
         if index % 3 > 0 {
             stage.settle();
@@ -327,7 +327,7 @@ fn l2_clients_that_wait_for_a_place_keep_nobody_busy() {
 }
 
 #[test]
-fn u1_a_connection_that_was_taken_leaves_nothing_behind() {
+fn u1_a_taken_connection_leaves_no_state_in_the_server() {
     let mut slots = Slots::<2, RX, TX>::new();
     let mut stage = Stage::new(&mut slots);
     stage.server.set_limits(Limits {
@@ -345,16 +345,16 @@ fn u1_a_connection_that_was_taken_leaves_nothing_behind() {
     };
     let (stream, unread) = stage.server.take(connection).unwrap();
     assert_eq!(unread, b"early");
-    // The server does not go on looking at its place,
+    // The server no longer watches the place,
     assert_eq!(stage.settle(), []);
-    // nor does it count it.
+    // and no longer counts the connection for the limit per user.
     let mut next = stage.connect();
     stage.ping(&mut next);
     drop(stream);
 }
 
 #[test]
-fn l1_one_who_says_much_at_once_is_heard_by_all_who_read() {
+fn l1_a_flood_of_items_reaches_every_listener_that_reads() {
     let mut slots = Slots::<4, RX, TX>::new();
     let mut stage = Stage::new(&mut slots);
     let (mut one, mut two) = (stage.connect(), stage.connect());
@@ -373,7 +373,7 @@ fn l1_one_who_says_much_at_once_is_heard_by_all_who_read() {
         assert_eq!(items.len(), 40);
         assert!(items.iter().all(|reply| reply.contains(&item)));
     }
-    // Nor does the program.
+    // The same holds when the program itself adds items.
     for _ in 0..40 {
         stage.room.keep(&item, false);
         stage.server.wake(TOPIC);
@@ -384,7 +384,7 @@ fn l1_one_who_says_much_at_once_is_heard_by_all_who_read() {
 }
 
 #[test]
-fn l1_an_item_of_any_length_is_refused_or_reaches_everyone() {
+fn l1_an_item_of_any_length_is_refused_or_reaches_every_listener() {
     let mut slots = Slots::<4, 2048, TX>::new();
     let mut stage = Stage::new(&mut slots);
     let (mut one, mut two) = (stage.connect(), stage.connect());
@@ -408,7 +408,7 @@ fn l1_an_item_of_any_length_is_refused_or_reaches_everyone() {
 }
 
 #[test]
-fn l3_who_comes_has_all_of_the_time() {
+fn l3_a_new_connection_has_the_full_idle_time() {
     clock!(clock, NOW);
     let mut slots = Slots::<4, RX, TX>::new();
     let mut stage = Stage::new(&mut slots);
@@ -417,11 +417,11 @@ fn l3_who_comes_has_all_of_the_time() {
         idle: Some(Duration::from_secs(30)),
         ..Limits::default()
     });
-    // The program has been busy with something else.
+    // The program was busy for longer than the idle time before it accepts the connection.
     NOW.fetch_add(60_000, Ordering::SeqCst);
     let (ours, _theirs) = nullink::unix::Stream::pair().unwrap();
     stage.server.adopt(ours).unwrap();
-    // It has a turn, because something may be there already.
+    // The connection is served at once, because it may have input already.
     assert_eq!(stage.server.timeout(), Some(0));
     assert_eq!(stage.server.try_step(&mut stage.room), Ok(None));
     assert_eq!(stage.server.timeout(), Some(30_000));
@@ -431,7 +431,7 @@ fn l3_who_comes_has_all_of_the_time() {
 }
 
 #[test]
-fn l3_a_server_without_connections_waits_for_all_of_its_time() {
+fn l3_a_server_without_connections_waits_for_the_full_exit_time() {
     clock!(clock, NOW);
     let mut slots = Slots::<4, RX, TX>::new();
     let mut stage = Stage::new(&mut slots);
@@ -460,8 +460,8 @@ fn l3_a_server_without_connections_waits_for_all_of_its_time() {
     }
 }
 
-/// A client over TCP that has made a bad call, and has not read the replies to the good ones before
-/// it: more than its buffer holds.
+/// Connects a client over TCP that makes [`RUDE`] good calls and a bad one, and does not read the
+/// replies, which are more than its buffer holds. Runs `before` after it has connected.
 fn rude<const N: usize>(stage: &mut Stage<'_, N>, before: impl FnOnce()) -> Client {
     let mut client = stage.connect_far();
     before();
@@ -473,30 +473,31 @@ fn rude<const N: usize>(stage: &mut Stage<'_, N>, before: impl FnOnce()) -> Clie
     client
 }
 
+/// The number of good calls of a [`rude`] client.
 const RUDE: usize = 64;
 
-/// It says more, to a server that does not want to hear it, and gets what it is due.
-fn hears_all(mut client: Client) {
+/// Sends more to a server that no longer reads, and checks that all replies arrive.
+fn receives_all(mut client: Client) {
     let _ = send(&client.0, b"more", SendFlags::NOSIGNAL);
     let (bytes, _) = client.read_with(RecvFlags::empty());
     assert_eq!(messages(&bytes).len(), RUDE);
 }
 
 #[test]
-fn c1_replies_that_are_due_arrive_while_other_places_are_free() {
+fn c1_pending_replies_arrive_after_a_bad_call_while_places_are_free() {
     let mut slots = Slots::<4, RX, TX>::new();
     let mut stage = Stage::new(&mut slots);
     let rude = rude(&mut stage, || ());
     let mut others: Vec<Client> = (0..3).map(|_| stage.connect()).collect();
     others.iter_mut().for_each(|other| stage.ping(other));
-    hears_all(rude);
-    // There is room for a fourth, in any case.
+    receives_all(rude);
+    // A fourth client still gets a place.
     let mut last = stage.connect();
     stage.ping(&mut last);
 }
 
 #[test]
-fn l3_who_is_told_nothing_more_has_its_time_to_read_what_was_said() {
+fn l3_a_client_that_made_a_bad_call_has_the_full_write_time_to_read_its_replies() {
     clock!(clock, NOW);
     let mut slots = Slots::<4, RX, TX>::new();
     let mut stage = Stage::new(&mut slots);
@@ -505,9 +506,9 @@ fn l3_who_is_told_nothing_more_has_its_time_to_read_what_was_said() {
         write: Some(Duration::from_secs(30)),
         ..Limits::default()
     });
-    // It has called nothing for long, which is no reason not to wait for it now.
+    // The client is idle for longer than the write time before its calls, which must not count.
     let rude = rude(&mut stage, || _ = NOW.fetch_add(60_000, Ordering::SeqCst));
     let mut other = stage.connect();
     stage.ping(&mut other);
-    hears_all(rude);
+    receives_all(rude);
 }

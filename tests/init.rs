@@ -1,20 +1,20 @@
-//! The example that is the first program of an initramfs, as far as it can be run as another one.
+//! The example for the first process of an initramfs, as far as it works as an ordinary process.
 //! `tests/boot/run.sh` boots it.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
 #[path = "../examples/shared/boot.rs"]
-#[allow(dead_code)] // the service
+#[allow(dead_code)] // some items are only for the service
 mod boot;
 #[path = "common/example.rs"]
 mod example;
 #[path = "../examples/shared/init.rs"]
-#[allow(dead_code)] // what only the first program does
+#[allow(dead_code)] // the part for the first process
 mod init;
 #[path = "../examples/shared/kernel.rs"]
-#[allow(dead_code)] // the service
+#[allow(dead_code)] // some items are only for the service
 mod kernel;
 #[path = "../examples/shared/monitor.rs"]
-#[allow(dead_code)] // the service
+#[allow(dead_code)] // some items are only for the service
 mod monitor;
 
 use std::fs;
@@ -38,7 +38,7 @@ use rustix::fs::{CWD, FileType, mknodat};
 use rustix::io::Errno;
 use rustix::net::{Shutdown, shutdown};
 
-/// One in a directory of its own.
+/// A running example in its own directory.
 struct Running {
     directory: PathBuf,
     child: Child,
@@ -85,7 +85,7 @@ impl Drop for Running {
     }
 }
 
-/// The system call that was refused, and errno.
+/// Returns the system call that was refused, and its errno.
 fn refusal<T: std::fmt::Debug>(
     result: Result<T, CallError<'_, Error<'_>, unix::IoError>>,
 ) -> (String, i32) {
@@ -105,7 +105,7 @@ const EINVAL: i32 = 22;
 
 #[cfg(feature = "tools")]
 #[test]
-fn the_types_say_the_same_as_the_definition() {
+fn the_types_match_the_definition() {
     nullink::tools::contract(&boot::INTERFACE, |types| {
         types
             .methods::<boot::Methods>()
@@ -125,7 +125,7 @@ fn the_types_say_the_same_as_the_definition() {
 }
 
 #[test]
-fn who_watches_sees_each_change() {
+fn a_watcher_receives_each_change_of_state() {
     let Some(running) = Running::start("watch") else {
         return;
     };
@@ -147,7 +147,7 @@ fn who_watches_sees_each_change() {
 }
 
 #[test]
-fn programs_are_started_and_waited_for() {
+fn programs_are_started_and_their_exit_is_reported() {
     let Some(running) = Running::start("start") else {
         return;
     };
@@ -181,12 +181,12 @@ fn programs_are_started_and_waited_for() {
     };
     let refused = refusal(client.call(&nothing));
     assert_eq!(refused, ("execve".to_owned(), ENOENT));
-    // Its end is neither an orphan's nor the end of another program.
+    // The exit of that program is not counted as an orphan's.
     while client.call(&GetState).unwrap().state.running > 0 {}
     assert_eq!(client.call(&GetState).unwrap().state.orphans, 0);
 }
 
-/// A system whose programs are only numbers.
+/// A system that starts no programs, and only returns new pids.
 const NOTHING_RUNS: System = System {
     clock: || 0,
     children: || Err(Errno::NOSYS),
@@ -198,7 +198,7 @@ const NOTHING_RUNS: System = System {
 };
 
 #[test]
-fn l5_a_client_that_goes_leaves_no_program_behind() {
+fn l5_a_client_that_disconnects_frees_the_entry_of_its_program() {
     let mut uevents = Box::new(Uevents::new());
     let mut boot = Boot::new(NOTHING_RUNS, false, &mut uevents);
     let mut slots = Box::new(Slots::<1, 1024, 2048>::new());
@@ -211,13 +211,14 @@ fn l5_a_client_that_goes_leaves_no_program_behind() {
             .is_some_and(|event| !matches!(event, Event::Idle))
         {}
     };
-    // A program that another test is just starting has a copy of each descriptor: closing the
-    // client's would not end the connection at once.
+    // A program that another test is starting has a copy of each descriptor until its execve(2), so
+    // closing the client's descriptor would not end the connection at once.
     let hang_up = |client: Client<'_, Stream>| {
         shutdown(client.into_parts().0, Shutdown::Both).unwrap();
     };
     shutdown(first, Shutdown::Both).unwrap();
-    // They go before the program ends, after that, when they are woken, and when they have been told.
+    // The client disconnects before the program ends, after its end, after the client's call is
+    // woken, or after the client has received the exit.
     for round in 0..4 * RUNNING {
         run(&mut boot, &mut server);
         let (ours, theirs) = Stream::pair().unwrap();
@@ -277,7 +278,7 @@ fn l5_a_client_that_goes_leaves_no_program_behind() {
 }
 
 #[test]
-fn a_copy_is_there_with_its_mode_or_not_at_all() {
+fn a_copy_is_complete_with_its_mode_or_does_not_exist() {
     let Some(running) = Running::start("copy") else {
         return;
     };
@@ -288,7 +289,7 @@ fn a_copy_is_there_with_its_mode_or_not_at_all() {
     let content: Vec<u8> = (0..10_000_u32).flat_map(u32::to_le_bytes).collect();
     fs::write(&from, &content).unwrap();
     let (from, to) = (&from[..], &to[..]);
-    // A set-user-ID program of somebody else's does not become one of root's.
+    // The set-user-ID bit is dropped: the copy belongs to root, so the program would run as root.
     for mode in [0o751, 0o4751, 0o2751, 0o1751] {
         fs::set_permissions(from, PermissionsExt::from_mode(mode)).unwrap();
         client.call(&Copy { from, to }).unwrap();
@@ -296,30 +297,32 @@ fn a_copy_is_there_with_its_mode_or_not_at_all() {
         let copied = fs::metadata(to).unwrap().permissions().mode() & 0o7777;
         assert_eq!(copied, 0o751, "{mode:o}");
     }
-    // A read of something else than a file might never end.
+    // A read of anything but a regular file might never end.
     for from in [running.directory.to_str().unwrap(), "/dev/zero", &fifo] {
         let refused = refusal(client.call(&Copy { from, to }));
         assert_eq!(refused, ("open".to_owned(), EINVAL), "{from}");
     }
-    // So might a write to what an attempt before has left.
+    // A FIFO at the temporary path, left by an earlier attempt, must not block the copy.
     fs::remove_file(&part).unwrap_or_default();
     mkfifo(&part);
     let from = "/etc/passwd";
     client.call(&Copy { from, to }).unwrap();
     assert_eq!(fs::read(to).unwrap(), fs::read(from).unwrap());
     let content = fs::read(to).unwrap();
-    assert_eq!(fs::read(to).unwrap(), content);
     assert!(!Path::new(&part).exists());
-    // A path is not shorter than it is said to be.
+    // A path with a NUL in it is refused, not cut off at the NUL.
     let from = "/etc/passwd\0.old";
     assert_eq!(refusal(client.call(&Copy { from, to })).0, "open");
     let from = "/nowhere";
     let refused = refusal(client.call(&Copy { from, to }));
     assert_eq!(refused, ("open".to_owned(), ENOENT));
+    // A refused copy leaves the target unchanged.
+    assert_eq!(fs::read(to).unwrap(), content);
+    assert!(!Path::new(&part).exists());
 }
 
 #[test]
-fn what_only_the_first_program_may_is_refused_to_others() {
+fn operations_of_the_first_process_are_refused_to_other_processes() {
     let Some(running) = Running::start("first") else {
         return;
     };

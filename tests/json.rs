@@ -1,4 +1,4 @@
-//! JSON: the scan, the reader and the writer against serde_json and serde-json-core.
+//! JSON: the scan, the reader and the writer, compared with serde_json and serde-json-core.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,8 @@ use nullink::{DecodeError, EncodeError, Mismatch, Syntax};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Whether the oracle takes a text for JSON. (It refuses numbers that no f64 can hold, which are
-/// JSON: so all exponents become small. It is not asked about texts nested deeper than it goes.)
+/// True if serde_json accepts a text as JSON. It refuses numbers that no f64 can hold, which are valid
+/// JSON, so all exponents are shortened first. Its limit for nesting is not tested.
 fn oracle(text: &[u8]) -> bool {
     let mut tamed = Vec::new();
     let (mut in_string, mut escaped, mut exponent) = (false, false, false);
@@ -29,7 +29,7 @@ fn oracle(text: &[u8]) -> bool {
     serde_json::from_slice::<serde_json::Value>(&tamed).is_ok()
 }
 
-fn agree(text: &[u8]) {
+fn assert_agrees(text: &[u8]) {
     let ours = json::scan(text);
     assert_eq!(
         ours.is_ok(),
@@ -39,7 +39,7 @@ fn agree(text: &[u8]) {
     );
 }
 
-/// What is JSON, by the names that a test suite would give.
+/// Texts that are JSON, with a name for each case.
 const JSON: &[(&str, &str)] = &[
     ("array_empty", "[]"),
     ("array_space", "[ ]"),
@@ -94,12 +94,12 @@ const JSON: &[(&str, &str)] = &[
     ("lonely_negative", "-42"),
 ];
 
-/// What is none.
-const NO_JSON: &[(&str, &[u8])] = &[
+/// Texts that are not JSON.
+const NOT_JSON: &[(&str, &[u8])] = &[
     ("empty", b""),
     ("space", b" "),
     ("nul", b"\0"),
-    ("nul_behind", b"1\0"),
+    ("nul_after", b"1\0"),
     ("array_extra_comma", b"[1,]"),
     ("array_double_comma", b"[1,,2]"),
     ("array_comma_first", b"[,1]"),
@@ -208,38 +208,38 @@ fn the_scan_agrees_with_serde_json_on_every_vector() {
         assert_eq!(json::scan(text.as_bytes()), Ok(()), "{name}");
         assert!(oracle(text.as_bytes()), "{name}");
     }
-    for (name, text) in NO_JSON {
+    for (name, text) in NOT_JSON {
         assert!(json::scan(text).is_err(), "{name}");
         assert!(!oracle(text), "{name}");
     }
 }
 
 #[test]
-fn the_scan_agrees_with_serde_json_on_every_vector_cut_and_changed() {
+fn the_scan_agrees_with_serde_json_on_every_vector_when_cut_or_changed() {
     for text in JSON
         .iter()
         .map(|(_, text)| text.as_bytes())
-        .chain(NO_JSON.iter().map(|(_, text)| *text))
+        .chain(NOT_JSON.iter().map(|(_, text)| *text))
     {
         for at in 0..text.len() {
-            agree(&text[..at]);
-            agree(&text[at..]);
+            assert_agrees(&text[..at]);
+            assert_agrees(&text[at..]);
             for byte in [
                 0, b'"', b'\\', b'0', b'e', b'.', b',', b'}', b']', b'{', b' ', 0x7f, 0x80, 0xff,
             ] {
                 let mut changed = text.to_vec();
                 changed[at] = byte;
-                agree(&changed);
+                assert_agrees(&changed);
                 let mut longer = text.to_vec();
                 longer.insert(at, byte);
-                agree(&longer);
+                assert_agrees(&longer);
             }
         }
     }
 }
 
 #[test]
-fn errors_say_what_and_where() {
+fn errors_have_a_kind_and_an_offset() {
     for (text, kind, offset) in [
         ("", Syntax::Incomplete, 0),
         ("  ", Syntax::Incomplete, 2),
@@ -266,10 +266,10 @@ fn errors_say_what_and_where() {
     );
 }
 
-/// Every way of writing a character inside of a string.
+/// Returns a strategy for every way to write a character inside a string.
 fn character() -> impl Strategy<Value = String> {
     prop_oneof![
-        4 => any::<char>().prop_filter("has to be escaped", |c| *c >= ' ' && *c != '"' && *c != '\\').prop_map(String::from),
+        4 => any::<char>().prop_filter("must be escaped", |c| *c >= ' ' && *c != '"' && *c != '\\').prop_map(String::from),
         2 => any::<char>().prop_map(|c| {
             let mut units = [0; 2];
             c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")).collect()
@@ -294,7 +294,7 @@ fn number() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Any JSON text, with white space in it.
+/// Returns a strategy for any JSON text, with white space in it.
 fn text() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         Just("null".to_string()),
@@ -317,7 +317,7 @@ fn text() -> impl Strategy<Value = String> {
     })
 }
 
-/// Any JSON value, as this crate reads it into types that own what they hold.
+/// Any JSON value, in owned types.
 #[derive(Clone, Debug, PartialEq)]
 enum Anything {
     Null,
@@ -387,7 +387,8 @@ impl<'de> Deserialize<'de> for Anything {
     }
 }
 
-/// The oracle reads integers that do not fit as floats, and -0 as one.
+/// True if the value has no number that may be an integer read as a float. serde_json reads -0, and
+/// integers that do not fit into 64 bits, as floats.
 fn has_no_odd_integer(value: &Anything) -> bool {
     match value {
         Anything::Float(value) => value.fract() != 0.0,
@@ -402,12 +403,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn the_scan_takes_all_json(text in text()) {
+    fn the_scan_accepts_all_json(text in text()) {
         prop_assert_eq!(json::scan(text.as_bytes()), Ok(()));
     }
 
     #[test]
-    fn the_scan_agrees_on_json_that_was_damaged(text in text(), at in any::<prop::sample::Index>(), with in any::<Option<u8>>()) {
+    fn the_scan_agrees_with_serde_json_on_damaged_json(text in text(), at in any::<prop::sample::Index>(), with in any::<Option<u8>>()) {
         let mut bytes = text.into_bytes();
         let at = at.index(bytes.len());
         match with {
@@ -419,7 +420,7 @@ proptest! {
     }
 
     #[test]
-    fn the_scan_agrees_on_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+    fn the_scan_agrees_with_serde_json_on_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
         prop_assert_eq!(json::scan(&bytes).is_ok(), oracle(&bytes));
     }
 
@@ -437,7 +438,7 @@ proptest! {
         match (json::decode::<Anything>(&mut bytes), serde_json::from_str::<Anything>(&text)) {
             (Ok(ours), Ok(theirs)) if has_no_odd_integer(&theirs) => prop_assert_eq!(ours, theirs),
             (Ok(_), Ok(_)) => {}
-            // What 64 bits can't hold is an error, and never rounded.
+            // An integer that does not fit into 64 bits is an error, and is not rounded.
             (Err(error), Ok(theirs)) => {
                 prop_assert_eq!(error.mismatch(), Mismatch::Range);
                 prop_assert!(!has_no_odd_integer(&theirs), "{text}");
@@ -448,7 +449,7 @@ proptest! {
     }
 
     #[test]
-    fn values_are_skipped_whatever_they_are(value in text(), name in string()) {
+    fn unknown_values_of_any_kind_are_skipped(value in text(), name in string()) {
         #[derive(Deserialize)]
         struct Last { z: i64 }
         prop_assume!(serde_json::from_str::<String>(&name).unwrap() != "z");
@@ -471,7 +472,7 @@ proptest! {
     }
 
     #[test]
-    fn lists_and_maps_are_read_piece_by_piece(list in prop::collection::vec(any::<i64>(), 0..20), map in prop::collection::btree_map(any::<String>(), any::<i64>(), 0..10)) {
+    fn lists_and_maps_are_read_item_by_item(list in prop::collection::vec(any::<i64>(), 0..20), map in prop::collection::btree_map(any::<String>(), any::<i64>(), 0..10)) {
         let text = serde_json::json!({"before": [[{}]], "list": list, "map": map}).to_string();
         let mut bytes = text.clone().into_bytes();
         let items = Value::scan(&mut bytes).unwrap().member("list").unwrap().items().unwrap();
@@ -511,7 +512,7 @@ proptest! {
     }
 
     #[test]
-    fn what_does_not_fit_is_not_written(text in any::<String>(), list in prop::collection::vec(any::<i64>(), 0..5), cut in any::<prop::sample::Index>()) {
+    fn a_value_that_does_not_fit_is_an_error(text in any::<String>(), list in prop::collection::vec(any::<i64>(), 0..5), cut in any::<prop::sample::Index>()) {
         #[derive(Serialize)]
         struct Both { text: String, list: Vec<i64>, none: Option<u8> }
         let value = Both { text, list, none: None };
@@ -525,7 +526,7 @@ proptest! {
 }
 
 #[test]
-fn the_writer_leaves_out_what_is_none_and_only_that() {
+fn the_writer_omits_fields_that_are_none_and_nothing_else() {
     #[derive(Serialize)]
     struct Some_<'a> {
         first: Option<u8>,
@@ -566,7 +567,7 @@ fn the_writer_leaves_out_what_is_none_and_only_that() {
     );
 }
 
-/// A value that is written piece by piece.
+/// A value that is formatted in several pieces.
 struct Formatted;
 
 impl Serialize for Formatted {
@@ -576,7 +577,7 @@ impl Serialize for Formatted {
 }
 
 #[test]
-fn the_writer_takes_every_type_that_varlink_has() {
+fn the_writer_accepts_every_varlink_type() {
     #[derive(Serialize)]
     #[serde(rename_all = "lowercase")]
     enum Color {
@@ -616,7 +617,7 @@ fn the_writer_takes_every_type_that_varlink_has() {
 }
 
 #[test]
-fn the_writer_refuses_what_varlink_has_no_type_for() {
+fn the_writer_refuses_types_that_varlink_does_not_have() {
     #[derive(Serialize)]
     enum Content {
         New(u8),
@@ -666,7 +667,7 @@ fn the_writer_refuses_what_varlink_has_no_type_for() {
 }
 
 #[test]
-fn the_reader_takes_every_type_that_varlink_has() {
+fn the_reader_accepts_every_varlink_type() {
     #[derive(Debug, PartialEq, Deserialize)]
     #[serde(rename_all = "lowercase")]
     enum Color {
@@ -724,7 +725,7 @@ fn the_reader_takes_every_type_that_varlink_has() {
 }
 
 #[test]
-fn the_reader_says_how_a_value_and_its_type_differ() {
+fn the_reader_reports_the_field_and_the_mismatch() {
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
     #[allow(dead_code)]
@@ -773,7 +774,7 @@ fn the_reader_says_how_a_value_and_its_type_differ() {
 }
 
 #[test]
-fn a_field_is_left_out_for_none_and_for_no_other_reason() {
+fn an_error_inside_a_field_is_not_taken_for_none() {
     #[derive(Serialize)]
     enum Content {
         New(Option<u8>),
@@ -807,8 +808,8 @@ fn a_field_is_left_out_for_none_and_for_no_other_reason() {
 }
 
 #[test]
-fn raw_is_never_anything_but_json() {
-    // Not even as the key of a map, which is text that is not JSON any more.
+fn raw_holds_only_json() {
+    // The key of a map is unescaped text, so a Raw cannot hold it.
     for text in [
         r#"{"\"a\":1,\"b\"":1}"#,
         r#"{"\u0000":1}"#,
@@ -819,7 +820,7 @@ fn raw_is_never_anything_but_json() {
         let error = json::decode::<BTreeMap<RawKey, u8>>(&mut bytes).unwrap_err();
         assert_eq!(error.mismatch(), Mismatch::Type, "{text}");
     }
-    // Nor from another reader than this crate's.
+    // Text from another deserializer is checked.
     use serde::de::value::BorrowedStrDeserializer;
     let other = |text| {
         Raw::deserialize(BorrowedStrDeserializer::<serde::de::value::Error>::new(
@@ -835,7 +836,7 @@ fn raw_is_never_anything_but_json() {
 #[allow(dead_code)]
 struct RawKey<'a>(#[serde(borrow)] Raw<'a>);
 
-// A map wants them in order.
+// The keys of a BTreeMap must be ordered.
 impl PartialEq for RawKey<'_> {
     fn eq(&self, _: &Self) -> bool {
         true
@@ -854,7 +855,7 @@ impl Ord for RawKey<'_> {
 }
 
 #[test]
-fn keys_of_any_type_that_is_a_string_are_read_as_they_are_written() {
+fn keys_of_any_string_type_are_read_as_they_are_written() {
     #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
     struct Id(String);
     #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -870,7 +871,7 @@ fn keys_of_any_type_that_is_a_string_are_read_as_they_are_written() {
 }
 
 #[test]
-fn a_type_that_stops_in_the_middle_has_not_read_its_value() {
+fn a_type_that_ignores_an_error_inside_its_value_fails() {
     #[derive(Debug)]
     struct Lenient;
     impl<'de> Deserialize<'de> for Lenient {
@@ -904,7 +905,7 @@ fn a_type_that_stops_in_the_middle_has_not_read_its_value() {
 }
 
 #[test]
-fn a_float_of_any_type_is_one() {
+fn deserialize_any_reads_numbers_with_a_fraction_or_an_exponent_as_floats() {
     struct Float(f64);
     impl<'de> Deserialize<'de> for Float {
         fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -927,7 +928,7 @@ fn a_float_of_any_type_is_one() {
 }
 
 #[test]
-fn m7_a_short_float_does_not_overflow_either() {
+fn m7_an_f32_does_not_overflow() {
     for (text, value) in [
         ("3.4028235e38", Some(f32::MAX)),
         ("-1.5", Some(-1.5)),
@@ -940,7 +941,7 @@ fn m7_a_short_float_does_not_overflow_either() {
 }
 
 #[test]
-fn a_string_behind_a_raw_value_has_its_quotes() {
+fn a_string_after_a_raw_value_has_its_quotes() {
     #[derive(Serialize)]
     struct Both<'a> {
         a: Raw<'a>,
@@ -954,7 +955,7 @@ fn a_string_behind_a_raw_value_has_its_quotes() {
 }
 
 #[test]
-fn raw_values_have_white_space_anywhere() {
+fn raw_values_can_have_white_space_anywhere() {
     for (text, expected) in [
         (" [1]", "1 "),
         ("[ ]", ""),
@@ -975,7 +976,7 @@ fn raw_values_have_white_space_anywhere() {
 }
 
 #[test]
-fn a_member_of_an_object_has_a_name() {
+fn member_finds_a_member_of_an_object_by_name() {
     let member = |text: &str| {
         let mut text = text.as_bytes().to_vec();
         let value = Value::scan(&mut text).expect("JSON");
@@ -996,7 +997,7 @@ fn a_member_of_an_object_has_a_name() {
 }
 
 #[test]
-fn a_type_that_reads_nothing_is_an_error() {
+fn a_type_that_reads_no_value_is_an_error() {
     struct Nothing;
     impl<'de> Deserialize<'de> for Nothing {
         fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {

@@ -1,5 +1,5 @@
-//! A serial line on which clients come and go at any byte: whoever stays gets every reply, whole and in
-//! order, and nobody gets an answer to another's call.
+//! A serial line whose clients can be replaced at any byte. A client that stays gets every reply,
+//! complete and in order, and no client gets a reply to the call of another.
 //!
 //! `PROPTEST_CASES=100000 cargo test --release --test line_clients` takes a few minutes.
 
@@ -14,20 +14,20 @@ use nullink::Error;
 use nullink::line::Line;
 use proptest::prelude::*;
 
-/// The service's buffers. A reply is shorter than half of this, but for the description.
+/// The size of the service's buffers. All replies except a description are shorter than half of it.
 const BUFFER: usize = 256;
 
-/// How many clients come to a line.
+/// The number of clients of a line, one after another.
 const CLIENTS: usize = 12;
 
-/// How many replies a stream has that does not end while its client is there.
+/// The number of replies of a stream that does not end while its client stays.
 const ENDLESS: usize = 1_000_000;
 
-/// Numbers from a seed: splitmix64.
+/// Pseudorandom numbers from a seed: splitmix64.
 struct Random(u64);
 
 impl Random {
-    /// A number below `limit`.
+    /// Returns a number below `limit`.
     fn below(&mut self, limit: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -36,31 +36,33 @@ impl Random {
         ((z ^ (z >> 31)) % limit as u64) as usize
     }
 
-    /// True once in `count` times.
+    /// True once in `count` times, on average.
     fn once_in(&mut self, count: usize) -> bool {
         self.below(count) == 0
     }
 }
 
-/// A client: what it sends, and what it is to be given.
+/// A client: the bytes that it sends, and the replies that it must get.
 struct Client {
-    /// A break, a call that nobody else makes, and other calls.
+    /// The bytes to send: a break, a call that no other client makes, and other calls.
     sends: Vec<u8>,
-    /// The reply to the first call, from which on the replies are its own.
-    begins: String,
-    /// The replies to the others. After these comes nothing, or numbers without an end.
+    /// The reply to the first call. The replies after it are the client's own.
+    first_reply: String,
+    /// The replies to the other calls.
     replies: Vec<String>,
+    /// True if an endless stream of numbers follows these replies.
     endless: bool,
-    /// How many of the replies it gets if it sends more ahead than the line keeps.
+    /// The number of replies that are certain if it sends more ahead than the line can keep.
     certain: usize,
-    /// It sends all, and reads until nothing more comes.
+    /// True if it sends all, and reads until it has all replies.
     stays: bool,
-    /// It sends while replies come.
+    /// True if it sends while it receives replies.
     sends_ahead: bool,
+    /// The number of bytes sent.
     sent: usize,
-    /// The stream has failed while it was there.
+    /// True if the stream has failed during this client.
     failed: bool,
-    /// What it reads: this part of what the service has sent.
+    /// The part of the service's output that it reads.
     reads: std::ops::Range<usize>,
 }
 
@@ -73,7 +75,7 @@ impl Client {
         sends.extend_from_slice(first.as_bytes());
         let mut client = Client {
             sends: Vec::new(),
-            begins: replies(&first).remove(0),
+            first_reply: replies(&first).remove(0),
             replies: Vec::new(),
             endless: false,
             certain: usize::MAX,
@@ -113,7 +115,7 @@ impl Client {
                 client.certain = client.replies.len();
             }
         }
-        // A line keeps that much while the stream is sent.
+        // The line keeps at most `BUFFER` bytes while it sends the stream.
         if after_stream.is_none_or(|at| sends.len() - at <= BUFFER) {
             client.certain = usize::MAX;
         }
@@ -124,7 +126,7 @@ impl Client {
         client
     }
 
-    /// What it sends next, if it is not all sent.
+    /// Returns the next bytes that it sends.
     fn send(&mut self, random: &mut Random) -> Vec<u8> {
         let left = self.sends.len() - self.sent;
         let count = match random.below(3) {
@@ -137,8 +139,8 @@ impl Client {
         self.sends[begin..self.sent].to_vec()
     }
 
-    /// It sends while the service does. A break is always sent, or a stream would not end.
-    fn sends_now(&self) -> bool {
+    /// True if it sends while the service does. It always sends a break, which ends a stream.
+    fn sends_during_replies(&self) -> bool {
         self.sends_ahead || self.endless || self.sent < 2
     }
 
@@ -146,12 +148,14 @@ impl Client {
         self.sent == self.sends.len()
     }
 
-    /// The promise, when it has gone, or gets nothing more.
+    /// Checks the replies when the client leaves, or when it gets no more.
     fn check(&self, output: &[u8]) {
         let read = String::from_utf8_lossy(&output[self.reads.clone()]).into_owned();
         let mut messages: Vec<&str> = read.split('\0').collect();
         let half = messages.pop().unwrap_or_default();
-        let begin = messages.iter().position(|message| *message == self.begins);
+        let begin = messages
+            .iter()
+            .position(|message| *message == self.first_reply);
         let own = begin.map_or(&[][..], |begin| &messages[begin + 1..]);
         let numbers = (0..).map(|i| format!(r#"{{"continues":true,"parameters":{{"i":{i}}}}}"#));
         let endless = numbers.take(if self.endless { own.len() + 1 } else { 0 });
@@ -161,10 +165,10 @@ impl Client {
         }
         if begin.is_some() {
             let next = expected.next().unwrap_or_default();
-            assert!(next.starts_with(half), "{half:?} is no part of {next:?}");
+            assert!(next.starts_with(half), "{half:?} is not a part of {next:?}");
         }
         if self.stays && !self.failed {
-            assert!(begin.is_some(), "no answer to {:?}", self.begins);
+            assert!(begin.is_some(), "no answer to {:?}", self.first_reply);
             assert!(own.len() >= self.certain.min(self.replies.len()));
             assert_eq!(half, "");
         }
@@ -180,7 +184,7 @@ fn count(n: usize) -> String {
     t("Count", &format!(r#"{{"n":{n}}},"more":true"#)) + "\0"
 }
 
-/// The replies to a call, by a service that nothing comes between.
+/// Returns the replies to a call that is the only one of its connection.
 fn replies(call: &str) -> Vec<String> {
     if call == count(ENDLESS) {
         return Vec::new();
@@ -194,15 +198,15 @@ fn replies(call: &str) -> Vec<String> {
     replies
 }
 
-/// A slow line, and the clients at its other end. Things happen when the service waits or sends.
+/// A slow line, and the clients at its other end, which act when the service waits or sends.
 struct World {
     random: Random,
     clients: Vec<Client>,
     current: usize,
-    /// What was sent and has not been received.
-    under_way: VecDeque<u8>,
+    /// The bytes that were sent and are not received yet.
+    in_transit: VecDeque<u8>,
     output: Vec<u8>,
-    /// Now and then the stream fails.
+    /// True if the stream fails now and then.
     fails: bool,
 }
 
@@ -216,16 +220,16 @@ impl World {
             fails: random.once_in(2),
             random,
             current: 0,
-            under_way: VecDeque::new(),
+            in_transit: VecDeque::new(),
             output: Vec::new(),
         }
     }
 
-    /// The client sends something, or leaves and the next one comes. False if there is none.
-    fn goes_on(&mut self) -> bool {
+    /// Lets the client send, or replaces it by the next one. False if it was the last one.
+    fn advance(&mut self) -> bool {
         let client = &mut self.clients[self.current];
         if !client.has_sent_all() {
-            self.under_way.extend(client.send(&mut self.random));
+            self.in_transit.extend(client.send(&mut self.random));
             return true;
         }
         client.reads.end = self.output.len();
@@ -240,7 +244,7 @@ impl World {
         true
     }
 
-    /// How the stream fails, if it does.
+    /// Returns an error if the stream fails now.
     fn failure(&mut self) -> Result<(), ErrorKind> {
         if self.random.once_in(50) {
             return Err(ErrorKind::Interrupted);
@@ -261,16 +265,16 @@ impl ErrorType for World {
 
 impl Read for World {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ErrorKind> {
-        assert!(!buffer.is_empty(), "a read into nothing looks like an end");
+        assert!(!buffer.is_empty(), "an empty buffer reads like the end");
         self.failure()?;
-        while self.under_way.is_empty() {
-            if !self.goes_on() {
+        while self.in_transit.is_empty() {
+            if !self.advance() {
                 return Ok(0);
             }
         }
-        let most = buffer.len().min(self.under_way.len());
+        let most = buffer.len().min(self.in_transit.len());
         let count = 1 + self.random.below(most);
-        for (to, from) in buffer.iter_mut().zip(self.under_way.drain(..count)) {
+        for (to, from) in buffer.iter_mut().zip(self.in_transit.drain(..count)) {
             *to = from;
         }
         Ok(count)
@@ -280,13 +284,13 @@ impl Read for World {
 impl ReadReady for World {
     fn read_ready(&mut self) -> Result<bool, ErrorKind> {
         self.failure()?;
-        Ok(!self.under_way.is_empty() && !self.random.once_in(3))
+        Ok(!self.in_transit.is_empty() && !self.random.once_in(3))
     }
 }
 
 impl Write for World {
     fn write(&mut self, bytes: &[u8]) -> Result<usize, ErrorKind> {
-        assert!(self.output.len() < 1 << 20, "nothing stops it");
+        assert!(self.output.len() < 1 << 20, "the stream does not end");
         self.failure()?;
         let count = match self.random.below(3) {
             0 => 1,
@@ -296,9 +300,9 @@ impl Write for World {
         self.output.extend_from_slice(&bytes[..count]);
         let client = &self.clients[self.current];
         let may_leave = !client.stays && client.has_sent_all();
-        let may_send = client.sends_now() && !client.has_sent_all();
+        let may_send = client.sends_during_replies() && !client.has_sent_all();
         if (may_leave || may_send) && self.random.once_in(8) {
-            self.goes_on();
+            self.advance();
         }
         Ok(count)
     }
@@ -308,7 +312,7 @@ impl Write for World {
     }
 }
 
-/// Serves all clients of a line, and checks what each of them gets.
+/// Serves all clients of a line, and checks the replies of each.
 fn serve_all(seed: u64) {
     let (mut receive, mut send, mut ahead) = ([0; BUFFER], [0; 2 * BUFFER], [0; BUFFER]);
     let mut scratch = [0; BUFFER];
@@ -327,7 +331,7 @@ proptest! {
     #![proptest_config(ProptestConfig { max_shrink_iters: 0, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn l5_a_client_of_a_line_that_stays_gets_all_of_its_replies(seed: u64) {
+    fn l5_a_client_that_stays_on_a_line_gets_all_of_its_replies(seed: u64) {
         serve_all(seed);
     }
 }

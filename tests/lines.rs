@@ -1,4 +1,4 @@
-//! Lines that nobody can close, such as a UART: one client after the other, and each begins with NULs.
+//! Lines that cannot be closed, such as a UART. One client follows another, and begins with NULs.
 
 mod common;
 
@@ -12,15 +12,16 @@ use nullink::{
     Answer, Call, Client, End, Error, Info, Interface, Misuse, Responder, Service, Violation, line,
 };
 
-/// A line on which pieces arrive, each when so many writes have been made, or when it is waited for.
+/// A line whose input arrives in pieces, each after a number of writes or when a read waits for it.
 #[derive(Default)]
 struct Line {
+    /// The pieces that arrive, each with its number of writes.
     input: VecDeque<(usize, Vec<u8>)>,
-    /// What a read comes to when all of that has arrived. None is the end of the line.
+    /// The error of a read after all of the input, or None for the end of the stream.
     fails: Option<ErrorKind>,
-    /// It says that there is something to read, if only that it is over.
+    /// True if reads are always reported as ready, even at the end.
     is_always_ready: bool,
-    /// It takes a few bytes at a time.
+    /// True if a write takes only a few bytes.
     is_slow: bool,
     writes: usize,
     output: Vec<u8>,
@@ -40,7 +41,7 @@ impl Line {
         line
     }
 
-    /// These bytes arrive when so many writes have been made.
+    /// Adds bytes that arrive after `writes` writes.
     fn arrives(&mut self, writes: usize, bytes: &[u8]) {
         if !bytes.is_empty() {
             self.input.push_back((writes, bytes.to_vec()));
@@ -54,7 +55,7 @@ impl ErrorType for Line {
 
 impl Read for Line {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ErrorKind> {
-        assert!(!buffer.is_empty(), "a read into nothing looks like an end");
+        assert!(!buffer.is_empty(), "an empty buffer reads like the end");
         let Some((writes, mut piece)) = self.input.pop_front() else {
             return self.fails.map_or(Ok(0), Err);
         };
@@ -108,7 +109,7 @@ where
     line::Line::new(line, &mut ahead).serve(service, receive, send)
 }
 
-/// What the conformance service answers, up to the end of the line.
+/// Returns the replies of the conformance service, up to the end of the line.
 fn answer(line: &mut Line, receive: usize) -> Vec<String> {
     let (mut receive, mut send, mut scratch) = (vec![0; receive], vec![0; 4096], vec![0; 4096]);
     let mut service = T {
@@ -127,7 +128,7 @@ fn needed(text: &str) -> String {
     format!(r#"{{"parameters":{{"s":"{text}"}}}}"#)
 }
 
-/// What the conformance service answers when `new` arrives after it has answered `old`.
+/// Returns the replies of the conformance service if `new` arrives after its replies to `old`.
 fn answer_both(old: &[u8], new: &[u8], arrival: Arrival, receive: usize) -> Vec<String> {
     let mut line = Line::new(old, arrival);
     line.arrives(0, new);
@@ -135,7 +136,7 @@ fn answer_both(old: &[u8], new: &[u8], arrival: Arrival, receive: usize) -> Vec<
 }
 
 #[test]
-fn c1_a_line_discards_to_the_next_break_after_what_is_no_call() {
+fn c1_after_a_bad_message_a_line_discards_input_up_to_the_next_break() {
     let new = format!("\0\0{}", need("new"));
     for bad in [
         "nonsense\0",
@@ -178,9 +179,9 @@ fn c1_a_run_of_nuls_is_one_break() {
 }
 
 #[test]
-fn c1_a_line_goes_on_behind_half_a_message_wherever_it_was_cut() {
+fn c1_a_line_continues_after_half_a_message_cut_at_any_byte() {
     let half = need("of the one before");
-    // With all but its NUL it is a call.
+    // With only its NUL missing, it would be a complete call.
     for cut in 0..half.len() - 2 {
         let input = [&half.as_bytes()[..cut], b"\0\0", need("new").as_bytes()].concat();
         for arrival in [Arrival::Joined, Arrival::Bytes, Arrival::Split(cut)] {
@@ -191,8 +192,8 @@ fn c1_a_line_goes_on_behind_half_a_message_wherever_it_was_cut() {
 }
 
 #[test]
-fn f4_no_part_of_a_message_that_is_too_long_is_a_call_on_a_line() {
-    // What it ends with would be one.
+fn f4_on_a_line_no_part_of_a_message_that_is_too_long_is_a_call() {
+    // The end of the message would be a call.
     for length in [60, 63, 64, 65, 127, 128, 129, 1000] {
         let input = format!("{}{}\0\0{}", "x".repeat(length), need("tail"), need("new"));
         for arrival in [Arrival::Joined, Arrival::Bytes, Arrival::Split(length)] {
@@ -202,7 +203,7 @@ fn f4_no_part_of_a_message_that_is_too_long_is_a_call_on_a_line() {
     }
 }
 
-/// Answers every call with numbers, for ever, and notes where it was told to stop.
+/// A service that answers calls with endless numbers, and records abandoned streams and failures.
 #[derive(Default)]
 struct Endless {
     abandoned: Vec<u32>,
@@ -229,7 +230,7 @@ impl Service<u32> for Endless {
     }
 
     fn resume<'c>(&mut self, i: u32, reply: Responder<'c, u32>) -> Answer<'c, u32> {
-        assert!(i < 1000, "nothing stops it");
+        assert!(i < 1000, "the stream does not end");
         reply.more()?.next(&Counted { i })?.then(i + 1)
     }
 
@@ -245,7 +246,7 @@ impl Service<u32> for Endless {
 const COUNT: &str = "{\"method\":\"org.example.t.Count\",\"more\":true,\"parameters\":{\"n\":9}}\0";
 
 #[test]
-fn l5_a_new_client_ends_the_stream_of_the_one_before() {
+fn l5_a_new_client_ends_the_stream_of_the_previous_client() {
     let too_long = format!("{}\0\0", "x".repeat(300));
     for begins in [
         "\0\0",
@@ -254,7 +255,7 @@ fn l5_a_new_client_ends_the_stream_of_the_one_before() {
         "nonsense\0\0\0",
         &too_long,
     ] {
-        // The one before may have sent calls ahead, as many as have room and more.
+        // The previous client may have sent calls ahead, up to more than the line can keep.
         for ahead in 0..=9 {
             let mut line = Line::new(COUNT.as_bytes(), Arrival::Joined);
             let waiting = format!("{EMPTY}\0").repeat(ahead);
@@ -287,7 +288,7 @@ fn l5_only_a_break_ends_a_stream() {
     }
 }
 
-/// A line that fails once, when it has taken so many bytes.
+/// A line that fails once, after `left` bytes were written.
 struct FailsOnce {
     line: Line,
     left: usize,
@@ -326,14 +327,14 @@ impl Write for FailsOnce {
 }
 
 #[test]
-fn r3_a_reply_that_was_cut_off_ends_before_the_next_client() {
+fn r3_a_reply_that_was_cut_off_is_terminated_before_the_next_client() {
     let old = format!("{}{}", need("one"), need("two"));
     let own = no_interface(NONCE);
     let replies = format!("{}\0{}\0", needed("one"), needed("two"));
     for left in 0..replies.len() {
         let mut line = Line::new(old.as_bytes(), Arrival::Joined);
         line.arrives(0, need("discarded").as_bytes());
-        line.arrives(0, &beginning());
+        line.arrives(0, &first_message());
         let (mut receive, mut send, mut scratch) = ([0; 256], [0; 512], [0; 99]);
         let mut service = T {
             scratch: &mut scratch,
@@ -342,7 +343,7 @@ fn r3_a_reply_that_was_cut_off_ends_before_the_next_client() {
         let mut line = line::Line::new(FailsOnce { line, left }, &mut ahead);
         let failed = line.serve(&mut service, &mut receive, &mut send);
         assert_eq!(failed, Err(Error::Transport(ErrorKind::Other)));
-        // What is left of the client gets nothing more, and the next client its own replies.
+        // The previous client gets no more replies, and the next client gets its own.
         let end = line.serve(&mut service, &mut receive, &mut send);
         assert_eq!(end, Ok(End::Closed));
         let (stream, _) = line.into_parts();
@@ -355,8 +356,9 @@ fn r3_a_reply_that_was_cut_off_ends_before_the_next_client() {
 }
 
 #[test]
-fn f4_no_part_of_what_had_no_room_behind_a_stream_is_a_call() {
-    // A whole call, and what fills the buffer; joined to that, what would be a call.
+fn f4_no_part_of_input_that_overflows_the_look_ahead_is_a_call() {
+    // A complete call, bytes that fill the look-ahead buffer, and joined to these, bytes that would
+    // be a call on their own.
     let whole = format!("{EMPTY}\0");
     for more in [0, 1, 127, 128, 129, 1000] {
         let junk = "x".repeat(128 - whole.len() + more);
@@ -386,7 +388,7 @@ fn f4_no_part_of_what_had_no_room_behind_a_stream_is_a_call() {
 }
 
 #[test]
-fn l5_a_break_after_what_had_no_room_behind_a_stream_ends_it() {
+fn l5_a_break_after_input_that_overflows_the_look_ahead_ends_a_stream() {
     let whole = format!("{EMPTY}\0");
     let junk = "x".repeat(128 - whole.len());
     for end in ["\0\0", "\0\0\0", &format!("{EMPTY}\0\0"), "x\0x\0\0"] {
@@ -410,7 +412,7 @@ fn l5_a_break_after_what_had_no_room_behind_a_stream_ends_it() {
 }
 
 #[test]
-fn c6_calls_that_are_sent_ahead_wait_behind_a_stream_on_a_line() {
+fn c6_calls_sent_during_a_stream_on_a_line_wait_for_its_end() {
     let mut line = Line::new(COUNT.as_bytes(), Arrival::Joined);
     for _ in 0..3 {
         line.arrives(1, format!("{EMPTY}\0").as_bytes());
@@ -427,7 +429,7 @@ fn c6_calls_that_are_sent_ahead_wait_behind_a_stream_on_a_line() {
 }
 
 #[test]
-fn a_line_that_ends_or_fails_ends_what_is_owed() {
+fn a_line_that_ends_or_fails_abandons_its_stream() {
     for (fails, expected) in [
         (None, Ok(End::Closed)),
         (
@@ -435,7 +437,7 @@ fn a_line_that_ends_or_fails_ends_what_is_owed() {
             Err(Error::Transport(ErrorKind::Other)),
         ),
     ] {
-        // Between calls, in one, and in a stream.
+        // The line ends between calls, inside a call, and during a stream.
         for (input, abandoned) in [("", 0), ("{\"meth", 0), (COUNT, 1)] {
             let mut line = Line::new(input.as_bytes(), Arrival::Joined);
             line.fails = fails;
@@ -450,7 +452,7 @@ fn a_line_that_ends_or_fails_ends_what_is_owed() {
 }
 
 #[test]
-fn c1_a_service_is_told_of_what_was_no_call_on_a_line() {
+fn c1_a_service_is_told_of_bad_messages_on_a_line() {
     let input = format!("\0\0nonsense\0\0\0{{}}\0\0\0{EMPTY}\0{{\"method\":7}}\0");
     let mut line = Line::new(input.as_bytes(), Arrival::Joined);
     let mut service = Endless::default();
@@ -458,12 +460,12 @@ fn c1_a_service_is_told_of_what_was_no_call_on_a_line() {
     let end = serve(&mut service, &mut line, &mut receive, &mut send);
     assert_eq!(end, Ok(End::Closed));
     assert_eq!(split(&line.output), ["{}"]);
-    // That a new client begins is no failure.
+    // The NULs of a new client are not a failure.
     assert_eq!(service.failed.len(), 3, "{:?}", service.failed);
     assert_eq!(service.failed[1], Violation::NoMethod.into());
 }
 
-/// A terminal, and the address of its other end.
+/// Opens a pseudoterminal. Returns its master, and the address of the terminal.
 #[cfg(all(feature = "unix", target_os = "linux"))]
 fn terminal() -> (rustix::fd::OwnedFd, String) {
     use rustix::fd::AsRawFd;
@@ -481,7 +483,7 @@ fn terminal() -> (rustix::fd::OwnedFd, String) {
 
 #[cfg(all(feature = "unix", target_os = "linux"))]
 #[test]
-fn f4_the_rest_of_a_message_that_took_too_long_on_a_device_is_no_call() {
+fn f4_the_rest_of_a_message_that_timed_out_on_a_device_is_not_a_call() {
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::{Duration, Instant};
 
@@ -520,7 +522,7 @@ fn f4_the_rest_of_a_message_that_took_too_long_on_a_device_is_no_call() {
 
 #[cfg(all(feature = "unix", target_os = "linux"))]
 #[test]
-fn c1_that_a_new_client_of_a_device_begins_is_no_failure() {
+fn c1_the_break_of_a_new_client_of_a_device_is_not_a_failure() {
     use nullink::server::{Event, Server, Slots};
     use nullink::unix::Listener;
 
@@ -539,8 +541,8 @@ fn c1_that_a_new_client_of_a_device_begins_is_no_failure() {
 }
 
 #[test]
-fn u1_an_upgrade_on_a_line_hands_over_what_was_read() {
-    // Two NULs are a break before the confirming reply only.
+fn u1_an_upgrade_on_a_line_hands_over_the_bytes_after_the_call() {
+    // Two NULs are a break only before the reply that confirms the upgrade.
     let raw = b"\0raw\0\0bytes";
     for ahead in ["", &format!("{COUNT}{EMPTY}\0")] {
         let input =
@@ -568,10 +570,10 @@ fn u1_an_upgrade_on_a_line_hands_over_what_was_read() {
 }
 
 #[test]
-fn u1_bytes_that_come_with_the_call_are_handed_over_on_a_line() {
+fn u1_bytes_read_ahead_with_the_call_are_handed_over_on_a_line() {
     let input = "{\"method\":\"org.example.t.Pipe\",\"upgrade\":true}\0raw\0{}\0";
     for split_at in 1..input.len() {
-        // While the reply of a stream is sent, so that the second piece is looked at ahead.
+        // The input arrives while a stream is sent, so the second piece is read ahead.
         let mut line = Line::new(COUNT.as_bytes(), Arrival::Joined);
         line.arrives(1, &input.as_bytes()[..split_at]);
         line.arrives(2, &input.as_bytes()[split_at..]);
@@ -598,7 +600,7 @@ fn no_interface(name: &str) -> String {
 }
 
 #[test]
-fn r3_a_new_client_of_a_line_takes_nothing_for_its_own_of_the_one_before() {
+fn r3_a_new_client_of_a_line_ignores_replies_to_the_previous_client() {
     let too_long = format!("{{\"parameters\":{{\"s\":\"{}\"}}}}\0", "x".repeat(300));
     for stale in [
         "",
@@ -615,7 +617,7 @@ fn r3_a_new_client_of_a_line_takes_nothing_for_its_own_of_the_one_before() {
             "{stale}{}{{\"parameters\":{{\"a\":1}}}}\0",
             no_interface(NONCE)
         );
-        // The reply to the next call comes after that.
+        // The reply to the next call arrives after that.
         let own = input.len() - "{\"parameters\":{\"a\":1}}\0".len();
         every_arrival(&input.as_bytes()[..own], |arrival| {
             let mut line = Line::new(&input.as_bytes()[..own], arrival);
@@ -625,15 +627,15 @@ fn r3_a_new_client_of_a_line_takes_nothing_for_its_own_of_the_one_before() {
             assert_eq!(client.synchronize(NONCE), Ok(()), "{stale:.9} {arrival:?}");
             let reply = client.call_raw("a.b.C", Raw::EMPTY_OBJECT).unwrap();
             assert_eq!(reply.parameters().as_str(), "{\"a\":1}");
-            // What a client before it has left half-sent ends with the first NUL.
+            // The first NUL ends half a message of the previous client.
             let begins = "\0\0{\"method\":\"org.varlink.service.GetInterfaceDescription\",";
             assert!(line.output.starts_with(begins.as_bytes()));
         });
     }
 }
 
-/// What a client begins with, up to its first call.
-fn beginning() -> Vec<u8> {
+/// Returns the bytes with which a client begins, before its first call.
+fn first_message() -> Vec<u8> {
     let mut line = Line::new(no_interface(NONCE).as_bytes(), Arrival::Joined);
     let (mut receive, mut send) = ([0; 128], [0; 256]);
     let mut client = Client::new(&mut line, &mut receive, &mut send);
@@ -642,10 +644,10 @@ fn beginning() -> Vec<u8> {
 }
 
 #[test]
-fn l5_a_new_client_is_heard_behind_all_but_the_nul_of_a_call() {
-    // In each part of it, and as two of them.
+fn l5_a_new_client_is_served_after_a_call_without_its_nul() {
+    // The previous client has sent a part of one call, or one call and a part of the next.
     let call = format!("{EMPTY}\0{EMPTY}");
-    let first = beginning();
+    let first = first_message();
     for cut in 0..=call.len() {
         for arrival in [Arrival::Joined, Arrival::Bytes, Arrival::Split(1)] {
             let mut line = Line::new(COUNT.as_bytes(), Arrival::Joined);
@@ -665,7 +667,7 @@ fn l5_a_new_client_is_heard_behind_all_but_the_nul_of_a_call() {
 }
 
 #[test]
-fn r5_a_new_client_of_a_line_does_not_wait_for_ever() {
+fn r5_synchronize_on_a_line_does_not_wait_forever() {
     let reply = needed(&"x".repeat(99)) + "\0";
     let mib = reply.repeat((1 << 20) / reply.len() + 1);
     for (input, fails, expected) in [
@@ -686,14 +688,14 @@ fn r5_a_new_client_of_a_line_does_not_wait_for_ever() {
         let (mut receive, mut send) = ([0; 4096], [0; 256]);
         let mut client = Client::new(&mut line, &mut receive, &mut send);
         assert_eq!(client.synchronize(NONCE), Err(expected));
-        // What comes later would be taken for something else.
+        // A reply that arrives later would be taken for another one.
         let unusable = Error::Misuse(Misuse::Unusable);
         assert_eq!(client.synchronize(NONCE), Err(unusable));
     }
 }
 
 #[test]
-fn l5_replies_of_a_stream_that_are_written_at_once_are_not_sent_past_a_break() {
+fn l5_stream_replies_in_one_write_are_not_sent_after_a_break() {
     let reply = "{\"continues\":true,\"parameters\":{\"i\":1}}\0";
     for before in ["", "{}\0", "{}\0{}\0"] {
         for sent in 1..5 {
@@ -705,7 +707,7 @@ fn l5_replies_of_a_stream_that_are_written_at_once_are_not_sent_past_a_break() {
             let replies = format!("{before}{}", reply.repeat(9));
             let written = line.write_all(replies.as_bytes());
             assert_eq!(written, Err(line::LineError::Break));
-            // What comes before the first of them is one write more.
+            // The replies before the stream are one more write.
             let ones = if before.is_empty() { sent } else { sent - 1 };
             let expected = format!("{before}{}", reply.repeat(ones));
             assert_eq!(String::from_utf8(stream.output).unwrap(), expected);
@@ -714,8 +716,8 @@ fn l5_replies_of_a_stream_that_are_written_at_once_are_not_sent_past_a_break() {
 }
 
 #[test]
-fn c6_all_of_a_hundred_calls_are_answered_in_order_on_a_slow_line() {
-    // Forty long replies, then sixty that have numbers.
+fn c6_a_hundred_calls_on_a_slow_line_are_answered_in_order() {
+    // Forty long replies, then sixty with numbers.
     let describe = |interface: &str| {
         let method = "org.varlink.service.GetInterfaceDescription";
         format!("{{\"method\":\"{method}\",\"parameters\":{{\"interface\":\"{interface}\"}}}}\0")
@@ -751,7 +753,7 @@ fn c6_all_of_a_hundred_calls_are_answered_in_order_on_a_slow_line() {
     }
 }
 
-/// The end of a terminal that has no name.
+/// The master of a pseudoterminal.
 #[cfg(all(feature = "unix", target_os = "linux"))]
 struct Master(rustix::fd::OwnedFd);
 
@@ -788,7 +790,7 @@ impl Write for Master {
 
 #[cfg(all(feature = "unix", target_os = "linux"))]
 #[test]
-fn l5_clients_of_a_terminal_come_and_go_in_the_middle_of_a_stream() {
+fn l5_clients_of_a_terminal_can_be_replaced_during_a_stream() {
     use std::time::Duration;
 
     use nullink::Address;
@@ -797,7 +799,7 @@ fn l5_clients_of_a_terminal_come_and_go_in_the_middle_of_a_stream() {
     use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 
     let (master, address) = terminal();
-    // It stays open and raw between the clients.
+    // Keep the terminal open and raw between the clients.
     let path = address.strip_prefix("device:").unwrap();
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
     let between = open(path, flags, Mode::empty()).unwrap();
@@ -828,7 +830,7 @@ fn l5_clients_of_a_terminal_come_and_go_in_the_middle_of_a_stream() {
         let reply = client.call_raw("org.example.t.Need", parameters).unwrap();
         assert_eq!(reply.parameters().as_str(), text);
         if number == 20 {
-            // The service waits for more, and the terminal is hung up.
+            // The service waits for input, and the terminal is hung up.
             break;
         }
         let stream = client.stream();

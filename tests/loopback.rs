@@ -1,4 +1,4 @@
-//! A service and a client in one program, without a socket between them.
+//! A service and a client in one program, without a socket.
 
 use nullink::Loopback;
 use nullink::client::CallError;
@@ -52,7 +52,7 @@ impl Service for Adder {
 const ONE: Add = Add { n: 1 };
 
 #[test]
-fn a_oneway_call_has_reached_the_service_when_it_is_sent() {
+fn a_oneway_call_reaches_the_service_when_it_is_sent() {
     let (mut a, mut b, mut c, mut d) = ([0; 80], [0; 64], [0; 64], [0; 80]);
     let stream = Loopback::new(Adder::default(), &mut a, &mut b);
     let mut client = Client::new(stream, &mut c, &mut d);
@@ -76,7 +76,7 @@ fn calls_that_fit_into_the_services_buffer_can_be_pipelined() {
 }
 
 #[test]
-fn f4_a_call_that_is_too_long_for_the_service_closes() {
+fn f4_a_call_that_is_too_long_for_the_service_closes_the_connection() {
     let (mut a, mut b, mut c, mut d) = ([0; 32], [0; 64], [0; 64], [0; 256]);
     let stream = Loopback::new(Adder::default(), &mut a, &mut b);
     let mut client = Client::new(stream, &mut c, &mut d);

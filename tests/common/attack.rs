@@ -1,4 +1,4 @@
-//! A server in a process of its own, and clients that attack it: for `tests/hostile.rs`, and for
+//! A server in a separate process, and clients that attack it: for `tests/attack.rs`, and for
 //! `examples/soak.rs`, which measures the same.
 
 use std::fs;
@@ -30,14 +30,14 @@ pub fn more(name: &str, parameters: &str) -> String {
     format!(r#"{{"method":"org.example.room.{name}","more":true,"parameters":{parameters}}}"#)
 }
 
-/// Memory that is not used until a connection has it.
+/// The slots. Their memory is not touched before a connection uses it.
 static SLOTS: Mutex<Slots<CONNECTIONS, RX, TX>> = Mutex::new(Slots::new());
 
 pub const SLOTS_SIZE: usize = size_of::<Slots<CONNECTIONS, RX, TX>>();
 
-/// Serves, until the one who has started this process closes its end of the control socket.
+/// Serves until the parent process closes its end of the control socket.
 ///
-/// An error of the server's is a failure of the process.
+/// An error of the server makes the process fail.
 pub fn serve(path: &str) {
     const STOP: u32 = 1;
     let mut slots = SLOTS.lock().expect("the first to serve");
@@ -52,7 +52,7 @@ pub fn serve(path: &str) {
     loop {
         match server.step(&mut room) {
             Ok(Event::Ready(STOP)) => break,
-            // This program speaks no other protocol.
+            // This program has no other protocol to upgrade to.
             Ok(Event::Upgraded(connection, _)) => server.close(&mut room, connection),
             Ok(_) => while told.try_recv().is_ok() {},
             Err(error) => panic!("the service has ended: {error}"),
@@ -64,7 +64,7 @@ fn control(path: &str) -> String {
     format!("{path}.control")
 }
 
-/// A path that nobody else has.
+/// Returns a unique path.
 pub fn path() -> String {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -73,7 +73,7 @@ pub fn path() -> String {
     path.to_str().expect("text").to_owned()
 }
 
-/// A server in a process of its own.
+/// A server in a separate process.
 pub struct Process {
     child: Child,
     control: Option<UnixStream>,
@@ -81,7 +81,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts what [serves](serve) at the path, and waits until it does.
+    /// Starts a process that calls [`serve`] with the path, and waits until it serves.
     pub fn start(mut command: Command, path: String) -> Self {
         let listener = UnixListener::bind(control(&path)).expect("a socket");
         listener.set_nonblocking(true).expect("a socket");
@@ -107,7 +107,7 @@ impl Process {
         Caller::connect(&self.path).expect("a connection")
     }
 
-    /// The most memory that it has had, in kB: `VmHWM`, proc_pid_status(5).
+    /// Returns the peak of its memory, in kB: `VmHWM`, proc_pid_status(5).
     pub fn memory(&self) -> usize {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()));
         let status = status.expect("a process");
@@ -116,13 +116,13 @@ impl Process {
         number.and_then(|number| number.parse().ok()).expect("kB")
     }
 
-    /// How many descriptors it has.
+    /// Returns the number of its open descriptors.
     pub fn descriptors(&self) -> usize {
         let all = fs::read_dir(format!("/proc/{}/fd", self.child.id()));
         all.expect("a process").count()
     }
 
-    /// Waits until it has so many descriptors, for a minute at most.
+    /// Waits until it has `count` descriptors. False if it does not within a minute.
     pub fn has_descriptors(&self, count: usize) -> bool {
         let begin = Instant::now();
         while self.descriptors() != count {
@@ -148,7 +148,7 @@ impl Drop for Process {
     }
 }
 
-/// A client that knows how to behave, in bytes.
+/// A well-behaved client.
 pub struct Caller {
     pub stream: UnixStream,
     input: BufReader<UnixStream>,
@@ -166,7 +166,7 @@ impl Caller {
         self.stream.write_all(format!("{call}\0").as_bytes())
     }
 
-    /// The next message.
+    /// Receives the next message.
     pub fn receive(&mut self) -> io::Result<String> {
         let mut message = Vec::new();
         self.input.read_until(0, &mut message)?;
@@ -185,7 +185,7 @@ impl Caller {
         assert_eq!(self.call(PING).expect("a reply"), PONG);
     }
 
-    /// How long a call takes.
+    /// Returns the duration of a call.
     fn time(&mut self) -> Duration {
         let begin = Instant::now();
         self.ping();
@@ -193,8 +193,8 @@ impl Caller {
     }
 }
 
-/// The median call of a server and that of another, which are made in turns: so whatever else the
-/// machine does, it does to both.
+/// Returns the median durations of calls to two servers. The calls alternate, so other load of the
+/// machine slows down both.
 pub fn medians(one: &mut Caller, other: &mut Caller, calls: usize) -> (Duration, Duration) {
     let times = (0..calls).map(|_| (one.time(), other.time()));
     let (mut one, mut other): (Vec<_>, Vec<_>) = times.unzip();
@@ -203,7 +203,7 @@ pub fn medians(one: &mut Caller, other: &mut Caller, calls: usize) -> (Duration,
     (one[calls / 2], other[calls / 2])
 }
 
-/// Clients, one after another, that make a hundred calls each.
+/// Runs clients one after another, each with a hundred calls.
 pub fn one_after_another(path: &str, clients: usize) {
     for _ in 0..clients {
         let mut caller = Caller::connect(path).expect("a connection");
@@ -211,7 +211,7 @@ pub fn one_after_another(path: &str, clients: usize) {
     }
 }
 
-/// As many clients as there are places, at once, that make a hundred calls each.
+/// Runs as many clients at once as there are places, each with a hundred calls.
 pub fn all_at_once(path: &str) {
     let barrier = std::sync::Barrier::new(CONNECTIONS);
     thread::scope(|scope| {
@@ -225,21 +225,21 @@ pub fn all_at_once(path: &str) {
     });
 }
 
-/// Attackers, until this is dropped.
+/// Attackers, which run until this is dropped.
 ///
-/// What they can do to the others' calls is what they can make the server do: one that is not read
-/// from, or not served, any more waits in its write(2), and takes no time from anybody. The others
-/// take the machine's time as well, which slows down a quiet server as much.
+/// They slow down the calls of other clients by the work that they cause for the server. If the
+/// server stops reading from an attacker, the attacker waits in write(2), and uses no time. The
+/// attackers also use time of the machine, which slows down a quiet server just as much.
 pub struct Attack {
     stop: Arc<AtomicBool>,
     streams: Vec<UnixStream>,
     threads: Vec<JoinHandle<()>>,
-    /// How often there was one who has sent far too much, or died.
+    /// The number of completed turns of all attackers.
     pub rounds: Arc<AtomicU32>,
 }
 
 impl Attack {
-    /// Attacks the server at a path, also with processes that are killed.
+    /// Attacks the server at a path. `victim` returns a command for a client process to kill.
     pub fn begin(path: &str, victim: impl Fn() -> Command + Send + 'static) -> Self {
         let mut attack = Attack {
             stop: Arc::default(),
@@ -247,24 +247,24 @@ impl Attack {
             threads: Vec::new(),
             rounds: Arc::default(),
         };
-        // One that never reads.
+        // An attacker that calls a stream and never reads.
         let call = more("Count", r#"{"n":4000000000,"letters":900}"#);
         let mut deaf = attack.connect(path);
         deaf.write_all(format!("{call}\0").as_bytes())
             .expect("room for a call");
-        // One that sends a byte a second.
+        // An attacker that sends one byte per second.
         let slow = attack.connect(path);
         attack.repeat(move || {
             let _ = (&slow).write(b" ");
             thread::park_timeout(Duration::from_secs(1));
         });
-        // One that calls and calls, and never reads.
+        // An attacker that keeps calling and never reads.
         let flood = attack.connect(path);
         let calls = format!("{PING}\0").repeat(1000);
         attack.repeat(move || {
             let _ = (&flood).write_all(calls.as_bytes());
         });
-        // One that sends 64 MiB without a NUL, however often it has to come back for that.
+        // An attacker that sends 64 MiB without a NUL, and connects again when it is disconnected.
         let to = path.to_owned();
         attack.repeat(move || {
             let bytes = vec![b'x'; 1 << 20];
@@ -277,7 +277,7 @@ impl Attack {
                 thread::park_timeout(Duration::from_millis(1));
             }
         });
-        // One that dies between any two of its system calls.
+        // An attacker that dies between any two of its system calls.
         let to = path.to_owned();
         let mut stage = 0;
         attack.repeat(move || {
@@ -285,7 +285,7 @@ impl Attack {
             stage += 1;
             thread::park_timeout(Duration::from_millis(1));
         });
-        // And one that dies anywhere.
+        // An attacker that is killed at any time.
         let mut microseconds = 1;
         attack.repeat(move || {
             let mut child = victim().spawn().expect("a process");
@@ -328,7 +328,7 @@ impl Drop for Attack {
     }
 }
 
-/// A client that goes away at some stage of a call.
+/// Runs a client that disconnects at a stage of a call.
 fn die(path: &str, stage: usize) {
     let calls = [
         PING.to_owned(),
@@ -355,7 +355,7 @@ fn die(path: &str, stage: usize) {
             caller.stream.shutdown(std::net::Shutdown::Write)
         }
         _ => {
-            // It hears a reply, if there is one.
+            // Receive a reply, if there is one.
             let timeout = Some(Duration::from_millis(1));
             let _ = caller.stream.set_read_timeout(timeout);
             caller.call(call.trim_end_matches('\0')).map(drop)
@@ -363,7 +363,7 @@ fn die(path: &str, stage: usize) {
     };
 }
 
-/// Makes calls of all kinds, until it is killed.
+/// Makes calls of all kinds until the process is killed.
 pub fn be_killed(path: &str) {
     while let Ok(mut caller) = Caller::connect(path) {
         let count = more("Count", r#"{"n":50,"letters":900}"#);

@@ -1,8 +1,8 @@
-//! The definitions that tests go over.
+//! The interface definitions that the tests read.
 
 use std::path::{Path, PathBuf};
 
-/// The definitions of the project, and those of the folder that VARLINK_DEFINITIONS names.
+/// Returns the definitions of the project, and those in the folder that VARLINK_DEFINITIONS names.
 pub fn definitions() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut folders = ["examples", "examples/shared", "src/service"]

@@ -1,10 +1,10 @@
-//! The examples, as cargo has built them; or those in the directory that NULLINK_EXAMPLES names, which
-//! tests/musl/check.sh has built for another target.
+//! The examples that cargo has built, or those in the directory that NULLINK_EXAMPLES names, which
+//! tests/musl/check.sh builds for another target.
 
 use std::path::PathBuf;
 use std::process::Command;
 
-/// Where an example is; None, with a word, if cargo has not built it.
+/// Returns the path of an example, or prints a message and returns None if cargo has not built it.
 pub fn example_path(name: &str) -> Option<PathBuf> {
     if let Some(directory) = std::env::var_os("NULLINK_EXAMPLES") {
         return Some(PathBuf::from(directory).join(name));
@@ -22,7 +22,7 @@ pub fn example_path(name: &str) -> Option<PathBuf> {
     None
 }
 
-/// The example, to be run.
+/// Returns a command that runs the example.
 pub fn example(name: &str) -> Option<Command> {
     example_path(name).map(Command::new)
 }

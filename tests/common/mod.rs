@@ -1,6 +1,6 @@
-//! What the tests share: a stream that is cut into pieces, and conversations that are had in every
-//! way in which their bytes can arrive.
-#![allow(dead_code)] // not every test uses everything
+//! Helpers for the tests: a stream that is cut into pieces, and conversations that are repeated in
+//! every way in which their bytes can arrive.
+#![allow(dead_code)] // not every test uses every item
 
 #[cfg(all(feature = "unix", target_os = "linux"))]
 pub mod serving;
@@ -13,25 +13,25 @@ use std::convert::Infallible;
 use embedded_io::{ErrorType, Read, Write};
 use nullink::{Client, End, Error, Service, Violation, serve};
 
-/// How bytes arrive.
+/// The way in which bytes arrive.
 #[derive(Clone, Copy, Debug)]
 pub enum Arrival {
-    /// As many as fit, each time.
+    /// As many bytes as fit, each time.
     Joined,
-    /// In two pieces, of which the first has so many.
+    /// In two pieces. The first has this number of bytes.
     Split(usize),
     /// One by one.
     Bytes,
 }
 
-/// A stream whose input is known, and whose output is kept.
+/// A stream with scripted input, which keeps its output.
 pub struct Script {
     pieces: VecDeque<Vec<u8>>,
-    /// The lengths of the answers to calls, each of which comes after its call. If there are none,
-    /// the input is there at once.
+    /// The lengths of the answers to calls. Each becomes available when its call is written. If
+    /// there are none, all of the input is available at once.
     answers: VecDeque<usize>,
-    /// How many bytes of the input are there.
-    there: usize,
+    /// The number of bytes of the input that can be read now.
+    available: usize,
     pub output: Vec<u8>,
     pub reads: usize,
     pub writes: usize,
@@ -48,14 +48,14 @@ impl Script {
         Script {
             pieces: pieces.map(<[u8]>::to_vec).collect(),
             answers: VecDeque::new(),
-            there: usize::MAX,
+            available: usize::MAX,
             output: Vec::new(),
             reads: 0,
             writes: 0,
         }
     }
 
-    /// Input that comes as that of a service does: what answers a call comes after that call.
+    /// Returns the stream of a client. Its input is replies; each arrives after its call.
     pub fn of_service(input: &[u8], arrival: Arrival) -> Self {
         let mut answers = VecDeque::new();
         let mut length = 0;
@@ -69,7 +69,7 @@ impl Script {
             *last += length;
         }
         Script {
-            there: if answers.is_empty() { usize::MAX } else { 0 },
+            available: if answers.is_empty() { usize::MAX } else { 0 },
             answers,
             ..Script::new(input, arrival)
         }
@@ -86,13 +86,13 @@ impl ErrorType for Script {
 
 impl Read for Script {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Infallible> {
-        assert!(!buffer.is_empty(), "a read into nothing looks like an end");
+        assert!(!buffer.is_empty(), "an empty buffer reads like the end");
         self.reads += 1;
         let Some(mut piece) = self.pieces.pop_front() else {
             return Ok(0);
         };
-        let count = piece.len().min(buffer.len()).min(self.there);
-        self.there -= count;
+        let count = piece.len().min(buffer.len()).min(self.available);
+        self.available -= count;
         buffer[..count].copy_from_slice(&piece[..count]);
         if count < piece.len() {
             self.pieces.push_front(piece.split_off(count));
@@ -105,16 +105,17 @@ impl Write for Script {
     fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
         self.writes += 1;
         self.output.extend_from_slice(bytes);
-        // What a client sends are whole calls.
-        let calls = match self.answers.is_empty() {
-            true => Vec::new(),
-            false => split(bytes),
+        // A client writes complete calls.
+        let calls = if self.answers.is_empty() {
+            Vec::new()
+        } else {
+            split(bytes)
         };
         for _ in calls
             .iter()
             .filter(|call| !call.contains("\"oneway\":true"))
         {
-            self.there += self.answers.pop_front().unwrap_or_default();
+            self.available += self.answers.pop_front().unwrap_or_default();
         }
         Ok(bytes.len())
     }
@@ -124,7 +125,7 @@ impl Write for Script {
     }
 }
 
-/// The messages in a sequence of bytes, which has to end with one.
+/// Returns the messages in a sequence of bytes, which must end with a complete message.
 pub fn split(bytes: &[u8]) -> Vec<String> {
     let mut messages: Vec<String> = bytes
         .split(|byte| *byte == 0)
@@ -138,7 +139,7 @@ pub fn split(bytes: &[u8]) -> Vec<String> {
     messages
 }
 
-/// Serves `input`, and returns what comes of it.
+/// Serves `input`. Returns the replies, and true if the connection was upgraded.
 pub fn answer<S: Service<C>, C: Copy>(
     service: &mut S,
     input: &[u8],
@@ -153,7 +154,7 @@ pub fn answer<S: Service<C>, C: Copy>(
     (script.messages(), upgraded)
 }
 
-/// A conversation with a service: messages, and what each is answered with.
+/// A conversation with a service: messages, and the replies to each.
 #[derive(Clone, Debug, Default)]
 pub struct Talk {
     turns: Vec<(Vec<u8>, Vec<String>)>,
@@ -165,29 +166,29 @@ pub fn talk() -> Talk {
 }
 
 impl Talk {
-    /// A call that gets one reply.
+    /// Adds a call that gets one reply.
     pub fn call(self, call: impl AsRef<[u8]>, reply: &str) -> Self {
         self.calls(call, &[reply])
     }
 
-    /// A call that gets these replies.
+    /// Adds a call that gets these replies.
     pub fn calls(mut self, call: impl AsRef<[u8]>, replies: &[&str]) -> Self {
         let replies = replies.iter().map(ToString::to_string).collect();
         self.turns.push((call.as_ref().to_vec(), replies));
         self
     }
 
-    /// A message that closes the connection.
+    /// Adds a message that closes the connection.
     pub fn closes(mut self, message: impl AsRef<[u8]>, why: Violation) -> Self {
         self.turns.push((message.as_ref().to_vec(), Vec::new()));
         self.end = Some(why);
-        // What follows is not looked at.
+        // The call after it is not read.
         self.turns.push((EMPTY.as_bytes().to_vec(), Vec::new()));
         self
     }
 
-    /// Has the conversation with the conformance service: split at every byte, byte by byte,
-    /// joined, and with every receive buffer from one byte on.
+    /// Runs the conversation with the conformance service: split at every byte, byte by byte,
+    /// joined, and with receive buffers of every length from one byte.
     pub fn check(self) {
         let mut scratch = vec![0; 1 << 16];
         self.check_with(&mut t::T {
@@ -220,7 +221,7 @@ impl Talk {
         receive: usize,
     ) {
         let fits = |(call, _): &&(Vec<u8>, _)| call.len() < receive;
-        // The turn that closes is the last but one, and has no replies.
+        // The turn that closes is the second to last, and has no replies.
         let closing = self.end.map(|_| self.turns.len() - 2);
         let fitting = self.turns.iter().take_while(fits).count();
         let expected: Vec<String> = self.turns[..fitting.min(closing.unwrap_or(usize::MAX))]
@@ -241,22 +242,22 @@ impl Talk {
     }
 }
 
-/// A call that is answered with nothing but `{}`.
+/// A call whose reply is `{}`.
 pub const EMPTY: &str = r#"{"method":"org.example.t.Empty"}"#;
 
-/// A call of the conformance service.
+/// Returns a call of the conformance service.
 pub fn t(method: &str, parameters: &str) -> String {
     format!(r#"{{"method":"org.example.t.{method}","parameters":{parameters}}}"#)
 }
 
-/// What the service answers if a parameter is not valid.
+/// Returns the error reply for a parameter that is not valid.
 pub fn invalid(parameter: &str) -> String {
     format!(
         r#"{{"error":"org.varlink.service.InvalidParameter","parameters":{{"parameter":"{parameter}"}}}}"#
     )
 }
 
-/// A client that is answered with `input`.
+/// Runs a client that receives `input` as its replies. Returns the result and the client's calls.
 pub fn with_client<R>(
     input: &[u8],
     arrival: Arrival,

@@ -1,5 +1,5 @@
-//! A service with every way to answer: at once, with streams of any length, later, for ever, or with
-//! another protocol.
+//! A service with every kind of answer: immediate replies, streams of any length, endless streams,
+//! parked calls, and an upgrade to another protocol.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::Sender;
@@ -13,48 +13,48 @@ pub const ROOM: Interface = interface!(
     "
 interface org.example.room
 
-# Gives back what it is given
+# Returns its parameter
 method Ping(ping: string) -> (pong: string)
 
-# Gives back so many letters
+# Returns n letters
 method Letters(n: int) -> (letters: string)
 
-# Counts from 0, so many replies with as many letters each
+# Counts from 0 to n - 1, with a number of letters in each reply
 method Count(n: int, letters: int) -> (i: int, letters: string)
 
-# Everything that is said from now on, and how many items were lost in between
+# Streams each item from now on, and the number of items that were lost
 method Listen() -> (item: ?string, lost: ?int)
 
-# The same, and first a word of welcome
+# Like Listen, with a welcome as the first item
 method Enter() -> (item: ?string, lost: ?int)
 
-# The next item
+# Waits for the next item
 method Wait() -> (item: ?string, lost: ?int)
 
-# Says something
+# Adds an item
 method Say(item: string) -> ()
 
-# Says something for the last time
+# Adds the last item, which ends the streams
 method Finish(item: string) -> ()
 
-# Who calls
+# Returns the credentials of the caller
 method Who() -> (uid: int, gid: int, pid: int)
 
-# For root only
+# Does nothing, for root only
 method Secret() -> ()
 
-# Whatever comes is the program's
+# Upgrades to another protocol
 method Pipe() -> ()
 "
 );
 
-/// Calls that wait for the next item are parked under this topic.
+/// The topic of the parked calls that wait for the next item.
 pub const TOPIC: u32 = 7;
 
-/// How many items are kept for those who are slow.
+/// The number of items that are kept for slow clients.
 pub const KEPT: usize = 64;
 
-/// How long an item can be, so that it fits into half of a send buffer of 2048 bytes.
+/// The maximum length of an item, so that a reply fits into half of a send buffer of 2048 bytes.
 pub const LONGEST: usize = 960;
 
 #[derive(Deserialize)]
@@ -108,7 +108,7 @@ struct Who {
     pid: u32,
 }
 
-/// What the service is told beside calls.
+/// The events other than calls that the service is told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told {
     Abandoned(Cursor),
@@ -122,18 +122,18 @@ pub enum Cursor {
         n: u32,
         letters: u32,
     },
-    /// A stream, and the number of the item that is its next.
+    /// A stream, with the number of its next item.
     Listening {
         next: u64,
     },
-    /// A plain call, and the number of the item that answers it.
+    /// A plain call, with the number of the item that answers it.
     Waiting {
         next: u64,
     },
     Piped,
 }
 
-/// What was said.
+/// An item.
 struct Said {
     item: String,
     is_last: bool,
@@ -142,12 +142,12 @@ struct Said {
 pub struct Room {
     pub told: Sender<Told>,
     pub letters: String,
-    /// Whether root may do everything.
+    /// True if root may call `Secret`.
     pub trusts_root: bool,
-    /// The last items, the first of which has the number `oldest`.
+    /// The last items. The first has the number `oldest`.
     items: VecDeque<Said>,
     oldest: u64,
-    /// Something was said, and nobody was woken.
+    /// True if an item was added and the parked calls are not woken yet.
     changed: bool,
 }
 
@@ -163,7 +163,7 @@ impl Room {
         }
     }
 
-    /// Keeps an item. Who waits for it has to be woken.
+    /// Keeps an item. The caller must wake the parked calls.
     pub fn keep(&mut self, item: &str, is_last: bool) {
         if self.items.len() == KEPT {
             self.items.pop_front();
@@ -187,12 +187,13 @@ impl Room {
         reply.send(&())
     }
 
-    /// The number of the item that is said next.
+    /// Returns the number of the next item.
     fn next(&self) -> u64 {
         self.oldest + self.items.len() as u64
     }
 
-    /// An item by its number, or how many are lost from there on; None if it was not said yet.
+    /// Finds an item by its number. Returns the number of lost items as an error if it is no longer
+    /// kept, and None if it was not added yet.
     fn find(&self, next: u64) -> Option<Result<&Said, u64>> {
         match next.checked_sub(self.oldest) {
             None => Some(Err(self.oldest - next)),

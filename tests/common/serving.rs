@@ -1,4 +1,4 @@
-//! The conformance service, in a thread of its own.
+//! The conformance service, in a separate thread.
 
 use std::thread;
 
@@ -8,13 +8,13 @@ use nullink::unix::{Listener, Stream};
 
 use super::t::T;
 
-/// Serves for ever. What is handed over after an upgrade goes to `upgraded`, in a thread of its own,
-/// with what was read too far.
+/// Serves forever. After an upgrade, calls `upgraded` in a separate thread with the stream and the
+/// bytes that were read after the upgrade call.
 pub fn serve(listener: Listener, upgraded: fn(Stream, Vec<u8>)) {
     serve_with::<0>(listener, upgraded);
 }
 
-/// The same, with so many descriptors at once.
+/// Like [`serve`], for a service that accepts `DESCRIPTORS` descriptors at once.
 pub fn serve_with<const DESCRIPTORS: usize>(listener: Listener, upgraded: fn(Stream, Vec<u8>)) {
     thread::spawn(move || {
         let mut slots = Box::new(Slots::<8, 4096, 8192, DESCRIPTORS>::new());
@@ -33,7 +33,7 @@ pub fn serve_with<const DESCRIPTORS: usize>(listener: Listener, upgraded: fn(Str
     });
 }
 
-/// What was read too far comes back, and then everything else.
+/// Sends back the unread bytes, and then all bytes that are received.
 pub fn echo(mut stream: Stream, unread: Vec<u8>) {
     let _ = stream.write(&unread);
     let mut buffer = [0; 64];
