@@ -1,7 +1,7 @@
-//! Sockets that a program is started with: UAPI.20, "Socket Activation"; sd_listen_fds(3).
+//! Socket activation: UAPI.20, "Socket Activation"; sd_listen_fds(3).
 //!
-//! A service manager, or a client with `exec:/program`, listens or connects before the service
-//! runs, and hands it the socket: [`Activated::from_environment`] takes it.
+//! A service manager, or a client with an `exec:/program` address, opens a socket and passes it to
+//! the service that it starts. [`Activated::from_environment`] takes that socket.
 //!
 //! ```no_run
 //! use nullink::unix::fd::{FromRawFd, OwnedFd};
@@ -9,11 +9,11 @@
 //! use nullink::unix::Listener;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // First thing in main: nothing else has opened a descriptor yet.
+//! // First in main, before anything opens a descriptor.
 //! let activated = Activated::from_environment(
 //!     |name| std::env::var(name).ok(),
-//!     // SAFETY: they were passed to this process, to be owned by whoever asks first. This asks
-//!     // once, and is asked once for each.
+//!     // SAFETY: the descriptor was passed to this process, and nothing else owns it: this is the
+//!     // first and only call, and it adopts each descriptor once.
 //!     |fd| unsafe { OwnedFd::from_raw_fd(fd) },
 //! )?;
 //! let source = match activated {
@@ -27,13 +27,13 @@
 //!
 //! # What the program supplies
 //!
-//! **The environment**, as a function that finds a variable: `String`, `&str` or `&[u8]`, whatever
-//! there is. Without libc the environment is what lies on the stack behind the arguments:
+//! **The environment**, as a function that returns the value of a variable, as a `String`, a `&str`
+//! or a `&[u8]`. Without libc, the environment is on the stack, after the arguments:
 //!
 //! ```
 //! use nullink::activation::{Activated, ActivationError};
 //!
-//! // From the pointers that the kernel has left, up to the null: CStr::to_bytes.
+//! // From the pointers that the kernel has put there, up to the null: CStr::to_bytes.
 //! let variables: &[&[u8]] = &[b"PATH=/bin", b"LISTEN_FDS=1"];
 //! let environment = |name: &str| {
 //!     let value = |text: &'static [u8]| text.strip_prefix(name.as_bytes())?.strip_prefix(b"=");
@@ -44,23 +44,24 @@
 //! # Ok::<(), ActivationError>(())
 //! ```
 //!
-//! **`adopt`**, because a number becomes a descriptor only by `unsafe` code: somebody has to answer
-//! for it that nobody else owns the descriptor of that number. The library can't know that, and
-//! forbids unsafe code; the program can, if it asks once, before it opens anything. `adopt` is called
-//! once for each descriptor, and never if they are another process's.
+//! **`adopt`**, a function that makes an owned descriptor of its number. That needs `unsafe` code,
+//! which this library forbids: the caller must guarantee that nothing else owns the descriptor. A
+//! program can guarantee that if it takes the descriptors once, before it opens any. `adopt` is
+//! called once for each descriptor, and never if the descriptors belong to another process.
 //!
-//! **The other side**, which starts a program with a socket, is unsafe code throughout: what happens
-//! between fork(2) and execve(2). It is in `examples/shared/process.rs`, to be copied.
+//! **The other side** is a program that starts another with a socket. Its code between fork(2) and
+//! execve(2) is unsafe throughout. Copy it from `examples/shared/process.rs`.
 //!
-//! # Whose descriptors they are
+//! # The owner of the descriptors
 //!
-//! `LISTEN_PID` has to be this process; where `LISTEN_PIDFDID` is set, it has to be the inode number
-//! of this process's pidfd, which no other process ever gets. Otherwise, and if they are no numbers,
-//! the descriptors belong to another process, whose environment was inherited: nothing is touched.
-//! Kernels before 6.9 have no such inode numbers: there `LISTEN_PIDFDID` is not looked at, as by
-//! sd_listen_fds(3).
+//! `LISTEN_PID` must be the PID of this process. If `LISTEN_PIDFDID` is set, it must be the inode
+//! number of the pidfd of this process, which no other process ever gets. Otherwise, or if one of
+//! them is not a number, the variables were inherited, and the descriptors belong to another
+//! process: they are not touched. Kernels before 6.9 have no such inode numbers. There
+//! `LISTEN_PIDFDID` is ignored, as sd_listen_fds(3) does.
 //!
-//! The variables stay where they are: children that inherit them can't take them for theirs.
+//! The variables stay in the environment. Children that inherit them see that they name another
+//! process.
 
 use core::ops::Range;
 use core::{fmt, str};
@@ -74,30 +75,31 @@ use rustix::process::{Pid, PidfdFlags, getpid, pidfd_open};
 
 use crate::unix::{Listener, Stream};
 
-/// The socket that a service was started with.
+/// The socket with which a service was started.
 #[derive(Debug)]
 pub enum Activated {
-    /// One to listen on: its connections are waiting. (systemd: `Accept=no`.)
+    /// A listening socket, of a systemd socket unit with `Accept=no`. Connections may be pending.
     Listener(Listener),
-    /// One that is connected: the service is there for this connection alone. (systemd:
-    /// `Accept=yes`; `exec:/program`.)
+    /// A connected socket, of a systemd socket unit with `Accept=yes`, or of a client with an
+    /// `exec:/program` address. The service serves this connection only.
     Connection(Stream),
 }
 
 impl Activated {
-    /// Takes the socket that this service was started with: the one that is named `varlink`, or the
-    /// only one. None, if it was not started with any.
+    /// Takes the socket with which this service was started: the one that is named `varlink`, or
+    /// the only one. None if no socket was passed.
     ///
-    /// It is close-on-exec from here on. Others are closed: for a program that is passed other things
-    /// as well there is [`descriptors`].
+    /// The socket becomes close-on-exec. Other passed descriptors are closed. A program that needs
+    /// them calls [`descriptors`] instead.
     ///
-    /// See the [module](self) for what `environment` and `adopt` are. To be called once, and first.
+    /// The [module](self) describes `environment` and `adopt`. Call this function once, before the
+    /// program opens any descriptor.
     ///
     /// # Errors
     ///
-    /// If what was passed is not a socket for Varlink, or the variables contradict themselves. An
-    /// activated service that can't use its socket should say so and end: who has started it waits for
-    /// an answer there.
+    /// Fails if the passed descriptor is not a socket for Varlink, or if the variables are invalid.
+    /// The service should then report the error and exit, because its client waits for an answer on
+    /// that socket.
     pub fn from_environment<T: AsRef<[u8]>>(
         environment: impl Fn(&str) -> Option<T>,
         adopt: impl FnMut(RawFd) -> OwnedFd,
@@ -137,7 +139,7 @@ impl From<Stream> for Activated {
 impl TryFrom<OwnedFd> for Activated {
     type Error = ActivationError;
 
-    /// Finds out what a descriptor is: `SO_ACCEPTCONN`, socket(7).
+    /// Finds out whether a socket is listening or connected: `SO_ACCEPTCONN`, socket(7).
     fn try_from(socket: OwnedFd) -> Result<Self, ActivationError> {
         match socket_type(&socket).and_then(|kind| Ok((kind, socket_acceptconn(&socket)?))) {
             Ok((SocketType::STREAM, true)) => Ok(Activated::Listener(socket.into())),
@@ -148,18 +150,21 @@ impl TryFrom<OwnedFd> for Activated {
     }
 }
 
-/// Takes every descriptor that this process was started with, each with its name: what
-/// `FileDescriptorName=` says, systemd.socket(5), and "unknown" if nobody says anything.
+/// Takes all descriptors with which this process was started, and calls `found` with the name of
+/// each. The name is that of `FileDescriptorName=`, systemd.socket(5), or "unknown" if no names
+/// were passed.
 ///
-/// They are close-on-exec from here on. One that `found` does not keep is closed.
+/// The descriptors become close-on-exec. Those that `found` does not keep are closed.
 ///
-/// See the [module](self) for what `environment` and `adopt` are. To be called once, and first.
+/// The [module](self) describes `environment` and `adopt`. Call this function once, before the
+/// program opens any descriptor.
 ///
 /// # Errors
 ///
-/// As of sd_listen_fds_with_names(3): [`ActivationError::Malformed`] if `LISTEN_FDS` is not a number above
-/// zero, [`ActivationError::Names`] if there are not as many names as descriptors; nothing has been taken.
-/// [`ActivationError::NotOpen`] if fewer descriptors are open than `LISTEN_FDS` says.
+/// Fails like sd_listen_fds_with_names(3). Returns [`ActivationError::Malformed`] if `LISTEN_FDS`
+/// is not a number above zero, or [`ActivationError::Names`] if the numbers of names and
+/// descriptors differ, and takes no descriptor. Returns [`ActivationError::NotOpen`] if fewer
+/// descriptors are open than `LISTEN_FDS` says.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -199,7 +204,7 @@ pub fn descriptors<T: AsRef<[u8]>>(
     let names = names.as_ref().map(|names| str::from_utf8(names.as_ref()));
     let names = names.transpose();
     let names = names.map_err(|_| ActivationError::Malformed("LISTEN_FDNAMES"))?;
-    // A str's own split is 400 bytes of code more.
+    // Splitting bytes is 400 bytes of code smaller than splitting a str.
     let mut names = names.map(|names| names.as_bytes().split(|byte| *byte == b':'));
     if let Some(names) = &names
         && names.clone().count() != fds.len()
@@ -210,7 +215,7 @@ pub fn descriptors<T: AsRef<[u8]>>(
         let fd = adopt(number);
         match fcntl_setfd(&fd, FdFlags::CLOEXEC) {
             Err(Errno::BADF) => {
-                // There is nothing to be closed.
+                // The descriptor is not open, so it must not be closed.
                 core::mem::forget(fd);
                 return Err(ActivationError::NotOpen);
             }
@@ -226,25 +231,25 @@ pub fn descriptors<T: AsRef<[u8]>>(
     Ok(())
 }
 
-/// Why a program can't use what it was started with.
+/// The error of a program that cannot use the descriptors with which it was started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ActivationError {
-    /// The variable of this name is set to what it can't be.
+    /// The variable of this name has an invalid value.
     Malformed(&'static str),
-    /// `LISTEN_FDNAMES` has another number of names than `LISTEN_FDS` says.
+    /// The number of names in `LISTEN_FDNAMES` is not `LISTEN_FDS`.
     Names,
     /// Fewer descriptors are open than `LISTEN_FDS` says.
     NotOpen,
-    /// There are several descriptors, and none of them is named `varlink`.
+    /// Several descriptors were passed, and none of them is named `varlink`.
     NoneNamed,
     /// Several descriptors are named `varlink`.
     SeveralNamed,
-    /// The descriptor is something else than a socket.
+    /// The descriptor is not a socket.
     NotASocket,
     /// The descriptor is a socket, but not a stream socket.
     NotAStream,
-    /// Any other reason that the system has, by its number: errno(3).
+    /// Another error of the system, by its number: errno(3).
     System(i32),
 }
 
@@ -257,20 +262,18 @@ impl fmt::Display for ActivationError {
             ActivationError::System(errno) => {
                 return write!(f, "system error {errno}: see errno(3)");
             }
-            ActivationError::Names => "LISTEN_FDNAMES has not as many names as LISTEN_FDS says",
+            ActivationError::Names => "the number of names in LISTEN_FDNAMES is not LISTEN_FDS",
             ActivationError::NotOpen => {
-                "LISTEN_FDS says more than is open: were descriptors closed, or taken already?"
+                "fewer descriptors are open than LISTEN_FDS says: were some closed already?"
             }
             ActivationError::NoneNamed => {
                 "several sockets were passed: name one varlink (FileDescriptorName=varlink)"
             }
             ActivationError::SeveralNamed => {
-                "several sockets named varlink were passed: give the others another name"
+                "several sockets are named varlink: give the others another name"
             }
-            ActivationError::NotASocket => "what was passed is not a socket",
-            ActivationError::NotAStream => {
-                "what was passed is not a stream socket: use ListenStream="
-            }
+            ActivationError::NotASocket => "the descriptor is not a socket",
+            ActivationError::NotAStream => "the socket is not a stream socket: use ListenStream=",
         })
     }
 }
@@ -286,35 +289,37 @@ impl ActivationError {
     }
 }
 
-/// The number of the first descriptor that is passed: `SD_LISTEN_FDS_START`.
-const FIRST: RawFd = 3;
+/// The number of the first passed descriptor: `SD_LISTEN_FDS_START`.
+const FIRST_FD: RawFd = 3;
 
-/// The kind of file system that pidfds with a number of their own are in: statfs(2).
+/// The type of the file system of pidfds that have unique inode numbers: statfs(2).
 const PID_FS_MAGIC: u64 = 0x5049_4446;
 
+/// Parses a number; None if it is not one.
 fn parse(text: &[u8]) -> Option<u64> {
     str::from_utf8(text).ok()?.parse().ok()
 }
 
 /// True if the variables name this process; an unparsable value never matches.
 fn is_for_this_process(pid: Option<u64>, pidfd: Option<Option<u64>>) -> bool {
-    let me = getpid();
-    if pid != Some(me.as_raw_nonzero().get().unsigned_abs().into()) {
+    let own_pid = getpid();
+    if pid != Some(own_pid.as_raw_nonzero().get().unsigned_abs().into()) {
         return false;
     }
-    match (pidfd, pidfd.and_then(|_| pidfd_id(me))) {
-        (Some(pidfd), Some(mine)) => pidfd.map(inode_number) == Some(inode_number(mine)),
+    match (pidfd, pidfd.and_then(|_| pidfd_id(own_pid))) {
+        (Some(pidfd), Some(own_id)) => pidfd.map(inode_number) == Some(inode_number(own_id)),
         _ => true,
     }
 }
 
-/// The numbers of `count` descriptors; None if that is zero, or more than there can be.
+/// Returns the numbers of `count` passed descriptors; None if `count` is zero or too large.
 fn fd_numbers(count: u64) -> Option<Range<RawFd>> {
     let count = RawFd::try_from(count).ok().filter(|count| *count > 0)?;
-    Some(FIRST..FIRST.checked_add(count)?)
+    Some(FIRST_FD..FIRST_FD.checked_add(count)?)
 }
 
-/// The inode number of a process's pidfd, which no other process ever gets; None if the kernel has none.
+/// Returns the inode number of the pidfd of a process, which no other process ever gets. None if
+/// the kernel has no such numbers.
 fn pidfd_id(pid: Pid) -> Option<u64> {
     let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok()?;
     let kind = u64::try_from(fstatfs(&pidfd).ok()?.f_type).ok()?;
@@ -322,7 +327,7 @@ fn pidfd_id(pid: Pid) -> Option<u64> {
     (kind == PID_FS_MAGIC).then_some(stat.st_ino)
 }
 
-/// An inode number as fstat(2) returns it: on 32-bit kernels its lower half.
+/// Returns an inode number as fstat(2) does: on 32-bit kernels its lower half.
 fn inode_number(id: u64) -> u64 {
     if cfg!(target_pointer_width = "32") {
         id & u64::from(u32::MAX)

@@ -1,4 +1,4 @@
-//! Where services are: UAPI.20, "Service Addresses".
+//! Addresses of services: UAPI.20, "Service Addresses".
 
 use core::fmt;
 use core::net::SocketAddr;
@@ -24,22 +24,22 @@ pub enum Address<'a> {
     Abstract(&'a str),
     /// `tcp:127.0.0.1:12345` or `tcp:[::1]:12345`: a TCP port.
     ///
-    /// The name of a host has to be looked up first, and this crate can't do that.
+    /// A host name must be looked up first, which this crate cannot do.
     Tcp(SocketAddr),
     /// `device:/dev/ttyS1`: a character device with the peer at its other end, such as a serial
     /// line.
     Device(&'a str),
-    /// `exec:/usr/bin/ftl`: a program that is started, and given its connection by socket
-    /// activation.
+    /// `exec:/usr/bin/ftl`: a program that the client starts, and to which it passes a connection
+    /// by socket activation.
     Exec(&'a str),
 }
 
 impl<'a> Address<'a> {
-    /// Reads an address. Properties behind a `;` are ignored.
+    /// Parses an address. Properties after a `;` are ignored.
     ///
     /// # Errors
     ///
-    /// Which part of it is wrong.
+    /// Fails if the address is invalid: [`AddressError`] says which part of it.
     pub fn parse(text: &'a str) -> Result<Self, AddressError> {
         let address = text.split_once(';').map_or(text, |(address, _)| address);
         let (scheme, rest) = address.split_once(':').ok_or(AddressError::NoScheme)?;
@@ -51,7 +51,7 @@ impl<'a> Address<'a> {
             }),
             ("tcp", to) => match to.parse() {
                 Ok(to) => Ok(Address::Tcp(to)),
-                Err(_) => Err(wrong_in_tcp(to)),
+                Err(_) => Err(tcp_error(to)),
             },
             ("device", path) => absolute(path).map(Address::Device),
             ("exec", path) => absolute(path).map(Address::Exec),
@@ -60,7 +60,7 @@ impl<'a> Address<'a> {
     }
 }
 
-/// A path that means the same wherever the program runs.
+/// Checks that a path is absolute, so that its meaning does not depend on the working directory.
 fn absolute(path: &str) -> Result<&str, AddressError> {
     match path.as_bytes() {
         [] => Err(AddressError::NoPath),
@@ -69,10 +69,10 @@ fn absolute(path: &str) -> Result<&str, AddressError> {
     }
 }
 
-/// What is wrong with the host and port of a TCP address.
-fn wrong_in_tcp(text: &str) -> AddressError {
+/// Finds the error in the host and port of an invalid TCP address.
+fn tcp_error(text: &str) -> AddressError {
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    // The colons in brackets are IPv6's own.
+    // Colons in brackets belong to an IPv6 address.
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
         _ => (text, None),
@@ -99,47 +99,43 @@ impl fmt::Display for Address<'_> {
     }
 }
 
-/// What is wrong with an address.
+/// The error of an address that cannot be parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AddressError {
-    /// It does not begin with a scheme, such as `unix:`.
+    /// The address does not begin with a scheme, such as `unix:`.
     NoScheme,
-    /// It begins with a scheme that is none of those that [`Address`] knows.
+    /// The scheme is not one of those of [`Address`].
     UnknownScheme,
-    /// Nothing follows the scheme.
+    /// No path or name follows the scheme.
     NoPath,
     /// The path of a device or a program does not begin with a `/`.
     NotAbsolute,
-    /// `tcp:` without a host.
+    /// A `tcp:` address has no host.
     NoHost,
-    /// `tcp:` with a host that is almost an IP address.
+    /// The host of a `tcp:` address is neither a valid IP address nor a host name.
     BadHost,
-    /// `tcp:` with the name of a host: it has to be looked up first.
+    /// The host of a `tcp:` address is a host name, which must be looked up first.
     HostName,
-    /// `tcp:` without a port.
+    /// A `tcp:` address has no port.
     NoPort,
-    /// `tcp:` with a port that is not a number of 16 bits.
+    /// The port of a `tcp:` address is not a number from 0 to 65535.
     BadPort,
 }
 
 impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            AddressError::NoScheme => "an address begins with its scheme: unix:/path or unix:@name",
-            AddressError::UnknownScheme => {
-                "an unknown scheme: unix:, tcp:, device: or exec: is expected"
-            }
-            AddressError::NoPath => "a path is expected after the scheme, or a @name after unix:",
-            AddressError::NotAbsolute => "a path is expected that begins with a /",
-            AddressError::NoHost => "an IP address is expected after tcp:",
-            AddressError::BadHost => {
-                "not an IP address: tcp:127.0.0.1:port or tcp:[::1]:port is expected"
-            }
+            AddressError::NoScheme => "an address begins with a scheme: unix:/path or unix:@name",
+            AddressError::UnknownScheme => "unknown scheme: use unix:, tcp:, device: or exec:",
+            AddressError::NoPath => "a path must follow the scheme, or a @name after unix:",
+            AddressError::NotAbsolute => "the path must begin with a /",
+            AddressError::NoHost => "an IP address must follow tcp:",
+            AddressError::BadHost => "not an IP address: use tcp:127.0.0.1:port or tcp:[::1]:port",
             AddressError::HostName => {
-                "a host's name: look it up first (with std: ToSocketAddrs), and use an IP address"
+                "a host name: look it up first (std: ToSocketAddrs), and use the IP address"
             }
-            AddressError::NoPort => "a port is expected: tcp:127.0.0.1:port",
+            AddressError::NoPort => "no port: use tcp:127.0.0.1:port",
             AddressError::BadPort => "a port is a number from 0 to 65535",
         })
     }

@@ -1,4 +1,4 @@
-//! The example `proxy`, as a user would run it: between clients and the example `conformance`.
+//! The example `proxy`, run as a user would: between clients and the example `conformance`.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
 mod common;
@@ -19,11 +19,11 @@ use nullink::unix::Stream;
 use nullink::{Method, NoError};
 use serde::Serialize;
 
-/// A program that runs until this is dropped, and the path that it listens at.
+/// A program that is killed when this is dropped, and the path of its socket.
 struct Running(Child, PathBuf);
 
 impl Running {
-    /// `arguments`, its own address, and the rest.
+    /// Starts a program with `arguments`, its own address, and `rest`.
     fn new(mut command: Command, path: &Path, arguments: &[&str], rest: &[&str]) -> Self {
         command
             .args(arguments)
@@ -32,7 +32,7 @@ impl Running {
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let running = Running(child.spawn().expect("a process"), path.to_path_buf());
         let begin = Instant::now();
-        // Listening is enough: a connection would be relayed.
+        // Waits for the socket only: a connection would be relayed and printed.
         while !path.exists() {
             assert!(begin.elapsed() < Duration::from_secs(60), "does not listen");
             std::thread::yield_now();
@@ -50,10 +50,10 @@ impl Running {
         }
     }
 
-    /// The next so many lines that it prints.
+    /// Reads the next `count` lines of its output.
     fn lines(&mut self, count: usize) -> Vec<String> {
         let output = self.0.stdout.as_mut().expect("its output");
-        // Nothing is read too far: the proxy is asked for what it has printed, and nothing else.
+        // A buffer of one byte, so that no byte after these lines is read and lost.
         let mut reader = BufReader::with_capacity(1, output);
         let mut line = || {
             let mut line = String::new();
@@ -72,7 +72,7 @@ impl Drop for Running {
     }
 }
 
-/// The service org.example.t, and a proxy in front of it.
+/// Starts the service org.example.t and a proxy in front of it.
 fn proxy(name: &str, options: &[&str]) -> Option<(Running, Running)> {
     let (service, proxy) = (example("conformance")?, example("proxy")?);
     let file = |role: &str| format!("nullink-proxy-{}-{name}-{role}", std::process::id());
@@ -84,7 +84,7 @@ fn proxy(name: &str, options: &[&str]) -> Option<(Running, Running)> {
     Some((service, proxy))
 }
 
-/// Sends messages, ends, and returns what comes back.
+/// Sends messages, half-closes, and returns the replies.
 fn talk(proxy: &Running, messages: &[&str]) -> Vec<String> {
     let mut stream = proxy.connect();
     let input = messages.join("\0") + "\0";
@@ -109,7 +109,7 @@ fn marked(direction: &str, messages: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn it_relays_what_comes_and_prints_it() {
+fn messages_are_relayed_and_printed() {
     let Some((_service, mut proxy)) = proxy("print", &[]) else {
         return;
     };
@@ -129,7 +129,7 @@ fn it_relays_what_comes_and_prints_it() {
     assert_eq!(there, marked("->", &calls));
     assert_eq!(back, marked("<-", &replies));
 
-    // And it goes on, whoever comes.
+    // More clients are served.
     for _ in 0..3 {
         assert_eq!(talk(&proxy, &[EMPTY]), ["{}"]);
     }
@@ -176,13 +176,14 @@ fn u1_an_upgrade_passes_and_its_bytes_are_counted() {
 }
 
 #[test]
-fn an_interface_that_is_denied_is_not_reached() {
+fn calls_of_a_denied_interface_do_not_reach_the_service() {
     let options = ["--deny", "org.varlink.service"];
     let Some((_service, mut proxy)) = proxy("deny", &options) else {
         return;
     };
     let info = r#"{"method":"org.varlink.s\u0065rvice.GetInfo"}"#;
-    // Whoever answers this plainly goes on with Varlink: what is behind it would not be looked at.
+    // A service that replies without upgrading would continue with Varlink, and the relay would
+    // pass the calls after it without asking the policy.
     let upgrade = r#"{"method":"org.example.t.Empty","upgrade":true}"#;
     let calls = [EMPTY, COUNT, info, EMPTY, upgrade, info];
     let replies = [&["{}"], &COUNTED[..], &[DENIED, "{}", DENIED, DENIED]].concat();
@@ -193,7 +194,7 @@ fn an_interface_that_is_denied_is_not_reached() {
 }
 
 #[test]
-fn an_interface_that_is_renamed_is_the_other_one() {
+fn calls_of_a_renamed_interface_reach_the_original_one() {
     let options = ["--rename", "com.example.t=org.example.t"];
     let Some((_service, mut proxy)) = proxy("rename", &options) else {
         return;
@@ -209,7 +210,7 @@ fn an_interface_that_is_renamed_is_the_other_one() {
 }
 
 #[test]
-fn it_says_how_it_is_used_and_what_is_wrong() {
+fn wrong_arguments_are_reported() {
     for arguments in [
         &[][..],
         &["unix:@a"],
@@ -231,7 +232,7 @@ fn it_says_how_it_is_used_and_what_is_wrong() {
 }
 
 #[test]
-fn without_a_service_the_client_is_told_by_an_end_and_the_user_by_a_line() {
+fn without_a_service_the_client_reads_the_end_and_stderr_says_why() {
     let Some(command) = example("proxy") else {
         return;
     };
@@ -243,5 +244,5 @@ fn without_a_service_the_client_is_told_by_an_end_and_the_user_by_a_line() {
     let mut line = String::new();
     let output = proxy.0.stderr.as_mut().expect("its output");
     BufReader::new(output).read_line(&mut line).expect("a line");
-    assert_eq!(line, "proxy: nobody is there: is the service running?\n");
+    assert_eq!(line, "proxy: no service found: is it running?\n");
 }

@@ -1,4 +1,4 @@
-//! A connection to a service, blocking.
+//! The blocking client.
 
 use core::marker::PhantomData;
 
@@ -14,7 +14,7 @@ use crate::message::{Mode, Reply};
 use crate::method::{Method, full_name};
 use crate::varlink_service::GetInterfaceDescription;
 
-/// A connection to a service, blocking.
+/// A blocking connection to a service.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -35,25 +35,29 @@ use crate::varlink_service::GetInterfaceDescription;
 /// # }
 /// ```
 ///
-/// Several calls can be under way: [`queue`](Self::queue) them, then [`receive`](Self::receive)
+/// Several calls can be outstanding: [`queue`](Self::queue) them, then [`receive`](Self::receive)
 /// their replies in the same order.
 ///
-/// What a reply borrows lies in the receive buffer, and has to be done with before the next call.
+/// A reply borrows from the receive buffer, so it must be dropped before the next call.
+///
+/// By default, a client waits indefinitely. [`unix::Timeouts`](crate::unix::Timeouts) shows how to
+/// set timeouts.
 #[derive(Debug)]
 pub struct Client<'b, S> {
     stream: S,
     session: Session<'b>,
 }
 
-/// The result of a call of the method `M` over the stream `S`: its reply, or another `T`.
+/// The result of a call of the method `M` over the stream `S`. `T` is the method's reply by
+/// default.
 pub type CallResult<'r, M, S, T = <M as Method>::Output<'r>> =
     Result<T, CallError<'r, <M as Method>::Error<'r>, <S as ErrorType>::Error>>;
 
 impl<'b, S: Read + Write> Client<'b, S> {
-    /// A new connection.
+    /// Makes a client of a connected stream.
     ///
-    /// `receive` has to hold the longest reply and its NUL, `send` the longest call and its NUL,
-    /// or all that are to be queued at once.
+    /// `receive` must hold the longest reply and its NUL. `send` must hold the longest call and its
+    /// NUL, or all calls that are queued at once.
     pub fn new(stream: S, receive: &'b mut [u8], send: &'b mut [u8]) -> Self {
         Client {
             stream,
@@ -61,23 +65,24 @@ impl<'b, S: Read + Write> Client<'b, S> {
         }
     }
 
-    /// Begins on a line that nobody can close, such as a [device](crate::Address::Device): what is
-    /// still under way to an earlier client, a part of a reply or many of them, is thrown away.
+    /// Discards the replies to earlier clients of a serial line. Call it first on a line, such as a
+    /// [device](crate::Address::Device).
     ///
-    /// Two NULs say that there is a new client: the first ends what was left half-sent, which may
-    /// have been a call but for that NUL; the second, an empty message, is the beginning. What comes
-    /// is the new client's from the answer to its first call on, which is one that nobody else makes:
-    /// for the definition of the interface `nonce`, which the service does not have. It is to be
-    /// another one each time.
+    /// A line cannot be closed, so replies to earlier clients may still be under way, and the last
+    /// client may have sent half a message. This method sends a break, two NULs. The first ends the
+    /// half-sent message, which may be a call that lacked only its NUL. The second is an empty
+    /// message, which announces the new client. Then this method asks for the definition of the
+    /// interface `nonce`, and discards everything before the answer. The service must not have that
+    /// interface, and `nonce` must be different each time.
     ///
-    /// The receive buffer has to hold that answer, `nonce` and some 100 bytes: a longer one is thrown
-    /// away with all else, and never comes again.
+    /// The receive buffer must hold the answer: the length of `nonce` and about 100 bytes. A longer
+    /// answer is discarded with the rest, and is not sent again.
     ///
     /// # Errors
     ///
-    /// If there is no such answer: [`Error::TooLong`] if a megabyte comes before it. A line does not
-    /// end, so a client that does not want to wait for ever has set a
-    /// [timeout](crate::unix::Timeouts).
+    /// Fails if the answer is not received. Returns [`Error::TooLong`] if a megabyte is
+    /// received before it. A line has no end of file, so without a
+    /// [timeout](crate::unix::Timeouts) this method may wait indefinitely.
     ///
     /// ```
     /// # use nullink::{Client, Duplex};
@@ -92,14 +97,14 @@ impl<'b, S: Read + Write> Client<'b, S> {
     pub fn synchronize(&mut self, nonce: &str) -> Result<(), Error<S::Error>> {
         let call = GetInterfaceDescription { interface: nonce };
         self.begin(full_name::<GetInterfaceDescription>(), Mode::Simple, &call)?;
-        let begun = write(&mut self.stream, &[0, 0]);
-        begun.inspect_err(|_| self.session.fail())?;
+        let announced = write(&mut self.stream, &[0, 0]);
+        announced.inspect_err(|_| self.session.fail())?;
         self.flush()?;
-        let mut left = STALE;
-        let mut answered = || {
+        let mut left = MAX_STALE;
+        let mut wait_for_answer = || {
             while !self
                 .session
-                .has_no_interface(nonce)
+                .is_synchronized(nonce)
                 .map_err(Error::with_transport)?
             {
                 let count = fill(&mut self.stream, self.session.channel(), left)?;
@@ -107,20 +112,21 @@ impl<'b, S: Read + Write> Client<'b, S> {
             }
             Ok(())
         };
-        answered().inspect_err(|_| self.session.fail())
+        wait_for_answer().inspect_err(|_| self.session.fail())
     }
 
     /// Calls a method and waits for its reply.
     ///
     /// # Errors
     ///
-    /// The error that the service answers with, or why there is no answer.
+    /// Returns the error that the service answers with, or the reason why there is no valid reply:
+    /// see [`CallError`].
     pub fn call<M: Method>(&mut self, method: &M) -> CallResult<'_, M, S> {
         self.begin(full_name::<M>(), Mode::Simple, method)?;
         self.receive::<M>()
     }
 
-    /// Calls a method that may reply many times.
+    /// Calls a method that may reply several times.
     ///
     /// ```
     /// # use nullink::{Method, NoError};
@@ -147,17 +153,24 @@ impl<'b, S: Read + Write> Client<'b, S> {
     /// # Ok::<(), String>(())
     /// ```
     ///
-    /// Until all replies have been received, the connection can be used for nothing else.
+    /// The connection can be used for nothing else until all replies have been received.
+    ///
+    /// # Timeouts
+    ///
+    /// The [reply timeout](crate::unix::Timeouts::reply) limits the wait for each reply, from the
+    /// moment in which [`Replies::next`] waits for it. So it also expires if the service is only
+    /// quiet for that long, and the client is unusable after that. If the service may be quiet,
+    /// set no reply timeout: `next` then waits indefinitely.
     ///
     /// # Errors
     ///
-    /// If the call could not be sent. The service's errors come where its replies come.
+    /// Fails if the call cannot be sent. [`Replies::next`] returns the errors of the service.
     pub fn more<M: Method>(
         &mut self,
         method: &M,
     ) -> CallResult<'static, M, S, Replies<'_, 'b, S, M>> {
         self.begin(full_name::<M>(), Mode::More, method)?;
-        unless_closed(self.flush())?;
+        ignore_closed(self.flush())?;
         Ok(self.replies()?)
     }
 
@@ -165,32 +178,32 @@ impl<'b, S: Read + Write> Client<'b, S> {
     ///
     /// # Errors
     ///
-    /// If the call could not be sent.
+    /// Fails if the call cannot be sent.
     pub fn oneway<M: Method>(&mut self, method: &M) -> Result<(), Error<S::Error>> {
         self.write(full_name::<M>(), Mode::Oneway, method)?;
         self.flush()
     }
 
-    /// Calls a method that takes over the connection. After its reply,
-    /// [`into_parts`](Self::into_parts) gives the stream back, for the other protocol.
+    /// Calls a method that hands the connection over to another protocol. After the reply,
+    /// [`into_parts`](Self::into_parts) returns the stream for that protocol.
     ///
-    /// The reply is read byte by byte, so that nothing beyond it is: UAPI.20, "`upgrade`".
+    /// The reply is read byte by byte, so that no byte after it is read: UAPI.20, "`upgrade`".
     ///
     /// # Errors
     ///
-    /// As [`call`](Self::call). If the service answers with an error, the connection is still a
-    /// Varlink connection.
+    /// Like [`call`](Self::call). After an error of the service, the connection is still a Varlink
+    /// connection.
     pub fn upgrade<M: Method>(&mut self, method: &M) -> CallResult<'_, M, S> {
         self.begin(full_name::<M>(), Mode::Upgrade, method)?;
         self.receive::<M>()
     }
 
-    /// Calls a method by its name, with parameters that are JSON already. An error that the
-    /// service answers with is a reply here.
+    /// Calls a method by its full name, with parameters that are already JSON. An error of the
+    /// service is returned as a reply.
     ///
     /// # Errors
     ///
-    /// If there is no reply.
+    /// Fails if no reply is received, or if `method` is not the full name of a method.
     ///
     /// ```
     /// # use nullink::{Client, Duplex, json::Raw};
@@ -214,18 +227,19 @@ impl<'b, S: Read + Write> Client<'b, S> {
         self.receive_raw()
     }
 
-    /// Writes a call after those that are queued, and sends nothing yet:
-    /// [`flush`](Self::flush), and everything that waits for a reply, sends them all at once.
+    /// Adds a call to the queue, and sends nothing. [`flush`](Self::flush) and every method that
+    /// waits for a reply send all queued calls at once.
     ///
-    /// All that is queued is sent before anything is received. A service that can't get rid of its
-    /// replies meanwhile stops reading: with calls and replies that are longer, together, than
-    /// what the stream holds, both would wait for ever (on a Unix socket that is some 200
-    /// kilobytes; and see [`Timeouts::send`](crate::unix::Timeouts::send)).
+    /// All queued calls are sent before any reply is received. A service that cannot send its
+    /// replies stops reading. If the calls and replies together are longer than the buffers of the
+    /// stream, client and service wait for each other indefinitely, unless
+    /// [`Timeouts::send`](crate::unix::Timeouts::send) is set. The buffers of a Unix socket hold
+    /// about 200 kilobytes.
     ///
     /// # Errors
     ///
-    /// If it does not fit behind the others ([`EncodeError::Full`]), or
-    /// can't wait behind them.
+    /// Returns [`EncodeError::Full`] if the call does not fit after the others, and a [`Misuse`] if
+    /// the outstanding calls do not permit it.
     ///
     /// ```
     /// # use nullink::service::GetInterfaceDescription;
@@ -250,11 +264,11 @@ impl<'b, S: Read + Write> Client<'b, S> {
         queued.map_err(Error::with_transport)
     }
 
-    /// Like `queue`, by the name of the method, with parameters that are JSON already.
+    /// Like `queue`, with the full name of the method, and parameters that are already JSON.
     ///
     /// # Errors
     ///
-    /// As [`queue`](Self::queue), and if `method` is not the full name of a method.
+    /// Like [`queue`](Self::queue). Also fails if `method` is not the full name of a method.
     pub fn queue_raw(
         &mut self,
         method: &str,
@@ -265,20 +279,20 @@ impl<'b, S: Read + Write> Client<'b, S> {
         queued.map_err(Error::with_transport)
     }
 
-    /// Sends what is queued.
+    /// Sends all queued calls.
     ///
     /// # Errors
     ///
-    /// If the stream fails.
+    /// Fails if the stream fails.
     pub fn flush(&mut self) -> Result<(), Error<S::Error>> {
         self.send_by(send_pending)
     }
 
-    /// Waits for the reply to the queued call that is next.
+    /// Waits for the reply to the oldest outstanding call.
     ///
     /// # Errors
     ///
-    /// As [`call`](Self::call).
+    /// Like [`call`](Self::call). Returns [`Misuse::OtherMode`] if that call has asked for `more`.
     pub fn receive<M: Method>(&mut self) -> CallResult<'_, M, S> {
         self.expect_one_reply()?;
         self.receive_raw()?
@@ -286,27 +300,28 @@ impl<'b, S: Read + Write> Client<'b, S> {
             .map_err(CallError::with_transport)
     }
 
-    /// Waits for the next reply, whatever it is: to a call that asked for `more`, others follow
-    /// while [`Reply::continues`].
+    /// Waits for the next reply to the oldest outstanding call. An error of the service is returned
+    /// as a reply. If the call has asked for `more`, other replies follow while
+    /// [`Reply::continues`].
     ///
     /// # Errors
     ///
-    /// If there is none.
+    /// Fails if no reply is received.
     pub fn receive_raw(&mut self) -> Result<Reply<'_>, Error<S::Error>> {
-        let chunk = match self.session.awaited()? {
+        let chunk = match self.session.expected_mode()? {
             Mode::Upgrade => 1,
             _ => usize::MAX,
         };
         self.receive_by(|stream, channel| fill(stream, channel, chunk))
     }
 
-    /// The replies to the queued call that is next, which has asked for `more`.
+    /// Returns the replies to the oldest outstanding call, which must have asked for `more`.
     ///
     /// # Errors
     ///
-    /// If it has not.
+    /// Returns [`Misuse::OtherMode`] if that call has not asked for `more`.
     pub fn replies<M: Method>(&mut self) -> Result<Replies<'_, 'b, S, M>, Error<S::Error>> {
-        match self.session.awaited()? {
+        match self.session.expected_mode()? {
             Mode::More => Ok(Replies {
                 client: self,
                 ended: false,
@@ -316,18 +331,19 @@ impl<'b, S: Read + Write> Client<'b, S> {
         }
     }
 
-    /// The stream below.
+    /// Returns the stream below, for example to
+    /// [set its timeouts](crate::unix::Stream::set_timeouts).
     pub fn stream(&mut self) -> &mut S {
         &mut self.stream
     }
 
-    /// The stream below, and what was received from it and belongs to no reply: after an upgrade
-    /// that is nothing, because nothing beyond the reply has been read.
+    /// Returns the stream below, and the received bytes that belong to no reply. After an upgrade
+    /// there are none, because no byte after the reply has been read.
     pub fn into_parts(self) -> (S, &'b [u8]) {
         (self.stream, self.session.into_unread())
     }
 
-    /// Sends what is pending with `send`.
+    /// Sends the pending bytes with `send`.
     pub(crate) fn send_by(
         &mut self,
         send: impl FnOnce(&mut S, &mut Channel<'b>) -> Result<(), Error<S::Error>>,
@@ -343,12 +359,12 @@ impl<'b, S: Read + Write> Client<'b, S> {
         })
     }
 
-    /// Sends what is queued, and waits for the next reply, which `fill` receives.
+    /// Sends all queued calls, and waits for the next reply, which `fill` receives.
     pub(crate) fn receive_by(
         &mut self,
         mut fill: impl FnMut(&mut S, &mut Channel<'b>) -> Result<usize, Error<S::Error>>,
     ) -> Result<Reply<'_>, Error<S::Error>> {
-        unless_closed(self.flush())?;
+        ignore_closed(self.flush())?;
         while !self.session.ready().map_err(Error::with_transport)? {
             let filled = fill(&mut self.stream, self.session.channel());
             filled.inspect_err(|_| self.session.fail())?;
@@ -356,26 +372,26 @@ impl<'b, S: Read + Write> Client<'b, S> {
         self.session.receive().map_err(Error::with_transport)
     }
 
-    /// Writes a call while no reply is outstanding.
+    /// Writes a call. Fails if replies are outstanding.
     fn begin<P: Serialize>(
         &mut self,
         method: &str,
         mode: Mode,
         parameters: &P,
     ) -> Result<(), Error<S::Error>> {
-        self.expect_nothing()?;
+        self.expect_none_outstanding()?;
         self.write(method, mode, parameters)
     }
 
     /// Checks that no reply is outstanding.
-    pub(crate) fn expect_nothing(&self) -> Result<(), Error<S::Error>> {
+    pub(crate) fn expect_none_outstanding(&self) -> Result<(), Error<S::Error>> {
         match self.session.next_mode()? {
             None => Ok(()),
             Some(_) => Err(Misuse::RepliesOutstanding.into()),
         }
     }
 
-    /// Checks that the next reply is not one of many.
+    /// Checks that the oldest outstanding call has not asked for `more`.
     pub(crate) fn expect_one_reply(&self) -> Result<(), Error<S::Error>> {
         match self.session.next_mode()? {
             Some(Mode::More) => Err(Misuse::OtherMode.into()),
@@ -383,7 +399,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
         }
     }
 
-    /// Writes a call, and sends those that wait before it if they leave it no room.
+    /// Writes a call. If the queued calls leave no room for it, sends these first.
     fn write<P: Serialize>(
         &mut self,
         method: &str,
@@ -401,9 +417,9 @@ impl<'b, S: Read + Write> Client<'b, S> {
     }
 }
 
-/// What came of sending, where a service that has closed the connection is no error: the replies
-/// that it has sent before can still be received.
-pub(crate) fn unless_closed<T: embedded_io::Error>(
+/// Ignores the error that the service has closed the connection: the replies that it sent before
+/// can still be received.
+pub(crate) fn ignore_closed<T: embedded_io::Error>(
     sent: Result<(), Error<T>>,
 ) -> Result<(), Error<T>> {
     match sent {
@@ -412,13 +428,13 @@ pub(crate) fn unless_closed<T: embedded_io::Error>(
     }
 }
 
-/// How much may still be under way to an earlier client.
-const STALE: usize = 1 << 20;
+/// The most bytes that may still be under way to earlier clients: one megabyte.
+const MAX_STALE: usize = 1 << 20;
 
 /// The replies to a call that has asked for `more`: see [`Client::more`].
 ///
-/// Until all have been received, the connection can be used for nothing else. A client that wants
-/// no more of them closes it: UAPI.20, "`more`".
+/// The connection can be used for nothing else until all replies have been received. To stop
+/// earlier, the client closes the connection: UAPI.20, "`more`".
 #[derive(Debug)]
 pub struct Replies<'c, 'b, S, M> {
     client: &'c mut Client<'b, S>,
@@ -427,13 +443,14 @@ pub struct Replies<'c, 'b, S, M> {
 }
 
 impl<S: Read + Write, M: Method> Replies<'_, '_, S, M> {
-    /// Waits for the next reply; None after the last one.
+    /// Waits for the next reply. Returns None after the last reply, and after a failure.
     ///
-    /// What the reply borrows has to be done with before the next.
+    /// The reply must be dropped before the next is received.
     ///
     /// # Errors
     ///
-    /// The error that ends the replies, or why there are no more.
+    /// Returns the error with which the service ends the replies, or the reason why no reply is
+    /// received. After a [`CallError::Decode`], more replies may follow.
     #[allow(clippy::should_implement_trait)] // it lends what it returns
     pub fn next(&mut self) -> CallResult<'_, M, S, Option<M::Output<'_>>> {
         if self.ended {

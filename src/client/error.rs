@@ -1,4 +1,4 @@
-//! Why a call has failed.
+//! The error of a call.
 
 use core::convert::Infallible;
 use core::fmt;
@@ -7,11 +7,11 @@ use crate::error::{DecodeError, Error};
 use crate::json::Raw;
 use crate::varlink_service::ServiceError;
 
-/// Why a call has failed. `E` are the errors of the method's interface, `T` is the error of the
-/// stream below.
+/// The error of a call. `E` is the type of the errors of the method's interface, and `T` the type
+/// of the errors of the stream.
 ///
-/// What it names is borrowed from the receive buffer. So `?` needs an error type that keeps what
-/// it wants to know:
+/// The error borrows from the receive buffer. To return it with `?`, convert it into an error that
+/// borrows nothing:
 ///
 /// ```
 /// use nullink::client::CallError;
@@ -24,8 +24,8 @@ use crate::varlink_service::ServiceError;
 /// impl<E, T> From<CallError<'_, E, T>> for Failure {
 ///     fn from(error: CallError<'_, E, T>) -> Self {
 ///         match error {
-///             // (Or one of the method's own: `CallError::Method(disks::Error::NoSuchDisk { .. })`,
-///             // in an impl for `CallError<'_, disks::Error<'_>, T>`.)
+///             // For an error of the method, match `CallError::Method(disks::Error::NoSuchDisk { .. })`
+///             // in an impl for `CallError<'_, disks::Error<'_>, T>`.
 ///             CallError::Service(ServiceError::InterfaceNotFound { .. }) => Failure::NoInterface,
 ///             CallError::Connection(_) => Failure::Connection,
 ///             _ => Failure::Refused,
@@ -41,35 +41,35 @@ use crate::varlink_service::ServiceError;
 /// }
 /// ```
 ///
-/// A program with an allocator can keep the message: `.map_err(|error| error.to_string())?`.
+/// A program with an allocator can keep the text: `.map_err(|error| error.to_string())?`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum CallError<'r, E, T = Infallible> {
-    /// An error of the method's own interface.
+    /// An error of the method's interface.
     Method(E),
-    /// One of the errors that any method may answer with.
+    /// An error of `org.varlink.service`, which any method may return.
     Service(ServiceError<'r>),
-    /// An error that neither type knows.
+    /// An error that neither of these types has.
     Unknown {
-        /// Its full name.
+        /// The full name of the error.
         error: &'r str,
-        /// Its parameters.
+        /// The parameters of the error.
         parameters: Raw<'r>,
     },
-    /// The reply's parameters, or those of the error that is named, are not what the type says.
+    /// The parameters of the reply or of the error do not match the type.
     Decode {
-        /// The full name of the error, if the reply is one.
+        /// The full name of the error; None if the reply is not an error.
         error: Option<&'r str>,
-        /// The top-level field that is, or contains, the cause; None if it is none.
+        /// The top-level field that is, or contains, the mismatch; None if it is not in a field.
         field: Option<&'r str>,
-        /// How they differ.
+        /// The mismatch.
         why: DecodeError,
     },
-    /// There is no reply.
+    /// The call has failed without a reply.
     Connection(Error<T>),
 }
 
 impl<'r, E> CallError<'r, E> {
-    /// This error, of a connection over a stream whose errors are `T`.
+    /// Converts the error into that of a connection over a stream with errors of the type `T`.
     pub fn with_transport<T>(self) -> CallError<'r, E, T> {
         match self {
             CallError::Method(error) => CallError::Method(error),
@@ -93,7 +93,7 @@ impl<E: fmt::Debug, T: fmt::Display> fmt::Display for CallError<'_, E, T> {
             CallError::Method(error) => error.fmt(f),
             CallError::Service(error) => error.fmt(f),
             CallError::Unknown { error, parameters } => {
-                write!(f, "the service answers with the error {error} {parameters}")
+                write!(f, "the service returned the error {error} {parameters}")
             }
             CallError::Decode { error, field, why } => {
                 f.write_str(error.unwrap_or("the reply"))?;

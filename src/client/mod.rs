@@ -1,7 +1,7 @@
-//! The client's side: calls that are typed, and the state of one connection.
+//! The client's side of a connection.
 //!
-//! [`Session`] knows which calls wait for their replies, bytes in and bytes out; the blocking
-//! [`Client`] moves its bytes over a stream.
+//! A [`Client`] makes typed calls over a blocking stream. A [`Session`] is the protocol without
+//! I/O: bytes in, bytes out.
 
 #[allow(clippy::module_inception)] // the map of the crate names it so
 mod client;
@@ -9,7 +9,7 @@ mod error;
 mod session;
 
 #[cfg(all(feature = "unix", target_os = "linux"))]
-pub(crate) use client::unless_closed;
+pub(crate) use client::ignore_closed;
 pub use client::{CallResult, Client, Replies};
 pub use error::CallError;
 pub(crate) use session::MAX_CALLS;

@@ -1,4 +1,4 @@
-//! The state of one connection to a service: bytes in, bytes out.
+//! The state of one connection to a service.
 
 use heapless::Deque;
 use serde::Serialize;
@@ -12,11 +12,11 @@ use crate::method::Method;
 use crate::name;
 use crate::varlink_service::{GetInterfaceDescription, SERVICE, ServiceError};
 
-/// How many calls can wait for their replies.
+/// The maximum number of outstanding calls.
 pub(crate) const MAX_CALLS: usize = 128;
 
-/// The state of one connection to a service. It reads and writes nothing: a driver moves bytes
-/// between its [`channel`](Self::channel) and a stream.
+/// The state of one connection to a service. It does no I/O: a driver moves bytes between its
+/// [`channel`](Self::channel) and a stream.
 ///
 /// ```
 /// use nullink::Mode;
@@ -47,89 +47,93 @@ pub(crate) const MAX_CALLS: usize = 128;
 #[derive(Debug)]
 pub struct Session<'b> {
     channel: Channel<'b>,
-    /// The calls that wait for their replies, in order.
-    waiting: Deque<Mode, MAX_CALLS>,
-    /// The service takes nothing more.
+    /// The modes of the outstanding calls, the oldest first.
+    outstanding: Deque<Mode, MAX_CALLS>,
+    /// The service takes no more bytes.
     end_of_output: bool,
+    /// The connection has failed, or was upgraded.
     unusable: bool,
 }
 
 impl<'b> Session<'b> {
-    /// The most calls that can wait for their replies.
+    /// The maximum number of calls whose replies are outstanding.
     pub const MAX_CALLS: usize = MAX_CALLS;
 
-    /// A new connection.
+    /// Makes the state of a new connection.
     ///
-    /// `receive` has to hold the longest reply and its NUL, `send` the longest call and its NUL,
-    /// or as many calls as are to be sent at once.
+    /// `receive` must hold the longest reply and its NUL. `send` must hold the longest call and its
+    /// NUL, or all calls that are sent at once.
     pub fn new(receive: &'b mut [u8], send: &'b mut [u8]) -> Self {
         Session {
             channel: Channel::new(receive, send),
-            waiting: Deque::new(),
+            outstanding: Deque::new(),
             end_of_output: false,
             unusable: false,
         }
     }
 
-    /// The buffers, for a driver.
+    /// Returns the buffers, for a driver.
     pub fn channel(&mut self) -> &mut Channel<'b> {
         &mut self.channel
     }
 
-    /// What was received and belongs to no reply, for as long as the receive buffer lives: after
-    /// an upgrade, the first bytes of the other protocol.
+    /// Returns the received bytes that belong to no reply, for as long as the receive buffer lives.
+    /// After an upgrade, these are the first bytes of the other protocol.
     pub fn into_unread(self) -> &'b [u8] {
         self.channel.into_unread()
     }
 
-    /// How the call whose reply is next wants to be answered; None if no call waits for one.
+    /// Returns the mode of the oldest outstanding call; None if no call is outstanding.
     ///
     /// # Errors
     ///
-    /// [`Misuse::Unusable`], if the connection has failed, or was upgraded.
+    /// Returns [`Misuse::Unusable`] if the connection has failed, or was upgraded.
     pub fn next_mode(&self) -> Result<Option<Mode>, Misuse> {
         if self.unusable {
             return Err(Misuse::Unusable);
         }
-        Ok(self.waiting.front().copied())
+        Ok(self.outstanding.front().copied())
     }
 
-    /// How the call whose reply is next wants to be answered.
-    pub(crate) fn awaited(&self) -> Result<Mode, Misuse> {
+    /// Like `next_mode`, with an error if no call is outstanding.
+    pub(crate) fn expected_mode(&self) -> Result<Mode, Misuse> {
         self.next_mode()?.ok_or(Misuse::NothingOutstanding)
     }
 
-    /// The stream has failed: nothing more can be sent or received.
+    /// Records that the stream has failed. Nothing can be sent or received after that.
     pub fn fail(&mut self) {
         self.unusable = true;
     }
 
-    /// The service takes nothing more. What is pending is lost; replies may still come.
+    /// Records that the service takes no more bytes. The pending bytes are dropped. Replies can
+    /// still be received.
     pub fn fail_to_send(&mut self) {
         self.end_of_output = true;
         self.channel.send.clear();
     }
 
-    /// Writes a call after those that are pending.
+    /// Writes a call after the pending ones.
     ///
     /// # Errors
     ///
-    /// [`Error::Encode`], if it is not a call, or does not fit. [`Error::Misuse`], if too many calls
-    /// wait for their replies, or any while this one is to upgrade the connection.
+    /// Returns [`Error::Encode`] if the name or the parameters are not valid, or if the call does
+    /// not fit. Returns [`Error::Misuse`] if the connection is unusable, if too many calls are
+    /// outstanding, or if calls are outstanding and this call or one of them is an upgrade. Returns
+    /// [`Violation::Unasked`] if the service has sent a message without a call.
     pub fn queue<P>(&mut self, method: &str, mode: Mode, parameters: &P) -> Result<(), Error>
     where
         P: Serialize + ?Sized,
     {
         match self.next_mode()? {
             _ if self.end_of_output => return Err(Misuse::Unusable.into()),
-            // Nothing may be under way before an upgrade, and nothing can follow it.
+            // No call may be outstanding before an upgrade, and none can follow it.
             Some(next) if next == Mode::Upgrade || mode == Mode::Upgrade => {
                 return Err(Misuse::RepliesOutstanding.into());
             }
-            Some(_) if mode != Mode::Oneway && self.waiting.is_full() => {
+            Some(_) if mode != Mode::Oneway && self.outstanding.is_full() => {
                 return Err(Misuse::TooManyCalls.into());
             }
-            // An unasked reply would be taken for the one to this call.
+            // An unrequested reply would be taken for the reply to this call.
             None if !self.channel.unread().is_empty() => {
                 self.unusable = true;
                 return Err(Violation::Unasked.into());
@@ -142,19 +146,20 @@ impl<'b> Session<'b> {
         let length = envelope.write(send.room(), &content)?;
         send.commit(length);
         if mode != Mode::Oneway {
-            // There is room: that was asked above.
-            let _ = self.waiting.push_back(mode);
+            // The deque has room: checked above.
+            let _ = self.outstanding.push_back(mode);
         }
         Ok(())
     }
 
-    /// True if the next reply is complete, for [`receive`](Self::receive) to return.
+    /// True if the next reply is complete, so that [`receive`](Self::receive) can return it.
     ///
     /// # Errors
     ///
-    /// If it won't come: the service has closed the connection, or the reply is too long.
+    /// Fails if the service has closed the connection, if the reply is too long, or if no reply is
+    /// outstanding.
     pub fn ready(&mut self) -> Result<bool, Error> {
-        let mode = self.awaited()?;
+        let mode = self.expected_mode()?;
         let error = match self.channel.receive.search() {
             Ok(false) if self.channel.is_at_end() && self.channel.receive.mid_message() => {
                 Violation::Truncated.into()
@@ -162,8 +167,8 @@ impl<'b> Session<'b> {
             Ok(false) if self.channel.is_at_end() => Error::Closed,
             Ok(ready) => return Ok(ready),
             Err(TooLong) if mode == Mode::Simple => {
-                // That was the only reply to this call.
-                self.waiting.pop_front();
+                // This was the only reply to its call, so the connection stays usable.
+                self.outstanding.pop_front();
                 return Err(Error::TooLong);
             }
             Err(TooLong) => Error::TooLong,
@@ -172,19 +177,19 @@ impl<'b> Session<'b> {
         Err(error)
     }
 
-    /// True if the answer to a call for the definition of an interface that does not exist has come.
-    /// Everything that came before it is thrown away.
-    pub(crate) fn has_no_interface(&mut self, name: &str) -> Result<bool, Error> {
+    /// True if the service has answered that the interface `nonce` does not exist. Discards all
+    /// messages before that answer.
+    pub(crate) fn is_synchronized(&mut self, nonce: &str) -> Result<bool, Error> {
         loop {
             match self.channel.receive.search() {
-                // The rest of it is skipped.
+                // The search skips the rest of the message.
                 Err(TooLong) => {}
                 Ok(false) if self.channel.is_at_end() => return Err(Error::Closed),
                 Ok(false) => return Ok(false),
                 Ok(true) => {
                     let message = self.channel.receive.take();
-                    if message.is_some_and(|message| denies(message, name)) {
-                        self.waiting.pop_front();
+                    if message.is_some_and(|message| is_not_found(message, nonce)) {
+                        self.outstanding.pop_front();
                         return Ok(true);
                     }
                 }
@@ -192,43 +197,44 @@ impl<'b> Session<'b> {
         }
     }
 
-    /// The next reply, which has to be [`ready`](Self::ready).
+    /// Returns the next reply, which must be [`ready`](Self::ready).
     ///
     /// # Errors
     ///
-    /// If it is not a reply, or not one to the call that is next.
+    /// Fails if the message is not a reply, or if it `continues` and its call has not asked for
+    /// `more`.
     pub fn receive(&mut self) -> Result<Reply<'_>, Error> {
-        let mode = self.awaited()?;
+        let mode = self.expected_mode()?;
         let message = self.channel.receive.take();
-        // Until it is known to be a reply to this call.
+        // A message that is not a reply to this call leaves the connection unusable.
         self.unusable = message.is_some();
         let reply = Reply::parse(message.ok_or(Misuse::NothingOutstanding)?)?;
         if reply.continues() && mode != Mode::More {
             return Err(Violation::Continues.into());
         }
         if !reply.continues() {
-            self.waiting.pop_front();
+            self.outstanding.pop_front();
         }
         self.unusable = mode == Mode::Upgrade && reply.error().is_none();
         Ok(reply)
     }
 }
 
-/// True if a message says that no interface of this name exists.
-fn denies(message: &mut [u8], name: &str) -> bool {
-    let denied = CallError::Service(ServiceError::InterfaceNotFound { interface: name });
+/// True if a message is the error that the interface `name` does not exist.
+fn is_not_found(message: &mut [u8], name: &str) -> bool {
+    let not_found = CallError::Service(ServiceError::InterfaceNotFound { interface: name });
     match Reply::parse(message) {
-        Ok(reply) => reply.into_result::<GetInterfaceDescription>() == Err(denied),
+        Ok(reply) => reply.into_result::<GetInterfaceDescription>() == Err(not_found),
         Err(_) => false,
     }
 }
 
 impl<'r> Reply<'r> {
-    /// Reads a reply as that of a method.
+    /// Decodes the reply with the types of a method.
     ///
     /// # Errors
     ///
-    /// If it is an error, or not what the method's types say.
+    /// Fails if the reply is an error, or does not match the types.
     ///
     /// ```
     /// use nullink::Reply;

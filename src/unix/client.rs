@@ -1,11 +1,11 @@
-//! A client on a Unix socket: connecting, and calls with file descriptors.
+//! Extensions of the client: connecting, and calls with file descriptors.
 
 use rustix::fd::BorrowedFd;
 
 use super::error::IoError;
 use super::receive::Reading;
 use super::stream::Stream;
-use crate::client::{CallError, CallResult, Client, unless_closed};
+use crate::client::{CallError, CallResult, Client, ignore_closed};
 use crate::error;
 use crate::io::fill_by;
 use crate::message::{Mode, Reply};
@@ -13,11 +13,12 @@ use crate::method::Method;
 use crate::peer::Descriptor;
 
 impl<'b> Client<'b, Stream> {
-    /// Connects to a service at a path, or at an address: see [`Stream::connect`].
+    /// Connects to a service at a path or an address: see [`Stream::connect`].
     ///
-    /// For the sizes of the buffers see [`Client::new`]. A timeout is set with
-    /// [`Stream::set_timeouts`] on [`stream`](Self::stream), or by
-    /// [`Stream::connect_to`], which limits connecting as well.
+    /// [`Client::new`] describes the sizes of the buffers. To set timeouts, call
+    /// [`Stream::set_timeouts`] on [`stream`](Self::stream). To limit the time for connecting as
+    /// well, call [`Stream::connect_to`] and [`Client::new`] instead of this function.
+    /// [`Timeouts`](super::Timeouts) has an example of both.
     ///
     /// # Errors
     ///
@@ -36,16 +37,17 @@ impl<'b> Client<'b, Stream> {
 }
 
 impl Client<'_, Stream> {
-    /// Calls a method with file descriptors, and takes those that come with the reply.
+    /// Calls a method with file descriptors, and takes the descriptors of the reply.
     ///
-    /// Parameters refer to descriptors by their index: the first of `send` is 0 for the service, the
-    /// first of the reply is `received[0]`. The reply may bring as many as `received` has room for;
-    /// the rest of it is None. The caller checks that they are as many as the reply says.
+    /// Parameters refer to descriptors by index, from 0. Those of the call are the entries of
+    /// `send`, and those of the reply the entries of `received`. A reply may have as many
+    /// descriptors as `received` has entries. Unused entries are None. The caller must check that
+    /// the reply has the descriptors that its parameters refer to.
     ///
     /// # Errors
     ///
-    /// As [`call`](Self::call), [`send_with`](Self::send_with) and
-    /// [`receive_with`](Self::receive_with). Nothing is sent while earlier calls have replies
+    /// Like [`call`](Self::call), [`send_with`](Self::send_with) and
+    /// [`receive_with`](Self::receive_with). Sends nothing if replies to earlier calls are
     /// outstanding.
     ///
     /// ```no_run
@@ -55,7 +57,7 @@ impl Client<'_, Stream> {
     /// use nullink::Client;
     /// use serde::{Deserialize, Serialize};
     ///
-    /// /// Reads the one descriptor, and writes what it has made of it to another.
+    /// /// Converts the content of a file, and returns a descriptor of the result.
     /// #[derive(Serialize)]
     /// struct Convert { from: usize }
     ///
@@ -81,27 +83,27 @@ impl Client<'_, Stream> {
         received: &mut [Option<Descriptor>],
     ) -> CallResult<'_, M, Stream> {
         received.fill_with(|| None);
-        self.expect_nothing()?;
-        unless_closed(self.send_with(method, Mode::Simple, send))?;
+        self.expect_none_outstanding()?;
+        ignore_closed(self.send_with(method, Mode::Simple, send))?;
         self.receive_with::<M>(received)
     }
 
-    /// Sends a call of any mode with file descriptors, after all that is queued.
+    /// Sends a call of any mode with file descriptors, after all queued calls.
     ///
     /// # Errors
     ///
-    /// [`IoError::TooManyDescriptors`] and [`IoError::NotAUnixSocket`], when nothing is sent. As
-    /// [`queue`](Self::queue), and if the stream fails.
+    /// Returns [`IoError::TooManyDescriptors`] or [`IoError::NotAUnixSocket`] before anything is
+    /// sent. Otherwise like [`queue`](Self::queue). Also fails if the stream fails.
     pub fn send_with<M: Method>(
         &mut self,
         method: &M,
         mode: Mode,
         send: &[BorrowedFd<'_>],
     ) -> Result<(), error::Error<IoError>> {
-        // Before anything is written, because nothing can be taken back.
-        let attachable = self.stream().can_attach(send);
-        attachable.map_err(error::Error::Transport)?;
-        // Descriptors go with the first byte of what is sent.
+        // Checked first, because a call that was written can't be removed.
+        let checked = self.stream().check_attachable(send);
+        checked.map_err(error::Error::Transport)?;
+        // Descriptors are sent with the first pending byte, which must be that of this call.
         self.flush()?;
         self.queue(method, mode)?;
         self.send_by(|stream, channel| {
@@ -112,14 +114,14 @@ impl Client<'_, Stream> {
         self.flush()
     }
 
-    /// Waits for the reply to the queued call that is next, and takes the descriptors that come with
-    /// it.
+    /// Waits for the reply to the oldest outstanding call, and takes its descriptors.
     ///
-    /// Over a Unix socket the reply to an [upgrade](Self::upgrade) is not read byte by byte here.
+    /// Over a Unix socket, the reply to an [upgrade](Self::upgrade) is not read byte by byte, but
+    /// with [`Reading::Message`].
     ///
     /// # Errors
     ///
-    /// As [`receive`](Self::receive) and [`receive_raw_with`](Self::receive_raw_with).
+    /// Like [`receive`](Self::receive) and [`receive_raw_with`](Self::receive_raw_with).
     pub fn receive_with<M: Method>(
         &mut self,
         received: &mut [Option<Descriptor>],
@@ -130,16 +132,18 @@ impl Client<'_, Stream> {
             .map_err(CallError::with_transport)
     }
 
-    /// Waits for the next reply, and takes the descriptors that come with it: to a call that asked
-    /// for `more`, others follow while [`Reply::continues`].
+    /// Waits for the next reply to the oldest outstanding call, and takes its descriptors. If the
+    /// call has asked for `more`, other replies follow while [`Reply::continues`].
     ///
-    /// A reply can be read in advance only if it brings no descriptors. So where several replies can
-    /// be under way, [`Reading::Message`] is set before the first is received.
+    /// A reply with descriptors must not be read in advance, together with an earlier one. If
+    /// several replies can be under way, call [`Stream::set_reading`] with [`Reading::Message`]
+    /// before the first is received.
     ///
     /// # Errors
     ///
-    /// As [`receive_raw`](Self::receive_raw). [`IoError::Descriptors`], if the reply brings more than
-    /// there is room for, or not with its first byte: all are closed, and the connection is over.
+    /// Like [`receive_raw`](Self::receive_raw). Returns [`IoError::Descriptors`] if the reply has
+    /// more descriptors than `received` has entries, or if descriptors were not sent with its first
+    /// byte. All of them are closed, and the connection is over.
     pub fn receive_raw_with(
         &mut self,
         received: &mut [Option<Descriptor>],

@@ -1,4 +1,5 @@
-//! Character devices with a peer at the other end: serial lines, consoles of virtual machines.
+//! Character devices with a peer at the other end, such as serial lines and consoles of virtual
+//! machines.
 
 use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, FlockOperation, Mode, OFlags, flock, open as open_file};
@@ -8,8 +9,8 @@ use rustix::termios::{OptionalActions, QueueSelector, Termios, tcflush, tcgetatt
 use super::error::IoError;
 use super::path::file_type;
 
-/// A program that has devices. Without the feature `device` there is no such value, and the compiler
-/// removes all that would need one.
+/// Proof that the program supports devices. Without the feature `device` this type has no value,
+/// and the compiler removes all code that needs one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Device {
     #[cfg(feature = "device")]
@@ -17,6 +18,7 @@ pub(super) enum Device {
 }
 
 impl Device {
+    /// Returns the proof, or an error if the program does not support devices.
     pub fn supported() -> Result<Self, IoError> {
         #[cfg(feature = "device")]
         return Ok(Device::Supported);
@@ -25,13 +27,12 @@ impl Device {
     }
 }
 
-/// Opens a device, for this connection alone.
+/// Opens and locks a device, for one connection.
 ///
-/// What is under way in it is thrown away. If it is a terminal, it carries bytes as they are from
-/// now on.
+/// Puts a terminal into raw mode, and discards its unread input and unsent output.
 pub(super) fn open(path: &str) -> Result<(OwnedFd, Device, Option<Terminal>), IoError> {
     let device = Device::supported()?;
-    // Opening something else could have effects of its own.
+    // Opening another kind of file could have side effects.
     check(path)?;
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file =
@@ -44,7 +45,7 @@ pub(super) fn open(path: &str) -> Result<(OwnedFd, Device, Option<Terminal>), Io
     Ok((file, device, terminal))
 }
 
-/// Checks that there is a device at a path.
+/// Checks that the file at a path is a character device.
 pub(super) fn check(path: &str) -> Result<(), IoError> {
     match file_type(path)? {
         FileType::CharacterDevice => Ok(()),
@@ -52,7 +53,7 @@ pub(super) fn check(path: &str) -> Result<(), IoError> {
     }
 }
 
-/// True if a device that could not be opened may be there later.
+/// True if a device that could not be opened with this error may be available later.
 pub(super) fn is_absent(error: &IoError) -> bool {
     match error {
         IoError::NotFound | IoError::InUse => true,
@@ -64,28 +65,29 @@ pub(super) fn is_absent(error: &IoError) -> bool {
     }
 }
 
-/// A terminal as it was before. Dropping it makes it so again.
+/// The saved settings of a terminal in raw mode. Dropping them restores them.
 #[derive(Debug)]
 pub(super) struct Terminal {
     /// Without devices there are no terminals.
     _device: Device,
-    /// A descriptor of its own, because the connection's may be handed over.
+    /// A duplicate, because the descriptor of the connection may be given away.
     descriptor: OwnedFd,
-    before: Option<Termios>,
+    /// None if the terminal stays in raw mode.
+    saved: Option<Termios>,
 }
 
 impl Terminal {
-    /// None, if the device is no terminal.
+    /// Puts a terminal into raw mode. Returns None if the device is not a terminal.
     fn new(device: Device, file: &OwnedFd) -> Result<Option<Self>, IoError> {
-        let Ok(before) = tcgetattr(file) else {
+        let Ok(saved) = tcgetattr(file) else {
             return Ok(None);
         };
-        let mut raw = before.clone();
+        let mut raw = saved.clone();
         raw.make_raw();
         let terminal = Terminal {
             _device: device,
             descriptor: fcntl_dupfd_cloexec(file, 0).map_err(IoError::from_errno)?,
-            before: Some(before),
+            saved: Some(saved),
         };
         retry_on_intr(|| tcsetattr(file, OptionalActions::Now, &raw))
             .map_err(IoError::from_errno)?;
@@ -93,17 +95,17 @@ impl Terminal {
         Ok(Some(terminal))
     }
 
-    /// Leaves the terminal as it is.
+    /// Leaves the terminal in raw mode.
     pub fn keep(mut self) {
-        self.before = None;
+        self.saved = None;
     }
 }
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        if let Some(before) = &self.before {
-            // The device may be gone.
-            let _ = retry_on_intr(|| tcsetattr(&self.descriptor, OptionalActions::Now, before));
+        if let Some(saved) = &self.saved {
+            // This fails if the device is gone.
+            let _ = retry_on_intr(|| tcsetattr(&self.descriptor, OptionalActions::Now, saved));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The errors of connections and listeners.
+//! The error of connections and listeners.
 
 use core::fmt;
 
@@ -7,57 +7,58 @@ use rustix::io::Errno;
 
 use crate::address::AddressError;
 
-/// Why a system call for a connection or a listener has failed.
+/// The error of a connection or a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IoError {
-    /// Neither a path nor an address.
+    /// The text is neither a path nor a valid address.
     Address(AddressError),
-    /// An address with `exec:`. The program has to start the service itself, with one end of a
-    /// [`Stream::pair`](super::Stream::pair), which needs `unsafe` code.
+    /// The address begins with `exec:`. The program must start the service itself, with one end of
+    /// a [`Stream::pair`](super::Stream::pair), which needs `unsafe` code.
     Exec,
-    /// An address with `device:`, in a program that was built without the feature `device`.
+    /// The address begins with `device:`, and the program was built without the feature `device`.
     NoDevices,
-    /// The path, or the abstract name, is longer than [`Stream::MAX_PATH`](super::Stream::MAX_PATH).
+    /// The path or the abstract name is longer than [`Stream::MAX_PATH`](super::Stream::MAX_PATH).
     PathTooLong,
-    /// Nothing exists at the path, or no service listens at the abstract name or the port: is it
-    /// running?
+    /// The path does not exist, or no service listens on the abstract name or the port. The service
+    /// may not be running.
     NotFound,
     /// The directory for the socket does not exist.
     NoDirectory,
-    /// The file at the path is not a socket. It is left alone.
+    /// The file at the path is not a socket. It is left unchanged.
     NotASocket,
     /// The socket at the path is not a stream socket.
     NotAStream,
     /// The file at the path is not a character device.
     NotADevice,
-    /// No service listens on the socket at the path any more.
+    /// No service listens on the socket at the path. The service may have ended.
     Stale,
-    /// Another process listens there, or uses the device.
+    /// A service listens on the address already, or the device is used by another connection.
     InUse,
-    /// All places of a [`Server`](crate::server::Server), its listeners or its timers are taken.
+    /// A [`Server`](crate::server::Server) has no room for another connection, listener or timer.
     NoPlace,
-    /// A time set with [`Timeouts`](super::Timeouts) has passed.
+    /// One of the [`Timeouts`](super::Timeouts) has expired, or the timeout of the system for
+    /// connecting.
     TimedOut,
     /// The peer has closed the connection, or is gone.
     Closed,
-    /// The peer has sent descriptors that were not asked for, more than there is room for, or not with
-    /// the first byte of a message: UAPI.20, "Passing File Descriptors". They are closed, and the
-    /// connection is over.
+    /// The peer has sent descriptors that were not requested, more than there is room for, or some
+    /// that were not sent with the first byte of a message: UAPI.20, "Passing File Descriptors".
+    /// They are closed, and the connection is over.
     Descriptors,
-    /// More than [`Stream::MAX_DESCRIPTORS`](super::Stream::MAX_DESCRIPTORS) descriptors for one message. Nothing
-    /// was sent.
+    /// A message has more than [`Stream::MAX_DESCRIPTORS`](super::Stream::MAX_DESCRIPTORS)
+    /// descriptors. Nothing was sent.
     TooManyDescriptors,
-    /// Descriptors over something else than a Unix socket. Nothing was sent.
+    /// The stream is not a Unix socket, so it cannot carry descriptors. Nothing was sent.
     NotAUnixSocket,
-    /// The peer runs outside of this PID namespace, so its number is unknown: pid_namespaces(7).
+    /// The peer runs outside this PID namespace, so its PID is unknown: pid_namespaces(7).
     UnknownPeer,
-    /// Any other error of the system, by its number: errno(3).
+    /// Another error of the system, by its number: errno(3).
     System(i32),
 }
 
 impl IoError {
-    /// The error of a system call, by its number: errno(3).
+    /// Converts the error number of a system call: errno(3).
     ///
     /// ```
     /// use nullink::unix::IoError;
@@ -69,7 +70,7 @@ impl IoError {
         IoError::from_errno(Errno::from_raw_os_error(errno))
     }
 
-    /// True if the system has run out of descriptors or memory, which may pass.
+    /// True if the system has run out of descriptors or memory, which may be temporary.
     pub fn is_exhausted(&self) -> bool {
         match self {
             IoError::System(errno) => matches!(
@@ -85,25 +86,23 @@ impl fmt::Display for IoError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             IoError::Address(error) => return error.fmt(f),
-            IoError::Exec => "exec: has to be started by the program itself",
+            IoError::Exec => "exec: the program must start the service",
             IoError::NoDevices => "device: needs the feature `device`",
             IoError::PathTooLong => "the path is longer than 107 bytes: use a shorter one",
-            IoError::NotFound => "nobody is there: is the service running?",
+            IoError::NotFound => "no service found: is it running?",
             IoError::NoDirectory => "the directory for the socket does not exist",
             IoError::NotASocket => "the file at this path is not a socket",
             IoError::NotAStream => "the socket at this path is not a stream socket",
             IoError::NotADevice => "the file at this path is not a character device",
-            IoError::Stale => "no service listens on the socket at this path any more",
-            IoError::InUse => "another process listens there, or uses the device",
-            IoError::NoPlace => "all places of the server are taken: give it more, or share them",
+            IoError::Stale => "no service listens on the socket at this path",
+            IoError::InUse => "the address or device is in use",
+            IoError::NoPlace => "the server is full: use more slots, fewer listeners or timers",
             IoError::TimedOut => "timed out",
             IoError::Closed => "the peer has closed the connection",
-            IoError::Descriptors => "the peer has sent descriptors that were not asked for",
-            IoError::TooManyDescriptors => {
-                "a message can't carry more than 253 descriptors: use several"
-            }
+            IoError::Descriptors => "the peer has sent unexpected file descriptors",
+            IoError::TooManyDescriptors => "a message carries at most 253 descriptors: use several",
             IoError::NotAUnixSocket => "only Unix sockets carry descriptors",
-            IoError::UnknownPeer => "the peer runs outside of this PID namespace",
+            IoError::UnknownPeer => "the peer runs outside this PID namespace",
             IoError::System(errno) => match Errno::from_raw_os_error(*errno) {
                 Errno::ACCESS | Errno::PERM => "permission denied",
                 Errno::MFILE | Errno::NFILE => "too many open files",
@@ -149,10 +148,10 @@ impl embedded_io::Error for IoError {
 }
 
 impl IoError {
-    /// The error that a system call has returned.
+    /// Converts the error of a system call.
     pub(crate) fn from_errno(errno: Errno) -> Self {
         match errno {
-            // The last is what keepalive finds.
+            // TIMEDOUT: the peer has not answered keepalive probes.
             Errno::PIPE | Errno::CONNRESET | Errno::TIMEDOUT => IoError::Closed,
             Errno::NOENT => IoError::NotFound,
             errno => IoError::System(errno.raw_os_error()),
@@ -160,7 +159,7 @@ impl IoError {
     }
 }
 
-/// None if a system call would have to wait.
+/// Converts the result of a system call. Returns None if the call would block.
 pub(super) fn unless_again<T>(result: Result<T, Errno>) -> Result<Option<T>, IoError> {
     match result {
         Ok(value) => Ok(Some(value)),

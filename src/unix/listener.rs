@@ -24,7 +24,8 @@ use crate::address::Address;
 
 /// A listening socket, or a device with clients at its other end.
 ///
-/// The file of a Unix socket stays when it is dropped: the next one to bind the path replaces it.
+/// Dropping it does not remove the file of a Unix socket. The next listener at the path replaces
+/// it.
 #[derive(Debug)]
 pub struct Listener {
     source: ListenerKind,
@@ -35,32 +36,32 @@ enum ListenerKind {
     Socket {
         socket: OwnedFd,
         kind: SocketKind,
-        /// It was handed over, and its options are unknown.
+        /// The socket was handed over, and its options are unknown.
         adopted: bool,
-        /// The system takes tags.
+        /// The system supports tags on sockets.
         tags: bool,
     },
-    /// It is opened anew for each connection.
+    /// The path of a device, which is opened for each connection.
     Device(heapless::String<PATH_MAX>, Device),
 }
 
 impl Listener {
-    /// The mode of a socket that only its owner may connect to, and everybody may see what it is:
+    /// The mode of a socket to which only its owner may connect. Everybody may read its attributes:
     /// UAPI.20, "Listening Sockets and Access Control".
     pub const OWNER: u32 = 0o644;
 
-    /// The mode of a socket that everybody may connect to.
+    /// The mode of a socket to which everybody may connect.
     pub const EVERYBODY: u32 = 0o666;
 
-    /// Listens at a path, or at an address (`unix:@name`, `tcp:[::1]:12345`, `device:/dev/ttyS1`),
-    /// for the [`OWNER`](Self::OWNER) alone.
+    /// Listens at a path, or at an address such as `unix:@name`, `tcp:[::1]:12345` or
+    /// `device:/dev/ttyS1`. A socket at a path has the mode [`OWNER`](Self::OWNER).
     ///
-    /// That links the code for all kinds of addresses. A small program that listens at a path calls
-    /// `Listener::bind_to(Address::Unix(path), Listener::OWNER)`.
+    /// This function links the code for all kinds of addresses. A small program that listens at a
+    /// path calls `Listener::bind_to(Address::Unix(path), Listener::OWNER)` instead.
     ///
     /// # Errors
     ///
-    /// As [`bind_to`](Self::bind_to).
+    /// Like [`bind_to`](Self::bind_to). Returns [`IoError::Address`] if the address is not valid.
     pub fn bind(path: &str) -> Result<Self, IoError> {
         let address = super::address(path)?;
         Listener::bind_to(address, Listener::OWNER)
@@ -68,20 +69,21 @@ impl Listener {
 
     /// Listens at an address.
     ///
-    /// A Unix socket at a path gets the mode, whatever the umask is; to connect one needs write
-    /// access. No other user should be able to write to its directory. A socket in the abstract
+    /// A Unix socket at a path gets the mode, regardless of the umask. Clients need write access to
+    /// connect. No other user should be able to write to its directory. A socket in the abstract
     /// namespace and a TCP port have no mode: everybody may connect.
     ///
-    /// A stale socket at the path, on which no service listens, is replaced. Anything else is left
-    /// alone.
+    /// A stale socket at the path, on which no service listens, is replaced. Any other file is left
+    /// unchanged.
     ///
     /// A device is opened when its connection is accepted, and may be missing until then.
     ///
     /// # Errors
     ///
-    /// [`IoError::InUse`] if another process listens there, [`IoError::NotASocket`] or
-    /// [`IoError::NotADevice`] if another kind of file is at the path, [`IoError::NoDirectory`],
-    /// [`IoError::PathTooLong`], or what the system says.
+    /// Returns [`IoError::InUse`] if a service listens at the address already, and
+    /// [`IoError::NotASocket`] or [`IoError::NotADevice`] if another kind of file is at the path.
+    /// Also returns [`IoError::NoDirectory`], [`IoError::PathTooLong`], and other errors of the
+    /// system.
     pub fn bind_to(address: Address<'_>, mode: u32) -> Result<Self, IoError> {
         if let Address::Device(path) = address {
             let device = Device::supported()?;
@@ -97,10 +99,10 @@ impl Listener {
         match address {
             Address::Unix(path) => bind_to_path(&socket, path, Mode::from_raw_mode(mode))?,
             Address::Tcp(to) => {
-                // A service that is started again need not wait for its old connections to be
-                // forgotten: socket(7).
-                let ready = set_socket_reuseaddr(&socket, true);
-                let bound = ready.and_then(|()| bind(&socket, &to));
+                // Lets a restarted service bind before the kernel forgets its old connections:
+                // socket(7).
+                let reusable = set_socket_reuseaddr(&socket, true);
+                let bound = reusable.and_then(|()| bind(&socket, &to));
                 bound
                     .and_then(|()| listen(&socket, BACKLOG))
                     .map_err(bind_error)?;
@@ -115,9 +117,9 @@ impl Listener {
         Ok(Listener::listening(socket, kind, false))
     }
 
-    /// Takes a socket that listens.
+    /// Makes a listener of a listening socket.
     fn listening(socket: OwnedFd, kind: SocketKind, adopted: bool) -> Self {
-        // If that fails, it is not a socket, and accept(2) will say so.
+        // This fails only if the descriptor is not a socket, which accept(2) reports.
         let _ = ioctl_fionbio(&socket, true);
         let tags = socket::tag(&socket, kind, "listen");
         let source = ListenerKind::Socket {
@@ -129,7 +131,8 @@ impl Listener {
         Listener { source }
     }
 
-    /// The TCP port, which the system has chosen if the address said 0.
+    /// Returns the TCP port, which the system chooses if the address has port 0. None if this is
+    /// not a TCP socket.
     ///
     /// ```
     /// use nullink::unix::{Listener, Stream};
@@ -146,12 +149,13 @@ impl Listener {
 
     /// Waits for the next connection: accept(2).
     ///
-    /// That of a device is there when the device is, and no other connection uses it.
+    /// Returns the connection of a device as soon as the device exists, and no other connection
+    /// uses it.
     ///
     /// # Errors
     ///
-    /// What the system says. If it has no descriptors or no memory left
-    /// ([`is_exhausted`](IoError::is_exhausted)), the connection stays in the queue.
+    /// Fails if accept(2) fails, or if the device cannot be opened. If the system has [run out of
+    /// descriptors or memory](IoError::is_exhausted), the connection stays in the queue.
     pub fn accept(&self) -> Result<Stream, IoError> {
         loop {
             if let Some(stream) = self.accept_now()? {
@@ -164,11 +168,11 @@ impl Listener {
         }
     }
 
-    /// Accepts the next connection without waiting; None if there is none.
+    /// Accepts the next connection without waiting; None if no connection is pending.
     ///
     /// # Errors
     ///
-    /// As [`accept`](Self::accept).
+    /// Like [`accept`](Self::accept).
     pub(crate) fn accept_now(&self) -> Result<Option<Stream>, IoError> {
         match &self.source {
             ListenerKind::Device(path, _) => match Stream::open(path) {
@@ -196,12 +200,13 @@ impl Listener {
         }
     }
 
-    /// The descriptor that is readable while a connection waits; None for a device.
+    /// Returns the descriptor that is readable while a connection is pending; None for a device.
     ///
-    /// It is the place to set options that rustix does not know. Where no descriptors are taken,
-    /// `SO_PASSRIGHTS` should be off, so that none are queued: UAPI.20, "Passing File Descriptors".
-    /// Where some are, `SO_PASSPIDFD` has to be off, which systemd's `PassPIDFD=` turns on: the room for
-    /// them would be room for a pidfd, which nothing here could close.
+    /// Use it to set socket options that rustix does not know. In a service that takes no
+    /// descriptors, `SO_PASSRIGHTS` should be off, so that none are queued: UAPI.20, "Passing File
+    /// Descriptors". In a service that takes descriptors, `SO_PASSPIDFD` must be off, which
+    /// systemd's `PassPIDFD=` turns on: the room for descriptors would receive a pidfd, which this
+    /// library cannot close.
     pub fn pollable(&self) -> Option<BorrowedFd<'_>> {
         match &self.source {
             ListenerKind::Socket { socket, .. } => Some(socket.as_fd()),
@@ -211,32 +216,32 @@ impl Listener {
 }
 
 impl From<OwnedFd> for Listener {
-    /// Takes a socket that listens already. It becomes a non-blocking one.
+    /// Takes a socket that is already listening, and makes it non-blocking.
     fn from(socket: OwnedFd) -> Self {
         let kind = SocketKind::detect(&socket);
         Listener::listening(socket, kind, true)
     }
 }
 
-/// accept(2); None if no client waits.
+/// Calls accept(2); None if no connection is pending.
 fn accept(socket: &OwnedFd) -> Result<Option<OwnedFd>, IoError> {
     loop {
         match accept_with(socket, SocketFlags::CLOEXEC) {
-            // The client is gone already, or a signal came.
+            // The client is gone already, or a signal was received.
             Err(Errno::CONNABORTED | Errno::INTR) => {}
-            // So is a client of TCP that the network has lost.
+            // The network has lost a TCP client.
             Err(Errno::PROTO | Errno::NETDOWN | Errno::NETUNREACH | Errno::HOSTUNREACH) => {}
             accepted => return unless_again(accepted),
         }
     }
 }
 
-/// Listens at a path.
+/// Binds a socket to a path with a mode, and listens.
 fn bind_to_path(socket: &OwnedFd, path: &str, mode: Mode) -> Result<(), IoError> {
     let to = socket::unix_address(Address::Unix(path))?;
     let name = Path::new(path)?;
     let name = name.as_c_str();
-    // The file gets the mode of the socket, less the umask: it never allows too much.
+    // bind(2) gives the file the mode of the socket minus the umask, so it never allows too much.
     fchmod(socket, mode).map_err(bind_error)?;
     let _lock = lock_directory(path);
     let mut bound = bind(socket, &to);
@@ -256,15 +261,17 @@ fn bind_to_path(socket: &OwnedFd, path: &str, mode: Mode) -> Result<(), IoError>
     listening.map_err(bind_error)
 }
 
-/// How many clients may wait. The kernel has a limit of its own: listen(2).
+/// The maximum number of pending connections. The kernel also has its own limit: listen(2).
 const BACKLOG: i32 = 128;
 
-/// How often the lock of a directory is tried, and how long after another service was seen to start
-/// it is looked at again, in milliseconds.
+/// The number of tries to lock a directory that another process has locked.
 const LOCK_TRIES: usize = 20;
-const PAUSE: u64 = 10;
 
-/// Why bind(2) has failed.
+/// The pause before the next try to lock a directory, and before a socket that seems stale is
+/// probed again, in milliseconds.
+const RETRY_PAUSE: u64 = 10;
+
+/// Converts the error of a system call that binds a socket.
 fn bind_error(errno: Errno) -> IoError {
     match errno {
         Errno::ADDRINUSE => IoError::InUse,
@@ -273,35 +280,40 @@ fn bind_error(errno: Errno) -> IoError {
     }
 }
 
-/// Gives the socket at a path what the umask has taken from its mode.
+/// Restores the bits that the umask has removed from the mode of the socket at a path.
 ///
-/// chmod(2) follows links, and another process may put one in place of the socket where the directory
-/// allows it. So the socket is opened, and found by its descriptor: proc_pid_fd(5).
+/// chmod(2) follows links, and another process may replace the socket with a link if the directory
+/// permits it. So the socket is opened, and changed through its descriptor: proc_pid_fd(5).
 fn set_mode(path: &CStr, mode: Mode) -> Result<(), Errno> {
-    let socket = open(path, LOOK | OFlags::NOFOLLOW, Mode::empty())?;
+    let socket = open(path, PATH_ONLY | OFlags::NOFOLLOW, Mode::empty())?;
     let found = fstat(&socket)?.st_mode;
     if FileType::from_raw_mode(found) != FileType::Socket || Mode::from_raw_mode(found) == mode {
         return Ok(());
     }
-    match open(c"/proc/self/fd", LOOK | OFlags::DIRECTORY, Mode::empty()) {
+    match open(
+        c"/proc/self/fd",
+        PATH_ONLY | OFlags::DIRECTORY,
+        Mode::empty(),
+    ) {
         Ok(all) => chmodat(all, DecInt::from_fd(&socket), mode, AtFlags::empty()),
-        // Where /proc is not mounted yet, there are no other users.
+        // As long as /proc is not mounted, there are no other users.
         Err(_) => chmod(path, mode),
     }
 }
 
-/// What is opened so is not read.
-const LOOK: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
+/// The flags for a descriptor that only refers to a file: `O_PATH`, open(2).
+const PATH_ONLY: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
 
-/// Removes the socket at a path, if no service listens there. [`IoError::NotFound`] if none is there.
+/// Removes the socket at a path if no service listens on it. Returns [`IoError::NotFound`] if the
+/// path does not exist.
 fn remove_stale(path: &str, name: &CStr) -> Result<(), IoError> {
     if type_of(lstat(name))? != FileType::Socket {
         return Err(IoError::NotASocket);
     }
     let mut found = socket::probe(path);
     if found == Err(IoError::Stale) {
-        // One that was bound just now may be about to listen.
-        pause(PAUSE)?;
+        // A service that has just bound it may be about to listen.
+        pause(RETRY_PAUSE)?;
         found = socket::probe(path);
     }
     match found {
@@ -311,11 +323,11 @@ fn remove_stale(path: &str, name: &CStr) -> Result<(), IoError> {
     }
 }
 
-/// Locks the directory, so that of several services that start at once none takes the socket of
-/// another, which is bound and does not listen yet, for a stale one.
+/// Locks the directory of a socket. Otherwise, of several services that start at once, one could
+/// take the socket of another, which is bound and not yet listening, for a stale one.
 ///
-/// Every process that can read the directory can hold the lock, so it is not waited for long, and
-/// done without.
+/// Every process that can read the directory can hold the lock. So this function waits only for a
+/// short time, and then returns None.
 fn lock_directory(path: &str) -> Option<OwnedFd> {
     let directory = match path.bytes().rposition(|byte| byte == b'/') {
         None => ".",
@@ -328,7 +340,7 @@ fn lock_directory(path: &str) -> Option<OwnedFd> {
     for _ in 0..LOCK_TRIES {
         match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => return Some(directory),
-            Err(Errno::AGAIN) => pause(PAUSE).ok(),
+            Err(Errno::AGAIN) => pause(RETRY_PAUSE).ok(),
             Err(_) => return None,
         };
     }
@@ -342,7 +354,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_waited_for_whoever_has_made_the_socket() {
+    fn accept_now_does_not_wait_on_own_or_adopted_sockets() {
         let name = format!("unix:@nullink-test-accept-{}", std::process::id());
         for address in [&name[..], "tcp:127.0.0.1:0"] {
             let listener = Listener::bind(address).unwrap();

@@ -2,13 +2,13 @@
 //! character devices.
 //!
 //! A [`Stream`] is an [`embedded_io`] stream, for [`Client`](crate::Client) and
-//! [`serve`](crate::serve()). A [`Listener`] takes connections, for [`Server`](crate::server::Server); [`relay`] joins
-//! two.
-//! With a stream below it, [`Client::call_with`](crate::Client::call_with) sends and takes file
-//! descriptors.
+//! [`serve`](crate::serve()). [`Timeouts`] limit how long a client waits. Over a `Stream`,
+//! [`Client::call_with`](crate::Client::call_with) sends and receives file descriptors. A
+//! [`Listener`] accepts connections, for [`Server`](crate::server::Server). [`relay`] joins two
+//! connections.
 //!
-//! Every descriptor is close-on-exec. No call raises `SIGPIPE`, and one that a signal interrupts is
-//! made again.
+//! Every descriptor is close-on-exec. System calls do not raise `SIGPIPE`, and are repeated if a
+//! signal interrupts them.
 
 mod client;
 mod device;
@@ -30,8 +30,8 @@ pub use stream::Stream;
 pub(crate) use time::{BACK_OFF, timespec};
 pub use time::{Timeouts, monotonic};
 
-/// File descriptors: the types of `std::os::fd` with the feature `std`, rustix's own types of the
-/// same names otherwise.
+/// Types of file descriptors: those of `std::os::fd` with the feature `std`, and rustix's own types
+/// of the same names without it.
 #[doc(no_inline)]
 pub use rustix::fd;
 
@@ -39,13 +39,13 @@ pub use crate::address::Address;
 
 use crate::address::AddressError;
 
-/// The longest path of a socket or a device, in bytes: what fits into `sun_path`, unix(7).
+/// The longest path of a socket or a device, in bytes: `sun_path` without its NUL, unix(7).
 const PATH_MAX: usize = 107;
 
-/// How many descriptors one message can carry: `SCM_MAX_FD`, unix(7).
+/// The maximum number of descriptors of one message: `SCM_MAX_FD`, unix(7).
 const DESCRIPTORS_MAX: usize = 253;
 
-/// What a user means by a path: a path, or an address.
+/// Parses the text of a user, which is a path or an address.
 fn address(path: &str) -> Result<Address<'_>, IoError> {
     if path.is_empty() || path.starts_with(['/', '.']) {
         return Ok(Address::Unix(path));

@@ -10,14 +10,14 @@ use super::stream::Stream;
 use crate::peer::Peer;
 
 impl Stream {
-    /// The process that has connected, or, for a client, the one that listens: `SO_PEERCRED`,
-    /// unix(7). None if this is not a Unix socket.
+    /// Returns the process that has connected, or for a client the process that listens:
+    /// `SO_PEERCRED`, unix(7). None if this is not a Unix socket.
     ///
-    /// A process that sends may be another one: descriptors can be handed on.
+    /// The sending process may be another one, because descriptors can be passed on.
     ///
     /// # Errors
     ///
-    /// [`IoError::UnknownPeer`].
+    /// Returns [`IoError::UnknownPeer`] if the PID of the peer is unknown.
     ///
     /// ```
     /// use nullink::unix::Stream;
@@ -30,7 +30,7 @@ impl Stream {
         if !self.carries_descriptors() {
             return Ok(None);
         }
-        // rustix 1.1 takes a process without a number for an error.
+        // rustix 1.1 fails if the peer has no PID.
         let peer = socket_peercred(self).map_err(|_| IoError::UnknownPeer)?;
         Ok(Some(Peer {
             uid: peer.uid.as_raw(),
@@ -41,16 +41,16 @@ impl Stream {
 }
 
 impl Peer {
-    /// A pidfd of the process that has this peer's number *now*: pidfd_open(2). The peer may have
-    /// ended, and its number be that of another process.
+    /// Opens a pidfd of the process that now has the PID of this peer: pidfd_open(2). The peer may
+    /// have ended, and its PID may belong to another process.
     ///
-    /// The one that can't be wrong is `SO_PEERPIDFD`, unix(7), for which rustix has no call: a program
-    /// that has to act on processes supplies it ([`Hooks`](crate::server::Hooks)), and has it from
-    /// [`Responder::pidfd`](crate::service::Responder::pidfd).
+    /// `SO_PEERPIDFD`, unix(7), has no such race, but rustix does not support it. A program that
+    /// acts on processes supplies a function for it in [`Hooks`](crate::server::Hooks), and gets
+    /// the pidfd from [`Responder::pidfd`](crate::service::Responder::pidfd).
     ///
     /// # Errors
     ///
-    /// If there is no such process any more, or the system has no descriptors left.
+    /// Fails if no process has this PID, or if the system has no descriptors left.
     pub fn pidfd_racy(&self) -> Result<OwnedFd, IoError> {
         let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
         pidfd_open(

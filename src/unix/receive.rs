@@ -1,9 +1,9 @@
-//! How far a read goes, and which descriptors come with it.
+//! Reads from a Unix socket: how far they go, and which descriptors they receive.
 //!
-//! Descriptors belong to the message with whose first byte they come: UAPI.20, "Passing File
-//! Descriptors". The kernel says only that descriptors came with some byte of what was read: it puts
-//! what was sent without descriptors and what was sent with some into one read, in that order. So
-//! they are looked for at the first byte of a message, and are an error everywhere else.
+//! Descriptors belong to the message with whose first byte they were sent: UAPI.20, "Passing File
+//! Descriptors". The kernel only reports that descriptors belong to some byte of a read: one read
+//! can return bytes that were sent without descriptors, followed by bytes that were sent with some.
+//! So descriptors are accepted with the first byte of a message, and are an error everywhere else.
 
 use core::mem::{ManuallyDrop, MaybeUninit};
 
@@ -16,39 +16,42 @@ use super::error::{IoError, unless_again};
 use crate::bytes::{find_nul, part_mut};
 use crate::peer::Descriptor;
 
-/// How far a read from a Unix socket goes.
+/// The end of a read from a Unix socket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reading {
-    /// All there is: one system call.
+    /// To the last available byte, with one system call.
     #[default]
     All,
-    /// Up to the end of a message and no further: two system calls for a message.
+    /// To the end of a message, with two system calls for each message.
     ///
-    /// After an upgrade the next byte in the socket is the first of the other protocol, so the bare
-    /// descriptor can be handed on: UAPI.20, "`upgrade`". Descriptors can be received this way only.
+    /// After an upgrade, the next byte in the socket is the first of the other protocol, so that
+    /// the bare descriptor can be handed on: UAPI.20, "`upgrade`". Only such reads receive
+    /// descriptors.
     Message,
 }
 
-/// Takes a descriptor, and says whether there was room for it.
+/// Takes a descriptor. Returns false if there was no room for it.
 pub(super) type Take<'a> = &'a mut dyn FnMut(Descriptor) -> bool;
 
-/// Why a read was truncated (`MSG_CTRUNC`) that had no room for ancillary data.
+/// The reason why a read without room for ancillary data is truncated: `MSG_CTRUNC`, recvmsg(2).
 ///
-/// Descriptors are not the only reason: a socket that was handed over may be set to receive a security
-/// label (`SO_PASSSEC`) or a pidfd (`SO_PASSPIDFD`) with every read. Room would tell them apart, but
-/// room for a descriptor is room for a pidfd, which rustix does not know and nothing here could close:
-/// `scm_recv_unix()` installs credentials, label, descriptors and pidfd, in that order, as long as there
-/// is room. What does differ is that descriptors come with the first byte of what was sent, and all
-/// else with every byte. So the first byte is read alone, and the next read tells.
+/// Descriptors are not the only reason: a socket that was handed over may be set to receive a
+/// security label (`SO_PASSSEC`) or a pidfd (`SO_PASSPIDFD`) with every read. A read with room
+/// could tell them apart, but room for a descriptor is also room for a pidfd, which rustix does not
+/// know, so that it could not be closed: `scm_recv_unix()` installs credentials, label, descriptors
+/// and pidfd, in that order, as long as there is room. But descriptors are received with the first
+/// byte of a sent piece only, and the others with every byte. So the first byte is read alone. If
+/// the next read is truncated as well, the reason was not a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Truncation {
-    /// Descriptors were sent: nothing else can be the reason on a socket that was made here.
+    /// Only descriptors can be the reason: the socket was made here, or its first byte was received
+    /// without truncation.
     Descriptors,
     /// Nothing has been read yet from a socket that was handed over.
     Unknown,
-    /// The first byte was truncated.
+    /// The read of the first byte was truncated.
     Suspected,
-    /// Something else comes with every read. Descriptors can't be told from it.
+    /// Every read is truncated for another reason, so that descriptors cannot be detected.
     Always,
 }
 
@@ -62,22 +65,22 @@ pub(super) struct Receive<'a> {
 }
 
 impl Receive<'_> {
-    /// Receives up to the end of a message; None if there is nothing now.
+    /// Receives up to the end of a message; None if no byte is available.
     ///
-    /// No descriptors are accepted without `take`.
+    /// Without `take`, descriptors are an error.
     pub fn message(
         &mut self,
         buffer: &mut [u8],
         take: Option<Take<'_>>,
     ) -> Result<Option<usize>, IoError> {
-        let (limit, truncated) = match self.without_room(buffer, RecvFlags::PEEK)? {
+        let (limit, truncated) = match self.without_control(buffer, RecvFlags::PEEK)? {
             Some((0, _)) => return Ok(Some(0)),
             Some((count, truncated)) => {
                 let seen = buffer.get(..count).unwrap_or_default();
                 let limit = find_nul(seen).map_or(count, |nul| nul.saturating_add(1));
                 (limit, Some(truncated))
             }
-            // Out-of-band data is removed by a read only, and poll(2) finds it until then.
+            // There may be out-of-band data, which poll(2) reports until a read removes it.
             None => (1, None),
         };
         let mut count = 0;
@@ -86,17 +89,17 @@ impl Receive<'_> {
             && !self.mid_message
             && *self.truncation != Truncation::Always
         {
-            let mut came = false;
+            let mut received_any = false;
             let take: Take<'_> = &mut |descriptor| {
-                came = true;
+                received_any = true;
                 take(descriptor)
             };
-            count = match self.with_room(part_mut(buffer, 0, 1), take)? {
+            count = match self.with_control(part_mut(buffer, 0, 1), take)? {
                 Some(1) => 1,
                 other => return Ok(other),
             };
-            // Room that something else has filled is not made again.
-            if !came && truncated == Some(true) && *self.truncation == Truncation::Unknown {
+            // Something else than descriptors may have used the room: do not provide it again.
+            if !received_any && truncated == Some(true) && *self.truncation == Truncation::Unknown {
                 *self.truncation = Truncation::Always;
             }
         }
@@ -110,23 +113,25 @@ impl Receive<'_> {
         })
     }
 
-    /// Receives all there is, where descriptors are an error: the kernel closes them. None if there is
-    /// nothing now.
+    /// Receives all available bytes; None if there are none. Descriptors are an error, and closed
+    /// by the kernel.
     pub fn bytes(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, IoError> {
         if *self.truncation != Truncation::Unknown {
-            return self.piece(buffer);
+            return self.receive_checked(buffer);
         }
-        let first = self.piece(part_mut(buffer, 0, 1))?;
+        let first = self.receive_checked(part_mut(buffer, 0, 1))?;
         if first != Some(1) || buffer.len() == 1 {
             return Ok(first);
         }
         self.flags |= RecvFlags::DONTWAIT;
-        let rest = self.piece(part_mut(buffer, 1, usize::MAX))?;
+        let rest = self.receive_checked(part_mut(buffer, 1, usize::MAX))?;
         Ok(Some(rest.unwrap_or(0).saturating_add(1)))
     }
 
-    fn piece(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, IoError> {
-        let received = self.without_room(buffer, RecvFlags::empty())?;
+    /// Receives without room for ancillary data. Fails if descriptors were sent, as far as
+    /// `truncation` shows that.
+    fn receive_checked(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, IoError> {
+        let received = self.without_control(buffer, RecvFlags::empty())?;
         let Some((count @ 1.., truncated)) = received else {
             return Ok(received.map(|(count, _)| count));
         };
@@ -141,37 +146,39 @@ impl Receive<'_> {
         Ok(Some(count))
     }
 
-    /// Receives without room for ancillary data, and says whether there was some.
-    fn without_room(
+    /// Receives without room for ancillary data. Returns the number of bytes, and true if ancillary
+    /// data was truncated.
+    fn without_control(
         &self,
         buffer: &mut [u8],
         flags: RecvFlags,
     ) -> Result<Option<(usize, bool)>, IoError> {
-        // There is nothing in it to be dropped.
+        // It stays empty, so the code that drops its content is not needed.
         let mut control = ManuallyDrop::new(RecvAncillaryBuffer::default());
         self.receive(buffer, &mut control, flags)
     }
 
-    #[inline(never)] // only reads that need it have that room on their stack
-    fn with_room(&self, buffer: &mut [u8], take: Take<'_>) -> Result<Option<usize>, IoError> {
+    /// Receives with room for descriptors, and gives them to `take`.
+    #[inline(never)] // so that other reads do not have that room on their stack
+    fn with_control(&self, buffer: &mut [u8], take: Take<'_>) -> Result<Option<usize>, IoError> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let received = self.receive(buffer, &mut control, RecvFlags::empty())?;
-        let mut all = !matches!(received, Some((_, true)));
+        let mut complete = !matches!(received, Some((_, true)));
         for message in control.drain() {
             if let RecvAncillaryMessage::ScmRights(descriptors) = message {
                 for descriptor in descriptors {
-                    all &= take(descriptor);
+                    complete &= take(descriptor);
                 }
             }
         }
-        if !all {
+        if !complete {
             return Err(IoError::Descriptors);
         }
         Ok(received.map(|(count, _)| count))
     }
 
-    /// recvmsg(2), and whether ancillary data was truncated.
+    /// Calls recvmsg(2). Returns the number of bytes, and true if ancillary data was truncated.
     fn receive(
         &self,
         buffer: &mut [u8],
@@ -201,8 +208,8 @@ mod tests {
     use super::super::stream::Stream;
     use super::*;
 
-    /// Descriptors to be sent that are all of one end of a connection, whose other end tells when
-    /// the last of them is closed.
+    /// Descriptors to send, which all refer to one end of a connection. The other end reads an end
+    /// of file when the last of them is closed.
     struct Tracked {
         end: Stream,
         other: Stream,
@@ -231,8 +238,8 @@ mod tests {
         Ok(count.map(|count| String::from_utf8(buffer[..count].to_vec()).unwrap()))
     }
 
-    /// Sends pieces, each with so many descriptors, and reads them into a buffer of some size, at
-    /// once or piece by piece. Returns the messages and how many descriptors each has.
+    /// Sends pieces with numbers of descriptors, and reads them into a buffer of `size` bytes, all
+    /// at once or piece by piece. Returns the messages, and the number of descriptors of each.
     fn exchange(
         reading: Reading,
         pieces: &[(&str, usize)],
@@ -275,8 +282,12 @@ mod tests {
         result.map(|()| messages)
     }
 
-    /// What does not depend on the buffer, nor on when what arrives.
-    fn always(reading: Reading, pieces: &[(&str, usize)]) -> Result<Vec<(String, usize)>, IoError> {
+    /// Like `exchange`; the result must not depend on the size of the buffer, or on the time at
+    /// which the pieces arrive.
+    fn exchange_all(
+        reading: Reading,
+        pieces: &[(&str, usize)],
+    ) -> Result<Vec<(String, usize)>, IoError> {
         let first = exchange(reading, pieces, 64, true);
         for size in 1..=12 {
             for at_once in [true, false] {
@@ -305,9 +316,9 @@ mod tests {
                 &[("aa", 0), ("a\0", 0), ("b", 1), ("\0", 0)],
                 &[("aaa", 0), ("b", 1)],
             ),
-            // One that is empty.
+            // An empty message.
             (&[("\0", 1), ("a\0", 2)], &[("", 1), ("a", 2)]),
-            // As many as there can be.
+            // The maximum number of descriptors.
             (
                 &[("a\0", DESCRIPTORS_MAX), ("b\0", 1)],
                 &[("a", DESCRIPTORS_MAX), ("b", 1)],
@@ -317,12 +328,12 @@ mod tests {
                 .iter()
                 .map(|(a, n)| (String::from(*a), *n))
                 .collect();
-            assert_eq!(always(Reading::Message, pieces), Ok(expected));
+            assert_eq!(exchange_all(Reading::Message, pieces), Ok(expected));
         }
     }
 
     #[test]
-    fn x1_descriptors_inside_of_a_message_are_refused() {
+    fn x1_descriptors_inside_a_message_are_refused() {
         for pieces in [
             &[("a", 0), ("a\0", 1)][..],
             &[("a", 0), ("\0", 1)],
@@ -331,25 +342,32 @@ mod tests {
             &[("a\0b", 0), ("b\0", 1)],
             &[("a\0b", 2), ("b\0", 1)],
             &[("a\0", 1), ("b", 0), ("c", 1), ("\0", 0)],
-            // With the last byte of one, so that another begins behind it.
+            // With the last byte of one message, and followed by another.
             &[("a", 0), ("\0b\0", 1)],
         ] {
             let refused = Err(IoError::Descriptors);
-            assert_eq!(always(Reading::Message, pieces), refused, "{pieces:?}");
+            assert_eq!(
+                exchange_all(Reading::Message, pieces),
+                refused,
+                "{pieces:?}"
+            );
         }
     }
 
     #[test]
-    fn x1_descriptors_that_nobody_has_asked_for_are_refused() {
+    fn x1_unrequested_descriptors_are_refused() {
         for pieces in [
             &[("a\0", 1)][..],
             &[("a\0", 0), ("b\0", 1)],
             &[("a", 0), ("b\0", 1)],
             &[("a\0", DESCRIPTORS_MAX)],
         ] {
-            assert_eq!(always(Reading::All, pieces), Err(IoError::Descriptors));
+            assert_eq!(
+                exchange_all(Reading::All, pieces),
+                Err(IoError::Descriptors)
+            );
         }
-        // Those of the other protocol are left to it.
+        // The descriptors of the other protocol stay in the socket.
         let (mut sender, mut receiver) = Stream::pair().unwrap();
         let tracked = Tracked::new();
         receiver.set_reading(Reading::Message);
@@ -384,7 +402,7 @@ mod tests {
                 _ => now(&mut receiver, 9, &mut room),
             };
             assert_eq!(result, Err(IoError::Descriptors), "{held} {sent}");
-            // Those that were there before stay.
+            // Descriptors that were held before are kept.
             assert_eq!(room.len(), held);
             drop((room, receiver, sender));
             assert!(tracked.all_are_closed());
@@ -416,7 +434,7 @@ mod tests {
     }
 
     #[test]
-    fn f5_nothing_and_the_end_are_two_things() {
+    fn f5_no_input_and_end_of_input_differ() {
         for reading in [Reading::All, Reading::Message] {
             let (mut sender, mut receiver) = Stream::pair().unwrap();
             receiver.set_reading(reading);
@@ -431,7 +449,7 @@ mod tests {
     }
 
     #[test]
-    fn l1_out_of_band_data_does_not_keep_anybody_busy() {
+    fn l1_out_of_band_data_is_removed() {
         for reading in [Reading::All, Reading::Message] {
             let (sender, mut receiver) = Stream::pair().unwrap();
             receiver.set_reading(reading);
@@ -445,7 +463,7 @@ mod tests {
                 poll(&mut fds, Some(&Timespec::default())).unwrap() > 0
             };
             assert!(!readable(&receiver), "{reading:?}");
-            // And takes nothing from what follows.
+            // Out-of-band data does not remove other bytes.
             send(&sender, b"ab", SendFlags::empty()).unwrap();
             send(&sender, b"!", SendFlags::OOB).unwrap();
             send(&sender, b"c\0", SendFlags::empty()).unwrap();

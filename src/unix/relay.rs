@@ -1,4 +1,4 @@
-//! Two connections joined, until they are over.
+//! Joins two connections.
 
 use heapless::Vec;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -9,20 +9,21 @@ use super::receive::Reading;
 use super::stream::Stream;
 use crate::relay::{Failure, Policy, Relay, Side, Step};
 
-/// Relays between a client and a service, until the connection is over: see [`Relay`]. Both are
-/// closed then.
+/// Relays between a client and a service until the connection ends: see [`Relay`]. Then closes both
+/// streams.
 ///
-/// All waiting is done in one poll(2) for both: neither is read from while what it has sent has no
-/// place to go to, and neither keeps the other from being served.
+/// One poll(2) waits for both connections. A connection is not read while its received bytes cannot
+/// be passed on, and a slow connection does not block the other one.
 ///
-/// `calls` has to be twice as long as the longest call and its NUL, `replies` the same for replies.
+/// `calls` must be twice as long as the longest call and its NUL, and `replies` twice as long as
+/// the longest reply and its NUL.
 ///
-/// File descriptors are not passed on. Those that come nevertheless are closed, and end the relay.
+/// File descriptors are not passed on. Received ones are closed, and end the relay.
 ///
 /// # Errors
 ///
-/// What has ended it, if that was not one of the connections going away: a message that is none, or too
-/// long, replies that are missing, or a socket that does not work.
+/// Returns the failure that has ended the relay: an invalid or too long message, missing replies,
+/// or an error of a socket. A connection that is closed while no reply is missing is not a failure.
 ///
 /// ```no_run
 /// use nullink::unix::{Listener, Stream, relay};
@@ -32,7 +33,7 @@ use crate::relay::{Failure, Policy, Relay, Side, Step};
 /// loop {
 ///     let client = listener.accept()?;
 ///     let service = Stream::connect("/run/org.example.ftl")?;
-///     // A policy goes where `()` passes everything.
+///     // Instead of a policy, `()` passes everything on.
 ///     if let Err(failure) = relay(client, service, &mut calls, &mut replies, &mut ()) {
 ///         eprintln!("{failure}");
 ///     }
@@ -51,7 +52,7 @@ pub fn relay(
         [(Side::Client, client), (Side::Service, service)].map(|(side, stream)| RelayStream {
             side,
             stream,
-            shut: false,
+            end_of_output: false,
         });
     let result = loop {
         if let Step::Ended(result) = relay.step(policy) {
@@ -67,25 +68,26 @@ pub fn relay(
     result
 }
 
-/// One of the connections.
+/// One of the two connections.
 struct RelayStream {
     side: Side,
     stream: Stream,
-    /// It takes nothing more: it is gone, or its end was sent.
-    shut: bool,
+    /// Nothing more can be sent: the peer is gone, or the end of output was sent.
+    end_of_output: bool,
 }
 
 impl RelayStream {
-    fn failed(&self, error: IoError) -> Failure<IoError> {
+    /// Makes a failure of this side.
+    fn failure(&self, error: IoError) -> Failure<IoError> {
         Failure {
             side: self.side,
             error: crate::Error::Transport(error),
         }
     }
 
-    /// Sends what is pending. Returns true if the relay has something to do after that.
+    /// Sends pending bytes. Returns true if this may have given the relay something to do.
     fn send(&mut self, relay: &mut Relay<'_>) -> Result<bool, Failure<IoError>> {
-        if self.shut {
+        if self.end_of_output {
             return Ok(false);
         }
         let pending = relay.pending(self.side);
@@ -93,11 +95,11 @@ impl RelayStream {
             match self.stream.send_now(pending, &[]) {
                 Ok(Some(count)) => relay.sent(self.side, count),
                 Ok(None) => return Ok(false),
-                Err(IoError::Closed) => self.gone(relay),
-                Err(error) => return Err(self.failed(error)),
+                Err(IoError::Closed) => self.record_gone(relay),
+                Err(error) => return Err(self.failure(error)),
             }
         } else if relay.finished(self.side) {
-            self.shut = true;
+            self.end_of_output = true;
             self.stream.finish_sending();
         } else {
             return Ok(false);
@@ -105,41 +107,42 @@ impl RelayStream {
         Ok(true)
     }
 
+    /// Receives available bytes, if the relay has room for them.
     fn receive(&mut self, relay: &mut Relay<'_>) -> Result<(), Failure<IoError>> {
         let spare = relay.spare(self.side);
         if spare.is_empty() {
             return Ok(());
         }
-        let nowhere = &mut Vec::<_, 0>::new();
-        match self.stream.receive_now(Reading::All, spare, nowhere) {
+        let no_descriptors = &mut Vec::<_, 0>::new();
+        match self.stream.receive_now(Reading::All, spare, no_descriptors) {
             Ok(Some(count)) => relay.received(self.side, count),
             Ok(None) => {}
             Err(IoError::Closed) => {
                 relay.received(self.side, 0);
-                self.gone(relay);
+                self.record_gone(relay);
             }
-            Err(error) => return Err(self.failed(error)),
+            Err(error) => return Err(self.failure(error)),
         }
         Ok(())
     }
 
     /// Records that the peer is gone.
-    fn gone(&mut self, relay: &mut Relay<'_>) {
+    fn record_gone(&mut self, relay: &mut Relay<'_>) {
         relay.fail_to_send(self.side);
-        self.shut = true;
+        self.end_of_output = true;
     }
 
-    /// The events to wait for; None if nothing of interest can happen there.
-    fn awaits(&self, relay: &mut Relay<'_>) -> Option<PollFlags> {
+    /// Returns the events to wait for; None if the connection must not be polled.
+    fn interest(&self, relay: &mut Relay<'_>) -> Option<PollFlags> {
         let mut flags = PollFlags::empty();
         flags.set(PollFlags::IN, !relay.spare(self.side).is_empty());
         flags.set(PollFlags::OUT, !relay.pending(self.side).is_empty());
-        // Without flags poll(2) still says that the peer is gone, again and again.
-        (!flags.is_empty() || !self.shut).then_some(flags)
+        // Even without flags poll(2) reports that the peer is gone, each time.
+        (!flags.is_empty() || !self.end_of_output).then_some(flags)
     }
 }
 
-/// Sends what can be sent. If there is nothing, waits until something can be done, and receives.
+/// Sends pending bytes. If there are none to send, waits until a connection is ready, and receives.
 fn turn(relay: &mut Relay<'_>, connections: &mut [RelayStream; 2]) -> Result<(), Failure<IoError>> {
     let mut sent = false;
     for connection in connections.iter_mut() {
@@ -148,34 +151,35 @@ fn turn(relay: &mut Relay<'_>, connections: &mut [RelayStream; 2]) -> Result<(),
     if sent {
         return Ok(());
     }
-    let happened = wait(relay, connections).map_err(|errno| Failure {
+    let ready = wait(relay, connections).map_err(|errno| Failure {
         side: Side::Client,
         error: crate::Error::Transport(IoError::from_errno(errno)),
     })?;
-    for (connection, happened) in connections.iter_mut().zip(happened) {
-        let gone = happened.intersects(PollFlags::HUP | PollFlags::ERR);
-        if happened.contains(PollFlags::IN) || gone {
+    for (connection, ready) in connections.iter_mut().zip(ready) {
+        let is_gone = ready.intersects(PollFlags::HUP | PollFlags::ERR);
+        if ready.contains(PollFlags::IN) || is_gone {
             connection.receive(relay)?;
         }
-        if gone {
-            connection.gone(relay);
+        if is_gone {
+            connection.record_gone(relay);
         }
     }
     Ok(())
 }
 
-/// poll(2) for the events of both connections. At least one has some, or the relay would be over.
+/// Waits for the events of both connections: poll(2). At least one is polled, or the relay would
+/// have ended.
 fn wait(relay: &mut Relay<'_>, connections: &[RelayStream; 2]) -> Result<[PollFlags; 2], Errno> {
     let flags = connections
         .each_ref()
-        .map(|connection| connection.awaits(relay));
+        .map(|connection| connection.interest(relay));
     let mut fds = Vec::<PollFd<'_>, 2>::new();
     for (connection, flags) in connections.iter().zip(flags) {
-        // There is room for both.
+        // The vector has room for both.
         let _ = flags.map(|flags| fds.push(PollFd::new(&connection.stream, flags)));
     }
     retry_on_intr(|| poll(&mut fds, None))?;
-    let mut happened = fds.iter().map(PollFd::revents);
+    let mut ready = fds.iter().map(PollFd::revents);
     let none = PollFlags::empty();
-    Ok(flags.map(|flags| flags.and_then(|_| happened.next()).unwrap_or(none)))
+    Ok(flags.map(|flags| flags.and_then(|_| ready.next()).unwrap_or(none)))
 }

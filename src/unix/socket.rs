@@ -18,19 +18,19 @@ use super::error::IoError;
 use super::path::{Path, file_type};
 use crate::address::Address;
 
-/// What is below a connection.
+/// The kind of descriptor below a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SocketKind {
-    /// A Unix socket. It alone carries descriptors and knows the peer.
+    /// A Unix socket. Only this kind carries descriptors and knows the peer.
     Unix,
-    /// A TCP socket, or another one that was handed over.
+    /// A TCP socket, or a socket of another family that was handed over.
     Tcp,
-    /// A character device, or something else that can be read and written, and does not block.
+    /// A character device, or another non-blocking descriptor that can be read and written.
     Device(Device),
 }
 
 impl SocketKind {
-    /// The kind of a descriptor that was handed over.
+    /// Returns the kind of a descriptor that was handed over.
     pub fn detect(descriptor: &OwnedFd) -> Self {
         match socket_domain(descriptor) {
             Ok(AddressFamily::UNIX) => SocketKind::Unix,
@@ -40,7 +40,7 @@ impl SocketKind {
     }
 }
 
-/// A new socket for an address, and what it is.
+/// Makes a socket for an address, and returns its kind.
 pub(super) fn new(address: Address<'_>) -> Result<(OwnedFd, SocketKind), IoError> {
     let (family, kind) = match address {
         Address::Exec(_) => return Err(IoError::Exec),
@@ -53,15 +53,15 @@ pub(super) fn new(address: Address<'_>) -> Result<(OwnedFd, SocketKind), IoError
     Ok((socket, kind))
 }
 
-/// The kernel's form of the address of a Unix socket.
+/// Converts the address of a Unix socket for the kernel.
 pub(super) fn unix_address(address: Address<'_>) -> Result<SocketAddrUnix, IoError> {
     match address {
-        // An empty path would be an abstract name.
+        // The kernel would take an empty path for an abstract name.
         Address::Unix("") => Err(IoError::NotFound),
         Address::Unix(path) => {
             SocketAddrUnix::new(Path::new(path)?.as_c_str()).map_err(|_| IoError::PathTooLong)
         }
-        // rustix takes one byte more.
+        // rustix accepts one byte more.
         Address::Abstract(name) if name.len() <= PATH_MAX => {
             SocketAddrUnix::new_abstract_name(name.as_bytes()).map_err(|_| IoError::PathTooLong)
         }
@@ -69,7 +69,7 @@ pub(super) fn unix_address(address: Address<'_>) -> Result<SocketAddrUnix, IoErr
     }
 }
 
-/// connect(2), with the reason why an address does not work.
+/// Calls connect(2), and finds out why an address does not work.
 pub(super) fn connect(socket: &OwnedFd, address: Address<'_>) -> Result<(), IoError> {
     let connected = match address {
         Address::Tcp(to) => retry_on_intr(|| rustix::net::connect(socket, &to)),
@@ -102,32 +102,35 @@ pub(super) fn connect_within(
     let Some(limit) = limit else {
         return connect(socket, address);
     };
-    // connect(2) goes by the timeout of send(2): socket(7). Zero would be none at all.
+    // connect(2) uses the timeout of send(2): socket(7). Zero would be no timeout.
     let limit = limit.max(Duration::from_micros(1));
     set_socket_timeout(socket, Timeout::Send, Some(limit)).map_err(IoError::from_errno)?;
     connect(socket, address)?;
     set_socket_timeout(socket, Timeout::Send, None).map_err(IoError::from_errno)
 }
 
-/// Connects to the socket at a path without waiting, to see whether a service listens there.
+/// Connects to the socket at a path without waiting, to find out whether a service listens on it.
 pub(super) fn probe(path: &str) -> Result<(), IoError> {
     let address = Address::Unix(path);
     let (socket, _) = new(address)?;
-    // A full queue is one of a service, too.
+    // A full queue also shows that a service listens, so there is no need to wait.
     ioctl_fionbio(&socket, true).map_err(IoError::from_errno)?;
     connect(&socket, address)
 }
 
-/// How long nothing may be heard of a peer before it is asked whether it is there, how often it is
-/// asked, and how long it has for each answer.
+/// The idle time after which the kernel probes a TCP peer: tcp(7).
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+
+/// The number of unanswered probes after which the peer is considered gone.
 const KEEPALIVE_PROBES: u32 = 3;
+
+/// The time between two probes.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Sets the options of a TCP connection: messages are sent as soon as they are written, and a peer
-/// that is gone without a word is found, tcp(7).
+/// Sets the options of a TCP connection, tcp(7): messages are sent as soon as they are written, and
+/// a peer that vanishes without closing the connection is detected.
 pub(super) fn set_tcp(socket: &OwnedFd) {
-    // Not every socket that is handed over is one of TCP.
+    // A socket that was handed over may be of another family.
     let _ = set_tcp_nodelay(socket, true);
     let _ = set_tcp_keepidle(socket, KEEPALIVE_IDLE);
     let _ = set_tcp_keepcnt(socket, KEEPALIVE_PROBES);
@@ -135,17 +138,17 @@ pub(super) fn set_tcp(socket: &OwnedFd) {
     let _ = set_socket_keepalive(socket, true);
 }
 
-/// The extended attribute with the role of a Unix socket: UAPI.20, "Recognizing Varlink Socket
-/// Inodes".
+/// The extended attribute that holds the role of a Unix socket: UAPI.20, "Recognizing Varlink
+/// Socket Inodes".
 const TAG: &CStr = c"user.varlink";
 
-/// Tags a socket with its role: `listen`, `server` or `client`. Returns true if the system takes the
-/// tag: Linux 7.0 does.
+/// Tags a socket with its role: `listen`, `server` or `client`. Returns true if the system supports
+/// the tag, as Linux 7.0 does.
 pub(super) fn tag(socket: &OwnedFd, kind: SocketKind, role: &str) -> bool {
     kind == SocketKind::Unix && fsetxattr(socket, TAG, role.as_bytes(), XattrFlags::empty()).is_ok()
 }
 
-/// Tags the file that clients connect to.
+/// Tags the socket file to which clients connect.
 pub(super) fn tag_path(path: &CStr) {
     let _ = lsetxattr(path, TAG, b"entrypoint", XattrFlags::empty());
 }

@@ -1,4 +1,4 @@
-//! One connection.
+//! The stream of a connection.
 
 use core::mem::MaybeUninit;
 use core::time::Duration;
@@ -23,7 +23,7 @@ use super::{DESCRIPTORS_MAX, PATH_MAX};
 use crate::address::Address;
 use crate::peer::Descriptor;
 
-/// A connection: over a Unix socket, over TCP, or over a character device.
+/// A connection over a Unix socket, TCP or a character device.
 ///
 /// ```
 /// use embedded_io::{Read, Write};
@@ -36,8 +36,9 @@ use crate::peer::Descriptor;
 /// # Ok::<(), nullink::unix::IoError>(())
 /// ```
 ///
-/// A terminal, such as a serial line, carries bytes as they are (raw mode) while it is the device
-/// below a stream, and is as it was before when the stream is dropped. Its speed is left alone.
+/// A terminal, such as a serial line, is in raw mode while a stream uses it: it does not change
+/// bytes. When the stream is dropped, it restores the settings of the terminal. It does not set the
+/// speed.
 #[derive(Debug)]
 pub struct Stream {
     descriptor: OwnedFd,
@@ -47,39 +48,44 @@ pub struct Stream {
     /// The last read ended inside a message.
     mid_message: bool,
     truncation: Truncation,
+    /// The timeout for sending.
     send: Option<Duration>,
+    /// The deadline for the next reply.
     reply: Option<Deadline>,
 }
 
 impl Stream {
-    /// The longest path of a socket or a device, in bytes: what fits into `sun_path`, unix(7).
+    /// The longest path of a socket or a device, in bytes: `sun_path` without its NUL, unix(7).
     pub const MAX_PATH: usize = PATH_MAX;
 
-    /// The most descriptors that one message can carry: `SCM_MAX_FD`, unix(7).
+    /// The maximum number of descriptors of one message: `SCM_MAX_FD`, unix(7).
     pub const MAX_DESCRIPTORS: usize = DESCRIPTORS_MAX;
 
-    /// Connects to the socket at a path, or to an address: `unix:@name`, `tcp:[::1]:12345`,
-    /// `device:/dev/ttyS1`.
+    /// Connects to the socket at a path, or to an address such as `unix:@name`, `tcp:[::1]:12345`
+    /// or `device:/dev/ttyS1`, without timeouts.
     ///
     /// # Errors
     ///
-    /// As [`connect_to`](Self::connect_to).
+    /// Like [`connect_to`](Self::connect_to). Returns [`IoError::Address`] if the address is not
+    /// valid.
     pub fn connect(path: &str) -> Result<Self, IoError> {
         let address = super::address(path)?;
         Stream::connect_to(address, Timeouts::default())
     }
 
-    /// Connects to an address.
+    /// Connects to an address, and sets timeouts: see [`Timeouts`] for an example.
     ///
-    /// A device does not say when a client goes and another comes. So one NUL ends what an earlier
-    /// client may have left half-sent, another announces the new client, and what has come for the
-    /// earlier one is thrown away. [`Client::synchronize`](crate::Client::synchronize) gets rid of what
-    /// is still under way to it.
+    /// The service at the other end of a device does not notice a new client. So this function
+    /// sends a break, two NULs: the first ends a half-sent message of an earlier client, and the
+    /// second announces the new client. Bytes that were received for the earlier client are
+    /// discarded. [`Client::synchronize`](crate::Client::synchronize) discards the bytes that are
+    /// still under way.
     ///
     /// # Errors
     ///
-    /// Why the address does not lead to a service: see [`IoError`]. [`IoError::Exec`] for `exec:`: a
-    /// program that starts another needs `unsafe` code, and this library has none.
+    /// Returns the reason why the address does not lead to a service: see [`IoError`]. Returns
+    /// [`IoError::Exec`] for an `exec:` address, because a program that starts another needs
+    /// `unsafe` code, and this library has none.
     pub fn connect_to(address: Address<'_>, timeouts: Timeouts) -> Result<Self, IoError> {
         let mut stream = match address {
             Address::Device(path) => Stream::open(path)?,
@@ -97,11 +103,11 @@ impl Stream {
         Ok(stream)
     }
 
-    /// Two ends of one connection: socketpair(2).
+    /// Makes two connected streams: socketpair(2).
     ///
     /// # Errors
     ///
-    /// If the system has no descriptors or no memory left.
+    /// Fails if the system has no descriptors or no memory left.
     pub fn pair() -> Result<(Self, Self), IoError> {
         let (a, b) = rustix::net::socketpair(
             AddressFamily::UNIX,
@@ -116,7 +122,7 @@ impl Stream {
         ))
     }
 
-    /// A connection that was made here.
+    /// Makes a stream of a descriptor that was opened here.
     pub(super) fn new(descriptor: OwnedFd, kind: SocketKind) -> Self {
         if kind == SocketKind::Tcp {
             socket::set_tcp(&descriptor);
@@ -133,7 +139,8 @@ impl Stream {
         }
     }
 
-    /// A connection that was handed over: another process may have set its options.
+    /// Makes a stream of a descriptor that was handed over. Another process may have set its
+    /// options.
     pub(super) fn adopted(descriptor: OwnedFd, kind: SocketKind) -> Self {
         if kind == SocketKind::Unix {
             let _ = set_socket_passcred(&descriptor, false);
@@ -153,11 +160,14 @@ impl Stream {
         })
     }
 
-    /// Sets how long to wait from now on. `connect` has no effect.
+    /// Sets the timeouts of all later reads and writes. `connect` has no effect.
+    ///
+    /// [`Client::stream`](crate::Client::stream) returns the stream of a client: see [`Timeouts`]
+    /// for an example.
     ///
     /// # Errors
     ///
-    /// If the system has no descriptor left for a timer.
+    /// Fails if the system has no descriptor left for the timer of the reply timeout.
     pub fn set_timeouts(&mut self, timeouts: Timeouts) -> Result<(), IoError> {
         self.send = timeouts.send;
         self.reply = timeouts.reply.map(Deadline::new).transpose()?.flatten();
@@ -166,21 +176,22 @@ impl Stream {
 
     /// Sets how far a read goes.
     ///
-    /// It matters on Unix sockets only. [`Server`](crate::server::Server) sets it by itself, for a
+    /// This matters on Unix sockets only. [`Server`](crate::server::Server) sets it itself for a
     /// service that [upgrades](crate::Service::UPGRADES) or takes descriptors.
     pub fn set_reading(&mut self, reading: Reading) {
         self.reading = reading;
     }
 
-    /// Reads without waiting, as far as `reading` says. None if there is nothing; 0 is the end.
+    /// Reads without waiting, as far as `reading` says. Returns None if no byte is available, and 0
+    /// at the end of input.
     ///
-    /// Descriptors that come with the first byte of a message are put into `held`, after those that
-    /// are there. They belong to the message that begins with this read.
+    /// Descriptors that were sent with the first byte of a message are appended to `held`. They
+    /// belong to the message that begins with this read.
     ///
     /// # Errors
     ///
-    /// [`IoError::Descriptors`], if descriptors come that are not accepted, and what the system says.
-    /// The connection has to be closed then.
+    /// Returns [`IoError::Descriptors`] if descriptors are received that are not accepted. Fails if
+    /// the system call fails. The connection must be closed after an error.
     pub(crate) fn receive_now(
         &mut self,
         reading: Reading,
@@ -198,13 +209,13 @@ impl Stream {
         received
     }
 
-    /// Sends what can be sent without waiting, and the descriptors with the first byte of it. None
-    /// if nothing can be.
+    /// Sends as many bytes as possible without waiting, and the descriptors with the first of them.
+    /// None if no byte can be sent now.
     ///
     /// # Errors
     ///
-    /// [`IoError::TooManyDescriptors`] and [`IoError::NotAUnixSocket`], when nothing was sent; and what
-    /// the system says.
+    /// Returns [`IoError::TooManyDescriptors`] or [`IoError::NotAUnixSocket`] before anything is
+    /// sent. Fails if the system call fails.
     pub(crate) fn send_now(
         &mut self,
         bytes: &[u8],
@@ -213,18 +224,18 @@ impl Stream {
         self.transmit(bytes, attached, SendFlags::DONTWAIT)
     }
 
-    /// True if this is a device, which can't be closed for its peer.
+    /// True if this is a device, whose peer does not notice that it is closed.
     pub(crate) fn is_device(&self) -> bool {
         matches!(self.kind, SocketKind::Device(_))
     }
 
-    /// True if this is a Unix socket: descriptors can be sent and received, and the peer is known.
+    /// True if this is a Unix socket: it carries descriptors, and its peer is known.
     pub(crate) fn carries_descriptors(&self) -> bool {
         self.kind == SocketKind::Unix
     }
 
     /// Checks that a message can be sent with these descriptors.
-    pub(super) fn can_attach(&self, descriptors: &[BorrowedFd<'_>]) -> Result<(), IoError> {
+    pub(super) fn check_attachable(&self, descriptors: &[BorrowedFd<'_>]) -> Result<(), IoError> {
         if !descriptors.is_empty() && !self.carries_descriptors() {
             Err(IoError::NotAUnixSocket)
         } else if descriptors.len() > DESCRIPTORS_MAX {
@@ -234,24 +245,25 @@ impl Stream {
         }
     }
 
-    /// True if closing takes time, so that what was sent arrives.
+    /// True if closing may take time, so that all sent bytes arrive.
     pub(crate) fn lingers(&self) -> bool {
         self.kind == SocketKind::Tcp
     }
 
-    /// Says that nothing more will be sent. What the peer sends can still be read.
+    /// Ends the output: shutdown(2). Input can still be read.
     pub(crate) fn finish_sending(&self) {
         if !self.is_device() {
-            // It may be closed already.
+            // This fails if the peer has closed the connection already.
             let _ = rustix::net::shutdown(&self.descriptor, Shutdown::Write);
         }
     }
 
-    /// Closes the connection so that the peer reads an end of file, and not the error `ECONNRESET`,
-    /// which unread input would cause: it is read into `scratch`, and dropped.
+    /// Closes the connection so that the peer reads an end of file. Unread input would cause the
+    /// error `ECONNRESET` there, so it is read into `scratch` and discarded.
     ///
-    /// Over TCP that error would also discard what is still under way to the peer. So the peer has
-    /// two seconds to read it and to close its end, while it sends no more than a megabyte.
+    /// Over TCP, that error would also discard the bytes that are still under way to the peer. So
+    /// this method waits until the peer closes its end, for at most two seconds and one megabyte of
+    /// input.
     pub fn close(self, scratch: &mut [u8]) {
         // Nothing can be read into an empty buffer.
         let scratch = if scratch.is_empty() {
@@ -280,18 +292,19 @@ impl Stream {
         if self.kind == SocketKind::Unix
             && rustix::net::shutdown(&self.descriptor, Shutdown::Both).is_ok()
         {
-            // Nothing more can arrive, so there is an end to it.
+            // No more input can arrive, so the loop ends.
             while self.discard(scratch) > 0 {}
         }
     }
 
-    /// Reads what there is from a socket; 0 if there is nothing or no more. Descriptors are closed.
+    /// Reads available bytes of a socket; 0 if there are none, or at the end of input. The kernel
+    /// closes received descriptors.
     fn discard(&self, scratch: &mut [u8]) -> usize {
         let received = retry_on_intr(|| recv(self, &mut *scratch, RecvFlags::DONTWAIT));
         received.map_or(0, |(count, _)| count)
     }
 
-    /// Reads as far as `reading` says; None if there is nothing now.
+    /// Reads as far as `reading` says; None if no byte is available.
     fn receive(
         &mut self,
         reading: Reading,
@@ -320,7 +333,7 @@ impl Stream {
                 unless_again(received.map(|(count, _)| count))?
             }
             SocketKind::Device(_) => match retry_on_intr(|| read(&self.descriptor, &mut *buffer)) {
-                // The terminal was hung up.
+                // The terminal was hung up, which is the end of input.
                 Err(Errno::IO) => Some(0),
                 received => unless_again(received)?,
             },
@@ -332,7 +345,7 @@ impl Stream {
         Ok(received)
     }
 
-    /// Sends what can be sent; None if nothing can be now.
+    /// Sends as many bytes as possible; None if no byte can be sent now.
     fn transmit(
         &self,
         bytes: &[u8],
@@ -342,7 +355,7 @@ impl Stream {
         if bytes.is_empty() {
             return Ok(Some(0));
         }
-        self.can_attach(attached)?;
+        self.check_attachable(attached)?;
         let flags = flags | SendFlags::NOSIGNAL;
         let descriptor = &self.descriptor;
         let sent = retry_on_intr(|| match self.kind {
@@ -356,7 +369,7 @@ impl Stream {
         }
     }
 
-    /// Like `read`, as far as `reading` says, with descriptors if there is `take`.
+    /// Like `read`, as far as `reading` says, and with descriptors if there is a `take`.
     pub(super) fn read_with(
         &mut self,
         reading: Reading,
@@ -366,7 +379,7 @@ impl Stream {
         if buffer.is_empty() {
             return Ok(0);
         }
-        // Nothing but the deadline may be waited for, if there is one.
+        // If there is a deadline, only its own poll(2) may block.
         let flags = match self.reply {
             Some(_) => RecvFlags::DONTWAIT,
             None => RecvFlags::empty(),
@@ -388,7 +401,7 @@ impl Stream {
         }
     }
 
-    /// Like `write`, with descriptors that go with the first byte.
+    /// Like `write`, with descriptors that are sent with the first byte.
     pub(super) fn write_with(
         &mut self,
         bytes: &[u8],
@@ -410,12 +423,14 @@ impl Stream {
     }
 }
 
-/// How long a peer has to read what was sent to it over TCP, and how much it may send meanwhile.
+/// The time for a TCP peer to read the sent bytes and to close its end.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// The most bytes that the peer may send during that time.
 const LINGER_BYTES: usize = 1 << 20;
 
-/// sendmsg(2), with descriptors.
-#[inline(never)] // only writes that need it have that room on their stack
+/// Calls sendmsg(2) with descriptors.
+#[inline(never)] // so that other writes do not have that room on their stack
 fn send_with(
     socket: &OwnedFd,
     bytes: &[u8],
@@ -431,8 +446,8 @@ fn send_with(
 }
 
 impl From<OwnedFd> for Stream {
-    /// Takes a connected socket, blocking or not, or an open device. A device has to be non-blocking if
-    /// it is for a server. Pipes raise `SIGPIPE`, so they are not for this.
+    /// Takes a connected socket, blocking or not, or an open device. For a server, a device must be
+    /// non-blocking. A pipe must not be used, because it raises `SIGPIPE`.
     fn from(descriptor: OwnedFd) -> Self {
         let kind = SocketKind::detect(&descriptor);
         Stream::adopted(descriptor, kind)
@@ -440,7 +455,7 @@ impl From<OwnedFd> for Stream {
 }
 
 impl From<Stream> for OwnedFd {
-    /// Gives the descriptor away. A terminal stays as it is, and a device does not block.
+    /// Gives the descriptor away. A terminal stays in raw mode, and a device stays non-blocking.
     fn from(stream: Stream) -> Self {
         if let Some(terminal) = stream.terminal {
             terminal.keep();
@@ -499,13 +514,13 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_sent_now_is_not_waited_for() {
+    fn send_now_does_not_wait() {
         let (mut a, mut b) = Stream::pair().unwrap();
         b.set_reading(Reading::Message);
         let (tracked, mut other) = Stream::pair().unwrap();
         let message = [&[b'x'; 4095][..], b"\0"].concat();
         while a.send_now(&message, &[]).unwrap().is_some() {}
-        // Nothing of it is sent, so the descriptors are not either.
+        // No byte is sent, so the descriptors are not sent either.
         assert_eq!(a.send_now(&message, &[tracked.as_fd()]), Ok(None));
         drop(tracked);
         assert_eq!(receive(&mut other), Ok(Some(0)));
@@ -514,7 +529,7 @@ mod tests {
     }
 
     #[test]
-    fn sending_can_end_before_receiving_does() {
+    fn output_can_end_before_input() {
         let (mut a, mut b) = Stream::pair().unwrap();
         a.finish_sending();
         assert_eq!(receive(&mut b), Ok(Some(0)));
@@ -524,7 +539,7 @@ mod tests {
     }
 
     #[test]
-    fn x3_descriptors_that_nobody_has_read_are_closed_with_the_connection() {
+    fn x3_unread_descriptors_are_closed_with_the_connection() {
         for scratch in [0, 1, 99] {
             let (mut a, b) = Stream::pair().unwrap();
             let (tracked, mut other) = Stream::pair().unwrap();
@@ -534,13 +549,13 @@ mod tests {
             drop(tracked);
             b.close(&mut vec![0; scratch]);
             assert_eq!(receive(&mut other), Ok(Some(0)));
-            // The end is an end, and no error.
+            // The peer reads an end of input, not an error.
             assert_eq!(receive(&mut a), Ok(Some(0)));
         }
     }
 
     #[test]
-    fn descriptors_and_bytes_go_together() {
+    fn descriptors_are_not_sent_without_bytes() {
         let (mut a, mut b) = Stream::pair().unwrap();
         let attached: Vec<_> = [&a, &b].map(AsFd::as_fd).into();
         assert_eq!(a.transmit(b"", &attached, SendFlags::DONTWAIT), Ok(Some(0)));

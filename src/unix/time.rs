@@ -13,37 +13,49 @@ use rustix::time::{
 use super::error::IoError;
 use crate::bytes::find_nul;
 
-/// How long a client waits. None, the default, is no limit.
+/// The timeouts of a client. None, the default, is no timeout: the client waits indefinitely.
 ///
-/// After [`IoError::TimedOut`] a [`Client`](crate::Client) can't be used any more: an answer that
-/// comes late would be taken for that of the next call.
+/// [`Stream::connect_to`](super::Stream::connect_to) sets them when it connects, and
+/// [`Stream::set_timeouts`](super::Stream::set_timeouts) changes them later:
 ///
-/// ```
+/// ```no_run
 /// use core::time::Duration;
-/// use nullink::unix::Timeouts;
+/// use nullink::unix::{Address, Stream, Timeouts};
+/// use nullink::Client;
 ///
-/// let timeouts = Timeouts { reply: Some(Duration::from_secs(5)), ..Timeouts::default() };
+/// let (mut receive, mut send) = ([0; 4096], [0; 4096]);
+/// let limit = Some(Duration::from_secs(5));
+/// let timeouts = Timeouts { connect: limit, send: limit, reply: limit };
+/// let stream = Stream::connect_to(Address::Unix("/run/org.example.ftl"), timeouts)?;
+/// let mut client = Client::new(stream, &mut receive, &mut send);
+///
+/// // From now on, wait indefinitely for replies.
+/// client.stream().set_timeouts(Timeouts { reply: None, ..timeouts })?;
+/// # Ok::<(), nullink::unix::IoError>(())
 /// ```
+///
+/// After [`IoError::TimedOut`] a [`Client`](crate::Client) is unusable, because a late reply would
+/// be taken for the reply to the next call. Make a new connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timeouts {
-    /// For the service to take the connection into its queue.
+    /// The timeout for connecting: until the queue of the service takes the connection.
     pub connect: Option<Duration>,
-    /// For the service to take the next bytes.
+    /// The timeout for sending: until the service takes the next bytes.
     pub send: Option<Duration>,
-    /// For the next reply: from the moment in which it is waited for until its end, however many
-    /// bytes come in between. The kernel keeps the time, in a timerfd(2) of the stream's own.
+    /// The timeout for each reply: from the moment in which the client waits for it until it is
+    /// complete. A part of the reply does not extend it. The kernel keeps the time, in a timerfd(2)
+    /// that belongs to the stream.
     ///
-    /// A stream that was upgraded to a protocol without NULs has to be told otherwise:
-    /// [`Stream::set_timeouts`](super::Stream::set_timeouts).
+    /// It ends with the NUL of the reply. So after an upgrade to a protocol without NULs, unset it
+    /// with [`Stream::set_timeouts`](super::Stream::set_timeouts).
     pub reply: Option<Duration>,
 }
 
-/// The clock of a program with `/proc` and a vdso, for
-/// [`Server::set_clock`](crate::server::Server::set_clock): milliseconds of `CLOCK_MONOTONIC`,
-/// clock_gettime(2).
+/// Returns the time of `CLOCK_MONOTONIC`, clock_gettime(2), in milliseconds: a clock for
+/// [`Server::set_clock`](crate::server::Server::set_clock).
 ///
-/// On older kernels rustix looks for the vdso in `/proc/self/auxv`. A program that runs before
-/// `/proc` is there brings its own clock.
+/// It needs a vdso. On older kernels rustix looks for that in `/proc/self/auxv`, so a program that
+/// runs before `/proc` is mounted must supply its own clock.
 pub fn monotonic() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
     let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
@@ -51,13 +63,13 @@ pub fn monotonic() -> u64 {
     seconds.saturating_mul(1000).saturating_add(part)
 }
 
-/// Waits until a descriptor is ready.
+/// Waits until a descriptor is ready: poll(2).
 pub(super) fn wait(
     descriptor: &OwnedFd,
     flags: PollFlags,
     limit: Option<Duration>,
 ) -> Result<(), IoError> {
-    // A limit that does not fit is none.
+    // A limit that is too long for the kernel is no limit.
     let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
     let mut fds = [PollFd::new(descriptor, flags)];
     if retry_on_intr(|| poll(&mut fds, limit.as_ref())).map_err(IoError::from_errno)? == 0 {
@@ -66,14 +78,14 @@ pub(super) fn wait(
     Ok(())
 }
 
-/// Sleeps.
+/// Sleeps: poll(2).
 pub(super) fn pause(milliseconds: u64) -> Result<(), IoError> {
     let time = timespec(milliseconds);
     retry_on_intr(|| poll(&mut [], Some(&time))).map_err(IoError::from_errno)?;
     Ok(())
 }
 
-/// A time in milliseconds as the kernel counts it.
+/// Converts milliseconds to the kernel's timespec(3).
 pub(crate) fn timespec(milliseconds: u64) -> Timespec {
     let part = i64::try_from(milliseconds % 1000).unwrap_or(0);
     Timespec {
@@ -82,22 +94,24 @@ pub(crate) fn timespec(milliseconds: u64) -> Timespec {
     }
 }
 
-/// How long to wait until something may be there that the system does not tell about:
-/// descriptors, a device. In milliseconds.
+/// The pause before the next try to get something that the system does not report as available,
+/// such as a descriptor or a device, in milliseconds.
 pub(crate) const BACK_OFF: u64 = 100;
 
-/// Until when a reply has to be there.
+/// The deadline for a reply.
 #[derive(Debug)]
 pub(super) struct Deadline {
     timer: OwnedFd,
     limit: Timespec,
+    /// The timer was set for the current reply.
     running: bool,
 }
 
 impl Deadline {
-    /// None, if the limit is more than the kernel can count: that is no limit.
+    /// Makes a deadline, whose timer is not running. Returns None if the limit is too long for the
+    /// kernel, which is no limit.
     pub fn new(limit: Duration) -> Result<Option<Self>, IoError> {
-        // Zero would turn the timer off.
+        // Zero would disarm the timer.
         let Ok(limit) = Timespec::try_from(limit.max(Duration::from_nanos(1))) else {
             return Ok(None);
         };
@@ -109,7 +123,8 @@ impl Deadline {
         }))
     }
 
-    /// Waits until there is something to be read, but not beyond the deadline.
+    /// Waits until input is available, but not beyond the deadline. Starts the timer if it is not
+    /// running.
     pub fn wait(&mut self, descriptor: &OwnedFd) -> Result<(), IoError> {
         if !self.running {
             let once = Itimerspec {
@@ -125,7 +140,7 @@ impl Deadline {
             PollFd::new(&self.timer, PollFlags::IN),
         ];
         retry_on_intr(|| poll(&mut fds, None)).map_err(IoError::from_errno)?;
-        // Whatever else there is to be read, the time is over.
+        // The deadline has passed, even if input is available.
         let [_, timer] = fds;
         if !timer.revents().is_empty() {
             return Err(IoError::TimedOut);
@@ -133,12 +148,12 @@ impl Deadline {
         Ok(())
     }
 
-    /// A call was made since the last reply: its own reply has all of the time.
+    /// Records that a call is sent. Its reply has the full time.
     pub fn called(&mut self) {
         self.running = false;
     }
 
-    /// A reply ends with its NUL. The next one has the time anew.
+    /// Records received bytes. A reply ends with its NUL, and the next reply has the full time.
     pub fn received(&mut self, bytes: &[u8]) {
         self.running &= find_nul(bytes).is_none();
     }
