@@ -1,15 +1,15 @@
-//! One stream made of two.
+//! A stream made of a reader and a writer.
 
 use core::fmt;
 
 use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write};
 
-/// One stream of two: what is received comes from one, what is sent goes to the other.
+/// A stream made of two: it receives from one and sends to the other.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Duplex<R, W> {
-    /// Where it is received from.
+    /// The stream to receive from.
     pub reader: R,
-    /// Where it is sent to.
+    /// The stream to send to.
     pub writer: W,
 }
 
@@ -39,12 +39,12 @@ impl<R: Read, W: Write> Write for Duplex<R, W> {
     }
 }
 
-/// Which of two [`Duplex`] has failed.
+/// The error of a [`Duplex`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DuplexError<R, W> {
-    /// The one that is read from.
+    /// The reader has failed.
     Reader(R),
-    /// The one that is written to.
+    /// The writer has failed.
     Writer(W),
 }
 

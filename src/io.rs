@@ -6,7 +6,8 @@ use crate::bytes::part_mut;
 use crate::channel::Channel;
 use crate::error::Error;
 
-/// Receives at most `limit` bytes, or the end of input; returns how many bytes these were.
+/// Receives at most `limit` bytes, with one read. Returns their number, which is 0 at the end of
+/// input.
 pub(crate) fn fill<IO: Read>(
     stream: &mut IO,
     channel: &mut Channel<'_>,
@@ -15,7 +16,7 @@ pub(crate) fn fill<IO: Read>(
     fill_by(channel, limit, |spare| stream.read(spare))
 }
 
-/// Like [`fill`], with a function that reads.
+/// Like [`fill`], with a function for reading.
 pub(crate) fn fill_by<E: embedded_io::Error>(
     channel: &mut Channel<'_>,
     limit: usize,
@@ -23,7 +24,7 @@ pub(crate) fn fill_by<E: embedded_io::Error>(
 ) -> Result<usize, Error<E>> {
     let spare = part_mut(channel.spare(), 0, limit);
     if spare.is_empty() {
-        // A read into an empty slice would look like the end.
+        // A read into an empty slice would look like the end of input.
         return Err(Error::TooLong);
     }
     loop {
@@ -38,7 +39,7 @@ pub(crate) fn fill_by<E: embedded_io::Error>(
     }
 }
 
-/// Sends everything that is pending.
+/// Sends all pending bytes.
 pub(crate) fn send_pending<IO: Write>(
     stream: &mut IO,
     channel: &mut Channel<'_>,
@@ -50,7 +51,7 @@ pub(crate) fn send_pending<IO: Write>(
     Ok(())
 }
 
-/// Sends bytes, all of them.
+/// Sends all bytes, and flushes the stream.
 pub(crate) fn write<IO: Write>(stream: &mut IO, mut bytes: &[u8]) -> Result<(), Error<IO::Error>> {
     while !bytes.is_empty() {
         match stream.write(bytes) {
@@ -68,7 +69,8 @@ pub(crate) fn write<IO: Write>(stream: &mut IO, mut bytes: &[u8]) -> Result<(), 
     }
 }
 
-/// True if the peer has closed the connection. What it has sent before can still be received.
+/// True if the error means that the peer has closed the connection. Bytes that it has sent before
+/// can still be received.
 pub(crate) fn is_closed<T: embedded_io::Error>(error: &Error<T>) -> bool {
     match error {
         Error::Transport(error) => matches!(

@@ -1,4 +1,4 @@
-//! A stream that leads to a service in the same program, for tests.
+//! A stream to a service in the same program, for tests.
 
 use core::convert::Infallible;
 
@@ -7,17 +7,18 @@ use embedded_io::{ErrorType, Read, Write};
 use crate::bytes::copy;
 use crate::service::{Context, Service, Session, State};
 
-/// A stream that leads to a service in the same program: what is written to it are calls, what is
-/// read from it are the replies. With a [`Client`](crate::Client) over it, a service is tested without a socket.
+/// A stream to a service in the same program. A [`Client`](crate::Client) over it tests the service
+/// without a socket.
 ///
-/// There is no peer, there are no descriptors, and no call can be parked: it is answered with
-/// `MethodNotImplemented`. For these, a test has a
-/// [`Stream::pair`](crate::unix::Stream::pair): one end for the client, the other for a
-/// [`Server`](crate::server::Server), whose [`step`](crate::server::Server::step)s it makes itself.
+/// A write passes calls to the service, and a read returns its replies. If no reply is left, a read
+/// returns the end of input instead of waiting, also after an upgrade. If the client sends several
+/// calls before it reads a reply, all except the first must fit into the service's receive buffer.
 ///
-/// A read finds the end where another stream would wait for ever: when no call is left to be
-/// answered. After an upgrade there is nothing to be read. Calls that are sent at once have to fit
-/// into the service's buffer, all but the first of them.
+/// Calls have no peer and no descriptors, and cannot be parked: the service answers with
+/// `MethodNotImplemented` instead. A test that needs these uses a
+/// [`Stream::pair`](crate::unix::Stream::pair), with the client on one end and a
+/// [`Server`](crate::server::Server) on the other, and calls
+/// [`Server::step`](crate::server::Server::step) itself.
 ///
 /// ```
 /// use nullink::client::CallError;
@@ -50,7 +51,7 @@ pub struct Loopback<'b, S, C = Infallible> {
 }
 
 impl<'b, S: Service<C>, C: Copy> Loopback<'b, S, C> {
-    /// A connection to a service, with the service's buffers.
+    /// Creates a connection to a service. The buffers are those of its [`Session`].
     pub fn new(service: S, receive: &'b mut [u8], send: &'b mut [u8]) -> Self {
         Loopback {
             service,
@@ -58,12 +59,12 @@ impl<'b, S: Service<C>, C: Copy> Loopback<'b, S, C> {
         }
     }
 
-    /// The service.
+    /// Returns the service.
     pub fn service(&mut self) -> &mut S {
         &mut self.service
     }
 
-    /// Handles the calls that are there, as far as there is room for the replies.
+    /// Handles the received calls while there is room for their replies.
     fn run(&mut self) {
         while self.session.step_in(&mut self.service, Context::default()) {}
     }
@@ -87,12 +88,12 @@ impl<S: Service<C>, C: Copy> Write for Loopback<'_, S, C> {
     fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
         self.run();
         if matches!(self.session.state(), State::Ended(_)) {
-            // As on a socket that nobody reads from any more.
+            // Discarded, like bytes that are sent to a process that no longer reads.
             return Ok(bytes.len());
         }
         let channel = self.session.channel();
         let count = copy(bytes, channel.spare());
-        // 0 would be the end of input.
+        // A count of 0 would be the end of input.
         if count > 0 {
             channel.received(count);
         }

@@ -1,6 +1,5 @@
-//! The envelopes of the protocol: what a call and a reply look like, both ways.
-//!
-//! UAPI.20, "Call", "Reply" and "Vendor Extensions".
+//! Calls and replies, and the envelopes that they are received and sent in: UAPI.20, "Call",
+//! "Reply" and "Vendor Extensions".
 
 use core::ops::Range;
 use core::{mem, str};
@@ -12,22 +11,22 @@ use crate::json::{self, Cursor, MemberDeserializer, Raw, Reader, Text, Value, Va
 use crate::name;
 use crate::peer::Peer;
 
-/// How a call wants to be answered: at most one of the protocol's three flags is set.
+/// The kind of answer that a call asks for. At most one of the protocol's three flags is set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// No flag: one reply.
     #[default]
     Simple,
-    /// `oneway`: no reply, and no error either.
+    /// `oneway`: neither a reply nor an error.
     Oneway,
-    /// `more`: any number of replies, all but the last with `continues`.
+    /// `more`: any number of replies. All except the last have the flag `continues`.
     More,
-    /// `upgrade`: one reply, and from there on the connection belongs to another protocol.
+    /// `upgrade`: one reply, after which the connection belongs to another protocol.
     Upgrade,
 }
 
 impl Mode {
-    /// The member of the call that says so.
+    /// Returns the member of the call that asks for this mode.
     fn flag(self) -> Option<&'static str> {
         match self {
             Mode::Simple => None,
@@ -38,7 +37,7 @@ impl Mode {
     }
 }
 
-/// A call that has been received.
+/// A received call.
 ///
 /// ```
 /// use nullink::{Call, Mode};
@@ -63,17 +62,18 @@ pub struct Call<'c> {
 }
 
 impl<'c> Call<'c> {
-    /// Reads the envelope of a call: a message without its NUL.
+    /// Parses a message, without its NUL, as a call.
     ///
     /// # Errors
     ///
-    /// If it is not a call. There is no reply to such a message: the connection is to be closed.
+    /// Returns a [`Violation`] if the message is not a call. Such messages get no reply: the
+    /// connection must be closed.
     pub fn parse(message: &'c mut [u8]) -> Result<Self, Violation> {
         Call::parse_with_place(message).map(|(call, _)| call)
     }
 
-    /// Like `parse`, with the range of the method's name in the message as it came. The decoded
-    /// name stands at the beginning of that range.
+    /// Like `parse`, but also returns the range of the method's name in the received message. The
+    /// decoded name is at the beginning of that range.
     pub(crate) fn parse_with_place(
         message: &'c mut [u8],
     ) -> Result<(Self, Range<usize>), Violation> {
@@ -89,43 +89,44 @@ impl<'c> Call<'c> {
         Ok((call, place))
     }
 
-    /// Records who calls.
+    /// Records the calling process.
     pub(crate) fn with_peer(self, peer: Option<Peer>) -> Self {
         Call { peer, ..self }
     }
 
-    /// Who calls, if the system vouches for it: on Unix sockets.
+    /// Returns the calling process, if the system vouches for it: on the Unix sockets of a
+    /// [`Server`](crate::server::Server).
     pub fn peer(&self) -> Option<Peer> {
         self.peer
     }
 
-    /// The full name of the method, as the call has it: `org.example.ftl.Jump`.
+    /// Returns the full name of the method, which is not checked: `org.example.ftl.Jump`.
     pub fn method(&self) -> &'c str {
         self.method
     }
 
-    /// The interface in the method's name; empty if that name is not a valid one.
+    /// Returns the interface in the method's name. Empty if that name is not valid.
     pub fn interface(&self) -> &'c str {
         name::split(self.method).map_or("", |(interface, _)| interface)
     }
 
-    /// The method's name within its interface; empty if that name is not a valid one.
+    /// Returns the method's name within its interface. Empty if the full name is not valid.
     pub fn member(&self) -> &'c str {
         name::split(self.method).map_or("", |(_, member)| member)
     }
 
-    /// How the call wants to be answered.
+    /// Returns the kind of answer that the call asks for.
     pub fn mode(&self) -> Mode {
         self.mode
     }
 
-    /// Reads method and parameters as an enum, whose variants are the interface's methods.
+    /// Decodes the call as an enum, whose variants are the methods of the interface.
     ///
-    /// A method without parameters is a unit variant; one with parameters is a struct variant, or
-    /// holds one struct. Parameters that are absent are an empty object.
+    /// A method without parameters is a unit variant. A method with parameters is a struct variant,
+    /// or a variant with one struct. Absent parameters are decoded as an empty object.
     ///
-    /// A service with several interfaces has one more enum around these, whose variants have the
-    /// interfaces' names:
+    /// A service with several interfaces puts these enums into another enum, whose variants have
+    /// the names of the interfaces:
     ///
     /// ```
     /// # use nullink::Call;
@@ -152,31 +153,31 @@ impl<'c> Call<'c> {
     ///
     /// # Errors
     ///
-    /// If the enum has no such method, or the parameters do not fit. In a service's handler `?`
-    /// makes the standard error of it. A `T` that is not an enum fits no call.
+    /// Fails if the enum does not have the method, or if the parameters do not match its variant.
+    /// In a handler, `?` returns the standard error. Fails for every call if `T` is not an enum.
     pub fn decode<T: Deserialize<'c>>(self) -> Result<T, DecodeError> {
         let (interface, name) = name::split_at_dot(self.method).unwrap_or_default();
         let mut parameters = self.parameters;
         decode_member(interface, name, parameters.reader())
     }
 
-    /// The parameters' text, without reading it.
+    /// Returns the text of the parameters, which is not decoded.
     pub fn parameters(&self) -> Raw<'_> {
         self.parameters.raw()
     }
 
-    /// The parameters' text; empty if there are none.
+    /// Returns the text of the parameters. Empty if there are none.
     pub(crate) fn parameters_text(&self) -> &[u8] {
         self.parameters.text().0
     }
 
-    /// The parameters, to be read piece by piece.
+    /// Returns the parameters, for decoding them piece by piece.
     pub fn into_parameters(self) -> Value<'c> {
         self.parameters
     }
 }
 
-/// A reply that has been received.
+/// A received reply.
 ///
 /// ```
 /// let mut message = *br#"{"error":"org.example.ftl.NotEnoughEnergy"}"#;
@@ -193,11 +194,11 @@ pub struct Reply<'r> {
 }
 
 impl<'r> Reply<'r> {
-    /// Reads the envelope of a reply: a message without its NUL.
+    /// Parses a message, without its NUL, as a reply.
     ///
     /// # Errors
     ///
-    /// If it is not a reply. The connection can't be used any further.
+    /// Returns a [`Violation`] if the message is not a reply. The connection must be closed.
     pub fn parse(message: &'r mut [u8]) -> Result<Self, Violation> {
         let (continues, [error, parameters]) = scan_reply(message)?;
         let (error, parameters) = parts(message, error, parameters);
@@ -208,30 +209,30 @@ impl<'r> Reply<'r> {
         })
     }
 
-    /// The full name of the error, if the reply is one: `org.example.ftl.NotEnoughEnergy`.
+    /// Returns the full name of the error, if the reply is one: `org.example.ftl.NotEnoughEnergy`.
     pub fn error(&self) -> Option<&'r str> {
         self.error
     }
 
-    /// Whether more replies to the same call follow.
+    /// True if more replies to the same call follow.
     pub fn continues(&self) -> bool {
         self.continues
     }
 
-    /// The text of the parameters, of the reply or of the error, without reading it.
+    /// Returns the text of the parameters of the reply or the error, which is not decoded.
     pub fn parameters(&self) -> Raw<'_> {
         self.parameters.raw()
     }
 
-    /// The parameters, of the reply or of the error, to be read.
+    /// Returns the parameters of the reply or the error, for decoding them.
     pub fn into_parameters(self) -> Value<'r> {
         self.parameters
     }
 }
 
-/// Reads a member of an interface, a method or an error, as an enum of them. If it has no such
-/// variant ([`Mismatch::Member`](crate::Mismatch::Member)), the parameters are not touched.
-#[inline(never)] // smaller: its variables make no frame of a caller larger
+/// Decodes a method or an error of an interface as the variant of an enum. If the enum has no such
+/// variant ([`Mismatch::Member`](crate::Mismatch::Member)), the parameters stay unchanged.
+#[inline(never)] // keeps its variables out of the stack frames of callers
 pub(crate) fn decode_member<'de, T: Deserialize<'de>>(
     interface: &'de str,
     name: &'de str,
@@ -246,26 +247,26 @@ pub(crate) fn decode_member<'de, T: Deserialize<'de>>(
     read.map_err(|stop| parameters.error(stop))
 }
 
-/// Where the string and the parameters of an envelope are, without quotes.
+/// The ranges of the string, without its quotes, and of the parameters of an envelope.
 type Spans = [Option<Range<usize>>; 2];
 
-/// One strict pass over a call. The string is `method`.
+/// Makes one strict pass over a call. Its string is the member `method`.
 fn scan_call(message: &[u8]) -> Result<(Mode, Spans), Violation> {
     let (mut method, mut parameters) = (None, None);
     let (mut oneway, mut more, mut upgrade) = (None, None, None);
     members(message, |name, member| {
         if name.is("method") {
-            once(&mut method, member.string("method")?)
+            set_once(&mut method, member.string("method")?)
         } else if name.is("parameters") {
-            once(&mut parameters, member.object("parameters")?)
+            set_once(&mut parameters, member.object("parameters")?)
         } else if name.is("oneway") {
-            once(&mut oneway, member.flag("oneway")?)
+            set_once(&mut oneway, member.flag("oneway")?)
         } else if name.is("more") {
-            once(&mut more, member.flag("more")?)
+            set_once(&mut more, member.flag("more")?)
         } else if name.is("upgrade") {
-            once(&mut upgrade, member.flag("upgrade")?)
+            set_once(&mut upgrade, member.flag("upgrade")?)
         } else {
-            name.vendor()
+            name.expect_vendor()
         }
     })?;
     let set = |flag| flag == Some(true);
@@ -279,22 +280,22 @@ fn scan_call(message: &[u8]) -> Result<(Mode, Spans), Violation> {
     Ok((mode, [method, parameters.flatten()]))
 }
 
-/// One strict pass over a reply. The string is `error`.
+/// Makes one strict pass over a reply. Its string is the member `error`.
 pub(crate) fn scan_reply(message: &[u8]) -> Result<(bool, Spans), Violation> {
     let (mut error, mut parameters, mut continues) = (None, None, None);
     members(message, |name, member| {
         if name.is("parameters") {
-            once(&mut parameters, member.object("parameters")?)
+            set_once(&mut parameters, member.object("parameters")?)
         } else if name.is("error") {
             let string = match member.kind {
                 ValueKind::Null => None,
                 _ => Some(member.string("error")?),
             };
-            once(&mut error, string)
+            set_once(&mut error, string)
         } else if name.is("continues") {
-            once(&mut continues, member.flag("continues")?)
+            set_once(&mut continues, member.flag("continues")?)
         } else {
-            name.vendor()
+            name.expect_vendor()
         }
     })?;
     let (error, continues) = (error.flatten(), continues == Some(true));
@@ -304,14 +305,14 @@ pub(crate) fn scan_reply(message: &[u8]) -> Result<(bool, Spans), Violation> {
     Ok((continues, [error, parameters.flatten()]))
 }
 
-/// Scans a message and shows its members.
+/// Scans a message, and passes each of its members to a function.
 fn members(
     message: &[u8],
-    mut see: impl FnMut(MemberName<'_>, MemberValue) -> Result<(), Violation>,
+    mut visit: impl FnMut(MemberName<'_>, MemberValue) -> Result<(), Violation>,
 ) -> Result<(), Violation> {
     let mut cursor = Cursor::strict(message)?;
     if !cursor.eat(b'{') {
-        // JSON of another kind, or not JSON at all.
+        // The message is another JSON value, or not JSON.
         json::scan(message)?;
         return Err(Violation::NotAnObject);
     }
@@ -326,13 +327,13 @@ fn members(
         cursor.value(1).ok_or_else(|| cursor.error())?;
         let range = start..cursor.offset();
         if let Some(kind) = kind {
-            see(MemberName(name), MemberValue { kind, range })?;
+            visit(MemberName(name), MemberValue { kind, range })?;
         }
     }
     Ok(cursor.end().ok_or_else(|| cursor.error())?)
 }
 
-/// The name of a member of the envelope, as it is written. It is compared after unescaping.
+/// The name of a member of the envelope. It may contain escapes, and is compared unescaped.
 struct MemberName<'a>(Text<'a>);
 
 impl MemberName<'_> {
@@ -340,8 +341,8 @@ impl MemberName<'_> {
         self.0.is(name)
     }
 
-    /// A name with a dot is a vendor's, and ignored.
-    fn vendor(&self) -> Result<(), Violation> {
+    /// Checks that an unknown member is a vendor's, which has a dot in its name and is ignored.
+    fn expect_vendor(&self) -> Result<(), Violation> {
         if self.0.has_dot() {
             Ok(())
         } else {
@@ -356,7 +357,7 @@ struct MemberValue {
 }
 
 impl MemberValue {
-    /// The inside of a string.
+    /// Returns the range of a string without its quotes.
     fn string(self, name: &'static str) -> Result<Range<usize>, Violation> {
         match self.kind {
             ValueKind::String => {
@@ -366,6 +367,7 @@ impl MemberValue {
         }
     }
 
+    /// Returns the range of an object; None for `null`.
     fn object(self, name: &'static str) -> Result<Option<Range<usize>>, Violation> {
         match self.kind {
             ValueKind::Object => Ok(Some(self.range)),
@@ -374,6 +376,7 @@ impl MemberValue {
         }
     }
 
+    /// Returns the value of a flag; false for `null`.
     fn flag(self, name: &'static str) -> Result<bool, Violation> {
         match self.kind {
             ValueKind::True => Ok(true),
@@ -383,20 +386,21 @@ impl MemberValue {
     }
 }
 
-fn once<T>(member: &mut Option<T>, value: T) -> Result<(), Violation> {
+/// Sets a member of the envelope, which may occur only once.
+fn set_once<T>(member: &mut Option<T>, value: T) -> Result<(), Violation> {
     match member.replace(value) {
         None => Ok(()),
         Some(_) => Err(Violation::DuplicateMember),
     }
 }
 
-/// The string of an envelope, decoded in place, and its parameters.
+/// Returns the string of an envelope, decoded in place, and its parameters.
 fn parts(
     message: &mut [u8],
     string: Option<Range<usize>>,
     parameters: Option<Range<usize>>,
 ) -> (Option<&str>, Value<'_>) {
-    // Absent parameters are an empty text, which is read as an empty object.
+    // Absent parameters are an empty text, which is decoded as an empty object.
     let parameters = parameters.unwrap_or(0..0);
     let offset = parameters.start;
     let (string, parameters) = match string {
@@ -412,7 +416,7 @@ fn parts(
     )
 }
 
-/// A message that is to be written: all but its content, which is the parameters, or an error.
+/// The envelope of a message to send. The content is its parameters, or an error.
 #[derive(Clone, Copy)]
 pub(crate) enum Envelope<'a> {
     Call { method: &'a str, mode: Mode },
@@ -420,11 +424,12 @@ pub(crate) enum Envelope<'a> {
     Error { interface: &'a str },
 }
 
-/// What is in the envelope. It is one function for all types, so that the rest is there once.
+/// The function that writes the content of an envelope. It is `dyn`, so that [`Envelope::write`] is
+/// compiled only once.
 pub(crate) type Content<'a> = &'a dyn Fn(&mut Writer<'_>);
 
 impl Envelope<'_> {
-    /// Writes a message and its NUL at the beginning of `room`; returns their length.
+    /// Writes a message and its NUL at the beginning of `room`. Returns their length.
     pub fn write(&self, room: &mut [u8], content: Content<'_>) -> Result<usize, EncodeError> {
         let mut writer = Writer::new(room);
         match *self {
@@ -449,7 +454,7 @@ impl Envelope<'_> {
                 writer.bytes(b"{");
                 writer.object(b"\"parameters\":", content);
             }
-            // The error is a variant of an enum, its parameters are the variant's content.
+            // The error is a variant of an enum. The content of the variant is the parameters.
             Envelope::Error { interface } => {
                 writer.bytes(b"{\"error\":");
                 writer.member(interface, b",\"parameters\":", content);

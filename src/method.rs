@@ -1,4 +1,4 @@
-//! A method, as a client calls it.
+//! The trait [`Method`]: a call as a client makes it.
 
 use core::fmt;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::json::Decode;
 use crate::name;
 
-/// A method, as a client calls it: the value holds the parameters.
+/// A call as a client makes it: the value holds the parameters, the type names the method.
 ///
 /// ```
 /// use nullink::Method;
@@ -32,16 +32,16 @@ use crate::name;
 /// }
 /// ```
 pub trait Method: Serialize {
-    /// The full name.
+    /// The full name of the method.
     const NAME: &'static str;
-    /// What a reply is read as: any type that serde can deserialize, or a
+    /// The type that a reply is decoded into: any type that implements [`Deserialize`], or a
     /// [`Value`](crate::json::Value).
     type Output<'r>: Decode<'r>;
-    /// The errors of the method's interface, an enum; [`NoError`] if it has none.
+    /// An enum of the errors of the method's interface; [`NoError`] if it has none.
     type Error<'r>: Deserialize<'r>;
 }
 
-/// The errors of an interface without errors.
+/// The error type for the methods of an interface without errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub enum NoError {}
 
@@ -53,7 +53,7 @@ impl fmt::Display for NoError {
 
 impl core::error::Error for NoError {}
 
-/// The name of a method, which is checked while compiling.
+/// Returns the name of a method, which is checked at compile time.
 pub(crate) const fn full_name<M: Method>() -> &'static str {
     const { assert!(name::is_full(M::NAME), "not the full name of a method") };
     M::NAME

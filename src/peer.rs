@@ -1,9 +1,11 @@
-//! Who is at the other end of a connection, and what can come from there besides bytes.
+//! The process at the other end of a connection, and its file descriptors.
 //!
-//! The protocol needs none of this. A driver that knows it hands it to the service's handlers.
+//! The protocol does not need them. A driver that knows them passes them to the handlers of the
+//! service: [`Call::peer`](crate::Call::peer) and
+//! [`Responder::descriptor`](crate::Responder::descriptor).
 
-/// The process at the other end of a connection, as the system has vouched for it when it
-/// connected: `SO_PEERCRED`, unix(7).
+/// The process at the other end of a connection, as the kernel has recorded it when the connection
+/// was made: `SO_PEERCRED`, unix(7).
 ///
 /// ```
 /// use nullink::peer::Peer;
@@ -13,29 +15,29 @@
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer {
-    /// The user.
+    /// The user ID.
     pub uid: u32,
-    /// The group.
+    /// The group ID.
     pub gid: u32,
-    /// The process that has connected. By now it may be gone, and another have its number: do not
-    /// decide anything by it.
+    /// The PID. The process may have ended, and another process may have this PID now. Do not base
+    /// decisions on it.
     pub pid: u32,
 }
 
 impl Peer {
-    /// True if it runs as root.
+    /// True if the process runs as root.
     pub const fn is_root(&self) -> bool {
         self.uid == 0
     }
 }
 
-/// A file descriptor that comes, or goes, with a message. Dropping it closes it.
+/// A file descriptor that is received or sent with a message. Dropping it closes it.
 ///
-/// Where there is no operating system there is no value of this type.
+/// Without an operating system, this type has no value.
 #[cfg(all(feature = "unix", target_os = "linux"))]
 pub type Descriptor = rustix::fd::OwnedFd;
 
-/// A file descriptor: there are none without an operating system.
+/// A file descriptor. This type has no value, because there is no operating system.
 #[cfg(not(all(feature = "unix", target_os = "linux")))]
 #[derive(Debug)]
 pub enum Descriptor {}

@@ -1,4 +1,4 @@
-//! The blocking driver for a service: one connection over any stream.
+//! The blocking driver of a service, for one connection over any stream.
 
 use embedded_io::{Read, Write};
 
@@ -6,33 +6,35 @@ use crate::error::Error;
 use crate::io::{fill, send_pending};
 use crate::service::{Context, Service, Session, State};
 
-/// How a connection to a service has ended.
+/// The end of a connection that [`serve`] has served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End<'b, C> {
-    /// The client has closed it, after its last call was answered.
+    /// The client has closed the connection, and its calls were answered.
     Closed,
-    /// It belongs to another protocol, at the client's wish and the service's consent.
+    /// The connection was upgraded, and now belongs to another protocol.
     Upgraded {
-        /// What the handler has left: [`Upgrade::send`](crate::service::Upgrade::send).
+        /// The cursor of [`Upgrade::send`](crate::service::Upgrade::send).
         cursor: C,
-        /// What has been received of the other protocol: the beginning of the receive buffer. It
-        /// comes before anything that is read from the stream.
+        /// The bytes of the other protocol that were already received, at the beginning of the
+        /// receive buffer. The bytes that are read from the stream follow them.
         unread: &'b [u8],
     },
 }
 
-/// Serves one connection to its end, blocking.
+/// Serves one connection until it ends, with blocking I/O.
 ///
-/// For the sizes of the buffers see [`Session::new`]. Replies are sent when no complete call is left
-/// in `receive`, when half of `send` is full, and before a stream goes on.
+/// [`Session::new`] describes the sizes of the buffers. Replies are sent when no complete call is
+/// left in `receive`, when half of `send` is full, and before the next reply of a stream. Calls
+/// have no [peer](crate::Call::peer) and no descriptors, and they cannot be
+/// [parked](crate::Responder::park).
 ///
-/// The stream can be passed as `&mut stream`, to have it afterwards.
+/// Pass the stream as `&mut stream` if it is needed afterwards.
 ///
 /// # Errors
 ///
-/// The connection is over then, and all that is left to do is to close the stream. What was due
-/// has been sent, unless the error is that of sending. [`Error::Encode`] is the only one that is
-/// the service's own: an answer that could not be written.
+/// Fails if the connection has failed. All earlier replies were sent, unless sending itself has
+/// failed. The caller should close the stream. [`Error::Encode`] and [`Error::NotAsDefined`] are
+/// errors of the service: an answer could not be written, or does not match the definition.
 ///
 /// ```
 /// # use nullink::service::{Answer, Info, Refusal, Responder, Service};
@@ -73,7 +75,8 @@ where
 {
     let mut session = Session::new(&mut *receive, send);
     loop {
-        // Replies collect until one is owed that may take the handler some time.
+        // Replies collect, but must not wait for the next reply of a stream, whose handler may take
+        // some time.
         while session.step_in(service, Context::default()) && !session.state().is_due() {}
         let result = if !session.channel().pending().is_empty() {
             send_pending(&mut stream, session.channel())
@@ -86,7 +89,7 @@ where
                     let unread = receive.get(..count).unwrap_or_default();
                     return Ok(End::Upgraded { cursor, unread });
                 }
-                // No call is ever parked here.
+                // `Parked` does not occur, because the context has no `can_park`.
                 State::Open | State::Due(_) | State::Describing(_) | State::Parked(..) => {
                     fill(&mut stream, session.channel(), usize::MAX).map(drop)
                 }
@@ -99,7 +102,7 @@ where
     }
 }
 
-/// Moves the unread bytes to the beginning of the receive buffer; returns how many these are.
+/// Moves the unread bytes to the beginning of the receive buffer, and returns their number.
 fn unread_to_front<C: Copy>(mut session: Session<'_, C>) -> usize {
     session.channel().spare();
     session.channel().unread().len()

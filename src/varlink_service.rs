@@ -16,9 +16,9 @@ use crate::name;
 /// The interface that every service has.
 pub(crate) const SERVICE: Interface = crate::interface!("org.varlink.service.varlink");
 
-/// Asks a service who it is, and which interfaces it has.
+/// Asks a service for its vendor, product, version, URL and interfaces.
 ///
-/// The list of interfaces has no limit, so the answer is read piece by piece:
+/// The list of interfaces may have any length, so the reply is decoded piece by piece:
 ///
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -57,7 +57,7 @@ impl Method for GetInfo {
 /// Asks a service for the definition of one of its interfaces.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct GetInterfaceDescription<'a> {
-    /// The interface's name.
+    /// The name of the interface.
     pub interface: &'a str,
 }
 
@@ -70,39 +70,39 @@ impl Method for GetInterfaceDescription<'_> {
 /// The definition of an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Description<'a> {
-    /// Its text, with its comments.
+    /// The text of the definition, with its comments.
     pub description: &'a str,
 }
 
-/// The errors of `org.varlink.service`, which any method of any interface may answer with:
-/// UAPI.20, "The `org.varlink.service` Interface".
+/// The standard errors, those of `org.varlink.service`, which every method of every interface may
+/// return: UAPI.20, "The `org.varlink.service` Interface".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ServiceError<'a> {
     /// The service does not have this interface.
     InterfaceNotFound {
-        /// Its name.
+        /// The name of the interface.
         interface: &'a str,
     },
     /// The interface does not define this method.
     MethodNotFound {
-        /// Its full name.
+        /// The full name of the method.
         method: &'a str,
     },
-    /// The interface defines this method, but the service does not have it.
+    /// The interface defines this method, but the service does not implement it.
     MethodNotImplemented {
-        /// Its full name.
+        /// The full name of the method.
         method: &'a str,
     },
-    /// A parameter is missing, is unknown, has another type or can't have this value.
+    /// A parameter is missing, unknown, of another type, or has a value that is not allowed.
     InvalidParameter {
-        /// Its name: that of the top-level field.
+        /// The name of the top-level field that is or contains the parameter.
         parameter: &'a str,
     },
-    /// The caller is not allowed to do that.
+    /// The caller is not allowed to make this call.
     PermissionDenied,
-    /// The method has to be called with `more`.
+    /// The method must be called with `more`.
     ExpectedMore,
-    /// The method has to be called with `upgrade`.
+    /// The method must be called with `upgrade`.
     ExpectedUpgrade,
 }
 
@@ -120,10 +120,8 @@ impl fmt::Display for ServiceError<'_> {
                 write!(f, "the parameter {parameter} is not valid")
             }
             ServiceError::PermissionDenied => f.write_str("permission denied"),
-            ServiceError::ExpectedMore => f.write_str("the method has to be called with more"),
-            ServiceError::ExpectedUpgrade => {
-                f.write_str("the method has to be called with upgrade")
-            }
+            ServiceError::ExpectedMore => f.write_str("the method must be called with more"),
+            ServiceError::ExpectedUpgrade => f.write_str("the method must be called with upgrade"),
         }
     }
 }
@@ -131,15 +129,15 @@ impl fmt::Display for ServiceError<'_> {
 impl core::error::Error for ServiceError<'_> {}
 
 impl ServiceError<'_> {
-    /// Writes the answer that has this error; returns its length.
+    /// Writes the message with this error. Returns its length.
     pub(crate) fn write(&self, room: &mut [u8]) -> Result<usize, EncodeError> {
         let interface = SERVICE.name();
         Envelope::Error { interface }.write(room, &|writer| _ = writer.value(self))
     }
 }
 
-/// Why a service, or a relay, does not do what a call asks for: a standard error without the name
-/// that it is about.
+/// The reason why a service or a relay refuses a call. It is answered with the standard error of
+/// the same name, which also contains the name of the interface, the method or the parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -147,22 +145,22 @@ pub enum Refusal {
     InterfaceNotFound,
     /// The interface does not define the method.
     MethodNotFound,
-    /// The interface defines the method, but the service does not have it.
+    /// The interface defines the method, but the service does not implement it.
     MethodNotImplemented,
-    /// A parameter is missing, is unknown, has another type or cannot have this value.
+    /// A parameter is missing, unknown, of another type, or has a value that is not allowed.
     InvalidParameter(Parameter),
-    /// The caller is not allowed to do that.
+    /// The caller is not allowed to make this call.
     PermissionDenied,
-    /// The method has to be called with `more`.
+    /// The method must be called with `more`.
     ExpectedMore,
-    /// The method has to be called with `upgrade`.
+    /// The method must be called with `upgrade`.
     ExpectedUpgrade,
-    /// No answer could be written: the connection is closed.
+    /// The answer could not be written. No standard error is sent, and the connection ends.
     Unsent(EncodeError),
 }
 
 impl Refusal {
-    /// A parameter does not have a value that the service takes.
+    /// Creates the refusal of a parameter whose value is not allowed.
     ///
     /// ```
     /// # use nullink::service::Refusal;
@@ -174,12 +172,12 @@ impl Refusal {
         Refusal::InvalidParameter(Parameter::named(name))
     }
 
-    /// The standard error about a call: its message after decoding, and where the name of the
-    /// method is in it; None if the call is gone.
+    /// Returns the standard error for a call. `message` is the call after decoding, and `name` the
+    /// range of the method's name in it. `name` is None if the call is no longer in the buffer.
     ///
     /// # Errors
     ///
-    /// Why there is no answer.
+    /// Fails if the refusal is [`Refusal::Unsent`], or if the error needs a name and there is none.
     pub(crate) fn error(
         self,
         message: &[u8],
@@ -204,20 +202,20 @@ impl Refusal {
     }
 }
 
-/// The parameter that a [`Refusal`] is about: its name, or the place of its name in the message.
+/// The parameter that a [`Refusal`] refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parameter(FieldName);
 
 impl Parameter {
-    /// All parameters together: a fault that is in none of them.
+    /// The parameters as a whole, for a fault that does not belong to one of them.
     pub(crate) const WHOLE: Self = Parameter(FieldName::Named("parameters"));
 
     pub(crate) const fn named(name: &'static str) -> Self {
         Parameter(FieldName::Named(name))
     }
 
-    /// A key that the caller has sent: decodes it in the text of the parameters, which begins at
-    /// `offset` of the message.
+    /// Creates a parameter from a key of the received message. Decodes the key in the text of the
+    /// parameters, which begins at `offset` in the message.
     pub(crate) fn unescape_at(text: &mut [u8], key: Range<usize>, offset: usize) -> Self {
         let start = key.start;
         match text.get_mut(key).map(unescape) {
@@ -238,7 +236,7 @@ impl From<DecodeError> for Refusal {
     fn from(error: DecodeError) -> Self {
         match (error.mismatch, error.field) {
             (Mismatch::Member, _) => Refusal::MethodNotFound,
-            // What was read from another text than the call has no name that the caller knows.
+            // The caller knows only the names of fields in its call.
             (_, Some(field)) if error.in_call => Refusal::InvalidParameter(Parameter(field)),
             _ => Refusal::InvalidParameter(Parameter::WHOLE),
         }

@@ -23,12 +23,12 @@ struct InfoReply<'a, L> {
     interfaces: L,
 }
 
-/// The interfaces of a service, `org.varlink.service` first.
+/// Returns the interfaces of a service, `org.varlink.service` first.
 fn interfaces<S: Service<C>, C: Copy>() -> impl Iterator<Item = &'static Interface> + Clone {
     let own = S::INTERFACES.iter();
     [&SERVICE]
         .into_iter()
-        .chain(own.filter(|interface| !is(interface)))
+        .chain(own.filter(|interface| !serves(interface)))
 }
 
 /// Finds an interface of the service by its name.
@@ -36,13 +36,13 @@ pub(super) fn find<S: Service<C>, C: Copy>(name: &str) -> Option<&'static Interf
     interfaces::<S, C>().find(|interface| interface.name() == name)
 }
 
-/// True for `org.varlink.service`.
-pub(super) fn is(interface: &Interface) -> bool {
+/// True if the interface is `org.varlink.service`.
+pub(super) fn serves(interface: &Interface) -> bool {
     interface.name() == SERVICE.name()
 }
 
-/// Answers a call of this interface.
-#[inline(never)] // smaller: its variables make no frame of a caller larger
+/// Answers a call of `org.varlink.service`.
+#[inline(never)] // keeps its variables out of the stack frames of callers
 pub(super) fn call<'c, S: Service<C>, C: Copy>(
     service: &S,
     call: Call<'c>,

@@ -1,4 +1,4 @@
-//! The method that a call names, and what its definition says of the call and of its answers.
+//! Finds the method of a call, and checks the call and its answers against the definition.
 
 use core::ops::Range;
 
@@ -13,7 +13,7 @@ use crate::varlink_service::{Parameter, Refusal};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Callee {
     pub interface: &'static Interface,
-    /// None if the interface does not declare it, which only an unchecked service sees.
+    /// None if the interface does not declare the method. Only an unchecked service gets its calls.
     member: Option<MemberIndex>,
     checked: bool,
 }
@@ -23,9 +23,10 @@ impl Callee {
     ///
     /// # Errors
     ///
-    /// [`Refusal::InterfaceNotFound`] or [`Refusal::MethodNotFound`].
+    /// Returns [`Refusal::InterfaceNotFound`] or [`Refusal::MethodNotFound`].
     //
-    // Names are compared before they are validated: a name that equals a declared one is valid.
+    // The name is validated only if it is not found, because a name that equals a declared one is
+    // valid.
     pub fn find<S: Service<C>, C: Copy>(method: &str) -> Result<Self, Refusal> {
         let Some((interface, member)) = name::split_at_dot(method) else {
             return Err(Refusal::MethodNotFound);
@@ -37,7 +38,7 @@ impl Callee {
                 Refusal::MethodNotFound
             });
         };
-        let checked = S::CHECKED || builtin::is(interface);
+        let checked = S::CHECKED || builtin::serves(interface);
         let declared = interface.method(member).map(|method| method.index());
         if declared.is_none() && (checked || !name::is_member(member)) {
             return Err(Refusal::MethodNotFound);
@@ -54,18 +55,18 @@ impl Callee {
         self.member.is_some()
     }
 
-    /// The method's definition, if calls and answers are checked against it.
+    /// Returns the method's definition, if calls and answers are checked against it.
     fn definition(&self) -> Option<Member<'static>> {
         let member = self.member.filter(|_| self.checked)?;
         Some(self.interface.member_at(member))
     }
 
-    /// Returns the call if its parameters are as the definition says.
+    /// Returns the call if its parameters match the definition.
     ///
     /// # Errors
     ///
-    /// [`Refusal::InvalidParameter`] with the name of the field.
-    #[inline(never)] // its stack is free again when the handler begins
+    /// Returns [`Refusal::InvalidParameter`] with the name of the field.
+    #[inline(never)] // keeps its variables off the stack while the handler runs
     pub fn check_call<'c, K: Kinds>(&self, call: Call<'c>) -> Result<Call<'c>, Refusal> {
         let Some(method) = self.definition() else {
             return Ok(call);
@@ -76,7 +77,8 @@ impl Callee {
             Err(fault) => Err(Refusal::InvalidParameter(match fault.field {
                 FaultField::Nowhere => Parameter::WHOLE,
                 FaultField::Declared(name) => Parameter::named(name),
-                // The definition does not have the key, so it is named by its place in the message.
+                // The definition does not have this key, so the refusal refers to it by its offset
+                // in the message.
                 FaultField::Key(range) => {
                     let (text, offset) = call.into_parameters().into_text_mut();
                     Parameter::unescape_at(text, range, offset)
@@ -85,18 +87,19 @@ impl Callee {
         }
     }
 
-    /// Returns Ok if a message, without its NUL, is an answer that the definition has.
+    /// Returns Ok if an answer, a message without its NUL, matches the definition. Errors of other
+    /// interfaces are not checked.
     ///
     /// # Errors
     ///
-    /// [`Error::NotAsDefined`]. Errors of other interfaces are not checked.
+    /// Returns [`Error::NotAsDefined`].
     pub fn check_answer(&self, message: &[u8]) -> Result<(), Error> {
         let Some(method) = self.definition() else {
             return Ok(());
         };
         let fault = match check_reply(message, &method) {
             Ok(()) => return Ok(()),
-            // More than the checker can keep count of is not wrong.
+            // The answer exceeds a limit of the checker, so it may be valid.
             Err(fault) if fault.mismatch == Mismatch::Length => return Ok(()),
             Err(fault) => fault,
         };
@@ -112,7 +115,7 @@ impl Callee {
 }
 
 fn check_reply(message: &[u8], method: &Member<'static>) -> Result<(), Fault<'static>> {
-    // It was written here, but a `Raw` in it can be nested too deeply for a message.
+    // The scan can fail, because a `Raw` can make the message nested too deeply.
     let Ok((_, [error, parameters])) = scan_reply(message) else {
         return Err(Fault::NO_MESSAGE);
     };

@@ -1,9 +1,45 @@
-//! The service's side: what a handler is given, and what becomes of its answer.
+//! The service's side of one connection.
 //!
-//! A program implements [`Service`]. For each call, [`Service::call`] is given the [`Call`] and a
-//! [`Responder`], and has to turn the responder into an [`Outcome`], or to refuse: so every call
-//! gets exactly one final message. [`Session`] does the rest for one connection, bytes in and
-//! bytes out; [`serve`](crate::serve) moves its bytes over a stream.
+//! A program implements [`Service`]. Its handler [`Service::call`] gets each [`Call`] with a
+//! [`Responder`]. It returns the [`Outcome`] that the responder makes, or a [`Refusal`], which is
+//! answered with a standard error. So every call gets exactly one final message.
+//!
+//! A [`Session`] holds the state of one connection. A driver moves its bytes:
+//! [`Server`](crate::server::Server) for many connections on Linux, or [`serve`](crate::serve())
+//! for one connection over any stream.
+//!
+//! # Several replies
+//!
+//! The call must have the flag `more`. [`Responder::more`] checks that, and returns a
+//! [`ReplyStream`]. Each run of a handler sends one reply: [`ReplyStream::next`] writes it, and
+//! [`Sent::then`] leaves a cursor, a small value that tells where to continue. As soon as there is
+//! room for the next reply, [`Service::resume`] gets the cursor and a new responder, and continues
+//! in the same way. [`ReplyStream::send`] sends the final reply. [`ReplyStream`] has an example.
+//!
+//! # Later replies
+//!
+//! A handler must not wait, because no other client is served meanwhile. Instead,
+//! [`Responder::park`] leaves a cursor, and parks the call under a topic: a number that the service
+//! chooses. [`Sent::park`] parks a stream after a reply. Later, another handler wakes the topic
+//! through [`Service::woken`], or the program's loop wakes it with
+//! [`Server::wake`](crate::server::Server::wake). Then [`Service::resume`] runs for each call that
+//! is parked under the topic. It sends a reply, or parks the call again. If the client goes away
+//! first, [`Service::abandoned`] gets the cursor. [`Responder::park`] has an example.
+//!
+//! # File descriptors
+//!
+//! [`Responder::descriptor`] takes a descriptor that was sent with the call, and
+//! [`Responder::attach`] sends one with the reply. Parameters refer to descriptors by index. This
+//! needs a [`Server`](crate::server::Server) on a Unix socket, with a `DESCRIPTORS` of at least 1
+//! in its [`Slots`](crate::server::Slots).
+//!
+//! # Replies that do not fit
+//!
+//! The room for a reply is half of the send buffer, also for pipelined calls. So a reply that fits
+//! once always fits. [`Responder::send`] returns [`Refusal::Unsent`] for a reply that does not fit.
+//! A handler that returns this refusal ends the connection, because the client would wait for a
+//! reply that cannot be sent. [`Responder::try_send`] gives the responder back instead, so that the
+//! handler can answer with an error or a shorter reply.
 
 mod builtin;
 mod check;
@@ -29,21 +65,22 @@ pub use crate::varlink_service::{
     Description, GetInfo, GetInterfaceDescription, Parameter, Refusal, ServiceError,
 };
 
-/// Who a service is: what `org.varlink.service.GetInfo` says, beside the interfaces.
+/// The vendor, product, version and URL of a service, for the reply to
+/// `org.varlink.service.GetInfo`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Info<'a> {
-    /// Who makes it: `Fedora`.
+    /// The vendor: `Fedora`.
     pub vendor: &'a str,
-    /// What it is: `Workstation`.
+    /// The name of the product: `Workstation`.
     pub product: &'a str,
-    /// Its version, in any form: `27`.
+    /// The version, in any form: `27`.
     pub version: &'a str,
-    /// Where people find out more: `https://getfedora.org/en/workstation/`.
+    /// The URL of a page about the product: `https://getfedora.org/en/workstation/`.
     pub url: &'a str,
 }
 
 impl<'a> Info<'a> {
-    /// Makes the information from its fields, in their order.
+    /// Creates the information from its fields.
     pub const fn new(vendor: &'a str, product: &'a str, version: &'a str, url: &'a str) -> Self {
         Info {
             vendor,
@@ -98,48 +135,49 @@ impl<'a> Info<'a> {
 /// }
 /// ```
 ///
-/// A service with several interfaces has one more enum around those of its methods:
-/// [`Call::decode`].
+/// A service with several interfaces decodes its calls with an enum of enums: [`Call::decode`].
 ///
-/// `C` is the type of the service's cursors. A method with more than one reply, an answer that
-/// comes later, or an upgrade leaves a cursor when its handler returns, an index for example, and
-/// [`resume`](Self::resume) is given it back. A service that has no such methods names no `C`. The
-/// default, [`Infallible`], has no value, so the compiler leaves the code for cursors out.
+/// `C` is the type of the service's cursors. A handler leaves a cursor, such as an index, when it
+/// sends a reply that others follow, parks its call, or upgrades the connection. The cursor of a
+/// stream or a parked call is passed to [`resume`](Self::resume), that of an upgrade to the
+/// program. A service without such methods omits `C`. The default, [`Infallible`], has no value, so
+/// the compiler removes the code for cursors.
 pub trait Service<C: Copy = Infallible> {
-    /// The interfaces. `org.varlink.service` is always served and is not among these.
+    /// The interfaces of the service, without `org.varlink.service`, which is always served.
     const INTERFACES: &'static [Interface];
 
-    /// True if some method upgrades its connection.
+    /// True if a method of the service upgrades its connection.
     ///
-    /// On Unix sockets [`Server`](crate::server::Server) then reads exactly to the end of each
-    /// message, so that the bare descriptor can be handed on after an upgrade: UAPI.20,
-    /// "`upgrade`". That costs one more system call for each message. With
-    /// [`serve`](crate::serve()), the caller sets it:
+    /// If true, [`Server`](crate::server::Server) reads from Unix sockets exactly to the end of
+    /// each message, so that the bare descriptor can be handed on after an upgrade: UAPI.20,
+    /// "`upgrade`". This costs one more system call for each message. With
+    /// [`serve`](crate::serve()), the caller must set it with
     /// [`Stream::set_reading`](crate::unix::Stream::set_reading).
     const UPGRADES: bool = false;
 
-    /// True if calls are checked against the definition before they get to the service.
+    /// True if calls are checked against the definition before the handler gets them.
     ///
-    /// A method that the definition does not have is refused then, and so is a parameter that is
-    /// unknown, missing, ill-typed or there twice, whatever the type that it is decoded into would
-    /// take.
+    /// A call is refused if the definition does not have its method, or if a parameter is unknown,
+    /// missing, of another type or present twice, even if the type that it is decoded into would
+    /// accept it.
     ///
-    /// In debug builds answers are checked, too. One that is not as defined is not sent, and ends
-    /// the connection: [`Error::NotAsDefined`].
+    /// In debug builds, answers are checked as well. An answer that differs from the definition is
+    /// not sent, and ends the connection: [`Error::NotAsDefined`].
     const CHECKED: bool = true;
 
-    /// Who the service is, for `org.varlink.service.GetInfo`.
+    /// Returns the vendor, product, version and URL of the service, for
+    /// `org.varlink.service.GetInfo`.
     fn info(&self) -> Info<'_>;
 
-    /// Decides whether the client may make this call, before its parameters are checked. Everybody
-    /// may call `org.varlink.service`.
+    /// Decides whether the client may make this call, before its parameters are checked. Calls of
+    /// `org.varlink.service` are always permitted.
     ///
     /// ```
     /// # use nullink::Call;
     /// # use nullink::service::Refusal;
     /// # struct Passwd { owner: u32 }
     /// # impl Passwd {
-    /// // Everybody may read, root and the owner may write.
+    /// // Every client may read. Only root and the owner may write.
     /// fn permit(&mut self, call: &Call<'_>) -> Result<(), Refusal> {
     ///     match (call.member(), call.peer()) {
     ///         ("GetAll" | "GetByName" | "GetByUid", _) => Ok(()),
@@ -150,13 +188,14 @@ pub trait Service<C: Copy = Infallible> {
     /// # }
     /// ```
     ///
-    /// Where it depends on a parameter, `call.parameters().decode_in(&mut [0; 64])?` reads a copy
-    /// of the parameters, and refuses longer ones. Or [`call`](Self::call) decides: it keeps
-    /// [`Call::peer`] before it decodes.
+    /// If the decision depends on a parameter, `call.parameters().decode_in(&mut [0; 64])?` decodes
+    /// a copy of the parameters, and refuses parameters that are longer than the buffer. Or
+    /// [`call`](Self::call) decides: it reads [`Call::peer`] before it decodes the call.
     ///
     /// # Errors
     ///
-    /// As [`call`](Self::call); [`Refusal::PermissionDenied`] is made for this.
+    /// Returns a [`Refusal`], usually [`Refusal::PermissionDenied`], if the client may not make the
+    /// call.
     fn permit(&mut self, call: &Call<'_>) -> Result<(), Refusal> {
         let _ = call;
         Ok(())
@@ -166,30 +205,31 @@ pub trait Service<C: Copy = Infallible> {
     ///
     /// # Errors
     ///
-    /// A [`Refusal`] is answered with a standard error. What was written before is undone.
+    /// Returns a [`Refusal`], which is answered with a standard error. A reply that the handler has
+    /// already written is not sent. [`Refusal::Unsent`] ends the connection.
     fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c, C>) -> Answer<'c, C>;
 
-    /// Answers a call whose handler has left a cursor: with the next reply of a stream
-    /// ([`Sent::then`]), or after a wake ([`Responder::park`]).
+    /// Continues to answer a call whose handler has left a cursor: sends the next reply of a stream
+    /// ([`Sent::then`]), or answers after a wake ([`Responder::park`]).
     ///
-    /// The call is gone; the cursor has to hold what is needed of it. The responder has the mode
-    /// of the call, as it had in [`call`](Self::call).
+    /// The call itself is no longer in the receive buffer, so the cursor must hold everything that
+    /// is needed of it. The responder has the mode of the call.
     ///
-    /// A wake only says that something may have happened. A handler that finds nothing for this
-    /// client parks it again.
+    /// A wake only says that something may have changed. A handler that has nothing for this client
+    /// parks the call again.
     ///
     /// # Errors
     ///
-    /// As [`call`](Self::call). A refusal that names the method ends the connection, because the
-    /// name is gone.
+    /// Like [`call`](Self::call). In addition, a refusal that names the method or its interface
+    /// ends the connection, because the name is no longer known.
     fn resume<'c>(&mut self, cursor: C, reply: Responder<'c, C>) -> Answer<'c, C> {
         let (_, _) = (cursor, reply);
         Err(Refusal::MethodNotImplemented)
     }
 
-    /// A topic to wake. [`Server`](crate::server::Server) asks after every handler, until there is
-    /// none, and wakes the calls that are parked under each. So the handler of one client reaches
-    /// the parked calls of others.
+    /// Returns the next topic to wake, if any. [`Server`](crate::server::Server) calls it after
+    /// every handler until it returns None, and wakes the calls that are parked under each topic.
+    /// So a handler for one client wakes the parked calls of other clients.
     ///
     /// ```
     /// # struct Meter { changed: bool }
@@ -204,15 +244,15 @@ pub trait Service<C: Copy = Infallible> {
         None
     }
 
-    /// A connection ends because of an error: the client's, or an answer that could not be
-    /// written. Nothing can be done about it, but it may be worth a line in a log.
+    /// Called when a connection ends because the client has broken the protocol or sent a message
+    /// that is too long, or because an answer could not be written. The service may log the error.
     fn failed(&mut self, error: Error) {
         let _ = error;
     }
 
-    /// The client of a call that has left this cursor is gone, or cannot be answered: no reply is
-    /// owed any more. A cursor that [`resume`](Self::resume) was given does not come here as well.
-    /// A server or session that is dropped tells nothing.
+    /// Called with the cursor of a call that gets no further reply, because its client is gone or
+    /// the reply cannot be sent. A cursor that was passed to [`resume`](Self::resume) is not passed
+    /// to this method as well. Dropping a server or a session does not call it.
     fn abandoned(&mut self, cursor: C) {
         let _ = cursor;
     }

@@ -1,4 +1,4 @@
-//! Exactly one final message for each call: the types that see to it.
+//! The types that make a handler send exactly one final message for each call.
 
 use core::convert::Infallible;
 use core::fmt;
@@ -14,17 +14,27 @@ use crate::message::{Content, Envelope, Mode};
 use crate::peer::Descriptor;
 use crate::varlink_service::Refusal;
 
-/// What a handler returns: the [`Outcome`] of its responder, or why it refuses the call.
+/// The result of a handler: the [`Outcome`] of its responder, or a [`Refusal`].
 ///
-/// A [`Refusal`] is answered with a standard error. What was written before is undone.
+/// A [`Refusal`] is answered with a standard error. A reply that the handler has already written is
+/// not sent. [`Refusal::Unsent`] ends the connection instead.
 pub type Answer<'c, C = Infallible> = Result<Outcome<'c, C>, Refusal>;
 
-/// Answers one call. Every way to answer consumes it and makes the [`Outcome`] that the handler has
-/// to return.
+/// Answers one call. Each method that answers consumes the responder, and makes the [`Outcome`]
+/// that the handler must return.
 ///
-/// A `oneway` call has a responder like any other, and nothing is sent.
+/// | answer | methods |
+/// |---|---|
+/// | one reply | [`send`](Self::send), [`try_send`](Self::try_send) |
+/// | an error of the interface | [`error`](Self::error), [`result`](Self::result) |
+/// | a standard error | none: the handler returns a [`Refusal`] |
+/// | several replies | [`more`](Self::more), then the methods of [`ReplyStream`] |
+/// | a reply after a wake | [`park`](Self::park), [`Sent::park`] |
+/// | an upgrade to another protocol | [`upgrade`](Self::upgrade), then [`Upgrade::send`] |
 ///
-/// It cannot answer twice:
+/// A `oneway` call has a responder as well, but nothing is sent.
+///
+/// A responder cannot answer twice:
 ///
 /// ```compile_fail
 /// # use nullink::service::{Answer, Responder};
@@ -34,7 +44,7 @@ pub type Answer<'c, C = Infallible> = Result<Outcome<'c, C>, Refusal>;
 /// }
 /// ```
 ///
-/// Nor can a handler return without an answer, or with one that was made for another call:
+/// A handler cannot return without an answer, or with the answer to another call:
 ///
 /// ```compile_fail
 /// # use nullink::service::{Answer, Responder};
@@ -43,7 +53,7 @@ pub type Answer<'c, C = Infallible> = Result<Outcome<'c, C>, Refusal>;
 /// }
 /// ```
 ///
-/// Without the mistakes it compiles:
+/// Without these mistakes, it compiles:
 ///
 /// ```
 /// # use nullink::service::{Answer, Responder};
@@ -58,7 +68,8 @@ pub struct Responder<'c, C = Infallible> {
     brand: Brand<'c, C>,
 }
 
-/// Ties an outcome to its call: the lifetime is invariant, so it fits no other.
+/// Ties an outcome to its call. The lifetime is invariant, so the outcome does not fit another
+/// call.
 type Brand<'c, C> = PhantomData<(fn(&'c ()) -> &'c (), C)>;
 
 const REPLY: Envelope<'static> = Envelope::Reply { continues: false };
@@ -78,19 +89,21 @@ impl<'c, C> Responder<'c, C> {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Unsent`], if the reply does not fit into half of the send buffer, or is not a
-    /// Varlink value. A handler that returns it ends the connection, after the replies before this
-    /// one: the client waits for a reply that cannot come. [`try_send`](Self::try_send) gives the
-    /// responder back instead.
+    /// Returns [`Refusal::Unsent`] if the reply does not fit into half of the send buffer, or is
+    /// not a Varlink value. A handler that returns this refusal ends the connection after the
+    /// earlier replies are sent, because the client would wait for a reply that cannot be sent.
+    /// [`try_send`](Self::try_send) gives the responder back instead.
     pub fn send<P: Serialize + ?Sized>(self, parameters: &P) -> Answer<'c, C> {
         Ok(self.try_send(parameters)?)
     }
 
-    /// Sends the final reply, or gives the responder back for another answer.
+    /// Sends the final reply, or gives the responder back for another answer, such as an error or a
+    /// shorter reply.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// Returns [`Unsent`], which holds the responder and the reason, if the reply does not fit into
+    /// half of the send buffer, or is not a Varlink value.
     ///
     /// ```
     /// # use nullink::service::{Answer, Responder};
@@ -113,12 +126,15 @@ impl<'c, C> Responder<'c, C> {
         }
     }
 
-    /// Sends an error of the call's interface: the variant of an enum is its name, the content of
-    /// the variant its parameters. For the standard errors, return a [`Refusal`].
+    /// Sends an error of the call's interface. It is the variant of an enum: the name of the
+    /// variant is the error's name, its content the parameters. For a standard error, the handler
+    /// returns a [`Refusal`] instead.
+    ///
+    /// Attached descriptors are closed.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// Like [`send`](Self::send).
     ///
     /// ```
     /// # use nullink::service::{Answer, Responder};
@@ -138,11 +154,11 @@ impl<'c, C> Responder<'c, C> {
         Ok(Outcome::new(length, State::Open))
     }
 
-    /// Sends the reply, or the error, that a result holds.
+    /// Sends the reply or the error of a result.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// Like [`send`](Self::send).
     ///
     /// ```
     /// # use nullink::service::{Answer, Responder};
@@ -167,8 +183,8 @@ impl<'c, C> Responder<'c, C> {
         }
     }
 
-    /// Sends the definition of an interface, in pieces if it does not fit: the session sends the
-    /// rest.
+    /// Sends the definition of an interface. If it does not fit, the session sends the rest in
+    /// pieces.
     pub(super) fn describe(self, text: &'static str) -> Answer<'c, C> {
         if self.request.mode == Mode::Oneway {
             return self.send(&());
@@ -177,32 +193,58 @@ impl<'c, C> Responder<'c, C> {
         Ok(Outcome::new(length, state))
     }
 
-    /// Parks the call: it is answered later, by [`Service::resume`], after a wake for `topic`.
-    /// Until then the client waits, and so do its calls after this one.
+    /// Parks the call: [`Service::resume`] answers it after a wake for `topic`. Until then, the
+    /// client waits for the reply, and its later calls are not handled.
     ///
-    /// The call is parked from the moment the handler returns. Several wakes before it is resumed
-    /// are one. A topic is a number of the service's own choice.
+    /// A topic is a number that the service chooses. [`Service::woken`] and
+    /// [`Server::wake`](crate::server::Server::wake) wake the calls that are parked under it. A
+    /// call is parked as soon as its handler returns, so no later wake is missed. Several wakes
+    /// before the call is resumed count as one.
     ///
-    /// If the client goes away first, [`Service::abandoned`] is given the cursor; for a `oneway`
-    /// call that happens at once.
+    /// If the client goes away first, [`Service::abandoned`] gets the cursor. For a `oneway` call,
+    /// that happens at once.
     ///
     /// # Errors
     ///
-    /// [`Refusal::MethodNotImplemented`] over [`serve`](crate::serve()) and
-    /// [`Loopback`](crate::Loopback), which serve no other connection: nothing could wake the call.
+    /// Returns [`Refusal::MethodNotImplemented`] over [`serve`](crate::serve()) and
+    /// [`Loopback`](crate::Loopback). They serve only one connection, so nothing could wake the
+    /// call.
+    ///
+    /// ```
+    /// # use nullink::service::{Answer, Responder};
+    /// # struct Door { is_open: bool, is_changed: bool }
+    /// const DOOR: u32 = 0; // a topic
+    ///
+    /// # impl Door {
+    /// // The method WaitUntilOpen. The cursor is `()`, because nothing is needed of the call.
+    /// fn call<'c>(&mut self, reply: Responder<'c, ()>) -> Answer<'c, ()> {
+    ///     if self.is_open { reply.send(&()) } else { reply.park(DOOR, ()) }
+    /// }
+    ///
+    /// fn resume<'c>(&mut self, _: (), reply: Responder<'c, ()>) -> Answer<'c, ()> {
+    ///     self.call(reply)
+    /// }
+    ///
+    /// // Another method has set `is_changed`.
+    /// fn woken(&mut self) -> Option<u32> {
+    ///     std::mem::take(&mut self.is_changed).then_some(DOOR)
+    /// }
+    /// # }
+    /// ```
     ///
     /// [`Service::resume`]: super::Service::resume
+    /// [`Service::woken`]: super::Service::woken
     /// [`Service::abandoned`]: super::Service::abandoned
     pub fn park(self, topic: u32, cursor: C) -> Answer<'c, C> {
         park(0, self.context.can_park, topic, cursor, self.request)
     }
 
-    /// Answers with several replies: for a method that needs `more`. A method that has a plain
-    /// answer as well looks at [`Call::mode`](crate::Call::mode) first.
+    /// Begins or continues an answer with several replies: see [`ReplyStream`]. A method that can
+    /// also answer without `more` looks at [`Call::mode`](crate::Call::mode) first.
     ///
     /// # Errors
     ///
-    /// [`Refusal::ExpectedMore`], if the call does not have the flag.
+    /// Returns [`Refusal::ExpectedMore`] if the call does not have the flag `more`.
     pub fn more(self) -> Result<ReplyStream<'c, C>, Refusal> {
         if self.request.mode == Mode::More {
             Ok(ReplyStream { reply: self })
@@ -211,11 +253,11 @@ impl<'c, C> Responder<'c, C> {
         }
     }
 
-    /// Answers by handing over the connection: for a method that needs `upgrade`.
+    /// Answers with an upgrade of the connection to another protocol: see [`Upgrade`].
     ///
     /// # Errors
     ///
-    /// [`Refusal::ExpectedUpgrade`], if the call does not have the flag.
+    /// Returns [`Refusal::ExpectedUpgrade`] if the call does not have the flag `upgrade`.
     pub fn upgrade(self) -> Result<Upgrade<'c, C>, Refusal> {
         if self.request.mode == Mode::Upgrade {
             Ok(Upgrade { reply: self })
@@ -224,23 +266,22 @@ impl<'c, C> Responder<'c, C> {
         }
     }
 
-    /// A pidfd of the process that calls, pidfd_open(2), if the server has a
-    /// [hook](crate::server::Hooks) to ask for it. Unlike the number of a process, it never means
-    /// another one.
+    /// Returns a pidfd of the calling process, pidfd_open(2), if the server has a
+    /// [hook](crate::server::Hooks) that gets it. Unlike a PID, it never refers to another process.
     pub fn pidfd(&self) -> Option<&Descriptor> {
         self.context.pidfd
     }
 
-    /// Takes the descriptor with this index, from 0, that came with the call. Descriptors that are
-    /// not taken are closed.
+    /// Takes the descriptor with this index, from 0, of those that were sent with the call. The
+    /// descriptors that are not taken are closed when the handler returns.
     ///
-    /// It can be any file, such as a pipe that nobody reads: a write that blocks stops the service
-    /// for everybody.
+    /// A client can send any file, such as a full pipe that is never read. A write that blocks
+    /// stops the service for all clients.
     ///
     /// # Errors
     ///
-    /// [`Refusal::InvalidParameter`] for `parameter`, the one that has the index, if there is no
-    /// such descriptor, or if it was taken before.
+    /// Returns [`Refusal::InvalidParameter`] for `parameter`, the name of the parameter with the
+    /// index, if the call has no such descriptor, or if it was taken before.
     ///
     /// ```
     /// # use nullink::service::{Answer, Responder};
@@ -261,18 +302,34 @@ impl<'c, C> Responder<'c, C> {
         descriptor.ok_or(Refusal::invalid_parameter(parameter))
     }
 
-    /// How many descriptors came with the call.
+    /// Returns the number of descriptors that were sent with the call.
     pub fn descriptors(&self) -> usize {
         let descriptors = self.context.descriptors.as_ref();
         descriptors.map_or(0, |descriptors| descriptors.received.len())
     }
 
-    /// Sends a descriptor with the next reply. Returns its index, for the parameter that refers to
-    /// it. It is closed when it is sent, or if an error is sent.
+    /// Attaches a descriptor to the reply that this handler sends. Returns its index, for the
+    /// parameter that refers to it. It is closed after it was sent, or if the handler sends an
+    /// error or no reply.
     ///
     /// # Errors
     ///
-    /// The descriptor, if the connection carries none, or no more with one message.
+    /// Returns the descriptor if the connection carries no descriptors, or if the reply already has
+    /// the maximum number: `DESCRIPTORS` of the server's [`Slots`](crate::server::Slots).
+    ///
+    /// ```
+    /// # use nullink::peer::Descriptor;
+    /// # use nullink::service::{Answer, Refusal, Responder};
+    /// #[derive(serde::Serialize)]
+    /// struct Opened { file: usize }
+    ///
+    /// fn open<'c>(file: Descriptor, mut reply: Responder<'c>) -> Answer<'c> {
+    ///     match reply.attach(file) {
+    ///         Ok(index) => reply.send(&Opened { file: index }),
+    ///         Err(_) => Err(Refusal::MethodNotImplemented),
+    ///     }
+    /// }
+    /// ```
     pub fn attach(&mut self, descriptor: Descriptor) -> Result<usize, Descriptor> {
         match &mut self.context.descriptors {
             Some(descriptors) => {
@@ -283,7 +340,7 @@ impl<'c, C> Responder<'c, C> {
         }
     }
 
-    /// Writes a message; returns its length, which is 0 if nothing is to be sent.
+    /// Writes a message and returns its length, which is 0 for a `oneway` call.
     fn write(
         &mut self,
         envelope: Envelope<'_>,
@@ -307,10 +364,11 @@ impl<C> fmt::Debug for Responder<'_, C> {
 
 /// Answers one call with any number of replies, one at a time.
 ///
-/// A handler sends one reply and leaves a cursor. [`Service::resume`](super::Service::resume) is
-/// given the cursor, and sends the next: at once ([`Sent::then`]), or after a wake
-/// ([`Sent::park`]). So a stream of any length needs no more room than one reply, and a reader that
-/// stalls holds up nobody else.
+/// A handler sends one reply with [`next`](Self::next), and leaves a cursor with [`Sent::then`] or
+/// [`Sent::park`]. Then [`Service::resume`](super::Service::resume) gets the cursor, and sends the
+/// next reply. After `then`, it runs as soon as there is room for the reply, and after `park`, when
+/// the topic is woken. [`send`](Self::send) sends the final reply. So a stream of any length needs
+/// only the room for one reply, and a slow reader does not delay other clients.
 ///
 /// ```
 /// # use nullink::service::{Answer, ReplyStream, Responder};
@@ -340,12 +398,12 @@ pub struct ReplyStream<'c, C = Infallible> {
 }
 
 impl<'c, C> ReplyStream<'c, C> {
-    /// Sends a reply that others follow. Say with [`then`](Sent::then) or [`park`](Sent::park)
-    /// when the next one is due.
+    /// Sends a reply that others follow. The handler must then call [`Sent::then`] or
+    /// [`Sent::park`], which tell when the next reply is due.
     ///
     /// # Errors
     ///
-    /// As [`Responder::send`].
+    /// Like [`Responder::send`].
     pub fn next<P: Serialize + ?Sized>(mut self, parameters: &P) -> Result<Sent<'c, C>, Refusal> {
         let content: Content<'_> = &|writer: &mut Writer<'_>| _ = writer.value(parameters);
         let length = self.reply.write(CONTINUES, content)?;
@@ -361,7 +419,7 @@ impl<'c, C> ReplyStream<'c, C> {
     ///
     /// # Errors
     ///
-    /// As [`Responder::send`].
+    /// Like [`Responder::send`].
     pub fn send<P: Serialize + ?Sized>(self, parameters: &P) -> Answer<'c, C> {
         self.reply.send(parameters)
     }
@@ -370,34 +428,34 @@ impl<'c, C> ReplyStream<'c, C> {
     ///
     /// # Errors
     ///
-    /// As [`Responder::send`].
+    /// Like [`Responder::send`].
     pub fn error<E: Serialize + ?Sized>(self, error: &E) -> Answer<'c, C> {
         self.reply.error(error)
     }
 
-    /// Parks the stream without a reply: the next one is due after a wake for `topic`.
+    /// Parks the stream without a reply. The next reply is due after a wake for `topic`.
     ///
     /// # Errors
     ///
-    /// As [`Responder::park`].
+    /// Like [`Responder::park`].
     pub fn park(self, topic: u32, cursor: C) -> Answer<'c, C> {
         self.reply.park(topic, cursor)
     }
 
-    /// Sends a descriptor with the next reply: [`Responder::attach`].
+    /// Attaches a descriptor to the reply that this handler sends: see [`Responder::attach`].
     ///
     /// # Errors
     ///
-    /// As [`Responder::attach`].
+    /// Like [`Responder::attach`].
     pub fn attach(&mut self, descriptor: Descriptor) -> Result<usize, Descriptor> {
         self.reply.attach(descriptor)
     }
 }
 
-/// A reply that others follow, written by [`ReplyStream::next`]. It is sent when the handler
-/// returns what this becomes.
+/// A reply that others follow, written by [`ReplyStream::next`]. It is sent if the handler returns
+/// the outcome of [`then`](Self::then) or [`park`](Self::park).
 #[derive(Debug)]
-#[must_use = "say when the next reply is due"]
+#[must_use = "`then` or `park` must follow"]
 pub struct Sent<'c, C = Infallible> {
     length: usize,
     can_park: bool,
@@ -406,13 +464,13 @@ pub struct Sent<'c, C = Infallible> {
 }
 
 impl<'c, C> Sent<'c, C> {
-    /// The next reply is due as soon as there is room for it:
-    /// [`Service::resume`](super::Service::resume) should have it at hand. While it waits for
-    /// something, no other client is served.
+    /// Makes the next reply due as soon as there is room for it. Then
+    /// [`Service::resume`](super::Service::resume) gets the cursor, and should be able to reply
+    /// without waiting. While it waits, no other client is served.
     ///
     /// # Errors
     ///
-    /// None. The type is that of a handler.
+    /// Never fails. It returns an [`Answer`] because a handler does.
     pub fn then(self, cursor: C) -> Answer<'c, C> {
         let request = self.request;
         Ok(Outcome::new(
@@ -421,12 +479,12 @@ impl<'c, C> Sent<'c, C> {
         ))
     }
 
-    /// The next reply is due after a wake for `topic`. No wake after the handler has returned is
-    /// missed.
+    /// Parks the stream: the next reply is due after a wake for `topic`. No wake after the handler
+    /// has returned is missed.
     ///
     /// # Errors
     ///
-    /// As [`Responder::park`]. The reply is not sent.
+    /// Like [`Responder::park`]. If it fails, the reply is not sent.
     pub fn park(self, topic: u32, cursor: C) -> Answer<'c, C> {
         park(self.length, self.can_park, topic, cursor, self.request)
     }
@@ -449,19 +507,20 @@ fn park<'c, C>(
     }
 }
 
-/// Answers a call by handing over the connection.
+/// Answers a call with an upgrade of the connection to another protocol.
 #[derive(Debug)]
 pub struct Upgrade<'c, C = Infallible> {
     reply: Responder<'c, C>,
 }
 
 impl<'c, C> Upgrade<'c, C> {
-    /// Sends the reply that confirms the upgrade. When it is sent, the driver gives the stream to
-    /// its caller, with the cursor and with what was already read of the other protocol.
+    /// Sends the reply that confirms the upgrade. When it is sent, the program gets the stream, the
+    /// cursor, and the bytes of the other protocol that were already received: see
+    /// [`Server::take`](crate::server::Server::take) and [`End::Upgraded`](crate::End::Upgraded).
     ///
     /// # Errors
     ///
-    /// As [`Responder::send`].
+    /// Like [`Responder::send`].
     pub fn send<P: Serialize + ?Sized>(mut self, parameters: &P, cursor: C) -> Answer<'c, C> {
         let length = self
             .reply
@@ -469,23 +528,24 @@ impl<'c, C> Upgrade<'c, C> {
         Ok(Outcome::new(length, State::Upgraded(cursor)))
     }
 
-    /// Sends an error. The connection stays a Varlink connection.
+    /// Sends an error. The connection remains a Varlink connection.
     ///
     /// # Errors
     ///
-    /// As [`Responder::send`].
+    /// Like [`Responder::send`].
     pub fn error<E: Serialize + ?Sized>(self, error: &E) -> Answer<'c, C> {
         self.reply.error(error)
     }
 }
 
-/// A reply that could not be written, and the responder for another answer:
-/// [`Responder::try_send`].
+/// The error of [`Responder::try_send`], with the responder for another answer.
+///
+/// The handler can also return it with `?`, as [`Refusal::Unsent`], which ends the connection.
 #[derive(Debug)]
 pub struct Unsent<R> {
-    /// The responder, as it was before.
+    /// The unused responder.
     pub reply: R,
-    /// Why the reply could not be written.
+    /// The reason why the reply could not be written.
     pub why: EncodeError,
 }
 
@@ -495,9 +555,10 @@ impl<R> From<Unsent<R>> for Refusal {
     }
 }
 
-/// How a call was answered: made by answering it, and only so.
+/// Proof that a handler has answered or parked its call. Only a [`Responder`] and the types that it
+/// becomes create it.
 #[derive(Debug)]
-#[must_use = "the handler returns it"]
+#[must_use = "the handler must return it"]
 pub struct Outcome<'c, C = Infallible> {
     length: usize,
     state: State<C>,
@@ -513,18 +574,19 @@ impl<C> Outcome<'_, C> {
         }
     }
 
-    /// The length of the message in the responder's room, and the session's next state.
+    /// Returns the length of the written message, and the next state of the session.
     pub(super) fn into_parts(self) -> (usize, State<C>) {
         (self.length, self.state)
     }
 }
 
-/// The beginning of a reply to `GetInterfaceDescription`, and its end.
+/// The beginning of a reply to `GetInterfaceDescription`.
 const DESCRIPTION: &[u8] = b"{\"parameters\":{\"description\":\"";
+/// The end of a reply to `GetInterfaceDescription`.
 const END_OF_DESCRIPTION: &[u8] = b"\"}}\0";
 
-/// Writes `begin` and as much of a description as there is room for. Returns the length, and the
-/// state that sends the rest.
+/// Writes `begin`, as much of a description as there is room for, and the end of the reply if that
+/// has room as well. Returns the length, and the next state, which sends the rest.
 pub(super) fn describe<C>(
     room: &mut [u8],
     begin: &[u8],

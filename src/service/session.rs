@@ -1,6 +1,4 @@
-//! One connection, seen from the service: bytes in, bytes out.
-//!
-//! `state.rs` has the table of its states.
+//! The session of one connection to a service. `state.rs` has the table of its states.
 
 use core::convert::Infallible;
 use core::marker::PhantomData;
@@ -15,8 +13,8 @@ use crate::idl::Kinds;
 use crate::message::{Call, Mode};
 use crate::varlink_service::{Refusal, SERVICE, ServiceError};
 
-/// The state of one connection to a service. It reads and writes nothing: a driver moves bytes
-/// between its [`channel`](Self::channel) and a stream, and calls [`step`](Self::step).
+/// The session of one connection to a service. It does no I/O: a driver moves bytes between its
+/// [`channel`](Self::channel) and a stream, and calls [`step`](Self::step).
 ///
 /// ```
 /// # use nullink::service::{Answer, Info, Refusal, Responder, Service};
@@ -50,39 +48,42 @@ pub struct Session<'b, C = Infallible> {
 }
 
 impl<'b, C: Copy> Session<'b, C> {
-    /// Makes the session of a new connection.
+    /// Creates the session of a new connection.
     ///
-    /// `receive` has to hold the longest call and its NUL. `send` has to be twice as long as the
-    /// longest reply and its NUL, and twice 100 bytes longer than the longest name: one half is
-    /// always the room for the next reply.
+    /// `receive` must hold the longest call and its NUL. Half of `send` is the room for the next
+    /// reply. It must hold the longest reply and its NUL, and must be 100 bytes longer than the
+    /// longest name, which standard errors contain.
     pub fn new(receive: &'b mut [u8], send: &'b mut [u8]) -> Self {
         Session::from_parts(Channel::new(receive, send), State::Open)
     }
 
-    /// Makes a session from its parts: see [`into_parts`](Self::into_parts).
+    /// Creates a session from the parts that [`into_parts`](Self::into_parts) has returned.
     pub fn from_parts(channel: Channel<'b>, state: State<C>) -> Self {
         Session { channel, state }
     }
 
-    /// The channel and the state, to be kept apart between two turns.
+    /// Returns the channel and the state, for a driver that stores them separately between two
+    /// turns.
     pub fn into_parts(self) -> (Channel<'b>, State<C>) {
         (self.channel, self.state)
     }
 
-    /// The buffers, for a driver.
+    /// Returns the channel, into which the driver receives and from which it sends.
     pub fn channel(&mut self) -> &mut Channel<'b> {
         &mut self.channel
     }
 
-    /// What is owed.
+    /// Returns the state: what the session owes its client.
     pub fn state(&self) -> State<C> {
         self.state.reachable()
     }
 
-    /// Handles at most one call, or writes one reply that is owed. Returns false if there is
-    /// nothing to do before something is received, sent or woken.
+    /// Handles at most one call, or writes one owed reply. Returns false if there is nothing to do
+    /// until bytes are received or sent, or the call is woken.
     ///
-    /// Replies to pipelined calls collect in the send buffer while half of it is free.
+    /// Replies to pipelined calls collect in the send buffer while half of it is free. The service
+    /// is not asked for [`woken`](Service::woken) topics: the driver does that, and calls
+    /// [`wake`](Self::wake).
     pub fn step<S: Service<C>>(&mut self, service: &mut S) -> bool {
         let context = Context {
             can_park: true,
@@ -91,7 +92,7 @@ impl<'b, C: Copy> Session<'b, C> {
         self.step_in(service, context)
     }
 
-    /// Like `step`, with what the driver knows of the connection.
+    /// Like `step`, with the driver's information about the connection.
     #[inline(never)] // so that tests/freestanding/stack.sh finds it
     pub(crate) fn step_in<S: Service<C>>(&mut self, service: &mut S, context: Context<'_>) -> bool {
         let has_room = self.channel.send.has_reply_room();
@@ -116,8 +117,8 @@ impl<'b, C: Copy> Session<'b, C> {
         true
     }
 
-    /// Wakes the call if it is parked under this topic: the next step resumes it. Returns true if
-    /// it was.
+    /// Wakes the call if it is parked under this topic, so that the next step resumes it. Returns
+    /// true if a call was woken.
     pub fn wake(&mut self, topic: u32) -> bool {
         match self.state {
             State::Parked(parked, owed) if parked == topic => {
@@ -128,15 +129,15 @@ impl<'b, C: Copy> Session<'b, C> {
         }
     }
 
-    /// Ends the session, because the client is gone: drops everything that is owed or pending. The
-    /// service is told of a call whose cursor it has left.
+    /// Ends the session because its client is gone, and drops all pending bytes. Passes the cursor,
+    /// if there is one, to [`Service::abandoned`].
     pub fn abandon<S: Service<C>>(&mut self, service: &mut S) {
         self.state.abandon(service);
         self.channel.send.clear();
     }
 
-    /// Handles the call that was found.
-    #[inline(never)] // smaller: its variables make no frame of a caller larger
+    /// Handles the call that the search has found.
+    #[inline(never)] // keeps its variables out of the stack frames of callers
     fn dispatch<S: Service<C>>(
         &mut self,
         service: &mut S,
@@ -146,17 +147,18 @@ impl<'b, C: Copy> Session<'b, C> {
         let (Some(message), Some(room)) = (receive.take(), send.reply_room()) else {
             return Ok(State::Open);
         };
-        let (call, place) = Call::parse_with_place(message)?;
+        let (call, range) = Call::parse_with_place(message)?;
         let mode = call.mode();
-        let name = place.start..place.start.saturating_add(call.method().len());
+        // The decoded name may be shorter than its text.
+        let name = range.start..range.start.saturating_add(call.method().len());
         let mut lent = context.reborrow();
         let called = Callee::find::<S, C>(call.method()).and_then(|callee| {
             let request = Request { callee, mode };
             let call = call.with_peer(lent.peer);
-            if !builtin::is(callee.interface) {
+            if !builtin::serves(callee.interface) {
                 service.permit(&call)?;
             }
-            let call = callee.check_call::<Defined<S, C>>(call)?;
+            let call = callee.check_call::<UsedKinds<S, C>>(call)?;
             Ok((answer(service, call, room, &mut lent, request)?, request))
         });
         context.close_received();
@@ -169,7 +171,7 @@ impl<'b, C: Copy> Session<'b, C> {
                     return Ok(State::Open);
                 }
                 match write_error(send, &error) {
-                    // It is the name that the caller has sent that has no room.
+                    // A name that the client has sent has no room in the error.
                     Err(EncodeError::Full) => Err(Error::TooLong),
                     written => Ok(written.map(|()| State::Open)?),
                 }
@@ -177,8 +179,8 @@ impl<'b, C: Copy> Session<'b, C> {
         }
     }
 
-    /// Asks for a reply that is owed.
-    #[inline(never)] // its variables are not on the stack while a call is handled
+    /// Runs the handler for an owed reply.
+    #[inline(never)] // keeps its variables off the stack while a call is handled
     fn resume<S: Service<C>>(
         &mut self,
         service: &mut S,
@@ -195,7 +197,7 @@ impl<'b, C: Copy> Session<'b, C> {
             Ok(answer) => self.finish(service, context, request, answer),
             Err(refusal) => {
                 context.close_attached();
-                // The call is gone, and with it every name that it has sent.
+                // The call is no longer in the buffer, so the refusal has no name to refer to.
                 let error = refusal.error(&[], None);
                 error.and_then(|error| write_error(&mut self.channel.send, &error))?;
                 Ok(State::Open)
@@ -203,7 +205,7 @@ impl<'b, C: Copy> Session<'b, C> {
         }
     }
 
-    /// Carries out what a handler has answered: the length of its message, and the next state.
+    /// Commits the message that a handler has written, and returns the next state.
     fn finish<S: Service<C>>(
         &mut self,
         service: &mut S,
@@ -215,7 +217,7 @@ impl<'b, C: Copy> Session<'b, C> {
         if length == 0 {
             context.close_attached();
         } else {
-            // A piece of a definition is not a whole message.
+            // A piece of a definition is not a complete message, so it can't be checked.
             if cfg!(debug_assertions) && !matches!(state, State::Describing(_)) {
                 let room = send.reply_room().unwrap_or_default();
                 let message = room.get(..length.saturating_sub(1)).unwrap_or_default();
@@ -252,15 +254,15 @@ impl<'b, C: Copy> Session<'b, C> {
 }
 
 /// Answers a call with a standard error.
-#[inline(never)] // smaller: its variables make no frame of a caller larger
+#[inline(never)] // keeps its variables out of the stack frames of callers
 fn write_error(send: &mut SendBuffer<'_>, error: &ServiceError<'_>) -> Result<(), EncodeError> {
     let length = error.write(send.reply_room().unwrap_or_default())?;
     send.commit(length);
     Ok(())
 }
 
-/// Has the call answered: the length of the message, and the next state.
-#[inline(never)] // the handler's variables are not on the stack while the call is checked
+/// Runs the handler of a call. Returns the length of its message, and the next state.
+#[inline(never)] // keeps the handler's variables off the stack while the call is checked
 fn answer<'c, S: Service<C>, C: Copy>(
     service: &mut S,
     call: Call<'c>,
@@ -270,22 +272,22 @@ fn answer<'c, S: Service<C>, C: Copy>(
 ) -> Result<(usize, State<C>), Refusal> {
     let callee = request.callee;
     let reply = Responder::new(room, context, request);
-    let outcome = if builtin::is(callee.interface) {
+    let outcome = if builtin::serves(callee.interface) {
         builtin::call(service, call, reply)
     } else {
         service.call(call, reply)
     };
     match outcome {
-        // Only a service that has no handler for a declared method says so.
+        // The interface declares the method, but the service has no handler for it.
         Err(Refusal::MethodNotFound) if callee.is_declared() => Err(Refusal::MethodNotImplemented),
         outcome => outcome.map(Outcome::into_parts),
     }
 }
 
-/// The kinds of types that the definitions of a service have.
-struct Defined<S, C>(PhantomData<(S, C)>);
+/// The kinds of types in the definitions of a service, so that checks for other kinds are removed.
+struct UsedKinds<S, C>(PhantomData<(S, C)>);
 
-impl<S: Service<C>, C: Copy> Kinds for Defined<S, C> {
+impl<S: Service<C>, C: Copy> Kinds for UsedKinds<S, C> {
     const KINDS: u32 = {
         let (mut kinds, mut rest) = (SERVICE.kinds(), S::INTERFACES);
         while let [interface, tail @ ..] = rest {

@@ -1,6 +1,6 @@
-//! The states of a connection to a service, and what leads from one to another.
+//! The states of a connection to a service, and their transitions.
 //!
-//! A session is always in one [`State`]. The outcome of a handler *is* the next state.
+//! A session is always in one [`State`]. The outcome of a handler contains the next state.
 //!
 //! | state | a step waits for | a step | the client goes away |
 //! |---|---|---|---|
@@ -11,9 +11,9 @@
 //! | `Upgraded` | | the driver takes the stream when all is sent | `abandoned`, `Ended` |
 //! | `Ended` | | the driver closes the stream when all is sent | |
 //!
-//! An error in a step is told to `failed` and leads to `Ended`; a cursor that the step has left is
-//! told to `abandoned` as well. Input that ends between two messages leads from `Open` to `Ended`.
-//! A `oneway` call that is parked is told to `abandoned` at once and leads to `Open`.
+//! An error in a step calls `failed` and leads to `Ended`. If the step has left a cursor, the
+//! session calls `abandoned` first. Input that ends between two messages leads from `Open` to
+//! `Ended`. A `oneway` call does not stay parked: the session calls `abandoned`, and is `Open`.
 
 use core::convert::Infallible;
 
@@ -22,25 +22,27 @@ use super::check::Callee;
 use crate::error::Error;
 use crate::message::Mode;
 
-/// What a [`Session`](super::Session) owes its client.
+/// The state of a [`Session`](super::Session): what it owes its client.
 ///
-/// When [`step`](super::Session::step) has nothing to do and nothing is pending, the state says what the
-/// driver does next.
+/// When [`step`](super::Session::step) has nothing to do and no bytes are pending, the state tells
+/// the driver what to do next.
 #[derive(Clone, Copy, Debug)]
 pub enum State<C = Infallible> {
-    /// Nothing: receive the next call.
+    /// No reply is owed. The driver receives the next call.
     Open,
-    /// The next reply of a stream, or the answer to a call that was woken: send what is pending,
-    /// unless it may wait for that reply.
+    /// The next reply of a stream, or the answer to a woken call, is owed. The driver sends the
+    /// pending bytes, unless they may wait for that reply.
     Due(Owed<C>),
-    /// The rest of the definition of an interface, as [`Due`](Self::Due).
+    /// The rest of the definition of an interface is owed. The driver does the same as for
+    /// [`Due`](Self::Due).
     Describing(&'static [u8]),
-    /// The answer to a call that is parked under a topic: wait for a wake.
+    /// The answer to a call that is parked under this topic is owed. The driver waits for a wake.
     Parked(u32, Owed<C>),
-    /// Nothing: the stream belongs to another protocol. What was received of it is
-    /// [`unread`](crate::channel::Channel::unread).
+    /// No reply is owed, and the stream belongs to another protocol. The bytes of that protocol
+    /// that were already received are [`unread`](crate::channel::Channel::unread).
     Upgraded(C),
-    /// Nothing: close the stream. An error was told to [`Service::failed`](super::Service::failed).
+    /// No reply is owed. The driver closes the stream. An error was passed to
+    /// [`Service::failed`](super::Service::failed).
     Ended(Result<(), Error>),
 }
 
@@ -51,7 +53,7 @@ pub struct Owed<C> {
     pub(super) request: Request,
 }
 
-/// What is kept of a call after its handler has returned.
+/// The part of a call that is kept after its handler has returned.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Request {
     pub callee: Callee,
@@ -59,11 +61,11 @@ pub(super) struct Request {
 }
 
 impl<C: Copy> State<C> {
-    /// The same state. If `C` has no value, the compiler learns here that no state holds a cursor,
-    /// and leaves out the code for those.
-    #[inline(always)] // so that it does
+    /// Returns the state unchanged. If `C` has no value, this shows the compiler that no state
+    /// holds a cursor, so that it removes the code for states with one.
+    #[inline(always)] // otherwise the compiler may not see it
     pub(crate) fn reachable(self) -> Self {
-        // An `Option` takes no room if there can be nothing in it.
+        // An `Option` of a type without values has the size 0.
         let has_cursors = size_of::<Option<C>>() > 0;
         match self {
             State::Due(_) | State::Parked(..) | State::Upgraded(_) if !has_cursors => State::Open,
@@ -76,7 +78,8 @@ impl<C: Copy> State<C> {
         matches!(self, State::Due(_) | State::Describing(_))
     }
 
-    /// The state after the client is gone. The service is told of a call whose cursor it has left.
+    /// Ends the session because its client is gone. Passes the cursor, if there is one, to
+    /// [`Service::abandoned`].
     pub(crate) fn abandon<S: Service<C>>(&mut self, service: &mut S) {
         if let Some(cursor) = self.cursor() {
             service.abandoned(cursor);
@@ -84,7 +87,7 @@ impl<C: Copy> State<C> {
         *self = State::Ended(Ok(()));
     }
 
-    /// The cursor that the call has left.
+    /// Returns the cursor that the handler has left, if any.
     pub(super) fn cursor(&self) -> Option<C> {
         match *self {
             State::Due(owed) | State::Parked(_, owed) => Some(owed.cursor),
