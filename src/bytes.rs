@@ -1,43 +1,45 @@
 //! Searching and moving bytes.
 //!
-//! Searches look at eight bytes at a time: most of what is looked at is the inside of strings.
+//! Searches examine a word of eight bytes at a time, because most of a message is the content of
+//! strings. A search marks the matching bytes of a word: it sets the highest bit of each such byte,
+//! and clears all other bits.
 
 use core::cell::Cell;
 use core::mem;
 
-/// The word in which each byte is this one.
-const fn each(byte: u8) -> u64 {
+/// Returns the word in which each byte is `byte`.
+const fn splat(byte: u8) -> u64 {
     u64::from_ne_bytes([byte; 8])
 }
 
-/// Marks bytes of a word that are less than a limit, which is 128 at most. The lowest mark is
-/// right; those above it may be wrong, because a subtraction borrows from there.
-const fn less(word: u64, limit: u8) -> u64 {
-    word.wrapping_sub(each(limit)) & !word & each(0x80)
+/// Marks the bytes of a word that are less than `limit`, which is at most 128. Only the lowest mark
+/// is reliable, because the subtraction borrows from the bytes above it.
+const fn mark_less(word: u64, limit: u8) -> u64 {
+    word.wrapping_sub(splat(limit)) & !word & splat(0x80)
 }
 
-/// Marks bytes of a word that are this one, in the same way.
-const fn equal(word: u64, byte: u8) -> u64 {
-    less(word ^ each(byte), 1)
+/// Marks the bytes of a word that equal `byte`. Only the lowest mark is reliable.
+const fn mark_equal(word: u64, byte: u8) -> u64 {
+    mark_less(word ^ splat(byte), 1)
 }
 
-/// Marks bytes that don't stand for themselves in a string of JSON: a quote, a backslash and the
-/// control characters.
-const fn special(word: u64) -> u64 {
-    less(word, 0x20) | equal(word, b'"') | equal(word, b'\\')
+/// Marks the special bytes of a word, which a JSON string must escape: the quote, the backslash and
+/// the control characters. Only the lowest mark is reliable.
+const fn mark_special(word: u64) -> u64 {
+    mark_less(word, 0x20) | mark_equal(word, b'"') | mark_equal(word, b'\\')
 }
 
-/// How many bytes of a word there are before the first that is marked.
+/// Returns the number of bytes before the first mark of a word; 8 if it has no mark.
 const fn count_before(marks: u64) -> usize {
     (marks.trailing_zeros() >> 3) as usize
 }
 
-/// Whether a byte is one that [`special`] marks.
+/// True if [`mark_special`] marks the byte.
 const fn is_special(byte: u8) -> bool {
     matches!(byte, 0..=0x1f | b'"' | b'\\')
 }
 
-/// Less than eight bytes as a word, with zeros after them.
+/// Returns the word of at most seven bytes, padded with zeros.
 fn partial_word(bytes: &[u8]) -> u64 {
     let (mut word, mut rest) = (0_u64, bytes);
     if let Some((before, four)) = rest.split_last_chunk() {
@@ -52,7 +54,8 @@ fn partial_word(bytes: &[u8]) -> u64 {
     }
 }
 
-/// How many bytes there are before the first that is marked. Zero has to be marked.
+/// Returns the number of bytes before the first byte that `marks` marks. `marks` must mark zeros,
+/// because the last word is padded with zeros.
 fn count_unmarked(bytes: &[u8], marks: impl Fn(u64) -> u64) -> usize {
     let mut rest = bytes;
     while let Some((word, tail)) = rest.split_first_chunk() {
@@ -68,25 +71,25 @@ fn count_unmarked(bytes: &[u8], marks: impl Fn(u64) -> u64) -> usize {
     before.saturating_add(last.min(rest.len()))
 }
 
-/// Where the first NUL is.
+/// Returns the index of the first NUL.
 pub(crate) fn find_nul(bytes: &[u8]) -> Option<usize> {
-    let before = count_unmarked(bytes, |word| equal(word, 0));
+    let before = count_unmarked(bytes, |word| mark_equal(word, 0));
     (before < bytes.len()).then_some(before)
 }
 
-/// How many bytes at the beginning stand for themselves in a string of JSON: up to a quote, a
-/// backslash or a control character.
+/// Returns the number of plain bytes at the beginning: the bytes before the first quote, backslash
+/// or control character.
 pub(crate) fn count_plain(bytes: &[u8]) -> usize {
-    count_unmarked(bytes, special)
+    count_unmarked(bytes, mark_special)
 }
 
-/// Copies the bytes at the beginning of `from` that stand for themselves in a string of JSON, as
-/// many as there is room for; returns their number. What is behind them in `to` may change, too.
+/// Copies the plain bytes at the beginning of `from`, up to the length of `to`; returns their
+/// number. The bytes after them in `to` may change, too.
 pub(crate) fn copy_plain(from: &[u8], to: &mut [u8]) -> usize {
     let mut count = 0_usize;
-    for (word, place) in from.as_chunks().0.iter().zip(to.as_chunks_mut().0) {
-        *place = *word;
-        let marks = special(u64::from_le_bytes(*word));
+    for (word, target) in from.as_chunks().0.iter().zip(to.as_chunks_mut().0) {
+        *target = *word;
+        let marks = mark_special(u64::from_le_bytes(*word));
         count = count.saturating_add(count_before(marks));
         if marks != 0 {
             return count;
@@ -94,25 +97,25 @@ pub(crate) fn copy_plain(from: &[u8], to: &mut [u8]) -> usize {
     }
     let rest = from.get(count..).unwrap_or_default();
     let room = to.get_mut(count..).unwrap_or_default();
-    for (byte, place) in rest.iter().zip(room) {
+    for (byte, target) in rest.iter().zip(room) {
         if is_special(*byte) {
             break;
         }
-        *place = *byte;
+        *target = *byte;
         count = count.saturating_add(1);
     }
     count
 }
 
-/// Copies as many bytes as there are and as there is room for; returns their number. The linker
-/// sees that it cannot panic, which is not so of `copy_from_slice`.
+/// Copies bytes up to the length of the shorter slice; returns their number. Unlike
+/// `copy_from_slice`, it leaves no call of a panic function in the program.
 pub(crate) fn copy(from: &[u8], to: &mut [u8]) -> usize {
     to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
     to.len().min(from.len())
 }
 
-/// Moves what a buffer holds from `start` to `end` to its beginning; returns the number of bytes by
-/// which it was moved. The linker sees that it cannot panic, which is not so of `copy_within`.
+/// Moves the bytes from `start` to `end` to the beginning of the buffer, and adjusts both; returns
+/// the distance. Unlike `copy_within`, it leaves no call of a panic function in the program.
 pub(crate) fn compact(buffer: &mut [u8], start: &mut usize, end: &mut usize) -> usize {
     let by = mem::take(start);
     if by > 0 {
@@ -126,26 +129,25 @@ pub(crate) fn compact(buffer: &mut [u8], start: &mut usize, end: &mut usize) -> 
     by
 }
 
-/// The part of a buffer from `start` to `end`, or to the end of the buffer.
+/// Returns the part of a buffer from `start` to `end`, or to the end of the buffer if that is less.
 pub(crate) fn part_mut(buffer: &mut [u8], start: usize, end: usize) -> &mut [u8] {
     let end = end.min(buffer.len());
     buffer.get_mut(start..end).unwrap_or_default()
 }
 
-/// Moves bytes that stand for themselves in a string of JSON towards the beginning, from one place
-/// to another, up to the first that does not; returns the places behind them.
+/// Moves plain bytes towards the beginning, from index `from` to index `to`, up to the first
+/// special byte; returns the indices after them.
 pub(crate) fn move_plain(bytes: &mut [u8], from: usize, to: usize) -> (usize, usize) {
     let (mut from, mut to) = (from, to);
     while let Some(word) = bytes.get(from..).and_then(<[u8]>::first_chunk).copied()
-        && let Some(place) = bytes.get_mut(to..).and_then(<[u8]>::first_chunk_mut)
+        && let Some(target) = bytes.get_mut(to..).and_then(<[u8]>::first_chunk_mut)
     {
         let word = u64::from_le_bytes(word);
-        let marks = special(word);
-        // The bytes of the word that are behind the first mark stay what they are at that place:
-        // they may not have been moved yet.
+        let marks = mark_special(word);
+        // The target keeps its bytes from the first mark on: they may not have been moved yet.
         let plain = ((marks & marks.wrapping_neg()) >> 7).wrapping_sub(1);
-        let word = word & plain | u64::from_le_bytes(*place) & !plain;
-        *place = word.to_le_bytes();
+        let word = word & plain | u64::from_le_bytes(*target) & !plain;
+        *target = word.to_le_bytes();
         from = from.saturating_add(count_before(marks));
         to = to.saturating_add(count_before(marks));
         if marks != 0 {
@@ -154,16 +156,16 @@ pub(crate) fn move_plain(bytes: &mut [u8], from: usize, to: usize) -> (usize, us
     }
     while let Some(byte) = bytes.get(from).copied()
         && !is_special(byte)
-        && let Some(place) = bytes.get_mut(to)
+        && let Some(target) = bytes.get_mut(to)
     {
-        *place = byte;
+        *target = byte;
         from = from.saturating_add(1);
         to = to.saturating_add(1);
     }
     (from, to)
 }
 
-/// A number that texts seldom share.
+/// Returns a hash of a text. Different texts rarely have the same hash.
 pub(crate) const fn hash(mut bytes: &[u8]) -> u16 {
     let mut hash = 0;
     while let [byte, rest @ ..] = bytes {
@@ -173,7 +175,7 @@ pub(crate) const fn hash(mut bytes: &[u8]) -> u16 {
     hash
 }
 
-/// The hash of a text with one more byte.
+/// Returns the hash of a text with one more byte at its end.
 pub(crate) const fn add_to_hash(hash: u16, byte: u8) -> u16 {
     hash.wrapping_mul(31).wrapping_add(byte as u16)
 }

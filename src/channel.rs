@@ -1,14 +1,86 @@
-//! One connection's two buffers: bytes in and messages out, messages in and bytes out.
+//! The receive buffer and the send buffer of one connection.
 //!
-//! Every message ends with one NUL, which cannot occur inside it: UAPI.20, "Wire Protocol". Nothing
-//! here reads or writes. A driver moves bytes between a [`Channel`] and its stream; a session, or
-//! a relay, takes messages from the channel and puts messages into it.
+//! Every message ends with one NUL, which cannot occur inside it: UAPI.20, "Wire Protocol". This
+//! module does no I/O. A driver moves bytes between a [`Channel`] and its stream. A session or a
+//! relay takes messages from the channel and puts messages into it.
+//!
+//! [`Client`](crate::Client), [`serve`](crate::serve()) and [`Server`](crate::server::Server) are
+//! drivers. A program that has its own I/O is a driver as well. This one moves the bytes of a call
+//! from a client's session to a service's session, and the bytes of the reply back:
+//!
+//! ```
+//! use nullink::{Answer, Call, Info, Interface, Method, Mode, NoError, Responder, Service};
+//! use nullink::{client, interface, service};
+//! use serde::{Deserialize, Serialize};
+//!
+//! const PING: Interface = interface!(text "
+//! interface org.example.ping
+//!
+//! method Ping(ping: string) -> (pong: string)
+//! ");
+//!
+//! #[derive(Deserialize)]
+//! enum Methods<'a> {
+//!     Ping { ping: &'a str },
+//! }
+//!
+//! #[derive(Serialize)]
+//! struct Ping<'a> {
+//!     ping: &'a str,
+//! }
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct Pong<'a> {
+//!     pong: &'a str,
+//! }
+//!
+//! impl Method for Ping<'_> {
+//!     const NAME: &'static str = "org.example.ping.Ping";
+//!     type Output<'r> = Pong<'r>;
+//!     type Error<'r> = NoError;
+//! }
+//!
+//! struct Pinger;
+//!
+//! impl Service for Pinger {
+//!     const INTERFACES: &'static [Interface] = &[PING];
+//!
+//!     fn info(&self) -> Info<'_> {
+//!         Info::new("Example", "Pinger", "1", "https://example.org")
+//!     }
+//!
+//!     fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c>) -> Answer<'c> {
+//!         match call.decode()? {
+//!             Methods::Ping { ping } => reply.send(&Pong { pong: ping }),
+//!         }
+//!     }
+//! }
+//!
+//! let (mut a, mut b, mut c, mut d) = ([0; 128], [0; 128], [0; 128], [0; 256]);
+//! let mut client = client::Session::new(&mut a, &mut b);
+//! let mut service = service::Session::new(&mut c, &mut d);
+//!
+//! client.queue(Ping::NAME, Mode::Simple, &Ping { ping: "hello" })?;
+//! let bytes = client.channel().pending();
+//! service.channel().spare()[..bytes.len()].copy_from_slice(bytes);
+//! service.channel().received(bytes.len());
+//!
+//! assert!(service.step(&mut Pinger));
+//! let bytes = service.channel().pending();
+//! client.channel().spare()[..bytes.len()].copy_from_slice(bytes);
+//! client.channel().received(bytes.len());
+//!
+//! assert_eq!(client.ready(), Ok(true));
+//! let reply = client.receive()?.into_result::<Ping>().unwrap();
+//! assert_eq!(reply.pong, "hello");
+//! # Ok::<(), nullink::Error>(())
+//! ```
 
 use core::mem;
 
 use crate::bytes::{compact, copy, find_nul};
 
-/// The two buffers of one connection, as a driver sees them.
+/// The receive buffer and the send buffer of one connection.
 ///
 /// ```
 /// use nullink::client::Session;
@@ -44,23 +116,23 @@ impl<'b> Channel<'b> {
         }
     }
 
-    /// The free part of the receive buffer. Put received bytes at its beginning, then call
+    /// Returns the free part of the receive buffer. Put received bytes at its beginning, then call
     /// [`received`](Self::received).
     ///
-    /// It is empty while the buffer is full of messages that have not been handled.
+    /// It is empty while the receive buffer is full of unhandled messages.
     pub fn spare(&mut self) -> &mut [u8] {
         self.receive.spare()
     }
 
-    /// Records that `count` bytes were received into [`spare`](Self::spare). 0 means end of input:
-    /// the peer sends nothing more.
+    /// Records that `count` bytes were received into [`spare`](Self::spare). If the spare part is
+    /// not empty, 0 means end of input: the peer sends nothing more.
     pub fn received(&mut self, count: usize) {
-        // A read into an empty slice returns 0 as well, and is not the end.
+        // A read into an empty slice also returns 0, and does not mean end of input.
         self.end_of_input |= count == 0 && !self.receive.spare().is_empty();
         self.receive.commit(count);
     }
 
-    /// The bytes to send next; then call [`sent`](Self::sent).
+    /// Returns the bytes to send next. After sending some, call [`sent`](Self::sent).
     pub fn pending(&self) -> &[u8] {
         self.send.pending()
     }
@@ -70,7 +142,7 @@ impl<'b> Channel<'b> {
         self.send.sent(count);
     }
 
-    /// The received bytes that belong to no message that was handled.
+    /// Returns the received bytes after the last handled message.
     pub fn unread(&self) -> &[u8] {
         self.receive.unread()
     }
@@ -85,30 +157,30 @@ impl<'b> Channel<'b> {
         self.end_of_input = true;
     }
 
-    /// Like `unread`, for as long as the receive buffer lives.
+    /// Like `unread`, with the lifetime of the receive buffer.
     pub(crate) fn into_unread(self) -> &'b [u8] {
         self.receive.into_unread()
     }
 
-    /// True if descriptors go with the first of the [`pending`](Self::pending) bytes.
+    /// True if descriptors must be sent with the first [`pending`](Self::pending) byte.
     pub fn has_descriptors(&self) -> bool {
         self.send.is_at_mark()
     }
 
-    /// True if nothing is in the buffers.
+    /// True if both buffers are empty, and no message is being skipped.
     pub fn is_empty(&self) -> bool {
         self.receive.is_empty() && self.send.is_empty()
     }
 
-    /// The positions in the buffers without the buffers, for a driver that keeps them elsewhere
-    /// between two turns, or lends buffers to those channels only that are not
+    /// Separates the channel from its buffers; returns the positions in them. A driver can keep the
+    /// buffers elsewhere between two turns, or lend buffers only to channels that are not
     /// [empty](Self::is_empty).
     pub fn detach(self) -> Channel<'static> {
         self.attach(&mut [], &mut [])
     }
 
-    /// The channel with its buffers: those that it was [detached](Self::detach) from, or any two
-    /// if it is empty.
+    /// Joins the channel with the buffers that it was [detached](Self::detach) from, or with any
+    /// two buffers if it is empty.
     pub fn attach<'a>(self, receive: &'a mut [u8], send: &'a mut [u8]) -> Channel<'a> {
         Channel {
             receive: ReceiveBuffer {
@@ -130,28 +202,28 @@ impl<'b> Channel<'b> {
     }
 }
 
-/// A message is longer than the receive buffer.
+/// The error for a message that is longer than the receive buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooLong;
 
-/// Received bytes: bytes in, messages out.
+/// A receive buffer, which splits received bytes into messages.
 ///
-/// The buffer holds `start..end`: at most one found message, then bytes of which the first
-/// `searched` hold no NUL.
+/// `start..end` are the unread bytes. If `found` is set, they begin with that message. Otherwise
+/// their first `searched` bytes contain no NUL.
 #[derive(Debug, Default)]
 pub(crate) struct ReceiveBuffer<'b> {
     buffer: &'b mut [u8],
     start: usize,
     end: usize,
     searched: usize,
-    /// The length of the next message without its NUL, if it is complete.
+    /// The length of the next message without its NUL, if `search` has found one.
     found: Option<usize>,
-    /// Everything up to the next NUL belongs to a message that was too long.
+    /// True if the bytes up to the next NUL belong to a message that was too long.
     skipping: bool,
 }
 
 impl<'b> ReceiveBuffer<'b> {
-    /// Over a buffer that holds the longest message and its NUL.
+    /// Makes an empty receive buffer. `buffer` must hold the longest message and its NUL.
     pub fn new(buffer: &'b mut [u8]) -> Self {
         ReceiveBuffer {
             buffer,
@@ -159,7 +231,7 @@ impl<'b> ReceiveBuffer<'b> {
         }
     }
 
-    /// The free part of the buffer, to receive into; then call `commit`.
+    /// Returns the free part of the buffer. After receiving into it, call `commit`.
     pub fn spare(&mut self) -> &mut [u8] {
         compact(self.buffer, &mut self.start, &mut self.end);
         self.buffer.get_mut(self.end..).unwrap_or_default()
@@ -170,12 +242,12 @@ impl<'b> ReceiveBuffer<'b> {
         self.end = self.end.saturating_add(count).min(self.buffer.len());
     }
 
-    /// True if a message is complete, which `take` then returns. No byte is looked at twice.
+    /// True if the next message is complete, so that `take` returns it. No byte is searched twice.
     ///
     /// # Errors
     ///
-    /// [`TooLong`], once, for a message that the buffer cannot hold. The rest of it is skipped,
-    /// and the message after its NUL is the next.
+    /// Returns [`TooLong`] once for each message that does not fit in the buffer. The rest of that
+    /// message is skipped, up to its NUL.
     pub fn search(&mut self) -> Result<bool, TooLong> {
         if self.found.is_some() {
             return Ok(true);
@@ -203,7 +275,7 @@ impl<'b> ReceiveBuffer<'b> {
         }
     }
 
-    /// The message that `search` has found, without its NUL.
+    /// Takes the message that `search` has found, without its NUL.
     pub fn take(&mut self) -> Option<&mut [u8]> {
         let length = self.found.take()?;
         let start = self.start;
@@ -211,24 +283,25 @@ impl<'b> ReceiveBuffer<'b> {
         self.buffer.get_mut(start..)?.get_mut(..length)
     }
 
-    /// The message that `search` has found stays in the buffer; its length without its NUL.
+    /// Returns the length of the message that `search` has found, without its NUL. The message
+    /// stays in the buffer.
     pub fn found(&self) -> Option<usize> {
         self.found
     }
 
-    /// The received bytes that are not part of a message that was taken.
+    /// Returns the received bytes that were neither taken nor consumed.
     pub fn unread(&self) -> &[u8] {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// Like `unread`, to be changed in place.
+    /// Like `unread`, but mutable.
     pub fn unread_mut(&mut self) -> &mut [u8] {
         self.buffer
             .get_mut(self.start..self.end)
             .unwrap_or_default()
     }
 
-    /// Like `unread`, for as long as the buffer lives.
+    /// Like `unread`, with the lifetime of the buffer.
     pub fn into_unread(self) -> &'b [u8] {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }
@@ -243,7 +316,8 @@ impl<'b> ReceiveBuffer<'b> {
         }
     }
 
-    /// True if a message has begun that is not complete, after `search` has found none.
+    /// True if a message has begun that is not complete. Call `search` first, because a complete
+    /// message that it has not found counts as incomplete.
     pub fn mid_message(&self) -> bool {
         self.skipping || (self.found.is_none() && self.start != self.end)
     }
@@ -260,13 +334,13 @@ impl<'b> ReceiveBuffer<'b> {
     }
 }
 
-/// Bytes to send: messages in, bytes out. The buffer holds `start..end`.
+/// A send buffer, which collects messages. `start..end` are the bytes that were not sent yet.
 #[derive(Debug, Default)]
 pub(crate) struct SendBuffer<'b> {
     buffer: &'b mut [u8],
     start: usize,
     end: usize,
-    /// Descriptors go with the message that begins this many bytes after `start`.
+    /// The offset from `start` of the message that descriptors are sent with.
     mark: Option<usize>,
 }
 
@@ -278,12 +352,14 @@ impl<'b> SendBuffer<'b> {
         }
     }
 
-    /// The bytes to send; then call `sent`. Bytes before a marked message are sent without it.
+    /// Returns the bytes to send next. After sending some, call `sent`. The bytes before a marked
+    /// message are returned first, without that message.
     pub fn pending(&self) -> &[u8] {
         let end = match self.mark {
             None | Some(0) => self.end,
             Some(before) => self.start.saturating_add(before),
         };
+        debug_assert!(end <= self.end, "the marked message is in the buffer");
         self.buffer.get(self.start..end).unwrap_or_default()
     }
 
@@ -292,7 +368,7 @@ impl<'b> SendBuffer<'b> {
         self.start = self.start.saturating_add(count).min(self.end);
         self.mark = match self.mark {
             Some(before) if before > 0 || count == 0 => Some(before.saturating_sub(count)),
-            // The descriptors went with the first byte.
+            // The descriptors were sent with the first byte.
             _ => None,
         };
         if self.start == self.end {
@@ -300,7 +376,7 @@ impl<'b> SendBuffer<'b> {
         }
     }
 
-    /// Drops everything that was to be sent.
+    /// Discards all pending bytes.
     pub fn clear(&mut self) {
         self.start = 0;
         self.end = 0;
@@ -311,9 +387,9 @@ impl<'b> SendBuffer<'b> {
         self.start == self.end
     }
 
-    /// Room for one reply of a service: half of the buffer, always, so that a reply that fits alone
-    /// fits after others. None until half is free, and while descriptors wait to be sent with a
-    /// message: nothing may be sent past them.
+    /// Returns the room for one reply of a service: always half of the buffer, so a reply that fits
+    /// alone also fits after others. Returns None if less than half is free, and while descriptors
+    /// wait to be sent with a message, because nothing may be written after that message.
     pub fn reply_room(&mut self) -> Option<&mut [u8]> {
         let half = self.buffer.len() / 2;
         if !self.has_reply_room() {
@@ -325,37 +401,39 @@ impl<'b> SendBuffer<'b> {
         self.buffer.get_mut(self.end..)?.get_mut(..half)
     }
 
-    /// True if [`reply_room`](Self::reply_room) returns some.
+    /// True if [`reply_room`](Self::reply_room) returns room.
     pub fn has_reply_room(&self) -> bool {
         let used = self.end.saturating_sub(self.start);
         let free = self.buffer.len().saturating_sub(used);
         self.mark.is_none() && free >= self.buffer.len() / 2
     }
 
-    /// All of the buffer that is free, for a message; when it is written, call `commit`.
+    /// Returns the whole free part of the buffer. After writing a message into it, call `commit`.
     pub fn room(&mut self) -> &mut [u8] {
         compact(self.buffer, &mut self.start, &mut self.end);
         self.buffer.get_mut(self.end..).unwrap_or_default()
     }
 
-    /// Records that the first `count` bytes of the room are to be sent.
+    /// Records that the first `count` bytes of `room` or `reply_room` hold a message to send.
     pub fn commit(&mut self, count: usize) {
+        let free = self.buffer.len().saturating_sub(self.end);
+        debug_assert!(count <= free, "the message was written into the room");
         self.end = self.end.saturating_add(count).min(self.buffer.len());
     }
 
-    /// Like `commit`, for a message that descriptors go with.
+    /// Like `commit`, for a message that descriptors are sent with.
     pub fn commit_marked(&mut self, count: usize) {
-        debug_assert!(self.mark.is_none() && count > 0);
+        debug_assert!(self.mark.is_none() && count > 0, "one message is marked");
         self.mark = Some(self.end.saturating_sub(self.start));
         self.commit(count);
     }
 
-    /// True if descriptors go with the first byte of `pending`.
+    /// True if descriptors must be sent with the first byte of `pending`.
     pub fn is_at_mark(&self) -> bool {
         self.mark == Some(0)
     }
 
-    /// Appends as many of the bytes as have room; returns how many these are.
+    /// Appends as many bytes as fit; returns their number.
     pub fn append(&mut self, bytes: &[u8]) -> usize {
         let count = copy(bytes, self.room());
         self.commit(count);
@@ -422,7 +500,7 @@ mod tests {
         assert!(receive.mid_message());
         for _ in 0..10 {
             assert_eq!(feed(&mut receive, b"5678"), Ok(None));
-            assert!(!receive.is_empty(), "what is skipped is not forgotten");
+            assert!(!receive.is_empty(), "the message is being skipped");
         }
         assert_eq!(feed(&mut receive, b"9\0ab"), Ok(None));
         assert_eq!(feed(&mut receive, b"\0"), Ok(Some(&mut b"ab".to_vec()[..])));
@@ -445,7 +523,7 @@ mod tests {
         for length in 0..8 {
             let mut buffer = [0; 8];
             let mut receive = ReceiveBuffer::new(&mut buffer);
-            // Whatever message has been there before it.
+            // An earlier message does not reduce the room.
             assert!(feed(&mut receive, b"\0").unwrap().is_some());
             let message = [b'x'; 7];
             assert_eq!(feed(&mut receive, &message[..length]), Ok(None));
@@ -455,7 +533,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_buffer_holds_nothing_and_hangs_nothing() {
+    fn an_empty_buffer_reports_too_long_once() {
         let mut receive = ReceiveBuffer::new(&mut []);
         assert!(receive.spare().is_empty());
         assert_eq!(receive.search(), Err(TooLong));
@@ -470,7 +548,7 @@ mod tests {
             assert_eq!(feed(&mut receive, b"x"), Ok(None));
             assert_eq!(receive.searched, receive.end);
         }
-        // Nor if the bytes were moved.
+        // The same holds if the bytes were moved.
         let mut buffer = [0; 16];
         let mut receive = ReceiveBuffer::new(&mut buffer);
         assert!(feed(&mut receive, b"{}\0half").unwrap().is_some());
@@ -480,7 +558,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_found_is_found_until_it_is_taken() {
+    fn a_found_message_stays_until_it_is_taken() {
         let mut buffer = [0; 16];
         let mut receive = ReceiveBuffer::new(&mut buffer);
         receive.spare()[..5].copy_from_slice(b"ab\0cd");
@@ -500,7 +578,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_a_message_stays_unread() {
+    fn bytes_after_a_message_stay_unread() {
         let mut buffer = [0; 16];
         let mut receive = ReceiveBuffer::new(&mut buffer);
         assert!(feed(&mut receive, b"{}\0raw\0bytes").unwrap().is_some());
@@ -508,7 +586,7 @@ mod tests {
         assert_eq!(receive.into_unread(), b"raw\0bytes");
     }
 
-    /// Puts a reply into the half of the buffer that is for it.
+    /// Puts a reply into the reply room. Returns false if it does not fit.
     fn put(send: &mut SendBuffer<'_>, bytes: &[u8]) -> bool {
         let Some(room) = send
             .reply_room()
@@ -553,7 +631,7 @@ mod tests {
                     assert_eq!(send.has_reply_room(), has_room);
                     let room = send.reply_room().map(|room| room.len());
                     assert_eq!(room, has_room.then_some(half), "{size}: {sent}..{pending}");
-                    // Nothing is lost if it was moved.
+                    // No byte is lost if the bytes were moved.
                     assert_eq!(send.pending(), &b"p".repeat(used));
                 }
             }
@@ -574,7 +652,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_reply_has_all_that_is_free() {
+    fn other_messages_have_the_whole_free_part() {
         let mut buffer = [0; 8];
         let mut send = SendBuffer::new(&mut buffer);
         assert_eq!(send.append(b"abcde"), 5);
@@ -596,7 +674,7 @@ mod tests {
         send.sent(2);
         send.reply_room().unwrap()[..6].copy_from_slice(b"marked");
         send.commit_marked(6);
-        // Nothing is sent past them.
+        // No reply is written until the descriptors are sent.
         assert_eq!(send.reply_room(), None);
         assert!(!send.has_reply_room());
         assert!(!send.is_at_mark());
@@ -605,14 +683,14 @@ mod tests {
         assert_eq!((send.pending(), send.is_at_mark()), (&b"e"[..], false));
         send.sent(1);
         assert_eq!((send.pending(), send.is_at_mark()), (&b"marked"[..], true));
-        // They are still there if nothing was sent, and gone with one byte.
+        // The mark remains until one byte is sent.
         send.sent(0);
         assert!(send.is_at_mark());
         send.sent(1);
         assert!(!send.is_at_mark());
         assert!(put(&mut send, b"after"));
         assert_eq!(send.pending(), b"arkedafter");
-        // Alone, the message begins with them.
+        // In an empty buffer, the message is marked at its first byte.
         send.clear();
         assert!(send.reply_room().is_some());
         send.commit_marked(6);

@@ -1,21 +1,22 @@
 //! Error types, grouped by who is at fault.
 //!
-//! | type | who is at fault | what helps |
+//! | type | who is at fault | what to do |
 //! |---|---|---|
-//! | [`SyntaxError`] | who wrote the bytes: they are not JSON | nothing, the message is lost |
-//! | [`Violation`] | the peer: its message is JSON, but not Varlink | nothing, the connection is over |
-//! | [`DecodeError`] | the peer, or the type that it was read into: they differ | compare the type with the definition |
-//! | [`EncodeError`] | the caller: a value is not a Varlink value, or too long for the send buffer | change the value, or the buffer |
+//! | [`SyntaxError`] | the author of the text: it is not JSON | nothing, the message is lost |
+//! | [`Violation`] | the peer: its message is JSON, but not Varlink | close the connection |
+//! | [`DecodeError`] | the peer or the Rust type: they differ | compare the type with the definition |
+//! | [`EncodeError`] | the caller: a value is not a Varlink value, or is too long for the send buffer | change the value or the buffer |
+//! | [`Misuse`] | the caller: it uses a client in the wrong order | see its variants |
 //! | [`Error`] | any of these, or the stream below | see its variants |
 //!
-//! None of them holds an allocation; those that name something borrow its name from the message.
+//! No error type allocates. A name from a message is stored as its position in the message.
 
 use core::convert::Infallible;
 use core::fmt;
 
-/// Why a text is not JSON, and where.
+/// The reason why a text is not JSON, and the position.
 ///
-/// JSON is RFC 8259 to the letter: UAPI.20, "Mapping the Type System to JSON".
+/// JSON means strict RFC 8259: UAPI.20, "Mapping the Type System to JSON".
 ///
 /// ```
 /// use nullink::{Syntax, json};
@@ -25,43 +26,43 @@ use core::fmt;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SyntaxError {
-    /// What is wrong.
+    /// The kind of the error.
     pub kind: Syntax,
-    /// Where: bytes from the beginning of the text.
+    /// The position of the error, in bytes from the beginning of the text.
     pub offset: usize,
 }
 
-/// What can be wrong with a text that should be JSON.
+/// The kinds of errors in a text that should be JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Syntax {
-    /// The text ends before its value does. An empty text is one of these.
+    /// The text is empty, or ends inside its value.
     Incomplete,
-    /// A byte that can't stand where it stands.
+    /// A byte that JSON does not allow at this position.
     Unexpected,
     /// Something other than white space follows the value.
     Trailing,
-    /// A control character (below U+0020) in a string that is not escaped.
+    /// An unescaped control character, below U+0020, in a string.
     Control,
-    /// A backslash in a string that begins none of JSON's escapes.
+    /// A backslash in a string that does not begin a JSON escape.
     Escape,
-    /// Half of a surrogate pair.
+    /// An escape for one half of a surrogate pair, without the other half.
     Surrogate,
     /// Bytes that are not UTF-8.
     Utf8,
-    /// Arrays and objects within one another, deeper than [`json::MAX_DEPTH`](crate::json::MAX_DEPTH).
+    /// Arrays and objects nested deeper than [`json::MAX_DEPTH`](crate::json::MAX_DEPTH).
     Depth,
 }
 
 impl fmt::Display for Syntax {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Syntax::Incomplete => "the text ends before its value does",
-            Syntax::Unexpected => "a byte that can't stand here",
-            Syntax::Trailing => "something follows the value",
-            Syntax::Control => "a control character in a string has to be escaped",
-            Syntax::Escape => "not one of JSON's escapes",
-            Syntax::Surrogate => "half of a surrogate pair",
+            Syntax::Incomplete => "unexpected end of text",
+            Syntax::Unexpected => "unexpected byte",
+            Syntax::Trailing => "text after the value",
+            Syntax::Control => "unescaped control character in a string",
+            Syntax::Escape => "unknown escape",
+            Syntax::Surrogate => "unpaired surrogate",
             Syntax::Utf8 => "not UTF-8",
             Syntax::Depth => "nested too deeply",
         })
@@ -78,8 +79,8 @@ impl fmt::Display for SyntaxError {
 
 impl core::error::Error for SyntaxError {}
 
-/// How the peer broke the protocol. The connection can't be used any further: UAPI.20,
-/// "Connection Lifecycle", knows no reply to such a message.
+/// A message of the peer that violates the protocol. The connection must be closed: UAPI.20,
+/// "Connection Lifecycle", defines no reply to an invalid message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Violation {
@@ -87,21 +88,21 @@ pub enum Violation {
     Syntax(SyntaxError),
     /// The message is JSON, but not an object.
     NotAnObject,
-    /// A member that neither the protocol nor, having no dot in its name, a vendor has defined.
+    /// The protocol does not define a member, and it is not a vendor's: its name has no dot.
     UnknownMember,
-    /// One of the protocol's own members occurs twice.
+    /// A member that the protocol defines occurs twice.
     DuplicateMember,
-    /// `method` is missing from a call.
+    /// A call has no member `method`.
     NoMethod,
-    /// The named member has a type that it can't have.
+    /// The named member has the wrong type.
     MemberType(&'static str),
-    /// More than one of `oneway`, `more` and `upgrade`.
+    /// A call has more than one of `oneway`, `more` and `upgrade`.
     Flags,
-    /// `continues` in a reply to a call without `more`, or together with `error`.
+    /// A reply has `continues`, but its call has no `more`, or the reply is an error.
     Continues,
-    /// The service has sent something that no call has asked for, before an upgrade.
+    /// The service has sent bytes while no call was outstanding, before an upgrade.
     Unasked,
-    /// The peer closed the connection inside of a message.
+    /// The peer has closed the connection in the middle of a message.
     Truncated,
 }
 
@@ -110,19 +111,19 @@ impl fmt::Display for Violation {
         match self {
             Violation::Syntax(error) => error.fmt(f),
             Violation::MemberType(name) => {
-                write!(f, "the message's member {name} has a wrong type")
+                write!(f, "the message member {name} has the wrong type")
             }
             Violation::NotAnObject => f.write_str("the message is not an object"),
             Violation::UnknownMember => {
-                f.write_str("the message has an unknown member without a dot")
+                f.write_str("a member is unknown and has no dot in its name")
             }
-            Violation::DuplicateMember => f.write_str("the message has a member twice"),
-            Violation::NoMethod => f.write_str("the call names no method"),
+            Violation::DuplicateMember => f.write_str("the message repeats a member"),
+            Violation::NoMethod => f.write_str("the call has no method"),
             Violation::Flags => {
                 f.write_str("the call has more than one of oneway, more and upgrade")
             }
-            Violation::Continues => f.write_str("a reply continues where it must not"),
-            Violation::Unasked => f.write_str("the service has sent what no call has asked for"),
+            Violation::Continues => f.write_str("unexpected continues in a reply"),
+            Violation::Unasked => f.write_str("the service sent data that no call asked for"),
             Violation::Truncated => f.write_str("the connection was closed inside a message"),
         }
     }
@@ -136,30 +137,31 @@ impl From<SyntaxError> for Violation {
     }
 }
 
-/// Why a value could not be written. Nothing of it has been.
+/// The reason why a value cannot be written. No part of it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// It is longer than the send buffer; or, if it is a call, than what other calls have left of
-    /// it.
+    /// The message is longer than the free part of the send buffer. A reply has half of the send
+    /// buffer; a call has the part that earlier calls do not occupy.
     Full,
     /// A float that is NaN or infinite: UAPI.20, "Floating Point Numbers".
     NotFinite,
-    /// Bytes, which Varlink has no type for: a string or a list of integers can hold them.
+    /// A value of serde's type for bytes, which Varlink does not have. Use a string or a list of
+    /// integers.
     Bytes,
-    /// An integer of 128 bits, which Varlink has no type for.
+    /// A 128-bit integer, which Varlink does not have.
     Integer128,
-    /// A variant of an enum that has content: a value of an enumeration is a name.
+    /// An enum variant with content. A value of a Varlink enumeration is only a name.
     VariantWithContent,
     /// A map whose keys are not strings.
     KeyNotAString,
     /// An error that is not a variant of an enum.
     NotAnEnum,
-    /// Parameters that are neither a struct, a map nor nothing.
+    /// Parameters that are not a struct, a map, `()` or `None`.
     NotAnObject,
-    /// A name of a method, or of an error, that is not valid: UAPI.20, "Names".
+    /// An invalid name of a method or an error: UAPI.20, "Names".
     Name,
-    /// The value's own `Serialize` has given up.
+    /// The value's implementation of `Serialize` has failed.
     Custom,
 }
 
@@ -167,31 +169,31 @@ impl fmt::Display for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             EncodeError::Bytes => f.write_str("Varlink has no type for bytes"),
-            EncodeError::Integer128 => f.write_str("Varlink has no type for integers of 128 bits"),
+            EncodeError::Integer128 => f.write_str("Varlink has no type for 128-bit integers"),
             EncodeError::VariantWithContent => {
-                f.write_str("Varlink has no type for an enum variant with content")
+                f.write_str("Varlink has no type for enum variants with content")
             }
-            EncodeError::KeyNotAString => f.write_str("the keys of a map have to be strings"),
-            EncodeError::NotAnEnum => f.write_str("an error has to be a variant of an enum"),
+            EncodeError::KeyNotAString => f.write_str("the keys of a map must be strings"),
+            EncodeError::NotAnEnum => f.write_str("an error must be a variant of an enum"),
             EncodeError::Full => f.write_str(
-                "the message does not fit into the send buffer: send others first, or use a larger one",
+                "the message does not fit in the send buffer: enlarge it or send pending calls first",
             ),
-            EncodeError::NotFinite => f.write_str("JSON has neither NaN nor the infinities"),
-            EncodeError::NotAnObject => f.write_str("parameters have to be a struct or a map"),
+            EncodeError::NotFinite => f.write_str("JSON cannot represent NaN or infinity"),
+            EncodeError::NotAnObject => f.write_str("parameters must be a struct or a map"),
             EncodeError::Name => {
-                f.write_str("not the name of a method or an error: org.example.ftl.Jump is one")
+                f.write_str("invalid method or error name: expected one like org.example.Jump")
             }
-            EncodeError::Custom => f.write_str("the value's own Serialize has failed"),
+            EncodeError::Custom => f.write_str("Serialize failed for the value"),
         }
     }
 }
 
 impl core::error::Error for EncodeError {}
 
-/// Why a value of a message could not be read as the type that was asked for.
+/// The reason why a value of a message cannot be read into a Rust type.
 ///
-/// It knows the top-level field in which that happened, which is what
-/// `org.varlink.service.InvalidParameter` names.
+/// It includes the top-level field of the error, which `org.varlink.service.InvalidParameter`
+/// names.
 ///
 /// ```
 /// use nullink::{Mismatch, json};
@@ -209,20 +211,21 @@ pub struct DecodeError {
     pub(crate) mismatch: Mismatch,
     pub(crate) field: Option<FieldName>,
     pub(crate) offset: usize,
-    /// The text is a call's, and not any other.
+    /// True if the value is part of a call's parameters.
     pub(crate) in_call: bool,
 }
 
 /// A top-level field of a message's parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FieldName {
-    /// By the name that the type has for it.
+    /// The field's name in the Rust type.
     Named(&'static str),
-    /// By the place of its name in the message, after that was decoded.
+    /// The position of the decoded name in the message, in bytes.
     At { offset: usize, length: usize },
 }
 
 impl FieldName {
+    /// Returns the field's name; None if `message` does not hold it.
     pub fn name_in<'a>(&self, message: &'a [u8]) -> Option<&'a str> {
         match *self {
             FieldName::Named(name) => Some(name),
@@ -234,48 +237,50 @@ impl FieldName {
     }
 }
 
-/// How a value and the type that it is read into differ.
+/// The difference between a value and its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mismatch {
-    /// A field is missing that is not nullable.
+    /// A field that is not nullable is missing.
     Missing,
-    /// A field that the type does not have, and refuses (`deny_unknown_fields`).
+    /// The type does not have the field, and rejects unknown fields.
     Unknown,
-    /// A field that occurs twice.
+    /// A field occurs twice.
     Duplicate,
-    /// Another type: a string for a number, `null` for what is not nullable.
+    /// The value has another type, such as a string instead of a number, or is `null` and the type
+    /// is not nullable.
     Type,
-    /// A number out of the type's range, or with a fraction or an exponent where an integer is
-    /// expected; or another value that the type refuses.
+    /// A number is out of the type's range, or has a fraction or an exponent and the type is an
+    /// integer; or the type rejects the value for another reason.
     Range,
-    /// Too many elements, or too few.
+    /// A list has too many or too few elements.
     Length,
-    /// A value that the enumeration does not have.
+    /// The enumeration does not have the value.
     Variant,
-    /// A method, or an error, that the enum does not have.
+    /// The enum does not have the method or error.
     Member,
-    /// The type's own `Deserialize` has refused.
+    /// The type's implementation of `Deserialize` has rejected the value.
     Custom,
-    /// Not JSON. Can't happen to a message that was received: that has been scanned.
+    /// The text is not JSON. This cannot happen with a received message, which was checked before.
     Syntax,
 }
 
 impl DecodeError {
-    /// How value and type differ.
+    /// Returns the difference between the value and the type.
     pub fn mismatch(&self) -> Mismatch {
         self.mismatch
     }
 
-    /// The name of the top-level field that is, or contains, the cause; None if it is none.
+    /// Returns the name of the top-level field that is, or contains, the mismatch; None if it is
+    /// not in a field.
     ///
-    /// `message` is the one that the value came from: the name stands in it.
+    /// `message` must be the message that was decoded, because it holds the name.
     pub fn field_in<'a>(&self, message: &'a [u8]) -> Option<&'a str> {
         self.field?.name_in(message)
     }
 
-    /// Where in the message: the beginning of the last value that was looked at, in bytes from the
-    /// message's beginning.
+    /// Returns the position of the last value that was examined, in bytes from the beginning of the
+    /// message.
     pub fn offset(&self) -> usize {
         self.offset
     }
@@ -287,12 +292,12 @@ impl fmt::Display for Mismatch {
             Mismatch::Missing => "a field is missing",
             Mismatch::Unknown => "an unknown field",
             Mismatch::Duplicate => "a field occurs twice",
-            Mismatch::Type => "a value of another type",
-            Mismatch::Range => "a value out of range, or a fraction for an integer",
-            Mismatch::Length => "a list of another length",
+            Mismatch::Type => "a value of a wrong type",
+            Mismatch::Range => "a value out of range, or not an integer",
+            Mismatch::Length => "a list of wrong length",
             Mismatch::Variant => "an unknown value of an enumeration",
             Mismatch::Member => "an unknown method or error",
-            Mismatch::Custom => "a value that its type refuses",
+            Mismatch::Custom => "a value rejected by its type",
             Mismatch::Syntax => "not JSON",
         })
     }
@@ -309,20 +314,21 @@ impl fmt::Display for DecodeError {
 
 impl core::error::Error for DecodeError {}
 
-/// What the caller of a client has done out of order. The connection is as it was before.
+/// A use of a client in the wrong order. The connection is unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Misuse {
-    /// Earlier calls have replies outstanding: receive them first.
+    /// Replies to earlier calls are outstanding. Receive them first.
     RepliesOutstanding,
-    /// No call waits for a reply.
+    /// No reply is outstanding.
     NothingOutstanding,
-    /// The call whose reply is next asked for `more`, and this reads a single reply; or it did
-    /// not, and this reads many.
+    /// The oldest outstanding call has asked for `more`, and the caller reads a single reply; or it
+    /// has not, and the caller reads several.
     OtherMode,
-    /// [`client::Session::MAX_CALLS`](crate::client::Session::MAX_CALLS) calls wait for their replies: receive some first.
+    /// [`MAX_CALLS`](crate::client::Session::MAX_CALLS) calls are outstanding. Receive some replies
+    /// first.
     TooManyCalls,
-    /// The connection has failed earlier, or was upgraded: make a new one.
+    /// The connection has failed earlier, or was upgraded. Open a new one.
     Unusable,
 }
 
@@ -332,56 +338,55 @@ impl fmt::Display for Misuse {
             Misuse::RepliesOutstanding => {
                 "earlier calls have replies outstanding: receive them first"
             }
-            Misuse::NothingOutstanding => "no call waits for a reply",
-            Misuse::OtherMode => "the next reply is to a call of another kind",
-            Misuse::TooManyCalls => "too many calls wait for their replies: receive some first",
-            Misuse::Unusable => {
-                "the connection has failed earlier, or was upgraded: make a new one"
-            }
+            Misuse::NothingOutstanding => "no reply is outstanding",
+            Misuse::OtherMode => "the next reply is to a call in another mode",
+            Misuse::TooManyCalls => "too many calls wait for replies: receive some first",
+            Misuse::Unusable => "the connection failed or was upgraded: open a new one",
         })
     }
 }
 
 impl core::error::Error for Misuse {}
 
-/// Why a connection has failed. `T` is the error of the stream that it runs over.
+/// The reason why a connection, or one call, has failed. `T` is the error type of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error<T = Infallible> {
-    /// The peer broke the protocol. The connection is over.
+    /// The peer has violated the protocol. The connection must be closed.
     Protocol(Violation),
-    /// A message was longer than the receive buffer.
+    /// A message is longer than the receive buffer.
     ///
-    /// A service's connection is over. A client may go on with the next call, unless this one
-    /// asked for `more`, or for an upgrade: what comes next can't be known then.
+    /// A service closes the connection. A client can continue with the next call, unless this one
+    /// asked for `more` or `upgrade`: the lost message then determines what follows it.
     TooLong,
-    /// A call or a reply could not be written, and nothing of it was.
+    /// A call or a reply cannot be written. No part of it was written.
     ///
-    /// A service's connection is over, because its client waits for a reply that can't come. A
-    /// client may go on.
+    /// A service closes the connection, because the client waits for a reply that cannot be sent. A
+    /// client can continue.
     Encode(EncodeError),
-    /// The service closed the connection, and replies are missing.
+    /// The service has closed the connection, and replies are outstanding.
     Closed,
-    /// The caller has done something out of order.
+    /// The caller has used the client in the wrong order.
     Misuse(Misuse),
-    /// The stream takes no more bytes, and gives no reason.
+    /// The stream accepts no more bytes: a write has returned 0.
     WriteZero,
-    /// An answer of the service is not as its interface defines it, and was not sent. Only debug
-    /// builds check: [`Service::CHECKED`](crate::Service::CHECKED).
+    /// An answer of the service does not match the definition of its interface, and was not sent.
+    /// Only debug builds check this: [`Service::CHECKED`](crate::Service::CHECKED).
     NotAsDefined {
-        /// How they differ; [`Mismatch::Member`] is an error that the interface does not have.
+        /// The difference. [`Mismatch::Member`] means that the interface does not have the error.
         why: Mismatch,
-        /// The top-level field that is, or contains, the cause; None if the definition has none.
+        /// The top-level field that is, or contains, the mismatch; None if the definition does not
+        /// have it.
         field: Option<&'static str>,
-        /// Where in the message, in bytes.
+        /// The position in the message, in bytes.
         offset: usize,
     },
-    /// The stream below has failed. The connection is over.
+    /// The stream below has failed. The connection must be closed.
     Transport(T),
 }
 
 impl Error {
-    /// The same error of a connection over a stream whose errors are `T`.
+    /// Converts the error to that of a connection whose stream has the error type `T`.
     pub fn with_transport<T>(self) -> Error<T> {
         match self {
             Error::Protocol(violation) => Error::Protocol(violation),
@@ -403,14 +408,14 @@ impl<T: fmt::Display> fmt::Display for Error<T> {
         match self {
             Error::Protocol(violation) => violation.fmt(f),
             Error::TooLong => {
-                f.write_str("a message is longer than the receive buffer: give it a larger one")
+                f.write_str("a message is longer than the receive buffer: use a larger buffer")
             }
             Error::Encode(error) => error.fmt(f),
-            Error::Closed => f.write_str("the service closed the connection before its reply"),
+            Error::Closed => f.write_str("the service closed the connection before replying"),
             Error::Misuse(misuse) => misuse.fmt(f),
             Error::WriteZero => f.write_str("the stream takes no more bytes"),
             Error::NotAsDefined { why, field, offset } => {
-                write!(f, "the answer is not as its interface defines it: {why}")?;
+                write!(f, "the answer does not match its interface: {why}")?;
                 if let Some(field) = field {
                     write!(f, " in field {field}")?;
                 }

@@ -1,6 +1,6 @@
-//! The names of interfaces, their members and fields: UAPI.20, "Names" and "Grammar".
+//! Checks of names of interfaces, members and fields: UAPI.20, "Names" and "Grammar".
 
-/// Whether `name` is the name of an interface: at least two parts, in reverse-domain notation.
+/// True if `name` is a valid interface name: at least two parts, in reverse-domain notation.
 ///
 /// ```
 /// use nullink::name::is_interface;
@@ -12,37 +12,37 @@ pub const fn is_interface(name: &str) -> bool {
     interface(name.as_bytes())
 }
 
-/// The same of bytes.
+/// Like [`is_interface`], for bytes.
 pub(crate) const fn interface(name: &[u8]) -> bool {
     let mut rest = name;
-    // What came before: a letter or a digit, a hyphen, or the beginning of a part.
-    let mut before = Before::Part;
+    let mut previous = Previous::Dot;
     let mut parts = 1_usize;
     while let [byte, tail @ ..] = rest {
-        before = match (byte, before) {
-            (b'a'..=b'z' | b'A'..=b'Z', _) => Before::Alphanumeric,
-            (b'0'..=b'9', Before::Part) if parts == 1 => return false,
-            (b'0'..=b'9', _) => Before::Alphanumeric,
-            (b'-', Before::Alphanumeric | Before::Hyphen) => Before::Hyphen,
-            (b'.', Before::Alphanumeric) => {
+        previous = match (byte, previous) {
+            (b'a'..=b'z' | b'A'..=b'Z', _) => Previous::Alphanumeric,
+            (b'0'..=b'9', Previous::Dot) if parts == 1 => return false,
+            (b'0'..=b'9', _) => Previous::Alphanumeric,
+            (b'-', Previous::Alphanumeric | Previous::Hyphen) => Previous::Hyphen,
+            (b'.', Previous::Alphanumeric) => {
                 parts = parts.saturating_add(1);
-                Before::Part
+                Previous::Dot
             }
             _ => return false,
         };
         rest = tail;
     }
-    matches!(before, Before::Alphanumeric) && parts > 1
+    matches!(previous, Previous::Alphanumeric) && parts > 1
 }
 
+/// The character before the current one. At the beginning of the name it is `Dot`.
 #[derive(Clone, Copy)]
-enum Before {
-    Part,
+enum Previous {
+    Dot,
     Alphanumeric,
     Hyphen,
 }
 
-/// Whether `name` is the name of a type, a method or an error.
+/// True if `name` is a valid name of a type, a method or an error.
 ///
 /// ```
 /// use nullink::name::is_member;
@@ -54,7 +54,7 @@ pub const fn is_member(name: &str) -> bool {
     member(name.as_bytes())
 }
 
-/// The same of bytes.
+/// Like [`is_member`], for bytes.
 pub(crate) const fn member(name: &[u8]) -> bool {
     let [b'A'..=b'Z', rest @ ..] = name else {
         return false;
@@ -66,7 +66,7 @@ pub(crate) const fn member(name: &[u8]) -> bool {
     rest.is_empty()
 }
 
-/// Whether `name` is the name of a field, or a value of an enumeration.
+/// True if `name` is a valid name of a field or of a value of an enumeration.
 ///
 /// ```
 /// use nullink::name::is_field;
@@ -78,7 +78,7 @@ pub const fn is_field(name: &str) -> bool {
     field(name.as_bytes())
 }
 
-/// The same of bytes.
+/// Like [`is_field`], for bytes.
 pub(crate) const fn field(name: &[u8]) -> bool {
     let [b'a'..=b'z' | b'A'..=b'Z', rest @ ..] = name else {
         return false;
@@ -92,25 +92,26 @@ pub(crate) const fn field(name: &[u8]) -> bool {
     rest.is_empty()
 }
 
-/// True if `name` is the full name of a method or an error: an interface, a dot and a member.
+/// True if `name` is a valid full name of a method or an error: interface, dot, member.
 pub(crate) const fn is_full(name: &str) -> bool {
     let mut interface = name.as_bytes();
-    let mut member = 0_usize;
-    while let [before @ .., byte] = interface {
-        interface = before;
+    let mut member_length = 0_usize;
+    while let [rest @ .., byte] = interface {
+        interface = rest;
         if *byte == b'.' {
             break;
         }
-        member = member.saturating_add(1);
+        member_length = member_length.saturating_add(1);
     }
-    let at = name.len().saturating_sub(member);
+    let at = name.len().saturating_sub(member_length);
     match (core::str::from_utf8(interface), name.split_at_checked(at)) {
         (Ok(interface), Some((_, member))) => is_interface(interface) && is_member(member),
         _ => false,
     }
 }
 
-/// Splits the full name of a method or an error into interface and member; None if it is none.
+/// Splits the full name of a method or an error into interface and member; None if `name` is not a
+/// valid full name.
 ///
 /// ```
 /// assert_eq!(nullink::name::split("org.example.ftl.Jump"), Some(("org.example.ftl", "Jump")));
@@ -121,11 +122,11 @@ pub fn split(name: &str) -> Option<(&str, &str)> {
     split_at_dot(name).filter(|(interface, member)| is_interface(interface) && is_member(member))
 }
 
-/// Splits a name at its last dot, whether the parts are valid names or not.
+/// Splits a name at its last dot, without a check of the parts. Returns None if it has no dot.
 pub(crate) fn split_at_dot(name: &str) -> Option<(&str, &str)> {
-    // `rsplit_once` is built on code that could panic, as far as the linker sees.
-    let member = name.bytes().rev().take_while(|byte| *byte != b'.').count();
-    let dot = name.len().checked_sub(member)?.checked_sub(1)?;
+    // `rsplit_once` would leave calls of panic functions in the program.
+    let member_length = name.bytes().rev().take_while(|byte| *byte != b'.').count();
+    let dot = name.len().checked_sub(member_length)?.checked_sub(1)?;
     let (interface, dot_and_member) = name.split_at_checked(dot)?;
     Some((interface, dot_and_member.strip_prefix('.')?))
 }

@@ -1,12 +1,11 @@
-//! Two connections joined: a client's calls go on to a service, and its replies come back.
+//! A relay between a client and a service, which passes on calls and replies.
 //!
-//! A [`Relay`] stands between them, message by message: a [`Policy`] sees each, and may refuse a
-//! call or send it to another method. When an upgrade is accepted, both directions are bytes that
-//! nobody looks at: UAPI.20, "`upgrade`".
+//! A [`Relay`] passes on one message at a time. A [`Policy`] sees each message, and can refuse a
+//! call or change its method. After an accepted upgrade, the relay passes on bytes in both
+//! directions without parsing them: UAPI.20, "`upgrade`".
 //!
-//! What is passed on is passed on byte for byte, in order, and no sooner than the other side takes
-//! it. The relay reads and writes nothing; [`unix::relay`](crate::unix::relay()) does it for two
-//! sockets.
+//! Messages are passed on byte for byte, in order, and only as fast as the receiving side accepts
+//! them. The relay does no I/O: [`unix::relay`](crate::unix::relay()) does it for two sockets.
 
 use core::cell::Cell;
 use core::convert::Infallible;
@@ -24,8 +23,7 @@ use crate::message::{Call, Mode, Reply};
 use crate::name;
 use crate::varlink_service::Refusal;
 
-/// How much longer a call may become when it is [passed on under another name](Verdict::PassAs).
-/// Calls are sent together while there is so much room left.
+/// See [`Relay::MAX_GROWTH`].
 const MAX_GROWTH: usize = 256;
 
 /// One of the two connections of a relay.
@@ -42,21 +40,21 @@ impl Side {
     pub const BOTH: [Side; 2] = [Side::Client, Side::Service];
 }
 
-/// Decides about calls, and sees all that passes. Each message is shown once.
+/// Decides about calls, and observes all messages. It sees each message once.
 ///
-/// A `Call` and a `Reply` can be decoded: what is passed on is a copy that was made before. The
-/// `message` is that, as it came, without its NUL.
+/// The `Call` or `Reply` can be decoded in place, because the relay has copied the message before.
+/// `message` is that copy: the received message, without its NUL.
 ///
 /// ```
 /// use nullink::json::Raw;
 /// use nullink::relay::{Policy, Verdict};
 /// use nullink::{Call, Refusal, Reply};
 ///
-/// /// Lets through what only looks, and counts.
+/// /// Permits only methods that read, and counts calls and errors.
 /// #[derive(Default)]
-/// struct LookOnly { calls: u32, errors: u32 }
+/// struct ReadOnly { calls: u32, errors: u32 }
 ///
-/// impl Policy for LookOnly {
+/// impl Policy for ReadOnly {
 ///     fn call<'c>(&'c mut self, call: Call<'c>, _: Raw<'_>) -> Verdict<'c> {
 ///         self.calls += 1;
 ///         if call.member().starts_with("Get") {
@@ -72,35 +70,36 @@ impl Side {
 /// }
 /// ```
 pub trait Policy {
-    /// Decides about a call that asks for no upgrade.
+    /// Decides about a call without `upgrade`. By default, passes it.
     fn call<'c>(&'c mut self, call: Call<'c>, message: Raw<'_>) -> Verdict<'c> {
         let (_, _) = (call, message);
         Verdict::Pass
     }
 
-    /// Decides about a call that asks for an upgrade. By default it is refused.
+    /// Decides about a call with `upgrade`. By default, refuses it.
     ///
-    /// If the service accepts it, nothing that follows is looked at. That need not be another
-    /// protocol: many services give a plain answer to any call with `upgrade`, and go on with
-    /// Varlink. So passing such a call passes everything after it.
+    /// After a successful reply, the policy sees no more calls and replies, only
+    /// [`bytes`](Self::bytes), even if the protocol is still Varlink: many services give a plain
+    /// reply to any call with `upgrade`, and continue with Varlink. So a policy that passes a call
+    /// with `upgrade` also passes everything after it.
     fn upgrade<'c>(&'c mut self, call: Call<'c>, message: Raw<'_>) -> Verdict<'c> {
         let (_, _) = (call, message);
         Verdict::Refuse(Refusal::PermissionDenied)
     }
 
-    /// Sees a reply of the service to the call that is next in order. The relay's own answers are
-    /// not shown.
+    /// Observes a reply of the service to the oldest outstanding call. The errors with which the
+    /// relay refuses calls are not shown.
     fn reply(&mut self, reply: Reply<'_>, message: Raw<'_>) {
         let (_, _) = (reply, message);
     }
 
-    /// Sees bytes that pass after an upgrade.
+    /// Observes bytes that are passed on after an upgrade.
     fn bytes(&mut self, from: Side, bytes: &[u8]) {
         let (_, _) = (from, bytes);
     }
 }
 
-/// Passes everything on, upgrades included.
+/// A policy that passes everything, including upgrades.
 impl Policy for () {
     fn upgrade<'c>(&'c mut self, _: Call<'c>, _: Raw<'_>) -> Verdict<'c> {
         Verdict::Pass
@@ -110,34 +109,34 @@ impl Policy for () {
 /// A policy's decision about a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict<'c> {
-    /// It goes to the service as it is.
+    /// Passes the call on, unchanged.
     Pass,
-    /// It goes to the service as a call of this method; everything else in it stays as it is, what
-    /// vendors have added included. It may become longer by [`Relay::MAX_GROWTH`].
+    /// Passes the call on as a call of this method. The rest of the call, including vendors'
+    /// members, is unchanged. The call may become at most [`Relay::MAX_GROWTH`] bytes longer.
     ///
-    /// Nothing is changed in the replies: an error has the name that the service gave it.
+    /// The replies are not changed, so an error keeps the name that the service has sent.
     PassAs {
         /// The interface.
         interface: &'c str,
-        /// The method's name within it.
+        /// The method's name within the interface.
         member: &'c str,
     },
-    /// It does not go to the service. The client gets an error, when all calls before are answered;
-    /// nothing, if the call is `oneway`.
+    /// Refuses the call. The client gets this error after the replies to all earlier calls. A
+    /// `oneway` call gets no error.
     Refuse(Refusal),
 }
 
-/// Why a relay has ended.
+/// The reason why a relay has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failure<T = Infallible> {
-    /// On which side. A verdict that can't be carried out counts as the client's.
+    /// The side of the failure: [`Side::Client`] also if a verdict cannot be carried out.
     pub side: Side,
-    /// What has happened.
+    /// The error on that side.
     pub error: Error<T>,
 }
 
 impl Failure {
-    /// This failure, of connections over streams whose errors are `T`.
+    /// Converts the failure to that of connections whose streams have the error type `T`.
     pub fn with_transport<T>(self) -> Failure<T> {
         Failure {
             side: self.side,
@@ -158,26 +157,28 @@ impl<T: fmt::Display> fmt::Display for Failure<T> {
 
 impl<T: fmt::Debug + fmt::Display> core::error::Error for Failure<T> {}
 
-/// What a [`Relay`] waits for.
+/// The result of [`Relay::step`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Nothing can be done until bytes are received, or sent, on one of the sides.
+    /// The relay waits until bytes are received from a side or sent to a side.
     Waiting,
-    /// It is over, and all that can be sent is sent: both connections are to be closed.
+    /// The relay has ended, and all bytes that can be sent were sent. Close both connections.
     ///
-    /// That a client goes away is no failure.
+    /// A client that disconnects is not a failure.
     Ended(Result<(), Failure>),
 }
 
-/// The state of two connections that are joined. It reads and writes nothing: a driver moves the
-/// bytes of either [`Side`], and makes it [`step`](Self::step).
+/// The state of a relay between two connections. It does no I/O: a driver moves the bytes of each
+/// [`Side`], and calls [`step`](Self::step).
 ///
-/// - A message is passed on when it is complete and checked. One that is none ends the relay; so
-///   does one that is too long: no part of it is passed on before a policy has seen all of it. What
-///   the client is owed by then, for calls before that message, it still gets.
-/// - Nothing is received from a side while what it has sent before has no place to go to: see
-///   [`spare`](Self::spare). So who does not read is not sent to, and nothing is lost.
-/// - The end of input is passed on as such ([`finished`](Self::finished)), when all before it is.
+/// - A message is passed on when it is complete and valid. An invalid message ends the relay. So
+///   does a message that is too long, because no part of a message is passed on before the policy
+///   has seen all of it. The client still receives all replies that precede an invalid reply; after
+///   an invalid call, it still receives the replies to its earlier calls.
+/// - If one side does not read, the relay stops receiving from the other side when its buffers are
+///   full: [`spare`](Self::spare) is empty then. So no bytes are lost.
+/// - The end of input of one side is passed on to the other side after all bytes before it: see
+///   [`finished`](Self::finished).
 /// - File descriptors are not passed on.
 ///
 /// ```
@@ -196,50 +197,51 @@ pub enum Step {
 /// ```
 #[derive(Debug)]
 pub struct Relay<'b> {
-    client: Half<'b>,
-    service: Half<'b>,
-    /// The calls that went to the service and wait for their replies, in order.
-    waiting: Deque<Mode, MAX_CALLS>,
+    client: RelaySide<'b>,
+    service: RelaySide<'b>,
+    /// The modes of the calls that were passed on and are not answered yet, in order.
+    outstanding: Deque<Mode, MAX_CALLS>,
+    /// The refused call. It stays in the client's receive buffer until it is answered.
     refused: Option<Refused>,
     upgraded: bool,
     failure: Option<Failure>,
     ended: bool,
 }
 
-/// One of the connections.
+/// One of the two connections.
 #[derive(Debug)]
-struct Half<'b> {
+struct RelaySide<'b> {
     channel: Channel<'b>,
-    /// Nothing more can be sent there.
+    /// True if the peer accepts no more bytes.
     end_of_output: bool,
 }
 
-/// The client's next call is to be refused, when it is its turn.
+/// A call that the relay refuses after all earlier calls are answered.
 #[derive(Clone, Debug)]
 struct Refused {
     why: Refusal,
-    /// Where its method's name is.
+    /// The range of the decoded method name in the message.
     name: Range<usize>,
 }
 
 impl<'b> Relay<'b> {
-    /// The most bytes by which a call may become longer when it is
-    /// [passed on under another name](Verdict::PassAs). Calls are sent together while there is so
-    /// much room left.
+    /// The maximum number of bytes by which [`Verdict::PassAs`] may make a call longer. A call is
+    /// added to the pending calls only if that many bytes stay free after it.
     pub const MAX_GROWTH: usize = MAX_GROWTH;
 
-    /// Joins two connections.
+    /// Makes a relay between two new connections.
     ///
-    /// One half of `calls` holds what has come from the client, the other what is to be sent to
-    /// the service. So it has to be twice as long as the longest call and its NUL, and [`Relay::MAX_GROWTH`] more
-    /// in each half if calls are [renamed](Verdict::PassAs); `replies` the same for replies.
+    /// One half of `calls` holds the bytes received from the client, the other half the bytes to
+    /// send to the service. So `calls` must be twice as long as the longest call and its NUL. If
+    /// calls are [renamed](Verdict::PassAs), each half must be [`Relay::MAX_GROWTH`] bytes longer.
+    /// `replies` must be twice as long as the longest reply and its NUL.
     pub fn new(calls: &'b mut [u8], replies: &'b mut [u8]) -> Self {
         let (from_client, to_service) = halves(calls);
         let (from_service, to_client) = halves(replies);
         Relay {
-            client: Half::new(from_client, to_client),
-            service: Half::new(from_service, to_service),
-            waiting: Deque::new(),
+            client: RelaySide::new(from_client, to_client),
+            service: RelaySide::new(from_service, to_service),
+            outstanding: Deque::new(),
             refused: None,
             upgraded: false,
             failure: None,
@@ -247,10 +249,11 @@ impl<'b> Relay<'b> {
         }
     }
 
-    /// Where to put what is received from a side; then tell [`received`](Self::received). It is
-    /// empty while nothing is to be received from there.
+    /// Returns the free part of the receive buffer of one side. After a read into it, call
+    /// [`received`](Self::received). It is empty while the relay takes no more input from that
+    /// side.
     pub fn spare(&mut self, side: Side) -> &mut [u8] {
-        let channel = &mut self.half_mut(side).channel;
+        let channel = &mut self.side_mut(side).channel;
         if channel.is_at_end() {
             &mut []
         } else {
@@ -258,43 +261,43 @@ impl<'b> Relay<'b> {
         }
     }
 
-    /// `count` bytes were received into [`spare`](Self::spare). 0 is the end: that side sends
-    /// nothing more.
+    /// Records that `count` bytes were received into [`spare`](Self::spare). If the spare part is
+    /// not empty, 0 means end of input: that side sends nothing more.
     pub fn received(&mut self, side: Side, count: usize) {
-        self.half_mut(side).channel.received(count);
+        self.side_mut(side).channel.received(count);
     }
 
-    /// What is to be sent to a side; then tell [`sent`](Self::sent).
+    /// Returns the bytes to send to one side. After sending some, call [`sent`](Self::sent).
     pub fn pending(&self, side: Side) -> &[u8] {
-        self.half(side).channel.pending()
+        self.side(side).channel.pending()
     }
 
-    /// `count` bytes of what is [`pending`](Self::pending) were sent.
+    /// Records that the first `count` [`pending`](Self::pending) bytes were sent.
     pub fn sent(&mut self, side: Side, count: usize) {
-        self.half_mut(side).channel.sent(count);
+        self.side_mut(side).channel.sent(count);
     }
 
-    /// A side takes nothing more. What is meant for it is dropped from now on; what comes from it
-    /// is still passed on.
+    /// Records that one side accepts no more bytes. From now on, bytes for it are discarded. Bytes
+    /// from it are still passed on.
     pub fn fail_to_send(&mut self, side: Side) {
-        let half = self.half_mut(side);
-        half.end_of_output = true;
-        half.channel.send.clear();
+        let endpoint = self.side_mut(side);
+        endpoint.end_of_output = true;
+        endpoint.channel.send.clear();
     }
 
-    /// True if a side has been sent all that it ever will be: then shut down writing, so that it
-    /// sees the end. What comes from it is still passed on.
+    /// True if all bytes for one side were sent, and no more will follow. Then shut down writing,
+    /// so that the side sees end of input. Bytes from it are still passed on.
     pub fn finished(&self, side: Side) -> bool {
-        let from = match side {
+        let source = match side {
             Side::Client => &self.service,
             Side::Service => &self.client,
         };
-        from.is_done() && self.pending(side).is_empty()
+        source.is_done() && self.pending(side).is_empty()
     }
 
-    /// Passes on all messages and bytes that can be passed on.
+    /// Passes on as many messages and bytes as possible.
     pub fn step(&mut self, policy: &mut dyn Policy) -> Step {
-        // Each turn takes something from a buffer, or fails, which a side does once.
+        // This terminates: each turn consumes input or fails, and each side fails at most once.
         while !self.ended && self.pass(policy) {}
         self.ended |= self.has_ended();
         if !self.ended {
@@ -303,31 +306,32 @@ impl<'b> Relay<'b> {
         Step::Ended(self.failure.map_or(Ok(()), Err))
     }
 
-    fn half(&self, side: Side) -> &Half<'b> {
+    fn side(&self, side: Side) -> &RelaySide<'b> {
         match side {
             Side::Client => &self.client,
             Side::Service => &self.service,
         }
     }
 
-    fn half_mut(&mut self, side: Side) -> &mut Half<'b> {
+    fn side_mut(&mut self, side: Side) -> &mut RelaySide<'b> {
         match side {
             Side::Client => &mut self.client,
             Side::Service => &mut self.service,
         }
     }
 
+    /// True if no more bytes can be passed on or sent.
     fn has_ended(&self) -> bool {
         let [to_client, to_service] = Side::BOTH.map(|side| self.finished(side));
-        let [client, service] = Side::BOTH.map(|side| self.pending(side).is_empty());
-        // Nothing more comes through in either direction.
+        let [client_sent, service_sent] = Side::BOTH.map(|side| self.pending(side).is_empty());
+        // No more bytes are passed on in either direction.
         (to_client || self.client.end_of_output) && (to_service || self.service.end_of_output)
-            // All calls are answered; or none can be any more.
-            || !self.upgraded && to_service && self.waiting.is_empty() && client
-            || !self.upgraded && to_client && service
+            // All calls are answered, or the service sends no more replies.
+            || !self.upgraded && to_service && self.outstanding.is_empty() && client_sent
+            || !self.upgraded && to_client && service_sent
     }
 
-    /// Passes on one message, or bytes; false, if there is none.
+    /// Passes on one message, or bytes after an upgrade. Returns false if nothing was done.
     fn pass(&mut self, policy: &mut dyn Policy) -> bool {
         if self.upgraded {
             let (client, service) = (&mut self.client, &mut self.service);
@@ -346,23 +350,23 @@ impl<'b> Relay<'b> {
         })
     }
 
-    /// No more calls are taken. If it is the service that has failed, no more replies come either.
+    /// Records a failure. Accepts no more calls and, if the service has failed, no more replies.
     fn fail(&mut self, failure: Failure) {
         self.client.stop();
         self.refused = None;
         if failure.side == Side::Service {
             self.service.stop();
-            self.waiting.clear();
+            self.outstanding.clear();
             self.fail_to_send(Side::Service);
         }
         self.failure.get_or_insert(failure);
     }
 
-    /// Passes on one reply.
+    /// Passes on one reply. Returns false if none can be passed on.
     fn pass_reply(&mut self, policy: &mut dyn Policy) -> Result<bool, Error> {
         let (client, service) = (&mut self.client, &mut self.service);
-        let Some(mode) = self.waiting.front().copied() else {
-            // It would be taken for the reply to the next call.
+        let Some(mode) = self.outstanding.front().copied() else {
+            // An unexpected reply would be taken for the reply to the next call.
             if service.channel.unread().is_empty() {
                 return Ok(false);
             }
@@ -383,39 +387,39 @@ impl<'b> Relay<'b> {
         if continues && mode != Mode::More {
             return Err(Violation::Continues.into());
         }
-        policy.reply(reply, client.written(count));
+        policy.reply(reply, client.copied(count));
         client.queue(count);
         service.channel.receive.take();
         if !continues {
-            self.waiting.pop_front();
+            self.outstanding.pop_front();
         }
         self.upgraded = mode == Mode::Upgrade && accepted;
         Ok(true)
     }
 
-    /// Passes on one call, or refuses it.
+    /// Passes on one call, or refuses it. Returns false if neither can be done.
     fn pass_call(&mut self, policy: &mut dyn Policy) -> Result<bool, Error> {
         if let Some(refused) = self.refused.clone() {
             return self.refuse(refused);
         }
-        // What follows an upgrade may not be a call.
-        if self.waiting.is_full() || self.waiting.back() == Some(&Mode::Upgrade) {
+        // The bytes after a call with `upgrade` may belong to another protocol.
+        if self.outstanding.is_full() || self.outstanding.back() == Some(&Mode::Upgrade) {
             return Ok(false);
         }
         let (client, service) = (&mut self.client, &mut self.service);
         let Some(length) = client.find()? else {
             return Ok(false);
         };
-        // Once the policy was asked there has to be room for what it says.
+        // The policy is asked once for each call, so every verdict must have room.
         let Some(count) = client.copy(length, service, MAX_GROWTH) else {
             return Ok(false);
         };
         let message = client.channel.receive.unread_mut().get_mut(..length);
-        let (call, place) = Call::parse_with_place(message.unwrap_or_default())?;
+        let (call, name_range) = Call::parse_with_place(message.unwrap_or_default())?;
         let (mode, name_length) = (call.mode(), call.method().len());
-        let message = service.written(count);
+        let message = service.copied(count);
         let verdict = if !name::is_full(call.method()) {
-            // A policy cannot judge a name without an interface.
+            // A policy cannot decide about a name without an interface.
             Verdict::Refuse(Refusal::MethodNotFound)
         } else if mode == Mode::Upgrade {
             policy.upgrade(call, message)
@@ -427,13 +431,14 @@ impl<'b> Relay<'b> {
             Verdict::PassAs { interface, member } => rename(
                 service.channel.send.room(),
                 count,
-                &place,
+                &name_range,
                 interface,
                 member,
             )?,
             Verdict::Refuse(_) if mode == Mode::Oneway => 0,
             Verdict::Refuse(why) => {
-                let name = place.start..place.start.saturating_add(name_length);
+                let end = name_range.start.saturating_add(name_length);
+                let name = name_range.start..end;
                 self.refused = Some(Refused { why, name });
                 return Ok(true);
             }
@@ -441,15 +446,16 @@ impl<'b> Relay<'b> {
         service.queue(count);
         client.channel.receive.take();
         if mode != Mode::Oneway {
-            // There is room: that was asked above.
-            let _ = self.waiting.push_back(mode);
+            let pushed = self.outstanding.push_back(mode);
+            debug_assert!(pushed.is_ok(), "the queue is not full");
         }
         Ok(true)
     }
 
-    /// Answers the call that is refused, if it is its turn.
+    /// Sends the error of the refused call. Returns false if earlier calls are not answered yet, or
+    /// if the error does not fit after the pending bytes.
     fn refuse(&mut self, Refused { why, name }: Refused) -> Result<bool, Error> {
-        if !self.waiting.is_empty() {
+        if !self.outstanding.is_empty() {
             return Ok(false);
         }
         let Channel { receive, send, .. } = &mut self.client.channel;
@@ -457,26 +463,27 @@ impl<'b> Relay<'b> {
         let alone = send.is_empty();
         let count = match error.write(send.room()) {
             Err(EncodeError::Full) if !alone => return Ok(false),
-            // What has no room is a name that the client has sent.
+            // The error is too long because it repeats a name that the client has sent.
             Err(EncodeError::Full) => return Err(Error::TooLong),
             written => written?,
         };
         self.client.queue(count);
-        self.client.channel.receive.take();
+        let refused = self.client.channel.receive.take();
+        debug_assert!(refused.is_some(), "the refused call is in the buffer");
         self.refused = None;
         Ok(true)
     }
 }
 
-impl<'b> Half<'b> {
+impl<'b> RelaySide<'b> {
     fn new(receive: &'b mut [u8], send: &'b mut [u8]) -> Self {
-        Half {
+        RelaySide {
             channel: Channel::new(receive, send),
             end_of_output: false,
         }
     }
 
-    /// The length of the next message, without its NUL; None if it is not complete.
+    /// Returns the length of the next message, without its NUL; None if it is not complete.
     fn find(&mut self) -> Result<Option<usize>, Error> {
         if self.is_done() {
             return Ok(None);
@@ -495,38 +502,46 @@ impl<'b> Half<'b> {
         }
     }
 
-    /// Copies the next message, of this length, to the end of another half's send buffer, where it
-    /// waits for [`queue`](Self::queue); returns its length with its NUL. None if others have to be
-    /// sent first, so that there is room for it and for `more` bytes. Alone it always fits: a send
-    /// buffer is not shorter than the receive buffer.
-    fn copy(&self, length: usize, to: &mut Self, more: usize) -> Option<usize> {
+    /// Copies the next message, which has `length` bytes and a NUL, into the free part of the other
+    /// endpoint's send buffer; returns its length with the NUL. [`queue`](Self::queue) must follow.
+    /// Returns None if pending bytes must be sent first, to make room for the message and for
+    /// `growth` bytes after it. A single message always fits, because a send buffer is not shorter
+    /// than the receive buffer.
+    fn copy(&self, length: usize, to: &mut Self, growth: usize) -> Option<usize> {
         let message = self.channel.unread().get(..=length).unwrap_or_default();
+        debug_assert_eq!(message.last(), Some(&0), "the message ends with its NUL");
         let send = &mut to.channel.send;
-        let more = if send.is_empty() { 0 } else { more };
+        let alone = send.is_empty();
+        let growth = if alone { 0 } else { growth };
         let room = send.room();
-        let fits = room.len() >= message.len().saturating_add(more);
+        let fits = room.len() >= message.len().saturating_add(growth);
+        debug_assert!(fits || !alone, "a single message fits");
         fits.then(|| copy(message, room))
     }
 
-    /// The message of `count` bytes that was copied here and waits for [`queue`](Self::queue).
-    fn written(&mut self, count: usize) -> Raw<'_> {
+    /// Returns the message that was copied into the free part of the send buffer and is not queued
+    /// yet. `count` is its length with the NUL.
+    fn copied(&mut self, count: usize) -> Raw<'_> {
         let room = self.channel.send.room();
         let message = room.get(..count.saturating_sub(1)).unwrap_or_default();
-        str::from_utf8(message).map_or(Raw::EMPTY_OBJECT, Raw::scanned)
+        let text = str::from_utf8(message);
+        debug_assert!(text.is_ok(), "a parsed message is UTF-8");
+        text.map_or(Raw::EMPTY_OBJECT, Raw::scanned)
     }
 
-    /// True if all that will ever come from there has been passed on.
+    /// True if all input was passed on, and no more will follow.
     fn is_done(&self) -> bool {
         self.channel.is_at_end() && self.channel.unread().is_empty()
     }
 
-    /// Takes nothing more from there.
+    /// Discards the received bytes, and accepts no more input.
     fn stop(&mut self) {
         self.channel.receive = ReceiveBuffer::new(&mut []);
         self.channel.end_input();
     }
 
-    /// Queues the next `count` bytes, which were written into the room.
+    /// Queues the first `count` bytes of the free part of the send buffer. Drops them if the peer
+    /// accepts no more bytes.
     fn queue(&mut self, count: usize) {
         if !self.end_of_output {
             self.channel.send.commit(count);
@@ -534,13 +549,19 @@ impl<'b> Half<'b> {
     }
 }
 
+/// Splits a buffer in the middle. The second part is the longer one if the length is odd.
 fn halves(buffer: &mut [u8]) -> (&mut [u8], &mut [u8]) {
     let middle = buffer.len() / 2;
     buffer.split_at_mut_checked(middle).unwrap_or_default()
 }
 
-/// Passes on as many bytes as there is room for. Returns true if there were any.
-fn pass_bytes(from: &mut Half<'_>, to: &mut Half<'_>, side: Side, policy: &mut dyn Policy) -> bool {
+/// Passes on as many bytes as fit. Returns true if bytes were passed on.
+fn pass_bytes(
+    from: &mut RelaySide<'_>,
+    to: &mut RelaySide<'_>,
+    side: Side,
+    policy: &mut dyn Policy,
+) -> bool {
     let unread = from.channel.unread();
     let count = if to.end_of_output {
         unread.len()
@@ -554,16 +575,20 @@ fn pass_bytes(from: &mut Half<'_>, to: &mut Half<'_>, side: Side, policy: &mut d
     count > 0
 }
 
-/// Changes the name of the method in a message, which is the first `length` bytes of `room`;
-/// returns its new length.
+/// Replaces the method name in a message; returns the new length of the message. The message is the
+/// first `length` bytes of `room`, and `old_name` is the range of the name in it.
 fn rename(
     room: &mut [u8],
     length: usize,
-    place: &Range<usize>,
+    old_name: &Range<usize>,
     interface: &str,
     member: &str,
 ) -> Result<usize, EncodeError> {
-    // Such a name needs no escapes.
+    debug_assert!(
+        old_name.start <= old_name.end && old_name.end < length && length <= room.len(),
+        "the name is in the message, and the message is in the room"
+    );
+    // A valid name needs no escapes in JSON.
     if !name::is_interface(interface) || !name::is_member(member) {
         return Err(EncodeError::Name);
     }
@@ -572,23 +597,24 @@ fn rename(
         .len()
         .saturating_add(1)
         .saturating_add(member.len());
-    if name_length > place.len().saturating_add(MAX_GROWTH) {
+    if name_length > old_name.len().saturating_add(MAX_GROWTH) {
         return Err(EncodeError::Full);
     }
     let room = Cell::from_mut(room).as_slice_of_cells();
     let move_byte = |(to, from): (&Cell<u8>, &Cell<u8>)| to.set(from.get());
-    let tail = room.get(place.end..length).unwrap_or_default();
-    let start = place.start.saturating_add(name_length);
+    let tail = room.get(old_name.end..length).unwrap_or_default();
+    let start = old_name.start.saturating_add(name_length);
     let end = start.saturating_add(tail.len());
     let to = room.get(start..end).ok_or(EncodeError::Full)?;
-    if start < place.end {
+    // The ranges may overlap, so the direction matters.
+    if start < old_name.end {
         to.iter().zip(tail).for_each(move_byte);
     } else {
         to.iter().rev().zip(tail.iter().rev()).for_each(move_byte);
     }
-    let hole = room.get(place.start..start).unwrap_or_default();
+    let gap = room.get(old_name.start..start).unwrap_or_default();
     let name = name.iter().copied().flatten();
-    hole.iter().zip(name).for_each(|(to, from)| to.set(*from));
+    gap.iter().zip(name).for_each(|(to, from)| to.set(*from));
     Ok(end)
 }
 
@@ -599,18 +625,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_of_any_length_takes_the_place_of_another() {
+    fn names_of_all_lengths_are_replaced() {
         let (before, tail) = ("{\"method\":\"", "\",\"x.y\":[1,2]}\0");
         for old in (0..40).chain([300]) {
             for new in (0..40).chain([296]) {
                 let message = format!("{before}{}{tail}", "o".repeat(old));
                 let member = format!("N{}", "n".repeat(new));
                 let wanted = format!("{before}a.b.{member}{tail}");
-                let place = before.len()..before.len() + old;
+                let old_name = before.len()..before.len() + old;
                 for size in [wanted.len() - 1, wanted.len(), wanted.len() + 1] {
                     let mut room = vec![b'?'; size.max(message.len())];
                     room[..message.len()].copy_from_slice(message.as_bytes());
-                    let renamed = rename(&mut room, message.len(), &place, "a.b", &member);
+                    let renamed = rename(&mut room, message.len(), &old_name, "a.b", &member);
                     let fits = wanted.len() <= room.len() && 5 + new <= old + MAX_GROWTH;
                     assert_eq!(
                         renamed,
