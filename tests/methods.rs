@@ -1,4 +1,4 @@
-//! M: methods, and what they answer.
+//! M: methods and their replies.
 
 mod common;
 
@@ -108,7 +108,7 @@ fn m2_a_million_replies_need_one_buffer() {
 }
 
 #[test]
-fn m3_a_method_that_needs_a_flag_says_so() {
+fn m3_a_call_without_a_required_flag_is_refused() {
     let expected_more = r#"{"error":"org.varlink.service.ExpectedMore"}"#;
     let expected_upgrade = r#"{"error":"org.varlink.service.ExpectedUpgrade"}"#;
     talk()
@@ -131,7 +131,7 @@ fn m3_more_on_a_plain_method_is_one_final_reply() {
 }
 
 #[test]
-fn m4_an_unknown_interface_is_not_found() {
+fn m4_an_unknown_interface_gets_interface_not_found() {
     for interface in [
         "org.example.unheard",
         "org.example.T",
@@ -150,7 +150,7 @@ fn m4_an_unknown_interface_is_not_found() {
 }
 
 #[test]
-fn m4_an_unknown_method_of_a_known_interface_is_not_found_by_its_full_name() {
+fn m4_an_unknown_method_gets_method_not_found_with_its_full_name() {
     for method in [
         "org.example.t.Unheard",
         "org.example.t.GetInfo",
@@ -172,7 +172,7 @@ fn m4_an_unknown_method_of_a_known_interface_is_not_found_by_its_full_name() {
 }
 
 #[test]
-fn m4_what_is_not_the_name_of_a_method_is_not_found_as_it_came() {
+fn m4_an_invalid_method_name_gets_method_not_found_with_the_name_unchanged() {
     for method in [
         "",
         "Empty",
@@ -241,7 +241,7 @@ fn m5_a_missing_null_or_ill_typed_parameter_is_named() {
         ("c", "\"Red\""),
         ("c", "{\"red\":null}"),
     ] {
-        // The field is named whatever stands before and behind it.
+        // The error names the field whatever comes before and after it.
         talk = talk
             .call(
                 t("Echo", &format!(r#"{{"{field}":{value}}}"#)),
@@ -265,7 +265,7 @@ fn m5_a_missing_null_or_ill_typed_parameter_is_named() {
 }
 
 #[test]
-fn m5_within_a_structure_the_top_level_field_is_named() {
+fn m5_an_error_within_a_structure_names_the_top_level_field() {
     let call = |account: &str| {
         format!(
             r#"{{"method":"org.example.pair.b.Nested","parameters":{{"outer":{account},"last":1}}}}"#
@@ -299,7 +299,7 @@ fn m5_within_a_structure_the_top_level_field_is_named() {
 }
 
 #[test]
-fn m5_what_is_wrong_with_another_text_is_not_named_after_the_call_s_own() {
+fn m5_an_error_in_another_text_does_not_name_a_field_of_the_call() {
     let call = |parameters: &str| {
         format!(r#"{{"method":"org.example.pair.b.Config","parameters":{parameters}}}"#)
     };
@@ -319,9 +319,9 @@ fn m5_what_is_wrong_with_another_text_is_not_named_after_the_call_s_own() {
 }
 
 #[test]
-fn m2_a_service_that_does_not_resume_its_streams_closes() {
-    struct Forgets;
-    impl Service<()> for Forgets {
+fn m2_a_stream_of_a_service_without_resume_ends_the_connection() {
+    struct NoResume;
+    impl Service<()> for NoResume {
         const INTERFACES: &'static [Interface] = &[A];
         fn info(&self) -> Info<'_> {
             Info::default()
@@ -332,21 +332,21 @@ fn m2_a_service_that_does_not_resume_its_streams_closes() {
     }
     let call = r#"{"method":"org.example.pair.a.Stream","more":true,"parameters":{"n":1}}"#;
     let call = call.to_string() + "\0";
-    let (replies, end) = answer(&mut Forgets, call.as_bytes(), Arrival::Joined, 99, 198);
+    let (replies, end) = answer(&mut NoResume, call.as_bytes(), Arrival::Joined, 99, 198);
     assert_eq!(replies, [r#"{"continues":true,"parameters":{"i":1}}"#]);
-    // The name that the refusal is about is gone with the call.
+    // The refusal must name the method, but the call is no longer in the buffer.
     assert_eq!(end, Err(Error::Encode(EncodeError::Name)));
 }
 
 #[test]
-fn an_error_is_a_variant_of_an_enum_and_not_something_that_holds_one() {
+fn an_error_must_be_an_enum_variant_and_not_a_type_that_contains_one() {
     #[derive(Serialize)]
-    struct Holds {
+    struct Contains {
         kind: ErrorOfA,
         detail: u8,
     }
     #[derive(Serialize)]
-    enum Odd {
+    enum InvalidName {
         #[serde(rename = "not a name")]
         Name,
     }
@@ -359,11 +359,11 @@ fn an_error_is_a_variant_of_an_enum_and_not_something_that_holds_one() {
         fn call<'c>(&mut self, _: Call<'c>, reply: Responder<'c>) -> Answer<'c> {
             let kind = ErrorOfA::Broken;
             match self.0 {
-                0 => reply.error(&Holds { kind, detail: 1 }),
+                0 => reply.error(&Contains { kind, detail: 1 }),
                 1 => reply.error(&[kind]),
                 2 => reply.error(&(1, kind, "x")),
                 3 => reply.error("Broken"),
-                4 => reply.error(&Odd::Name),
+                4 => reply.error(&InvalidName::Name),
                 5 => reply.error(&ErrorOfA::New(ErrorOfB::Broken)),
                 6 => reply.error(&ErrorOfA::TooLong { room: 1 }),
                 7 => reply.result::<(), _>(&Err(kind)),
@@ -392,7 +392,7 @@ fn an_error_is_a_variant_of_an_enum_and_not_something_that_holds_one() {
 }
 
 #[test]
-fn a_reply_fits_into_a_buffer_of_twice_its_own_length() {
+fn a_reply_fits_if_half_of_the_send_buffer_holds_it() {
     for (call, reply) in [
         (EMPTY, "{}"),
         (
@@ -432,7 +432,7 @@ fn a_reply_fits_into_a_buffer_of_twice_its_own_length() {
             if send / 2 > reply.len() {
                 assert_eq!((replies, end), (vec![reply.to_string()], Ok(false)));
             } else {
-                // A standard error is about what the caller has sent.
+                // A standard error repeats a name from the call, so the call is too long.
                 let is_standard = reply.contains("org.varlink.service");
                 let why = if is_standard {
                     Error::TooLong
@@ -466,7 +466,7 @@ fn m6_absent_and_null_are_the_same_and_empty_is_not() {
 }
 
 #[test]
-fn m6_elements_that_are_not_nullable_are_not_null() {
+fn m6_null_is_refused_as_an_element_that_is_not_nullable() {
     talk()
         .call(t("Echo", r#"{"l":[1,null]}"#), &invalid("l"))
         .call(t("Echo", r#"{"m":{"a":null}}"#), &invalid("m"))
@@ -474,7 +474,7 @@ fn m6_elements_that_are_not_nullable_are_not_null() {
 }
 
 #[test]
-fn m7_an_int_has_all_of_64_bits_and_nothing_else() {
+fn m7_an_int_takes_only_64_bit_integers() {
     for value in [
         "0",
         "-0",
@@ -564,8 +564,8 @@ fn m7_a_float_takes_integers_and_does_not_overflow() {
 }
 
 #[test]
-fn m8_nan_and_the_infinities_are_never_written() {
-    // The service says so instead: it gets its responder back.
+fn m8_nan_and_infinities_are_never_written() {
+    // The handler gets its responder back and sends an error of its interface instead.
     let call =
         |of: &str| format!(r#"{{"method":"org.example.pair.b.Odd","parameters":{{"of":"{of}"}}}}"#);
     let odd = r#"{"error":"org.example.pair.b.NotANumber"}"#;
@@ -650,7 +650,7 @@ fn every_call_gets_exactly_one_final_message_whatever_the_handler_does() {
 }
 
 #[test]
-fn a_handler_that_gives_up_closes_after_the_replies_that_are_due() {
+fn a_handler_that_gives_up_closes_the_connection_after_the_pending_replies() {
     let name = r#"{"method":"org.example.pair.a.Name"}"#;
     for (what, why) in [
         ("too long, and give up", EncodeError::Full),
@@ -670,7 +670,7 @@ fn a_handler_that_gives_up_closes_after_the_replies_that_are_due() {
 }
 
 #[test]
-fn a_reply_fits_or_does_not_whether_it_is_alone_or_one_of_many() {
+fn whether_a_reply_fits_does_not_depend_on_the_replies_before_it() {
     let reply = r#"{"parameters":{"s":""}}"#;
     for send in [128, 200, 201, 512] {
         for length in 0..send {
@@ -687,7 +687,7 @@ fn a_reply_fits_or_does_not_whether_it_is_alone_or_one_of_many() {
                 assert_eq!(
                     end.is_ok(),
                     fits,
-                    "{length} bytes in {send}, behind {before}"
+                    "{length} bytes in {send}, after {before}"
                 );
                 assert_eq!(replies.len(), before + usize::from(fits));
             }
@@ -696,7 +696,7 @@ fn a_reply_fits_or_does_not_whether_it_is_alone_or_one_of_many() {
 }
 
 #[test]
-fn l5_the_handler_of_a_stream_is_told_when_the_client_is_gone() {
+fn l5_the_service_is_told_when_the_client_of_a_stream_disconnects() {
     use nullink::service::{Session, State};
     let (mut receive, mut send) = ([0; 256], [0; 256]);
     let mut service = Pair::default();
@@ -715,7 +715,7 @@ fn l5_the_handler_of_a_stream_is_told_when_the_client_is_gone() {
     assert!(matches!(session.state(), State::Ended(Ok(()))));
 }
 
-/// A service of two interfaces that have methods of the same name.
+/// A service with two interfaces that have methods of the same name.
 #[derive(Default)]
 struct Pair {
     abandoned: Option<i64>,
@@ -858,7 +858,7 @@ enum ErrorOfB {
     NotANumber,
 }
 
-/// A value that is not a Varlink value.
+/// A value that has no Varlink type.
 struct Bytes;
 
 impl Serialize for Bytes {
@@ -867,7 +867,7 @@ impl Serialize for Bytes {
     }
 }
 
-/// A value that can't be written, and begins with one that can.
+/// A value whose second field fails to serialize after the first was written.
 #[derive(Serialize)]
 struct FailsWithin {
     first: &'static str,
@@ -978,7 +978,7 @@ impl Pair {
                         half: of.parse::<f64>().expect("a float"),
                     }),
                 };
-                let unsent = unsent.expect_err("no number");
+                let unsent = unsent.expect_err("not finite");
                 assert_eq!(unsent.why, EncodeError::NotFinite);
                 unsent.reply.error(&ErrorOfB::NotANumber)
             }

@@ -1,10 +1,10 @@
-//! The example that reports uevents: a service whose calls are parked until something happens.
+//! The example `monitor`, which parks its calls until the kernel sends a uevent.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
 #[path = "common/example.rs"]
 mod example;
 #[path = "../examples/shared/monitor.rs"]
-#[allow(dead_code)] // the program's part
+#[allow(dead_code)] // only the program uses all of it
 mod monitor;
 
 use std::io::{BufRead, BufReader};
@@ -26,11 +26,11 @@ use rustix::fd::OwnedFd;
 use rustix::net::netlink::{self, SocketAddrNetlink};
 use rustix::net::{AddressFamily, SendFlags, SocketType, getsockname, sendto, socket};
 
-/// A server whose first client has gone already, and the service.
+/// The service, and a server whose first client has already disconnected.
 struct Served {
     server: Server<'static, Subscription, CLIENTS>,
     service: Box<Monitor>,
-    /// Where uevents come from.
+    /// The socket that uevents are received from.
     socket: Option<OwnedFd>,
 }
 
@@ -47,14 +47,14 @@ impl Served {
         }
     }
 
-    /// Receives uevents from a socket.
+    /// Makes the server receive uevents from a socket.
     fn watch(&mut self, socket: OwnedFd) {
         let watched = self.server.watch(&socket, Interest::Readable, UEVENTS);
         watched.unwrap();
         self.socket = Some(socket);
     }
 
-    /// Does what there is to do. Returns how many times there were uevents to receive.
+    /// Runs the server until it has nothing to do. Returns how often the socket was readable.
     fn run(&mut self) -> u32 {
         let mut received = 0;
         while let Some(event) = self.server.try_step(&mut *self.service).unwrap() {
@@ -83,7 +83,7 @@ impl Served {
         Client::new(ours, vec![0; REPLY].leak(), vec![0; REPLY].leak())
     }
 
-    /// A client that is being told.
+    /// Returns a client that has subscribed and has read the first report.
     fn subscribe(&mut self, subsystem: Option<&str>) -> Client<'static, Stream> {
         let mut client = self.connect();
         client.queue(&Subscribe { subsystem }, Mode::More).unwrap();
@@ -98,7 +98,7 @@ impl Served {
         self.push(message.as_bytes());
     }
 
-    /// Has a message of the kernel kept, and sent to the clients that wait for it.
+    /// Stores a message as if from the kernel, and sends it to the clients that wait for it.
     fn push(&mut self, message: &[u8]) {
         self.service.uevents.push(message);
         self.server.wake(TOPIC);
@@ -139,7 +139,7 @@ fn lost(count: u32) -> Report<'static> {
 }
 
 #[test]
-fn every_client_is_told_of_what_it_waits_for() {
+fn every_client_gets_the_events_of_its_subsystem() {
     let mut served = Served::new();
     let mut all = served.subscribe(None);
     let (mut net, mut usb) = (served.subscribe(Some("net")), served.subscribe(Some("usb")));
@@ -159,7 +159,7 @@ fn every_client_is_told_of_what_it_waits_for() {
 }
 
 #[test]
-fn clients_that_have_gone_leave_their_subsystems_places_to_others() {
+fn disconnected_clients_free_the_places_of_their_subsystems() {
     let mut served = Served::new();
     let mut stays = served.subscribe(Some("stays"));
     for i in 0..3 * CLIENTS {
@@ -173,7 +173,7 @@ fn clients_that_have_gone_leave_their_subsystems_places_to_others() {
     served.publish("goes0", 1, "");
     served.publish("stays", 2, "");
     assert_eq!(next_sequence(&mut stays), 2);
-    // As many as have places, each with a subsystem of its own.
+    // As many clients as the server has places for, each with its own subsystem.
     let names: Vec<String> = (1..CLIENTS).map(|i| format!("fills{i}")).collect();
     let mut clients: Vec<_> = names
         .iter()
@@ -186,7 +186,7 @@ fn clients_that_have_gone_leave_their_subsystems_places_to_others() {
 }
 
 #[test]
-fn a_client_that_does_not_read_is_told_how_many_it_has_missed() {
+fn a_client_that_does_not_read_is_told_how_many_events_it_missed() {
     const N: i64 = 3000;
     let mut served = Served::new();
     let (mut slow, mut fast) = (served.subscribe(None), served.subscribe(None));
@@ -210,19 +210,19 @@ fn a_client_that_does_not_read_is_told_how_many_it_has_missed() {
 }
 
 #[test]
-fn what_cannot_be_told_is_lost_and_nothing_else() {
+fn only_messages_that_cannot_be_reported_are_lost() {
     let mut served = Served::new();
     let (mut all, mut net) = (served.subscribe(None), served.subscribe(Some("net")));
-    // Longer than a reply can be, once it is escaped.
+    // Longer than a reply can be after escaping.
     let long = format!("LONG={}\0", "\u{1}".repeat(REPLY / 4));
     served.publish("net", 1, &long);
     assert_eq!(next(&mut all), lost(1));
     assert_eq!(next(&mut net), lost(1));
-    // Not a uevent, so it may have been for every client.
+    // Not a valid uevent, so it may have been meant for any client.
     served.push(b"\xff\xff");
     assert_eq!(next(&mut all), lost(1));
     assert_eq!(next(&mut net), lost(1));
-    // It is lost only for the clients that wait for it.
+    // Only the clients of its subsystem are told about the loss.
     served.publish("usb", 1, &long);
     served.publish("net", 2, "");
     assert_eq!(next(&mut all), lost(1));
@@ -231,7 +231,7 @@ fn what_cannot_be_told_is_lost_and_nothing_else() {
 }
 
 #[test]
-fn calls_that_make_no_sense_are_refused() {
+fn invalid_calls_are_refused() {
     let mut served = Served::new();
     let long = "x".repeat(65);
     let mut client = served.connect();
@@ -262,7 +262,7 @@ fn calls_that_make_no_sense_are_refused() {
             other => panic!("{other:?}"),
         }
     };
-    // Only root gets further.
+    // The other checks are made for root only.
     if trigger("/devices/none", "add") == "PermissionDenied" {
         return;
     }
@@ -286,7 +286,7 @@ fn calls_that_make_no_sense_are_refused() {
 }
 
 #[test]
-fn only_root_may_trigger_and_everything_needs_a_server() {
+fn trigger_needs_root_and_monitor_needs_a_server() {
     let calls = [
         (
             r#"Trigger","parameters":{"devpath":"/devices","action":"add"}"#,
@@ -295,7 +295,7 @@ fn only_root_may_trigger_and_everything_needs_a_server() {
         (r#"Monitor","more":true"#, "MethodNotImplemented"),
     ];
     for (call, error) in calls {
-        // A stream that does not know who is at its other end.
+        // A stream that has no credentials of its peer.
         let call = format!("{{\"method\":\"org.example.uevents.{call}}}\0");
         let mut reply = [0; 256];
         let stream = nullink::Duplex {
@@ -315,13 +315,13 @@ fn only_root_may_trigger_and_everything_needs_a_server() {
     }
 }
 
-// Devices that every Linux has. Each test has its own, because the uevents of one come to all.
+// Devices that every Linux has. Each test uses its own one: all tests receive all uevents.
 const NULL: &str = "/devices/virtual/mem/null";
 const ZERO: &str = "/devices/virtual/mem/zero";
 const RANDOM: &str = "/devices/virtual/mem/random";
 const FULL: &str = "/devices/virtual/mem/full";
 
-/// A server that receives the kernel's uevents, if this test may have the kernel send some.
+/// Returns a server that receives the kernel's uevents, if this process can trigger some.
 fn kernel() -> Option<Served> {
     let mut served = Served::new();
     let file = std::fs::OpenOptions::new()
@@ -345,7 +345,7 @@ fn is_about(event: &Option<Event<'_>>, devpath: &str) -> bool {
 }
 
 #[test]
-fn the_kernels_uevents_come_and_nobody_elses() {
+fn uevents_are_accepted_only_from_the_kernel() {
     let Some(mut served) = kernel() else { return };
     let mut client = served.subscribe(Some("mem"));
     let address = getsockname(served.socket.as_ref().unwrap()).unwrap();
@@ -374,7 +374,7 @@ fn the_kernels_uevents_come_and_nobody_elses() {
 }
 
 #[test]
-fn what_the_kernel_could_not_keep_is_lost() {
+fn an_overflow_of_the_kernels_buffer_is_reported_as_lost() {
     let Some(mut served) = kernel() else { return };
     let mut client = served.subscribe(Some("mem"));
     let socket = served.socket.as_ref().unwrap();
@@ -389,26 +389,26 @@ fn what_the_kernel_could_not_keep_is_lost() {
         events += 1;
     }
     assert!(events < 100);
-    // It goes on.
+    // Later events are still received.
     served.trigger(ZERO).unwrap();
     while !is_about(&next(&mut client).event, ZERO) {}
 }
 
 #[test]
-fn l1_many_uevents_leave_the_clients_their_turns() {
+fn l1_many_uevents_do_not_starve_the_clients() {
     let Some(mut served) = kernel() else { return };
     let mut client = served.subscribe(Some("mem"));
     for _ in 0..100 {
         std::fs::write(format!("/sys{FULL}/uevent"), "change").unwrap();
     }
-    assert!(served.run() > 3, "they are received all at once");
+    assert!(served.run() > 3, "all were received in one turn");
     for _ in 0..100 {
         while !is_about(&next(&mut client).event, FULL) {}
     }
 }
 
 #[test]
-fn an_unusual_error_of_the_socket_is_a_lost_uevent_and_ends_nothing() {
+fn an_unusual_socket_error_is_reported_as_lost_and_ends_nothing() {
     let mut served = Served::new();
     let mut client = served.subscribe(None);
     // Not connected: recvfrom(2) fails with EINVAL.
@@ -421,7 +421,7 @@ fn an_unusual_error_of_the_socket_is_a_lost_uevent_and_ends_nothing() {
     assert_eq!(next_sequence(&mut client), 1);
 }
 
-/// A process that ends with its test.
+/// A process that is killed when this is dropped.
 struct Running(Child);
 
 impl Drop for Running {
@@ -432,7 +432,7 @@ impl Drop for Running {
 }
 
 #[test]
-fn the_example_follows_itself() {
+fn follow_prints_the_events_of_a_running_service() {
     let (Some(mut service), Some(mut follow)) = (example("monitor"), example("monitor")) else {
         return;
     };
@@ -459,7 +459,7 @@ fn the_example_follows_itself() {
 }
 
 #[test]
-fn the_example_says_how_it_is_used() {
+fn wrong_arguments_are_reported() {
     for arguments in [
         &[][..],
         &["nonsense"],

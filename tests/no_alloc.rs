@@ -1,7 +1,7 @@
-//! Nothing allocates: a hundred thousand calls, good and bad, counted by the allocator.
+//! Client and service allocate nothing, as counted by the allocator of this program.
 
 #[path = "../examples/shared/certification.rs"]
-#[allow(dead_code)] // what a progress says
+#[allow(dead_code)] // not all fields of `Progress` are read
 mod certification;
 #[path = "../examples/shared/t.rs"]
 mod t;
@@ -17,23 +17,23 @@ use nullink::service::{self, GetInfo, GetInterfaceDescription, State};
 use nullink::{Client, Mode};
 use t::T;
 
-/// Counts what this thread allocates.
+/// Counts the allocations of each thread.
 struct Counting;
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
 }
 
-// SAFETY: everything is the system's allocator's.
+// SAFETY: every call is passed on to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's.
+        // SAFETY: the caller keeps the contract.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's.
+        // SAFETY: the caller keeps the contract.
         unsafe { System.dealloc(pointer, layout) }
     }
 }
@@ -48,7 +48,7 @@ fn allocations<R>(run: impl FnOnce() -> R) -> (R, u64) {
 }
 
 #[test]
-fn the_count_counts() {
+fn the_allocator_counts_allocations() {
     let (boxed, count) = allocations(|| Box::new(1));
     assert_eq!((*boxed, count), (1, 1));
 }
@@ -70,7 +70,7 @@ fn a_hundred_thousand_calls_allocate_nothing() {
         br#"{"method":"org.example.unheard.Of"}"#,
         br#"{"method":"org.varlink.service.GetInfo"}"#,
         br#"{"method":"org.varlink.service.GetInterfaceDescription","parameters":{"interface":"org.example.t"}}"#,
-        // These close the connection. So many do not.
+        // The following calls close the connection. `GOOD` counts those before them.
         b"",
         b"nonsense",
         br#"{"method":1}"#,
@@ -90,7 +90,7 @@ fn a_hundred_thousand_calls_allocate_nothing() {
         let (mut replies, mut closed) = (0, 0);
         let mut handled = 0;
         while handled < 100_000 {
-            // A connection, for as long as it lasts.
+            // One connection, until a call closes it.
             let mut session = service::Session::new(&mut receive, &mut send);
             let mut alive = true;
             while alive && handled < 100_000 {
@@ -133,7 +133,7 @@ fn a_hundred_thousand_calls_allocate_nothing() {
 }
 
 #[test]
-fn client_and_service_certify_one_another_without_an_allocation() {
+fn certification_of_client_and_service_allocates_nothing() {
     let (mut a, mut b, mut c, mut d) = ([0; 4096], [0; 4096], [0; 4096], [0; 8192]);
     let (passed, count) = allocations(|| {
         let stream = Loopback::new(Certification::default(), &mut a, &mut b);
@@ -152,7 +152,7 @@ fn client_and_service_certify_one_another_without_an_allocation() {
 }
 
 #[test]
-fn a_client_allocates_nothing_whatever_it_is_answered() {
+fn a_client_allocates_nothing_for_any_kind_of_reply() {
     let (mut a, mut b, mut c, mut d) = ([0; 1024], [0; 8192], [0; 4096], [0; 1024]);
     let mut scratch = [0; 1024];
     let (names, count) = allocations(|| {

@@ -1,4 +1,4 @@
-//! The README shows what is there.
+//! The README agrees with the repository.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).expect(path)
 }
 
-/// The blocks of code in a language.
+/// Returns the code blocks in one language.
 fn blocks<'t>(text: &'t str, language: &str) -> Vec<&'t str> {
     let opening = format!("```{language}\n");
     let blocks = text.split(&opening).skip(1);
@@ -16,7 +16,7 @@ fn blocks<'t>(text: &'t str, language: &str) -> Vec<&'t str> {
 }
 
 #[test]
-fn its_code_is_that_of_an_example() {
+fn the_code_in_the_readme_is_that_of_the_example() {
     let readme = read("README.md");
     let example = read("examples/minimal.rs");
     let (_, code) = example.split_once("\n\n").expect("a first paragraph");
@@ -26,7 +26,7 @@ fn its_code_is_that_of_an_example() {
 }
 
 #[test]
-fn its_commands_name_what_there_is() {
+fn the_commands_in_the_readme_name_existing_examples() {
     let readme = read("README.md");
     for word in readme.split("--example ").skip(1) {
         let name: String = word

@@ -1,4 +1,4 @@
-//! Two connections joined: everything passes as it came, but what a policy keeps or renames.
+//! Relays in memory: every message passes unchanged, except calls that a policy refuses or renames.
 
 mod common;
 
@@ -17,18 +17,19 @@ const COUNT: &str = r#"{"method":"org.example.t.Count","more":true,"parameters":
 const PIPE: &str = r#"{"method":"org.example.t.Pipe","upgrade":true}"#;
 const DENIED: &str = r#"{"error":"org.varlink.service.PermissionDenied"}"#;
 
-/// What is at the service's end of a relay.
+/// The peer at the service's side of a relay.
 trait Far {
-    /// Takes what has come, None at the end; returns what goes back, and whether that is the end.
+    /// Takes received bytes, or None at the end. Returns the bytes to send back, and true if it
+    /// then closes.
     fn take(&mut self, bytes: Option<&[u8]>) -> (Vec<u8>, bool);
 
-    /// Whether the client stays when it has sent everything, until it is told to go.
+    /// True if the client keeps its side open after it has sent everything.
     fn keeps_client(&self) -> bool {
         false
     }
 }
 
-/// A service, which after an upgrade gives every byte back.
+/// A service that echoes every byte after an upgrade.
 struct Served<'b> {
     session: Session<'b, Cursor>,
     scratch: Vec<u8>,
@@ -90,11 +91,11 @@ impl Far for Served<'_> {
     }
 }
 
-/// What a service says when it has been called so often, and whether it ends then. If it does not,
-/// nor does the client.
-struct Says<'a>(usize, &'a [u8], bool);
+/// A service that sends these bytes after this number of calls. It then closes if the flag is true.
+/// Otherwise both sides stay open.
+struct FixedReplies<'a>(usize, &'a [u8], bool);
 
-impl Far for Says<'_> {
+impl Far for FixedReplies<'_> {
     fn take(&mut self, bytes: Option<&[u8]>) -> (Vec<u8>, bool) {
         let calls = bytes.unwrap_or_default().iter().filter(|byte| **byte == 0);
         let calls = calls.count();
@@ -111,7 +112,7 @@ impl Far for Says<'_> {
     }
 }
 
-/// What has come of a client's bytes.
+/// The bytes that reach either side of a relay, and how the relay ends.
 #[derive(Debug, PartialEq)]
 struct Outcome {
     to_service: Vec<u8>,
@@ -124,7 +125,7 @@ fn ended(side: Side, error: impl Into<Error>) -> Result<(), Failure> {
     Err(Failure { side, error })
 }
 
-/// What is on its way: in pieces of at most so many bytes.
+/// Bytes on their way to a relay, which arrive in pieces of at most `piece` bytes.
 struct Wire {
     bytes: VecDeque<u8>,
     ends: bool,
@@ -146,8 +147,8 @@ impl Wire {
     }
 }
 
-/// Relays what a client sends, until the relay is over. The service's end takes bytes, and gives
-/// them, in pieces.
+/// Relays the bytes of a client until the relay ends. The service reads and writes at most `piece`
+/// bytes at a time; each half of a buffer has `size` bytes.
 fn relayed(
     input: &[u8],
     arrival: Arrival,
@@ -218,21 +219,21 @@ fn relayed(
         moved |= client.arrive(&mut relay, Side::Client);
         assert!(moved, "the relay hangs: {relay:?}");
     }
-    panic!("the relay goes on and on");
+    panic!("the relay does not end");
 }
 
-/// The same with the service org.example.t, whole or byte by byte on its side.
+/// Like [`relayed`], with the service org.example.t.
 fn with_t(input: &[u8], arrival: Arrival, piece: usize, policy: &mut dyn Policy) -> Outcome {
     let (mut receive, mut send) = ([0; 2048], [0; 2048]);
     let mut far = Served::new(&mut receive, &mut send);
     relayed(input, arrival, (piece, 2048), policy, &mut far)
 }
 
-/// A call of something that is not a method's full name.
+/// A call whose method name has no interface.
 const NO_NAME: &str = r#"{"method":"no name"}"#;
 
-/// Sees whether a client is answered through a relay as it is without, however the bytes arrive,
-/// and the service sees what the client has sent.
+/// Asserts that a client gets the same replies with and without a relay, however its bytes arrive,
+/// and that the service receives its bytes unchanged.
 #[track_caller]
 fn same_as_direct(messages: &[&str]) {
     let input: Vec<u8> = messages
@@ -246,10 +247,10 @@ fn same_as_direct(messages: &[&str]) {
     let (replies, end) = answer(&mut service, &input, Arrival::Joined, 2048, 2048);
     let (calls, end) = match end {
         Ok(_) => (messages.len(), Ok(())),
-        // The last message ends it.
+        // The last message is the bad one.
         Err(error) => (messages.len() - 1, ended(Side::Client, error)),
     };
-    // A name without an interface does not get to the service: the relay answers.
+    // A name without an interface does not reach the service: the relay replies.
     let passed = messages[..calls]
         .iter()
         .filter(|call| !call.contains(NO_NAME));
@@ -266,7 +267,7 @@ fn same_as_direct(messages: &[&str]) {
 }
 
 #[test]
-fn f1_c6_calls_pass_as_they_came_and_are_answered_in_order() {
+fn f1_c6_calls_pass_unchanged_and_are_answered_in_order() {
     same_as_direct(&[EMPTY]);
     same_as_direct(&[EMPTY; 20]);
     same_as_direct(&[EMPTY, COUNT, EMPTY, COUNT, EMPTY]);
@@ -289,7 +290,7 @@ fn m1_a_oneway_call_gets_no_reply_through_a_relay() {
 }
 
 #[test]
-fn c1_c2_c7_what_is_no_call_ends_the_relay_after_the_replies_that_are_due() {
+fn c1_c2_c7_an_invalid_call_ends_the_relay_after_the_pending_replies() {
     for message in [
         "",
         "{",
@@ -324,7 +325,7 @@ fn f5_a_client_that_ends_inside_a_message_ends_the_relay() {
 }
 
 #[test]
-fn f4_a_message_has_to_fit_into_half_of_its_buffer() {
+fn f4_a_message_must_fit_into_half_of_its_buffer() {
     let length = EMPTY.len() + 1;
     let input = format!("{EMPTY}\0{EMPTY}\0");
     for size in length - 2..length + 3 {
@@ -337,30 +338,31 @@ fn f4_a_message_has_to_fit_into_half_of_its_buffer() {
             &mut (),
             &mut far,
         );
-        match size < length {
-            true => assert_eq!(outcome.end, ended(Side::Client, Error::TooLong)),
-            false => assert_eq!(outcome.to_client, b"{}\0{}\0"),
+        if size < length {
+            assert_eq!(outcome.end, ended(Side::Client, Error::TooLong));
+        } else {
+            assert_eq!(outcome.to_client, b"{}\0{}\0");
         }
     }
-    // A reply that is too long, and the one before it.
+    // A reply that is too long, after one that passes.
     let replies = [b"{}\0".to_vec(), vec![b' '; 100]].concat();
     let outcome = relayed(
         input.as_bytes(),
         Arrival::Joined,
         (usize::MAX, 64),
         &mut (),
-        &mut Says(2, &replies, false),
+        &mut FixedReplies(2, &replies, false),
     );
     assert_eq!(outcome.to_client, b"{}\0");
     assert_eq!(outcome.end, ended(Side::Service, Error::TooLong));
-    // Buffers that hold nothing.
+    // Empty buffers.
     let mut relay = Relay::new(&mut [], &mut []);
     let too_long = Step::Ended(ended(Side::Client, Error::TooLong));
     assert_eq!(relay.step(&mut ()), too_long);
 }
 
 #[test]
-fn r3_r5_what_is_no_reply_ends_the_relay_after_the_replies_before_it() {
+fn r3_r5_an_invalid_or_missing_reply_ends_the_relay_after_the_replies_before_it() {
     use Violation::{Continues, Truncated, Unasked};
     let calls = format!("{EMPTY}\0{COUNT}\0");
     let stream = "{}\0{\"continues\":true}\0";
@@ -386,7 +388,7 @@ fn r3_r5_what_is_no_reply_ends_the_relay_after_the_replies_before_it() {
         ("{}\0[]\0{}\0", false, "{}\0", Violation::NotAnObject.into()),
     ] {
         for piece in [1, 2, usize::MAX] {
-            let mut far = Says(2, says.as_bytes(), ends);
+            let mut far = FixedReplies(2, says.as_bytes(), ends);
             let outcome = relayed(
                 calls.as_bytes(),
                 Arrival::Joined,
@@ -398,7 +400,7 @@ fn r3_r5_what_is_no_reply_ends_the_relay_after_the_replies_before_it() {
             assert_eq!(outcome.end, ended(Side::Service, error), "{says}");
         }
     }
-    // Before any call: even a part of a message would be taken for the answer to the next one.
+    // Before any call, even part of a message is an error: it could pass as the next call's reply.
     let (mut calls, mut replies) = ([0; 99], [0; 99]);
     let mut relay = Relay::new(&mut calls, &mut replies);
     relay.spare(Side::Service)[0] = b'{';
@@ -407,8 +409,8 @@ fn r3_r5_what_is_no_reply_ends_the_relay_after_the_replies_before_it() {
     assert_eq!(relay.step(&mut ()), Step::Ended(unasked));
 }
 
-/// Denies the interface org.example.secret, renames what begins with org.example.alias, lets one
-/// method upgrade, and keeps what it has seen.
+/// A policy that refuses the interface org.example.secret, renames calls of org.example.alias and
+/// org.example.grow, lets only Pipe upgrade, and records the messages that it is shown.
 #[derive(Default)]
 struct Rules {
     seen: Vec<String>,
@@ -453,7 +455,7 @@ impl Policy for Rules {
     fn reply(&mut self, reply: Reply<'_>, message: Raw<'_>) {
         let continues = if reply.continues() { "+" } else { "" };
         self.seen.push(format!("<-{continues} {message}"));
-        // A copy was made before.
+        // Decoding may unescape the message in place. The relay has copied it before.
         let _ = reply.into_parameters().decode::<Counted>();
     }
 
@@ -471,13 +473,13 @@ struct Counted {
 }
 
 #[test]
-fn refusals_are_answered_in_order_and_oneway_ones_not_at_all() {
+fn refused_calls_are_answered_in_order_and_oneway_calls_not_at_all() {
     let secret = r#"{"method":"org.example.secret.Get"}"#;
     let oneway = r#"{"oneway":true,"method":"org.example.secret.Get"}"#;
     let escaped = r#"{"method":"org.ex\u0061mple.secret.Get","more":true,"x.y":1}"#;
     let none = r#"{"method":"org.example.n\u006fne.Get"}"#;
     let unheard = r#"{"method":"org.example.t.Unhe\u0061rd"}"#;
-    // No policy is asked about a name without an interface.
+    // The policy is not asked about a name without an interface.
     let x = r#"{"method":"x"}"#;
     let messages = [
         secret, EMPTY, COUNT, secret, escaped, oneway, EMPTY, none, oneway, unheard, x, secret,
@@ -505,7 +507,7 @@ fn refusals_are_answered_in_order_and_oneway_ones_not_at_all() {
             assert_eq!(outcome.end, Ok(()));
             assert_eq!(split(&outcome.to_client), replies);
             assert_eq!(String::from_utf8_lossy(&outcome.to_service), passed);
-            // Each other message was shown once, as it came.
+            // Every other message is shown once, unchanged.
             let seen = rules
                 .seen
                 .iter()
@@ -519,7 +521,7 @@ fn refusals_are_answered_in_order_and_oneway_ones_not_at_all() {
 }
 
 #[test]
-fn a_call_that_is_renamed_is_otherwise_as_it_came() {
+fn a_renamed_call_is_otherwise_unchanged() {
     let messages = [
         r#"{"method":"org.example.alias.Empty"}"#,
         r#" {"x.a":"method", "m\u0065thod" : "org.example.\u0061lias.Need" ,"parameters" : {"s":"\u0041"}, "x.b":[] }"#,
@@ -555,11 +557,11 @@ fn a_call_that_is_renamed_is_otherwise_as_it_came() {
 }
 
 #[test]
-fn a_name_may_become_longer_by_so_much_whatever_waits_to_be_sent() {
+fn a_name_can_grow_by_max_growth_whatever_is_pending() {
     let old = "org.example.grow.A000".len();
     for (extra, fits) in [(Relay::MAX_GROWTH, true), (Relay::MAX_GROWTH + 1, false)] {
-        // "a.b.A" and so many more.
-        let count = old + extra - 5;
+        // The new name is "a.b.A", followed by `count` letters.
+        let count = old + extra - "a.b.A".len();
         let call = format!(r#"{{"method":"org.example.grow.A{count}","oneway":true}}"#);
         for before in 0..5 {
             let input = format!("{EMPTY}\0").repeat(before) + &call + "\0";
@@ -576,9 +578,10 @@ fn a_name_may_become_longer_by_so_much_whatever_waits_to_be_sent() {
                     &mut far,
                 );
                 assert_eq!(outcome.to_client, b"{}\0".repeat(before));
-                let end = match fits {
-                    true => Ok(()),
-                    false => ended(Side::Client, EncodeError::Full),
+                let end = if fits {
+                    Ok(())
+                } else {
+                    ended(Side::Client, EncodeError::Full)
                 };
                 assert_eq!(outcome.end, end);
             }
@@ -587,7 +590,7 @@ fn a_name_may_become_longer_by_so_much_whatever_waits_to_be_sent() {
 }
 
 #[test]
-fn a_name_that_is_none_is_not_written() {
+fn an_invalid_new_name_is_not_sent() {
     struct Nameless(&'static str, &'static str);
     impl Policy for Nameless {
         fn call<'c>(&'c mut self, _: Call<'c>, _: Raw<'_>) -> Verdict<'c> {
@@ -647,9 +650,9 @@ fn u1_u2_after_an_upgrade_every_byte_passes_and_an_error_changes_nothing() {
 }
 
 #[test]
-fn u1_bytes_that_the_service_sends_at_once_with_its_reply_pass() {
+fn u1_bytes_that_the_service_sends_together_with_its_reply_pass() {
     for piece in [1, 4, usize::MAX] {
-        let mut far = Says(1, b"{}\0hello\0", true);
+        let mut far = FixedReplies(1, b"{}\0hello\0", true);
         let input = format!("{PIPE}\0early");
         let outcome = relayed(
             input.as_bytes(),
@@ -665,10 +668,11 @@ fn u1_bytes_that_the_service_sends_at_once_with_its_reply_pass() {
 }
 
 #[test]
-fn who_says_nothing_about_upgrades_refuses_them() {
+fn a_policy_that_does_not_define_upgrade_refuses_upgrades() {
     struct Silent;
     impl Policy for Silent {}
-    // Many services answer this plainly, and go on with Varlink: so nothing behind it is looked at.
+    // Many services would reply without an upgrade and continue with Varlink. If the call passed,
+    // the policy would not be asked about the calls after it.
     let input = format!("{}\0", r#"{"method":"org.example.t.Empty","upgrade":true}"#);
     let outcome = with_t(input.as_bytes(), Arrival::Joined, 9, &mut Silent);
     assert_eq!(split(&outcome.to_client), [DENIED]);
@@ -681,7 +685,7 @@ fn give(relay: &mut Relay<'_>, side: Side, bytes: &[u8]) {
 }
 
 #[test]
-fn half_closes_are_passed_on_both_ways() {
+fn half_closes_are_passed_on_in_both_directions() {
     let (mut calls, mut replies) = ([0; 256], [0; 256]);
     let mut relay = Relay::new(&mut calls, &mut replies);
     give(&mut relay, Side::Client, format!("{PIPE}\0raw").as_bytes());
@@ -689,7 +693,7 @@ fn half_closes_are_passed_on_both_ways() {
     assert!(relay.spare(Side::Client).is_empty());
     assert_eq!(relay.step(&mut ()), Step::Waiting);
     relay.sent(Side::Service, 99);
-    // The bytes behind the call wait for the upgrade, and the end waits for them.
+    // The bytes after the call wait for the upgrade, and the half-close waits for the bytes.
     assert!(!relay.finished(Side::Service));
     give(&mut relay, Side::Service, b"{}\0");
     assert_eq!(relay.step(&mut ()), Step::Waiting);
@@ -697,7 +701,7 @@ fn half_closes_are_passed_on_both_ways() {
     assert!(!relay.finished(Side::Service));
     relay.sent(Side::Service, 3);
     assert!(relay.finished(Side::Service));
-    // The other direction is open still.
+    // The other direction is still open.
     for _ in 0..3 {
         give(&mut relay, Side::Service, b"answer");
         assert_eq!(relay.step(&mut ()), Step::Waiting);
@@ -710,11 +714,11 @@ fn half_closes_are_passed_on_both_ways() {
 }
 
 #[test]
-fn who_does_not_read_is_not_sent_to() {
+fn a_side_that_does_not_read_stops_input_from_the_other() {
     let (mut calls, mut replies) = ([0; 256], [0; 128]);
     let mut relay = Relay::new(&mut calls, &mut replies);
     let input = format!("{EMPTY}\0").repeat(500).into_bytes();
-    // Sends as long as it is received; returns how much that was.
+    // Sends while the relay takes bytes, and returns the number of bytes taken.
     let flood = |relay: &mut Relay<'_>, side, bytes: &[u8]| {
         let mut rest = bytes;
         loop {
@@ -727,10 +731,10 @@ fn who_does_not_read_is_not_sent_to() {
             assert_eq!(relay.step(&mut ()), Step::Waiting);
         }
     };
-    // The service takes nothing.
+    // The service reads nothing.
     let taken = flood(&mut relay, Side::Client, &input);
     assert!((128..=256).contains(&taken), "{taken}");
-    // It does, but the client takes no replies.
+    // The service reads, but the client reads no replies.
     let (mut sent, mut passed, mut answered) = (taken, 0, 0);
     for _ in 0..100 {
         passed += relay.pending(Side::Service).len();
@@ -742,12 +746,12 @@ fn who_does_not_read_is_not_sent_to() {
     }
     assert!(relay.spare(Side::Service).is_empty());
     assert!((126..=128).contains(&answered), "{answered}");
-    // Calls are limited by their number only, as long as the service takes them.
+    // While the service reads, only the number of outstanding calls is limited.
     assert!(
         sent <= (client::Session::MAX_CALLS + 43) * (EMPTY.len() + 1) + 256,
         "{sent}"
     );
-    // Nothing of it is lost.
+    // No reply is lost.
     let mut arrived = 0;
     for _ in 0..100 {
         arrived += split(relay.pending(Side::Client)).len();
@@ -758,7 +762,7 @@ fn who_does_not_read_is_not_sent_to() {
 }
 
 #[test]
-fn l5_when_a_client_is_gone_its_calls_still_arrive_and_the_service_is_told() {
+fn l5_the_calls_of_a_disconnected_client_arrive_before_the_relay_ends() {
     let (mut calls, mut replies) = ([0; 1024], [0; 256]);
     let mut relay = Relay::new(&mut calls, &mut replies);
     let oneway = r#"{"method":"org.example.t.Empty","oneway":true}"#;
@@ -776,15 +780,15 @@ fn l5_when_a_client_is_gone_its_calls_still_arrive_and_the_service_is_told() {
     relay.received(Side::Client, 0);
     assert_eq!(relay.step(&mut ()), Step::Waiting);
     relay.sent(Side::Service, 99);
-    // The stream has not ended, but nobody is there.
+    // The stream has not ended, but its client is gone.
     assert_eq!(relay.step(&mut ()), Step::Ended(Ok(())));
-    // What is over stays over.
+    // An ended relay stays ended.
     relay.received(Side::Service, 0);
     assert_eq!(relay.step(&mut ()), Step::Ended(Ok(())));
 }
 
 #[test]
-fn r5_when_a_service_is_gone_what_it_has_said_still_arrives() {
+fn r5_the_replies_of_a_disconnected_service_still_arrive() {
     let (mut calls, mut replies) = ([0; 256], [0; 256]);
     let mut relay = Relay::new(&mut calls, &mut replies);
     give(
@@ -806,7 +810,7 @@ fn r5_when_a_service_is_gone_what_it_has_said_still_arrives() {
 }
 
 #[test]
-fn what_fails_first_is_the_reason_and_ends_what_waits() {
+fn the_first_failure_is_reported_and_pending_bytes_are_dropped() {
     let (mut calls, mut replies) = ([0; 2048], [0; 256]);
     let mut relay = Relay::new(&mut calls, &mut replies);
     give(
@@ -816,16 +820,16 @@ fn what_fails_first_is_the_reason_and_ends_what_waits() {
     );
     assert_eq!(relay.step(&mut ()), Step::Waiting);
     relay.received(Side::Service, 0);
-    // What the service would not take any more is dropped.
+    // The call that the service did not read is dropped.
     let not_a_call = ended(Side::Client, Violation::NotAnObject);
     assert_eq!(relay.step(&mut ()), Step::Ended(not_a_call));
     assert_eq!(relay.pending(Side::Service), b"");
 
-    // A refusal is no answer to the call before it.
+    // The refusal waits for the reply to the call before it, and is not sent in its place.
     let secret = r#"{"method":"org.example.secret.Get"}"#;
     for says in ["[]\0", ""] {
         let input = format!("{EMPTY}\0{secret}\0");
-        let mut far = Says(1, says.as_bytes(), says.is_empty());
+        let mut far = FixedReplies(1, says.as_bytes(), says.is_empty());
         let outcome = relayed(
             input.as_bytes(),
             Arrival::Joined,
@@ -848,7 +852,7 @@ fn a_service_that_closes_between_two_calls_ends_the_relay() {
 }
 
 #[test]
-fn more_calls_than_can_wait_for_replies_wait_to_be_passed_on() {
+fn calls_beyond_the_limit_are_passed_on_after_replies() {
     let calls = client::Session::MAX_CALLS + 50;
     let input = format!("{EMPTY}\0").repeat(calls);
     let (mut receive, mut send) = (vec![0; 1 << 14], vec![0; 1 << 14]);
@@ -861,7 +865,7 @@ fn more_calls_than_can_wait_for_replies_wait_to_be_passed_on() {
         &mut far,
     );
     assert_eq!(outcome.to_client, b"{}\0".repeat(calls));
-    // And if the service takes its time, not one call too many goes to it.
+    // If the service does not reply, exactly `MAX_CALLS` calls reach it.
     let (mut one, mut two) = (vec![0; 1 << 14], vec![0; 1 << 14]);
     let mut relay = Relay::new(&mut one, &mut two);
     give(&mut relay, Side::Client, input.as_bytes());
@@ -882,7 +886,7 @@ impl nullink::Method for Count {
 }
 
 #[test]
-fn a_clients_session_notices_nothing() {
+fn a_client_session_works_through_a_relay() {
     let (mut a, mut b, mut c, mut d) = ([0; 256], [0; 256], [0; 256], [0; 256]);
     let (mut e, mut f) = ([0; 256], [0; 256]);
     let mut client = client::Session::new(&mut a, &mut b);

@@ -1,4 +1,4 @@
-//! R: replies, as a client takes them.
+//! R: replies, as a client receives them.
 
 mod common;
 
@@ -43,19 +43,18 @@ const NOTHING: Jumped<'static> = Jumped {
     seconds: None,
 };
 
-/// Answers Jump with a message, in every way in which it can arrive.
+/// Calls Jump, with a reply that arrives in every possible way and in buffers of every size.
 fn jump(reply: impl AsRef<[u8]>, check: impl Fn(Result<Jumped<'_>, JumpError<'_>>)) {
     let mut input = reply.as_ref().to_vec();
     input.push(0);
     every_arrival(&input, |arrival| {
         for receive in (1..=input.len()).chain([2 * input.len(), 4096]) {
             let ((), sent) = with_client(&input, arrival, receive, |client| {
-                match receive < input.len() {
-                    true => {
-                        let too_long = CallError::Connection(Error::TooLong);
-                        assert_eq!(client.call(&JUMP), Err(too_long));
-                    }
-                    false => check(client.call(&JUMP)),
+                if receive < input.len() {
+                    let too_long = CallError::Connection(Error::TooLong);
+                    assert_eq!(client.call(&JUMP), Err(too_long));
+                } else {
+                    check(client.call(&JUMP));
                 }
             });
             assert_eq!(
@@ -66,7 +65,7 @@ fn jump(reply: impl AsRef<[u8]>, check: impl Fn(Result<Jumped<'_>, JumpError<'_>
     });
 }
 
-/// That a reply is none, and that the connection is over then.
+/// Asserts that a message is not a valid reply, and that the connection is unusable after it.
 fn violates(reply: impl AsRef<[u8]>, why: Violation) {
     let mut input = reply.as_ref().to_vec();
     input.extend_from_slice(b"\0{}\0");
@@ -178,13 +177,13 @@ fn r3_error_and_continues_have_their_types() {
 }
 
 #[test]
-fn r3_continues_has_to_be_asked_for_and_is_no_error_s() {
+fn r3_continues_needs_more_and_excludes_an_error() {
     violates(r#"{"continues":true}"#, Violation::Continues);
     violates(
         r#"{"continues":true,"error":"a.b.C"}"#,
         Violation::Continues,
     );
-    // Not even if it was asked for.
+    // Also in a reply to a call with `more`.
     let input = b"{\"continues\":true,\"error\":\"a.b.C\"}\0";
     with_client(input, Arrival::Joined, 99, |client| {
         let mut replies = client.more(&JUMP).unwrap();
@@ -197,7 +196,7 @@ fn r3_continues_has_to_be_asked_for_and_is_no_error_s() {
 }
 
 #[test]
-fn r4_the_interface_s_own_errors_are_typed() {
+fn r4_the_errors_of_the_interface_are_typed() {
     jump(r#"{"error":"org.example.ftl.NotEnoughEnergy"}"#, |result| {
         assert_eq!(result, Err(CallError::Method(FtlError::NotEnoughEnergy)));
     });
@@ -250,7 +249,7 @@ fn r4_the_standard_errors_are_typed() {
 }
 
 #[test]
-fn r4_an_error_that_no_type_knows_arrives_with_its_name_and_parameters() {
+fn r4_an_unknown_error_has_its_name_and_parameters() {
     let long = format!(r#"{{"a":[1.50, "\u0041"],"long":"{}"}}"#, "x".repeat(200));
     for (name, parameters) in [
         ("org.example.other.Error", r#"{"a":[1.50, "\u0041"]}"#),
@@ -278,7 +277,7 @@ fn r4_an_error_that_no_type_knows_arrives_with_its_name_and_parameters() {
 }
 
 #[test]
-fn r4_an_error_with_other_parameters_than_its_type_is_an_error_still() {
+fn r4_an_error_with_invalid_parameters_keeps_its_name() {
     jump(
         r#"{"error":"org.example.ftl.ParameterOutOfRange","parameters":{"field":1}}"#,
         |result| match result {
@@ -296,7 +295,7 @@ fn r4_an_error_with_other_parameters_than_its_type_is_an_error_still() {
 }
 
 #[test]
-fn a_reply_that_is_not_what_its_type_says_is_an_error_and_the_next_call_works() {
+fn a_reply_of_the_wrong_type_is_an_error_and_the_next_call_works() {
     let input =
         b"{\"parameters\":{\"at\":\"x\",\"seconds\":256}}\0{\"parameters\":{\"seconds\":255}}\0";
     every_arrival(input, |arrival| {
@@ -318,7 +317,7 @@ fn a_reply_that_is_not_what_its_type_says_is_an_error_and_the_next_call_works() 
 }
 
 #[test]
-fn r5_the_service_closing_before_the_reply_is_an_error_of_its_own() {
+fn r5_a_close_before_the_reply_is_a_distinct_error() {
     with_client(b"", Arrival::Joined, 99, |client| {
         assert_eq!(
             client.call(&JUMP),
@@ -327,7 +326,7 @@ fn r5_the_service_closing_before_the_reply_is_an_error_of_its_own() {
         let unusable = Error::Misuse(Misuse::Unusable);
         assert_eq!(client.call(&JUMP), Err(CallError::Connection(unusable)));
     });
-    // In the middle of a stream as well.
+    // Also in the middle of a stream.
     with_client(b"{\"continues\":true}\0", Arrival::Bytes, 99, |client| {
         let mut replies = client.more(&JUMP).unwrap();
         assert_eq!(replies.next(), Ok(Some(NOTHING)));
@@ -337,7 +336,7 @@ fn r5_the_service_closing_before_the_reply_is_an_error_of_its_own() {
 }
 
 #[test]
-fn more_replies_come_one_by_one_until_the_last() {
+fn replies_to_more_are_received_one_by_one_until_the_last() {
     let input = b"{\"continues\":true,\"parameters\":{\"at\":\"a\"}}\0{\"continues\":true}\0{\"parameters\":{\"at\":\"b\"}}\0{\"parameters\":{\"at\":\"c\"}}\0";
     every_arrival(input, |arrival| {
         let ((), sent) = with_client(input, arrival, 64, |client| {
@@ -357,7 +356,7 @@ fn more_replies_come_one_by_one_until_the_last() {
 }
 
 #[test]
-fn more_replies_can_end_with_an_error() {
+fn replies_to_more_can_end_with_an_error() {
     let input = b"{\"continues\":true}\0{\"error\":\"org.example.ftl.NotEnoughEnergy\"}\0{}\0";
     every_arrival(input, |arrival| {
         with_client(input, arrival, 64, |client| {
@@ -374,7 +373,7 @@ fn more_replies_can_end_with_an_error() {
 }
 
 #[test]
-fn replies_that_were_not_all_received_are_not_taken_for_another_call_s() {
+fn outstanding_replies_are_not_taken_for_those_of_another_call() {
     let input = b"{\"continues\":true}\0{\"parameters\":{\"at\":\"last\"}}\0{\"parameters\":{\"at\":\"next\"}}\0";
     with_client(input, Arrival::Joined, 64, |client| {
         assert_eq!(client.more(&JUMP).unwrap().next(), Ok(Some(NOTHING)));
@@ -386,7 +385,7 @@ fn replies_that_were_not_all_received_are_not_taken_for_another_call_s() {
         );
         let other = Error::Misuse(Misuse::OtherMode);
         assert_eq!(client.receive::<Jump>(), Err(CallError::Connection(other)));
-        // The rest of them is still to be had.
+        // The other replies can still be received.
         let mut replies = client.replies::<Jump>().unwrap();
         assert_eq!(replies.next().unwrap().unwrap().at, Some("last"));
         assert_eq!(replies.next(), Ok(None));
@@ -395,7 +394,7 @@ fn replies_that_were_not_all_received_are_not_taken_for_another_call_s() {
 }
 
 #[test]
-fn f4_a_stream_ends_with_a_reply_that_is_too_long() {
+fn f4_a_reply_that_is_too_long_ends_the_stream() {
     let long = format!(
         "{{\"continues\":true,\"parameters\":{{\"at\":\"{}\"}}}}\0{{}}\0",
         "x".repeat(99)
@@ -404,14 +403,14 @@ fn f4_a_stream_ends_with_a_reply_that_is_too_long() {
         let mut replies = client.more(&JUMP).unwrap();
         assert_eq!(replies.next(), Err(CallError::Connection(Error::TooLong)));
         assert_eq!(replies.next(), Ok(None));
-        // Whether others follow can't be known.
+        // The flag `continues` of the long reply is unknown, so the connection is unusable.
         let unusable = Error::Misuse(Misuse::Unusable);
         assert_eq!(client.call(&JUMP), Err(CallError::Connection(unusable)));
     });
 }
 
 #[test]
-fn oneway_sends_and_waits_for_nothing() {
+fn oneway_sends_a_call_and_waits_for_no_reply() {
     let ((), sent) = with_client(b"{}\0", Arrival::Joined, 64, |client| {
         assert_eq!(client.oneway(&JUMP), Ok(()));
         assert_eq!(client.call(&JUMP), Ok(NOTHING));
@@ -430,7 +429,7 @@ fn oneway_sends_and_waits_for_nothing() {
 }
 
 #[test]
-fn queued_calls_are_one_write_and_their_replies_come_in_order() {
+fn queued_calls_are_sent_in_one_write_and_answered_in_order() {
     let input = b"{\"parameters\":{\"at\":\"a\"}}\0{\"error\":\"org.example.ftl.NotEnoughEnergy\"}\0{\"continues\":true}\0{}\0{\"parameters\":{\"at\":\"d\"}}\0";
     every_arrival(input, |arrival| {
         let mut script = common::Script::new(input, arrival);
@@ -461,11 +460,11 @@ fn queued_calls_are_one_write_and_their_replies_come_in_order() {
 }
 
 #[test]
-fn queueing_has_limits_that_say_so() {
+fn queue_reports_a_full_buffer_and_too_many_calls() {
     let input = "{}\0".repeat(CALLS + 1);
     with_client(input.as_bytes(), Arrival::Joined, 64, |client| {
         let mut queued = 0;
-        // First the send buffer is full,
+        // First the send buffer is full.
         let full = loop {
             match client.queue(&JUMP, Mode::Simple) {
                 Ok(()) => queued += 1,
@@ -473,7 +472,7 @@ fn queueing_has_limits_that_say_so() {
             }
         };
         assert_eq!(full, Error::Encode(EncodeError::Full));
-        // then, sent as it may be, too many calls wait.
+        // After it was flushed, too many calls wait for replies.
         let many = loop {
             client.flush().unwrap();
             match client.queue(&JUMP, Mode::Simple) {
@@ -490,7 +489,7 @@ fn queueing_has_limits_that_say_so() {
 }
 
 #[test]
-fn what_is_no_call_is_not_sent() {
+fn an_invalid_call_is_not_sent() {
     let ((), sent) = with_client(b"{}\0", Arrival::Joined, 64, |client| {
         let long = "x".repeat(5000);
         let full = Error::Encode(EncodeError::Full);
@@ -517,14 +516,14 @@ fn what_is_no_call_is_not_sent() {
             let result = client.call_raw("a.b.C", Raw::new(parameters).unwrap());
             assert_eq!(result.err(), Some(Error::Encode(EncodeError::NotAnObject)));
         }
-        // The connection is as good as before.
+        // The connection is still usable.
         assert_eq!(client.call(&JUMP), Ok(NOTHING));
     });
     assert_eq!(sent.len(), 1);
 }
 
 #[test]
-fn a_list_of_any_length_is_read_piece_by_piece() {
+fn a_list_of_any_length_is_read_item_by_item() {
     #[derive(Serialize)]
     struct List;
 
@@ -563,7 +562,7 @@ fn a_list_of_any_length_is_read_piece_by_piece() {
 }
 
 #[test]
-fn parameters_that_are_json_already_go_out_as_they_are() {
+fn raw_parameters_are_sent_unchanged() {
     let input = "{}\0".repeat(5);
     let ((), sent) = with_client(input.as_bytes(), Arrival::Joined, 64, |client| {
         for parameters in ["{}", "null", " null\n", "\n{ }", " {\"a\" : 1} "] {
@@ -584,7 +583,7 @@ fn parameters_that_are_json_already_go_out_as_they_are() {
 }
 
 #[test]
-fn receiving_what_nobody_waits_for_sends_nothing() {
+fn receiving_without_an_outstanding_call_sends_nothing() {
     let ((), sent) = with_client(b"", Arrival::Joined, 64, |client| {
         client.queue(&JUMP, Mode::Oneway).unwrap();
         let nothing = Error::Misuse(Misuse::NothingOutstanding);
@@ -594,7 +593,7 @@ fn receiving_what_nobody_waits_for_sends_nothing() {
 }
 
 #[test]
-fn a_reply_that_nobody_has_asked_for_is_not_the_next_call_s() {
+fn an_unasked_reply_is_not_taken_for_that_of_the_next_call() {
     let mut script = common::Script::new(b"{}\0{\"parameters\":{\"at\":\"x\"}}\0", Arrival::Joined);
     let (mut receive, mut send) = ([0; 99], [0; 99]);
     let mut client = nullink::Client::new(&mut script, &mut receive, &mut send);
@@ -606,7 +605,7 @@ fn a_reply_that_nobody_has_asked_for_is_not_the_next_call_s() {
 }
 
 #[test]
-fn oneway_calls_that_are_queued_make_room_for_the_next_call() {
+fn queued_oneway_calls_make_room_for_the_next_call() {
     let ((), sent) = with_client(b"{}\0{}\0", Arrival::Joined, 64, |client| {
         let name = "x".repeat(3000);
         let long = Jump { to: &name };
@@ -623,7 +622,7 @@ fn oneway_calls_that_are_queued_make_room_for_the_next_call() {
 }
 
 #[test]
-fn calls_that_can_t_be_sent_now_say_why() {
+fn calls_that_cannot_be_sent_yet_are_refused() {
     with_client(b"{}\0{}\0", Arrival::Joined, 256, |client| {
         client.queue(&JUMP, Mode::Simple).unwrap();
         let outstanding = Error::Misuse(Misuse::RepliesOutstanding);
@@ -634,7 +633,7 @@ fn calls_that_can_t_be_sent_now_say_why() {
 }
 
 #[test]
-fn parameters_without_any_are_left_out() {
+fn empty_parameters_are_omitted() {
     #[derive(Serialize)]
     struct Maybe {
         at: Option<u8>,

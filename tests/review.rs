@@ -1,5 +1,5 @@
-//! What goes wrong in a server only when two things meet: a wake and an upgrade, a place that is free
-//! and nobody who looks, a device that is missing and clients of a socket.
+//! Errors of a server that show only when two conditions meet: a wake and an upgrade, a free place
+//! and a waiting client, a missing device and clients of a socket.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
 use std::io::{Read, Write};
@@ -29,16 +29,16 @@ interface org.example.door
 
 method Knock() -> ()
 
-# Is answered when the door opens
+# Replies when the door opens
 method Enter() -> ()
 
-# So is this, and then the connection is another protocol's
+# Replies when the door opens, and hands the connection to another protocol
 method Pass() -> ()
 
-# Is not answered
+# Never replies
 method Listen() -> ()
 
-# Is answered when the door opens for the second time
+# Replies when the door opens for the second time
 method Hesitate() -> ()
 "
 );
@@ -108,7 +108,7 @@ fn listen(what: &str) -> (Listener, String) {
     (Listener::bind(&path).unwrap(), path)
 }
 
-/// Waits as a program does that has a loop of its own: returns false if it would wait for ever.
+/// Waits like a program with its own event loop. Returns false if it would wait without end.
 fn has_something_to_do<const N: usize>(server: &Server<'_, Waiting, N>) -> bool {
     let limit = server.timeout().unwrap_or(0).min(1000);
     let mut fds = [PollFd::new(server, PollFlags::IN)];
@@ -124,12 +124,12 @@ fn say(client: &Stream, calls: &[u8]) {
     assert_eq!(send(client, calls, SendFlags::empty()), Ok(calls.len()));
 }
 
-/// How many bytes there are to be received now.
-fn now(end: &Stream) -> Result<usize, Errno> {
+/// Returns the number of bytes that can be received now.
+fn available(end: &Stream) -> Result<usize, Errno> {
     recv(end, &mut [0; 256][..], RecvFlags::DONTWAIT).map(|(count, _)| count)
 }
 
-/// All events that there are now.
+/// Returns all events until the server has nothing to do.
 fn events<const N: usize, const D: usize>(
     server: &mut Server<'_, Waiting, N, D>,
 ) -> Vec<Event<Waiting>> {
@@ -144,16 +144,16 @@ fn events<const N: usize, const D: usize>(
 }
 
 #[test]
-fn u1_a_wake_during_the_turn_that_upgrades_leaves_the_other_protocol_alone() {
+fn u1_a_wake_during_an_upgrade_leaves_the_bytes_after_it_unread() {
     let (client, stream) = Stream::pair().unwrap();
     let mut slots = Slots::<1, 256, 512>::new();
     let mut server = Server::<_, 1>::new(stream, &mut slots).unwrap();
     say(&client, &[PASS, KNOCK].concat());
     assert!(matches!(server.step(&mut Door), Ok(Event::Called(_))));
-    // The turn goes on with the reply, and the place waits for another.
+    // The current turn continues with the reply, and the wake queues another turn.
     server.wake(OPENS);
     let Ok(Event::Upgraded(connection, Waiting::ToPass)) = server.step(&mut Door) else {
-        panic!("the call is resumed");
+        panic!("the call was not resumed");
     };
     assert_eq!(events(&mut server), []);
     let (_, unread) = server.take(connection).unwrap();
@@ -161,7 +161,7 @@ fn u1_a_wake_during_the_turn_that_upgrades_leaves_the_other_protocol_alone() {
 }
 
 #[test]
-fn l2_a_place_that_the_program_frees_is_found_by_whoever_waits() {
+fn l2_a_waiting_client_gets_a_place_that_the_program_frees() {
     let (listener, path) = listen("freed");
     let mut slots = Slots::<1, 256, 512>::new();
     let mut server = Server::<_, 1>::new(listener, &mut slots).unwrap();
@@ -170,12 +170,12 @@ fn l2_a_place_that_the_program_frees_is_found_by_whoever_waits() {
     let mut second = UnixStream::connect(&path).unwrap();
     second.write_all(KNOCK).unwrap();
     let Some(Event::Connected(connection)) = server.try_step(&mut Door).unwrap() else {
-        panic!("a client is there");
+        panic!("no client was accepted");
     };
     assert_eq!(events(&mut server), [Event::Called(connection)]);
-    assert!(!has_something_to_do(&server), "it spins");
+    assert!(!has_something_to_do(&server), "the server spins");
     server.close(&mut Door, connection);
-    assert!(has_something_to_do(&server), "nobody looks for the client");
+    assert!(has_something_to_do(&server), "the client is not accepted");
     let found = events(&mut server);
     assert!(matches!(found[..], [Event::Connected(_), Event::Called(_)]));
     let mut reply = [0; 3];
@@ -185,7 +185,7 @@ fn l2_a_place_that_the_program_frees_is_found_by_whoever_waits() {
 }
 
 #[test]
-fn l4_a_device_that_is_missing_keeps_no_other_listener_from_its_clients() {
+fn l4_a_missing_device_does_not_block_other_listeners() {
     for device_first in [false, true] {
         let (listener, path) = listen("missing");
         let device = Listener::bind("device:/dev/nullink-missing").unwrap();
@@ -213,19 +213,19 @@ fn l4_a_device_that_is_missing_keeps_no_other_listener_from_its_clients() {
 }
 
 #[test]
-fn a_client_that_reads_again_has_whole_turns_again() {
+fn a_client_that_reads_again_gets_full_turns_again() {
     const CALLS: usize = 200;
     let (client, stream) = Stream::pair().unwrap();
     let (other, other_stream) = Stream::pair().unwrap();
-    // The smallest there is: it is full after a few halves of a send buffer.
+    // The kernel's minimum: a few halves of a send buffer fill it.
     set_socket_send_buffer_size(&stream, 1).unwrap();
     let mut slots = Slots::<2, 8192, 128>::new();
     let mut server = Server::<_, 2>::new(stream, &mut slots).unwrap();
     let other_one = server.adopt(other_stream).unwrap();
     say(&client, &KNOCK.repeat(CALLS));
     let called = events(&mut server).len();
-    assert!(called < CALLS, "its replies are not read");
-    while now(&client).is_ok() {}
+    assert!(called < CALLS, "the socket never filled up");
+    while available(&client).is_ok() {}
     assert!(matches!(server.step(&mut Door), Ok(Event::Called(_))));
     say(&other, KNOCK);
     let later = events(&mut server);
@@ -236,13 +236,13 @@ fn a_client_that_reads_again_has_whole_turns_again() {
 }
 
 #[test]
-fn x3_the_connections_of_a_server_are_closed_with_it() {
+fn x3_dropping_a_server_closes_its_connections() {
     let mut slots = Slots::<2, 256, 512, 1>::new();
     let (client, stream) = Stream::pair().unwrap();
     let mut server = Server::<_, 2, 1>::new(stream, &mut slots).unwrap();
     say(&client, ENTER);
     assert!(matches!(server.step(&mut Door), Ok(Event::Called(_))));
-    // A descriptor comes with a part of the next call, and another client comes.
+    // A second client sends a descriptor with part of a call.
     let (held, other) = Stream::pair().unwrap();
     let (second, stream) = Stream::pair().unwrap();
     server.adopt(stream).unwrap();
@@ -254,16 +254,16 @@ fn x3_the_connections_of_a_server_are_closed_with_it() {
     sendmsg(&second, &part, &mut control, SendFlags::empty()).unwrap();
     drop(held);
     assert_eq!(events(&mut server), []);
-    assert_eq!(now(&other), Err(Errno::AGAIN));
+    assert_eq!(available(&other), Err(Errno::AGAIN));
     drop(server);
     for end in [client, second, other] {
-        assert_eq!(now(&end), Ok(0));
+        assert_eq!(available(&end), Ok(0));
     }
     drop(slots);
 }
 
 #[test]
-fn l3_wakes_do_not_keep_a_parked_call_whose_client_is_half_closed() {
+fn l3_wakes_do_not_extend_the_idle_limit_of_a_half_closed_client() {
     static NOW: AtomicU64 = AtomicU64::new(0);
     let (client, stream) = Stream::pair().unwrap();
     let mut slots = Slots::<1, 256, 512>::new();
@@ -287,7 +287,7 @@ fn l3_wakes_do_not_keep_a_parked_call_whose_client_is_half_closed() {
 }
 
 #[test]
-fn a_program_that_waits_itself_is_told_once_that_nothing_is_left() {
+fn try_step_returns_idle_once_when_nothing_is_left() {
     let (client, stream) = Stream::pair().unwrap();
     let mut slots = Slots::<1, 256, 512>::new();
     let mut server = Server::<_, 1>::new(stream, &mut slots).unwrap();
@@ -298,13 +298,13 @@ fn a_program_that_waits_itself_is_told_once_that_nothing_is_left() {
         [Event::Disconnected(_, Ok(())), Event::Idle]
     ));
     assert_eq!(events(&mut server), []);
-    // It may have something else to wait for; `step` does not.
+    // The program may wait for something else, but `step` has nothing to wait for.
     assert_eq!(server.step(&mut Door), Ok(Event::Idle));
     assert_eq!(server.step(&mut Door), Ok(Event::Idle));
 }
 
 #[test]
-fn l4_a_device_that_is_missing_is_tried_again_after_a_pause() {
+fn l4_a_missing_device_is_tried_again_after_a_pause() {
     let mut slots = Slots::<1, 256, 512>::new();
     let device = Listener::bind("device:/dev/nullink-missing").unwrap();
     let mut server = Server::<_, 1>::new(device, &mut slots).unwrap();
@@ -314,20 +314,20 @@ fn l4_a_device_that_is_missing_is_tried_again_after_a_pause() {
 }
 
 #[test]
-fn l4_a_device_that_is_closed_is_opened_again_after_a_pause() {
+fn l4_a_closed_device_is_opened_again_after_a_pause() {
     let (_line, other) = terminal();
     let mut slots = Slots::<1, 256, 512>::new();
     let device = Listener::bind(&device_address(&other)).unwrap();
     let mut server = Server::<_, 1>::new(device, &mut slots).unwrap();
     let Ok(Event::Connected(connection)) = server.step(&mut Door) else {
-        panic!("a connection");
+        panic!("the device was not opened");
     };
     server.close(&mut Door, connection);
     assert_eq!(server.timeout(), Some(100));
     assert!(matches!(server.step(&mut Door), Ok(Event::Connected(_))));
 }
 
-/// A terminal: the end of a client, and the end that a server opens.
+/// Opens a terminal. Returns the client's end and the end that a server opens.
 fn terminal() -> (OwnedFd, OwnedFd) {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let line = openpt(flags).unwrap();
@@ -343,7 +343,7 @@ fn device_address(terminal: &OwnedFd) -> String {
 }
 
 #[test]
-fn c6_calls_that_just_fit_behind_a_parked_call_of_a_device_are_answered() {
+fn c6_calls_that_fill_the_look_ahead_of_a_device_are_answered() {
     let (line, other) = terminal();
     let mut slots = Slots::<1, 256, 512>::new();
     let device = Listener::bind(&device_address(&other)).unwrap();
@@ -353,7 +353,7 @@ fn c6_calls_that_just_fit_behind_a_parked_call_of_a_device_are_answered() {
     rustix::io::write(&line, hesitate).unwrap();
     assert!(matches!(server.step(&mut Door), Ok(Event::Called(_))));
     assert_eq!(events(&mut server), []);
-    // As much as the look-ahead buffer holds.
+    // Exactly as many bytes as the look-ahead buffer holds.
     let calls = KNOCK.repeat(6);
     let ahead = [&b" ".repeat(256 - calls.len())[..], &calls].concat();
     rustix::io::write(&line, &ahead).unwrap();

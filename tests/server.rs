@@ -1,4 +1,4 @@
-//! L, and what else a server of many connections is about.
+//! L: servers with many connections.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
 #[path = "common/room.rs"]
@@ -22,7 +22,7 @@ use room::{Cursor, Room, Told};
 const RX: usize = 1024;
 const TX: usize = 2048;
 
-/// A server in a thread of its own, on a socket with a name of its own.
+/// A server that runs in its own thread and listens on its own socket.
 struct Running {
     path: PathBuf,
     told: Receiver<Told>,
@@ -30,10 +30,10 @@ struct Running {
     thread: Option<JoinHandle<()>>,
 }
 
-/// The number of the descriptor that stops a server.
+/// The number of the watched descriptor that stops a server.
 const STOP: u32 = 99;
 
-type Place<'b, const N: usize> = Server<'b, Cursor, N>;
+type RoomServer<'b, const N: usize> = Server<'b, Cursor, N>;
 
 impl Running {
     fn start<const N: usize>() -> Self {
@@ -47,10 +47,10 @@ impl Running {
         )
     }
 
-    /// With settings, and a turn of the program's loop that says whether there is another.
+    /// Starts a server with settings. `turn` is one turn of its loop, and returns false to end it.
     fn with<const N: usize>(
-        set: impl FnOnce(&mut Place<'_, N>) + Send + 'static,
-        turn: impl FnMut(&mut Place<'_, N>, &mut Room) -> bool + Send + 'static,
+        set: impl FnOnce(&mut RoomServer<'_, N>) + Send + 'static,
+        turn: impl FnMut(&mut RoomServer<'_, N>, &mut Room) -> bool + Send + 'static,
     ) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -103,7 +103,7 @@ impl Drop for Running {
     }
 }
 
-/// A client, in bytes.
+/// A client that sends and receives raw messages.
 struct Peer {
     stream: UnixStream,
     input: BufReader<UnixStream>,
@@ -115,7 +115,7 @@ impl Peer {
         self.stream.write_all(&[0]).unwrap();
     }
 
-    /// The next message; None at the end.
+    /// Receives the next message, or None at the end.
     fn receive(&mut self) -> Option<String> {
         let mut message = Vec::new();
         match self.input.read_until(0, &mut message) {
@@ -160,7 +160,7 @@ fn many_clients_are_served_at_once() {
 }
 
 #[test]
-fn f1_calls_come_in_pieces_and_together() {
+fn f1_calls_can_be_split_and_joined() {
     let server = Running::start::<2>();
     let mut peer = server.connect();
     for byte in PING.bytes().chain([0]) {
@@ -175,7 +175,7 @@ fn f1_calls_come_in_pieces_and_together() {
 }
 
 #[test]
-fn f5_a_half_close_still_gets_its_replies() {
+fn f5_a_half_closed_client_still_gets_its_replies() {
     let server = Running::start::<1>();
     let mut peer = server.connect();
     peer.send(PING);
@@ -192,13 +192,13 @@ fn f5_a_half_close_still_gets_its_replies() {
 }
 
 #[test]
-fn c1_bad_messages_close_after_the_replies_that_are_due() {
+fn c1_a_bad_message_closes_the_connection_after_the_pending_replies() {
     let server = Running::start::<1>();
     for bad in ["", "{", "[]", r#"{"method":1}"#, r#"{"no":"method"}"#] {
         let mut peer = server.connect();
         peer.send(PING);
         peer.send(bad);
-        // What follows is not looked at, and does not take the reply away.
+        // Bytes after the bad message are ignored, and the reply before it still arrives.
         let _ = peer.stream.write_all(&[b'x'; 100]);
         assert_eq!(peer.receive().unwrap(), PONG, "{bad}");
         assert_eq!(peer.receive(), None);
@@ -207,7 +207,7 @@ fn c1_bad_messages_close_after_the_replies_that_are_due() {
 }
 
 #[test]
-fn f4_a_call_that_is_too_long_closes_its_connection_only() {
+fn f4_a_call_that_is_too_long_closes_only_its_connection() {
     let server = Running::start::<2>();
     let mut good = server.connect();
     let mut long = server.connect();
@@ -235,9 +235,9 @@ fn c6_pipelined_calls_wait_for_the_stream_before_them() {
 #[test]
 fn replies_of_every_size_are_pipelined_to_a_client_that_reads_late() {
     let server = Running::start::<3>();
-    // Three of them, of which only one can have what all share.
+    // Several clients at once.
     let mut peers: Vec<Peer> = (0..3).map(|_| server.connect()).collect();
-    // More than any socket holds.
+    // Their replies exceed the buffers of a socket.
     let sizes: Vec<usize> = (0..1500).map(|i| (i * 379) % (TX / 2 - 40)).collect();
     thread::scope(|scope| {
         for peer in &mut peers {
@@ -253,7 +253,7 @@ fn replies_of_every_size_are_pipelined_to_a_client_that_reads_late() {
                 }
             });
         }
-        server.connect_when_stalled();
+        server.yield_to_writers();
         for peer in &mut peers {
             for size in &sizes {
                 let letters = "x".repeat(*size);
@@ -266,15 +266,15 @@ fn replies_of_every_size_are_pipelined_to_a_client_that_reads_late() {
 }
 
 impl Running {
-    /// Nothing: a name for the moment in which the readers begin to read. What they have pipelined
-    /// until then depends on the machine; the outcome does not.
-    fn connect_when_stalled(&self) {
+    /// Lets the writers run before the readers begin. The number of calls that are pipelined until
+    /// then depends on the machine, but the outcome does not.
+    fn yield_to_writers(&self) {
         thread::yield_now();
     }
 }
 
 #[test]
-fn l1_a_reader_that_stalls_holds_up_a_stream_and_nobody_else() {
+fn l1_a_client_that_stalls_holds_up_only_its_own_stream() {
     const N: u32 = 100_000;
     let server = Running::start::<2>();
     let mut stalled = server.connect();
@@ -292,9 +292,10 @@ fn l1_a_reader_that_stalls_holds_up_a_stream_and_nobody_else() {
 }
 
 #[test]
-fn l1_bad_clients_cost_their_own_slots_only() {
+fn l1_bad_clients_cost_only_their_own_slots() {
     let server = Running::start::<6>();
-    // One that never reads, one that never finishes, one that floods, one that sends no NUL.
+    // `silent` never reads, `slow` does not finish its call, `flood` sends calls and never reads,
+    // and `endless` never sends a NUL.
     let mut silent = server.connect();
     silent.send(&more("Count", r#"{"n":1000000,"letters":100}"#));
     let mut slow = server.connect();
@@ -344,7 +345,7 @@ fn l2_more_clients_than_slots_wait_for_their_turn() {
 }
 
 #[test]
-fn l2_a_user_has_so_many_connections() {
+fn l2_a_user_has_a_limited_number_of_connections() {
     let server = Running::with::<8>(
         |server| {
             server.set_limits(Limits {
@@ -362,7 +363,7 @@ fn l2_a_user_has_so_many_connections() {
     assert_eq!(three.receive(), None);
     one.ping();
     drop(two);
-    // The place is free as soon as the server has seen that.
+    // The limit allows another connection as soon as the server has seen the disconnect.
     while {
         let mut four = server.connect();
         let _ = four.stream.write_all(format!("{PING}\0").as_bytes());
@@ -370,7 +371,7 @@ fn l2_a_user_has_so_many_connections() {
     } {}
 }
 
-/// A clock that goes when the test says so, one for each test.
+/// Declares a clock that only its test advances.
 macro_rules! clock {
     ($name:ident, $now:ident) => {
         static $now: AtomicU64 = AtomicU64::new(1000);
@@ -391,7 +392,7 @@ fn limited(limits: Limits, clock: fn() -> u64) -> Running {
 }
 
 #[test]
-fn l3_a_client_that_calls_nothing_is_disconnected() {
+fn l3_an_idle_client_is_disconnected() {
     clock!(clock, NOW);
     let idle = Some(Duration::from_secs(3600));
     let server = limited(
@@ -409,16 +410,16 @@ fn l3_a_client_that_calls_nothing_is_disconnected() {
     NOW.fetch_add(1_800_000, Ordering::SeqCst);
     two.ping();
     NOW.fetch_add(1_800_000, Ordering::SeqCst);
-    // The server looks at its clock when something happens.
+    // The server reads its clock only when something happens.
     two.ping();
     assert_eq!(one.receive(), None);
-    // Who waits for the service is not idle.
+    // A client that waits for a reply is not idle.
     two.call(&method("Say", r#"{"item":"a"}"#));
     assert!(listener.receive().unwrap().contains(r#""item":"a""#));
 }
 
 #[test]
-fn l3_a_message_has_to_come_in_time() {
+fn l3_a_client_that_sends_too_slowly_is_disconnected() {
     clock!(clock, NOW);
     let message = Some(Duration::from_secs(3600));
     let server = limited(
@@ -430,7 +431,7 @@ fn l3_a_message_has_to_come_in_time() {
     );
     let (mut slow, mut good) = (server.connect(), server.connect());
     good.ping();
-    // However many bytes come in between.
+    // The limit applies to the whole message, so further bytes do not extend it.
     for byte in b"{\"method\":\"org.example" {
         if slow.stream.write_all(&[*byte]).is_err() {
             break;
@@ -443,7 +444,7 @@ fn l3_a_message_has_to_come_in_time() {
 }
 
 #[test]
-fn l3_what_is_sent_has_to_be_read_in_time() {
+fn l3_a_client_that_does_not_read_is_disconnected() {
     clock!(clock, NOW);
     let write = Some(Duration::from_secs(3600));
     let server = limited(
@@ -459,7 +460,7 @@ fn l3_what_is_sent_has_to_be_read_in_time() {
     NOW.fetch_add(3_500_000, Ordering::SeqCst);
     good.ping();
     NOW.fetch_add(3_600_001, Ordering::SeqCst);
-    // Twice: until the stream has filled the socket, it is not stalled.
+    // The connection is stalled only after the stream has filled the socket.
     let told = loop {
         good.ping();
         NOW.fetch_add(3_600_001, Ordering::SeqCst);
@@ -471,7 +472,7 @@ fn l3_what_is_sent_has_to_be_read_in_time() {
 }
 
 #[test]
-fn l5_the_service_is_told_when_a_caller_goes_away() {
+fn l5_the_service_is_told_when_a_client_disconnects() {
     let server = Running::start::<4>();
     for call in [
         more("Count", r#"{"n":1000000,"letters":900}"#),
@@ -488,7 +489,7 @@ fn l5_the_service_is_told_when_a_caller_goes_away() {
 }
 
 #[test]
-fn l5_nobody_waits_for_the_answer_to_a_oneway_call() {
+fn l5_a_oneway_call_that_parks_is_abandoned() {
     let server = Running::start::<1>();
     let mut peer = server.connect();
     peer.send(r#"{"method":"org.example.room.Wait","oneway":true}"#);
@@ -497,7 +498,7 @@ fn l5_nobody_waits_for_the_answer_to_a_oneway_call() {
 }
 
 #[test]
-fn what_is_said_reaches_everyone_who_waits() {
+fn an_item_reaches_every_parked_call() {
     let server = Running::start::<8>();
     let mut listeners: Vec<Peer> = (0..3).map(|_| server.connect()).collect();
     for listener in &mut listeners {
@@ -510,7 +511,7 @@ fn what_is_said_reaches_everyone_who_waits() {
     waiting.send(&method("Wait", "{}"));
     waiting.send(PING);
     let mut speaker = server.connect();
-    // It is there when this is answered, because it was sent before.
+    // The call of `Wait` was sent before this one, so it is parked when this reply arrives.
     speaker.ping();
     assert_eq!(speaker.call(&method("Say", r#"{"item":"one"}"#)), "{}");
     assert_eq!(
@@ -535,7 +536,7 @@ fn what_is_said_reaches_everyone_who_waits() {
 }
 
 #[test]
-fn x5_the_service_knows_who_calls() {
+fn x5_the_service_knows_the_credentials_of_the_client() {
     let server = Running::start::<1>();
     let mut peer = server.connect();
     let me = std::fs::metadata("/proc/self").unwrap();
@@ -549,7 +550,7 @@ fn x5_the_service_knows_who_calls() {
 }
 
 #[test]
-fn x5_a_policy_comes_before_parameters() {
+fn x5_permissions_are_checked_before_parameters() {
     let server = Running::with::<1>(
         |_| {},
         |server, service| {
@@ -566,7 +567,7 @@ fn x5_a_policy_comes_before_parameters() {
 }
 
 #[test]
-fn u1_an_upgraded_connection_leaves_with_what_was_read_too_far() {
+fn u1_an_upgraded_connection_is_taken_with_its_unread_bytes() {
     let server = Running::with::<2>(
         |_| {},
         |server, service| match server.serve(service).unwrap() {
@@ -598,12 +599,12 @@ fn u1_an_upgraded_connection_leaves_with_what_was_read_too_far() {
     let mut echo = [0; 14];
     peer.input.read_exact(&mut echo).unwrap();
     assert_eq!(&echo, b"early and late");
-    // Its slot is free.
+    // Both slots are free again.
     (0..2).for_each(|_| server.connect().ping());
 }
 
 #[test]
-fn a_program_is_told_what_it_has_asked_for() {
+fn step_returns_the_events_of_clients_descriptors_and_timers() {
     clock!(clock, NOW);
     const OTHER: u32 = 5;
     let (mut other, watched) = Stream::pair().unwrap();
@@ -636,12 +637,12 @@ fn a_program_is_told_what_it_has_asked_for() {
     let mut peer = server.connect();
     peer.ping();
     let Event::Connected(connection) = seen.recv().unwrap() else {
-        panic!("the client comes first");
+        panic!("the first event is not the connection");
     };
     assert_eq!(seen.recv(), Ok(Event::Called(connection)));
     embedded_io::Write::write(&mut other, b"x").unwrap();
     assert_eq!(seen.recv(), Ok(Event::Ready(OTHER)));
-    // Which of two comes first depends on when the server looks at the clock.
+    // The order of the two depends on when the server reads its clock.
     let both = |a, b| {
         let two = [seen.recv().unwrap(), seen.recv().unwrap()];
         assert!(two == [a, b] || two == [b, a], "{two:?}");
@@ -657,7 +658,7 @@ fn a_program_is_told_what_it_has_asked_for() {
 }
 
 #[test]
-fn a_timer_comes_when_its_time_has_come() {
+fn timers_fire_in_order_and_not_early() {
     let (begin, limit) = (std::time::Instant::now(), Duration::from_secs(60));
     let (sender, timers) = mpsc::channel();
     let _server = Running::with::<1>(
@@ -679,7 +680,7 @@ fn a_timer_comes_when_its_time_has_come() {
 }
 
 #[test]
-fn l3_a_service_without_clients_is_idle_and_one_in_the_queue_is_served_first() {
+fn l3_a_server_without_clients_is_idle_but_serves_a_queued_client_first() {
     let path = std::env::temp_dir().join(format!("nullink-idle-{}", std::process::id()));
     let path = path.to_str().unwrap();
     let listener = Listener::bind(path).unwrap();
@@ -693,13 +694,13 @@ fn l3_a_service_without_clients_is_idle_and_one_in_the_queue_is_served_first() {
         ..Limits::default()
     });
     assert_eq!(server.serve(&mut service), Ok(Event::Idle));
-    // Again, if it goes on.
+    // It is reported again if the program continues.
     assert_eq!(server.serve(&mut service), Ok(Event::Idle));
-    // The time is over, but there is a client.
+    // The time is over, but a client waits in the queue.
     thread::sleep(Duration::from_millis(30));
     let client = UnixStream::connect(path).unwrap();
     assert!(matches!(server.step(&mut service), Ok(Event::Connected(_))));
-    // As long as it is there, nothing is idle.
+    // While it is connected, the server is not idle.
     let closed = thread::spawn(move || {
         thread::sleep(Duration::from_millis(60));
         drop(client);
@@ -712,7 +713,7 @@ fn l3_a_service_without_clients_is_idle_and_one_in_the_queue_is_served_first() {
 }
 
 #[test]
-fn a_server_that_has_nothing_to_wait_for_says_so() {
+fn a_server_with_nothing_to_wait_for_returns_idle() {
     let (ours, theirs) = Stream::pair().unwrap();
     let mut slots = Slots::<1, RX, TX>::new();
     let mut server = Server::<_, 1>::new(theirs, &mut slots).unwrap();
@@ -730,7 +731,7 @@ fn a_server_that_has_nothing_to_wait_for_says_so() {
 }
 
 #[test]
-fn several_listeners_of_all_kinds_are_served_together() {
+fn listeners_of_several_kinds_are_served_together() {
     let path = std::env::temp_dir().join(format!("nullink-several-{}", std::process::id()));
     let path = path.to_str().unwrap().to_string();
     let name = format!("unix:@nullink-several-{}", std::process::id());
@@ -749,7 +750,7 @@ fn several_listeners_of_all_kinds_are_served_together() {
     let (mut a, mut b) = ([0; 512], [0; 512]);
     for _ in 0..3 {
         for address in &addresses {
-            // The second is there soon.
+            // The server may not have bound the second address yet.
             let stream = loop {
                 match Stream::connect(address) {
                     Ok(stream) => break stream,
@@ -764,7 +765,7 @@ fn several_listeners_of_all_kinds_are_served_together() {
 }
 
 #[test]
-fn l5_a_line_that_is_cut_ends_what_was_owed_over_it() {
+fn l5_a_terminal_that_hangs_up_abandons_its_parked_call() {
     use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let line = openpt(flags).unwrap();
@@ -800,13 +801,13 @@ fn l5_a_line_that_is_cut_ends_what_was_owed_over_it() {
 }
 
 #[test]
-fn l1_a_listener_that_does_not_read_is_told_how_many_items_it_has_lost() {
+fn l1_a_client_that_does_not_read_is_told_how_many_items_it_lost() {
     let server = Running::start::<4>();
     let mut slow = server.connect();
     slow.send(&more("Enter", "{}"));
     assert!(slow.receive().unwrap().contains("welcome"));
     let mut speaker = server.connect();
-    // More than a socket holds, and the service keeps.
+    // More items than the socket holds and the service keeps.
     const SAID: u64 = 3000;
     let item = "y".repeat(500);
     let say = method("Say", &format!(r#"{{"item":"{item}"}}"#));
@@ -826,14 +827,14 @@ fn l1_a_listener_that_does_not_read_is_told_how_many_items_it_has_lost() {
     }
     assert_eq!(heard + lost, SAID);
     assert!(lost > 0 && heard >= room::KEPT as u64, "{heard}, {lost}");
-    // It has caught up, and nothing was dropped.
+    // The client has caught up, and its stream was not dropped.
     assert_eq!(speaker.call(&say), "{}");
     assert!(slow.receive().unwrap().contains(&item));
     assert!(server.told.try_recv().is_err());
 }
 
 #[test]
-fn the_program_wakes_those_who_wait() {
+fn a_wake_from_the_program_resumes_a_parked_call() {
     let (ours, theirs) = Stream::pair().unwrap();
     let mut slots = Slots::<1, RX, TX>::new();
     let mut server = Server::<_, 1>::new(theirs, &mut slots).unwrap();
@@ -846,7 +847,7 @@ fn the_program_wakes_those_who_wait() {
     client.queue_raw(method, simple, nothing).unwrap();
     client.flush().unwrap();
     assert!(matches!(server.step(&mut service), Ok(Event::Called(_))));
-    // A wake says that something may have happened. Others wake nobody.
+    // A wake without an item has no effect, nor has a wake of another topic.
     server.wake(room::TOPIC);
     assert_eq!(server.try_step(&mut service), Ok(None));
     service.keep("open", false);
@@ -861,7 +862,7 @@ fn the_program_wakes_those_who_wait() {
 }
 
 #[test]
-fn f5_a_parked_call_of_a_client_that_has_closed_its_half_gets_its_reply() {
+fn f5_a_parked_call_of_a_half_closed_client_gets_its_reply() {
     let server = Running::start::<2>();
     let (mut half, mut speaker) = (server.connect(), server.connect());
     half.ping();
@@ -874,7 +875,7 @@ fn f5_a_parked_call_of_a_client_that_has_closed_its_half_gets_its_reply() {
 }
 
 #[test]
-fn l3_a_parked_call_of_a_client_that_has_closed_its_half_ends_after_the_idle_limit() {
+fn l3_a_parked_call_of_a_half_closed_client_ends_after_the_idle_limit() {
     clock!(clock, NOW);
     let idle = Some(Duration::from_secs(3600));
     let server = limited(
@@ -898,18 +899,18 @@ fn l3_a_parked_call_of_a_client_that_has_closed_its_half_ends_after_the_idle_lim
         }
         NOW.fetch_add(900_000, Ordering::SeqCst);
         passed += 900_000;
-        assert!(passed < 36_000_000, "nobody is told");
+        assert!(passed < 36_000_000, "the call was not abandoned");
     };
     assert!(passed >= 3_600_000, "{passed}");
     assert!(matches!(told, Told::Abandoned(_)));
     assert_eq!(half.receive(), None);
-    // One that has closed nothing waits for as long as it likes.
+    // A client that has not half-closed can wait without limit.
     good.call(&method("Say", r#"{"item":"a"}"#));
     assert!(whole.receive().unwrap().contains(r#""item":"a""#));
 }
 
 #[test]
-fn l5_a_parked_call_of_a_client_that_tcp_resets_ends_at_once() {
+fn l5_a_tcp_reset_ends_a_parked_call_at_once() {
     let (sender, port) = mpsc::channel();
     let server = Running::with::<4>(
         move |server| {
@@ -923,7 +924,7 @@ fn l5_a_parked_call_of_a_client_that_tcp_resets_ends_at_once() {
     for call in [more("Listen", "{}"), method("Wait", "{}")] {
         let mut client = std::net::TcpStream::connect(address).unwrap();
         client.write_all(format!("{PING}\0").as_bytes()).unwrap();
-        // What is unread when a socket is closed makes a reset of its end.
+        // Closing a socket with unread bytes sends a reset.
         client.peek(&mut [0]).unwrap();
         client.write_all(format!("{call}\0").as_bytes()).unwrap();
         drop(client);

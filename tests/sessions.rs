@@ -1,5 +1,4 @@
-//! A service's session, as a program that owns its loop drives it, and services whose clients go
-//! away.
+//! Sessions of a service, driven by the program's own loop, and services whose clients disconnect.
 
 mod common;
 
@@ -93,8 +92,8 @@ impl Service<u8> for Adder {
 const ONE: &[u8] = b"{\"method\":\"org.example.add.Add\",\"parameters\":{\"n\":1}}\0";
 const TAKE: &[u8] = b"{\"method\":\"org.example.add.Take\",\"upgrade\":true}\0";
 
-/// How many messages are sent at once, if all that is pending is sent when there is nothing else
-/// to do.
+/// Returns the number of messages in each write, if all pending bytes are written when `step` has
+/// nothing to do.
 fn batches(input: &[u8], send: usize) -> Vec<usize> {
     let (mut receive, mut send) = ([0; 512], vec![0; send]);
     let mut session = Session::new(&mut receive, &mut send);
@@ -116,8 +115,8 @@ fn batches(input: &[u8], send: usize) -> Vec<usize> {
 }
 
 #[test]
-fn replies_collect_while_half_of_the_buffer_is_free() {
-    // A reply is 23 bytes long, one of a stream 40.
+fn replies_are_batched_while_half_of_the_buffer_is_free() {
+    // A final reply is 23 bytes long, and one with `continues` 40.
     assert_eq!(batches(&ONE.repeat(3), 46), [2, 1]);
     assert_eq!(batches(&ONE.repeat(3), 90), [2, 1]);
     assert_eq!(batches(&ONE.repeat(3), 91), [3]);
@@ -129,7 +128,7 @@ fn replies_collect_while_half_of_the_buffer_is_free() {
 }
 
 #[test]
-fn u1_what_follows_an_upgrade_is_unread() {
+fn u1_bytes_after_an_upgrade_are_unread() {
     let (mut receive, mut send) = ([0; 99], [0; 60]);
     let mut session = Session::new(&mut receive, &mut send);
     let input = [TAKE, b"raw\0bytes"].concat();
@@ -145,7 +144,7 @@ fn u1_what_follows_an_upgrade_is_unread() {
 }
 
 #[test]
-fn a_read_into_a_full_buffer_is_not_the_end() {
+fn a_read_into_a_full_buffer_is_not_the_end_of_input() {
     let (mut receive, mut send) = (vec![0; ONE.len()], [0; 60]);
     let mut session = Session::new(&mut receive, &mut send);
     session.channel().spare().copy_from_slice(ONE);
@@ -162,7 +161,7 @@ fn a_read_into_a_full_buffer_is_not_the_end() {
     assert!(matches!(session.state(), State::Ended(Ok(()))));
 }
 
-/// A stream whose other end takes nothing.
+/// A stream whose peer has closed: writes fail.
 struct Gone<'a>(&'a [u8]);
 
 impl ErrorType for Gone<'_> {
@@ -190,21 +189,21 @@ impl Write for Gone<'_> {
 }
 
 #[test]
-fn l5_a_client_that_has_gone_away_is_not_a_failure_of_the_service() {
+fn l5_a_disconnected_client_is_not_reported_as_a_failure() {
     for input in [ONE.to_vec(), ONE.repeat(10), TAKE.to_vec()] {
         let mut service = Adder::default();
         let (mut receive, mut send) = ([0; 4096], [0; 64]);
         let end = serve(&mut service, Gone(&input), &mut receive, &mut send);
         assert_eq!(end, Err(Error::Transport(ErrorKind::BrokenPipe)));
         assert_eq!(service.failed, []);
-        // An upgrade that was not confirmed has not taken place.
+        // An upgrade whose reply was not sent is abandoned.
         let expected: &[u8] = if input == TAKE { &[7] } else { &[] };
         assert_eq!(service.abandoned, expected);
     }
 }
 
 #[test]
-fn an_error_has_the_parameters_that_its_variant_holds() {
+fn an_error_has_the_parameters_of_its_variant() {
     for (how, expected) in [
         (
             "new",
@@ -228,7 +227,7 @@ fn an_error_has_the_parameters_that_its_variant_holds() {
 }
 
 #[test]
-fn m5_a_parameter_is_named_whatever_white_space_is_around_it() {
+fn m5_a_parameter_is_named_with_any_white_space_around_it() {
     for (parameters, name) in [
         (r#"{ "n" : 300 }"#, "n"),
         (r#"{"n":1 , "m" : 1 }"#, "m"),

@@ -1,4 +1,4 @@
-//! The states of a service's session, in memory: every row of the table in `service::state`.
+//! The states of a service's session: every row of the table in `service::state`.
 
 use std::collections::VecDeque;
 
@@ -17,12 +17,12 @@ error Failed (n: int)
 "
 );
 
-/// What a handler does, in `call` or in `resume`.
+/// An action of a handler, in `call` or in `resume`.
 #[derive(Clone, Copy, Debug)]
 enum Do {
     Send(u32),
     Fail(u32),
-    /// Sends a reply that others follow, and leaves the cursor.
+    /// Sends a reply with `continues`, and keeps the cursor.
     Next(u32, u8),
     NextAndPark(u32, u8),
     /// Parks the stream without a reply.
@@ -30,7 +30,7 @@ enum Do {
     Park(u8),
     Upgrade(u8),
     Refuse(Refusal),
-    /// Answers with a field that the definition does not have.
+    /// Replies with a field that the definition does not have.
     SendUndefined,
     NextUndefined(u8),
     UpgradeUndefined(u8),
@@ -39,7 +39,7 @@ enum Do {
     SendLong,
 }
 
-/// What the service is told.
+/// A callback of the service.
 #[derive(Debug, PartialEq)]
 enum Told {
     Called,
@@ -49,7 +49,7 @@ enum Told {
 }
 use Told::{Abandoned, Called, Failed, Resumed};
 
-/// A service that does what a list says.
+/// A service whose handlers take their actions from a list.
 #[derive(Default)]
 struct Script {
     list: VecDeque<Do>,
@@ -82,7 +82,7 @@ enum Failure {
 
 impl Script {
     fn answer<'c>(&mut self, reply: Responder<'c, u8>) -> Answer<'c, u8> {
-        match self.list.pop_front().expect("another handler runs") {
+        match self.list.pop_front().expect("an action for each handler") {
             Do::Send(n) => reply.send(&N { n }),
             Do::Fail(n) => reply.error(&Failure::Failed(N { n })),
             Do::Next(n, cursor) => reply.more()?.next(&N { n })?.then(cursor),
@@ -95,7 +95,7 @@ impl Script {
             Do::NextUndefined(cursor) => reply.more()?.next(&Undefined { m: 1 })?.then(cursor),
             Do::UpgradeUndefined(cursor) => reply.upgrade()?.send(&Undefined { m: 1 }, cursor),
             Do::TryLong(n) => match reply.try_send(&LONG) {
-                Ok(_) => panic!("there is room for a long reply"),
+                Ok(_) => panic!("a long reply fits"),
                 Err(unsent) => {
                     assert_eq!(unsent.why, EncodeError::Full);
                     unsent.reply.send(&N { n })
@@ -151,7 +151,7 @@ fn error(name: &str) -> String {
     format!("{{\"error\":\"org.varlink.service.{name}\"}}\0")
 }
 
-/// A session, and its service.
+/// A session and its service.
 struct Stage<'b> {
     session: Session<'b, u8>,
     service: Script,
@@ -178,7 +178,7 @@ impl<'b> Stage<'b> {
         self.session.step(&mut self.service)
     }
 
-    /// Steps until there is nothing to do; returns what the client is sent until then.
+    /// Steps until there is nothing to do. Returns the bytes that are sent to the client.
     fn run(&mut self) -> String {
         let mut sent = Vec::new();
         loop {
@@ -220,7 +220,7 @@ impl<'b> Stage<'b> {
     }
 }
 
-/// A stage with buffers for replies of 128 bytes.
+/// Declares a stage whose send buffer holds replies of up to 128 bytes.
 macro_rules! stage {
     ($stage:ident, $list:expr) => {
         let (mut receive, mut send) = ([0; 512], [0; 256]);
@@ -238,13 +238,13 @@ fn open_waits_for_a_whole_call_and_for_room() {
     stage.receive(begin);
     assert!(!stage.step());
     stage.receive(&(end.to_owned() + CALL + CALL));
-    // Half of 64 bytes is free after one reply of 23, not after two.
+    // A call needs 32 free bytes of 64: they are free after one reply of 23 bytes, not after two.
     assert!(stage.step());
     assert!(stage.step());
     assert!(!stage.step());
     assert_eq!(stage.state(), "open");
     assert_eq!(stage.session.channel().pending().len(), 46);
-    // One byte too few, and then enough: 46 - 14 are used.
+    // 13 bytes are one too few; after 14, 46 - 14 = 32 are in use.
     stage.session.channel().sent(13);
     assert!(!stage.step());
     stage.session.channel().sent(1);
@@ -254,7 +254,7 @@ fn open_waits_for_a_whole_call_and_for_room() {
 }
 
 #[test]
-fn f5_open_ends_between_two_messages_and_fails_inside_of_one() {
+fn f5_an_end_between_messages_is_normal_and_inside_one_an_error() {
     stage!(stage, [Do::Send(1)]);
     stage.receive(CALL);
     stage.session.channel().received(0);
@@ -272,7 +272,7 @@ fn f5_open_ends_between_two_messages_and_fails_inside_of_one() {
 }
 
 #[test]
-fn f4_a_call_that_is_too_long_ends_after_the_replies_before_it() {
+fn f4_a_call_that_is_too_long_ends_the_session_after_the_pending_replies() {
     let (mut receive, mut send) = ([0; 64], [0; 128]);
     let mut stage = Stage::new(&mut receive, &mut send, &[Do::Send(1)]);
     stage.receive(CALL);
@@ -286,14 +286,14 @@ fn f4_a_call_that_is_too_long_ends_after_the_replies_before_it() {
 }
 
 #[test]
-fn due_is_resumed_when_there_is_room() {
+fn a_due_stream_is_resumed_when_there_is_room() {
     let (mut receive, mut send) = ([0; 512], [0; 100]);
     let list = [Do::Next(1, 1), Do::Next(2, 2), Do::Send(3)];
     let mut stage = Stage::new(&mut receive, &mut send, &list);
     stage.receive(MORE);
     assert!(stage.step());
     assert_eq!(stage.state(), "due");
-    // 40 of 100 bytes are used.
+    // 40 of 100 bytes are in use, so half of the buffer is free.
     assert!(stage.step());
     assert!(!stage.step());
     assert_eq!(stage.told(), [Called, Resumed(1)]);
@@ -302,7 +302,7 @@ fn due_is_resumed_when_there_is_room() {
 }
 
 #[test]
-fn s2_describing_sends_a_definition_in_pieces_and_calls_after_it_wait() {
+fn s2_a_definition_is_sent_in_pieces_and_later_calls_wait() {
     stage!(stage, [Do::Send(1)]);
     stage.receive(DESCRIBE);
     stage.receive(CALL);
@@ -319,11 +319,11 @@ fn s2_describing_sends_a_definition_in_pieces_and_calls_after_it_wait() {
 }
 
 #[test]
-fn parked_waits_for_a_wake_of_its_topic_and_for_nothing_else() {
+fn a_parked_call_waits_only_for_a_wake_of_its_topic() {
     stage!(stage, [Do::Park(1)]);
     stage.receive(CALL);
     stage.expect("parked under 7", "", &[Called]);
-    // Neither calls nor the end of input are looked at.
+    // Further calls and the end of input are not handled yet.
     stage.receive(CALL);
     stage.session.channel().received(0);
     assert!(!stage.session.wake(TOPIC + 1));
@@ -331,13 +331,13 @@ fn parked_waits_for_a_wake_of_its_topic_and_for_nothing_else() {
     stage.service.list = [Do::Send(1), Do::Send(2)].into();
     assert!(stage.session.wake(TOPIC));
     assert_eq!(stage.state(), "due");
-    // A half-close after a call still gets its reply.
+    // After a half-close, the calls before it still get their replies.
     let sent = [reply(1), reply(2)].concat();
     stage.expect("ended", &sent, &[Resumed(1), Called]);
 }
 
 #[test]
-fn parked_is_left_only_when_there_is_room() {
+fn a_woken_call_is_resumed_only_when_there_is_room() {
     let (mut receive, mut send) = ([0; 512], [0; 100]);
     let list = [Do::Next(1, 1), Do::NextAndPark(2, 2)];
     let mut stage = Stage::new(&mut receive, &mut send, &list);
@@ -352,14 +352,14 @@ fn parked_is_left_only_when_there_is_room() {
 }
 
 #[test]
-fn several_wakes_are_one() {
+fn several_wakes_count_as_one() {
     stage!(stage, [Do::NextAndPark(1, 1)]);
     assert!(!stage.session.wake(TOPIC), "nothing is parked");
     stage.receive(MORE);
     stage.expect("parked under 7", &continues(1), &[Called]);
     stage.service.list = [Do::ParkStream(2)].into();
     assert!(stage.session.wake(TOPIC));
-    // It is due, and looks again in any case.
+    // The stream is due already, so this wake has no effect.
     assert!(!stage.session.wake(TOPIC));
     stage.expect("parked under 7", "", &[Resumed(1)]);
     stage.service.list = [Do::Send(2)].into();
@@ -379,7 +379,7 @@ fn a_wake_for_a_stream_that_is_due_is_ignored() {
 }
 
 #[test]
-fn m2_a_plain_call_that_was_parked_has_one_final_reply() {
+fn m2_a_plain_call_that_was_parked_cannot_stream() {
     for call in [CALL, UPGRADE] {
         for second in [Do::Next(1, 2), Do::NextAndPark(1, 2), Do::ParkStream(2)] {
             stage!(stage, [Do::Park(1)]);
@@ -393,7 +393,7 @@ fn m2_a_plain_call_that_was_parked_has_one_final_reply() {
 }
 
 #[test]
-fn u1_upgraded_leaves_the_rest_of_the_stream_alone_also_after_a_wake() {
+fn u1_an_upgraded_session_leaves_later_bytes_unread_even_after_a_wake() {
     stage!(stage, [Do::Park(1)]);
     stage.receive(UPGRADE);
     stage.expect("parked under 7", "", &[Called]);
@@ -408,7 +408,7 @@ fn u1_upgraded_leaves_the_rest_of_the_stream_alone_also_after_a_wake() {
 }
 
 #[test]
-fn l5_the_client_goes_away_in_each_state() {
+fn l5_a_client_can_disconnect_in_each_state() {
     for (call, action, state, abandoned) in [
         ("", None, "open", None),
         (CALL, Some(Do::Send(1)), "open", None),
@@ -428,7 +428,7 @@ fn l5_the_client_goes_away_in_each_state() {
         stage.told();
         stage.session.abandon(&mut stage.service);
         let told: Vec<Told> = abandoned.into_iter().map(Abandoned).collect();
-        // What was pending is dropped.
+        // Pending replies are dropped.
         stage.expect("ended", "", &told);
         assert!(!stage.session.wake(TOPIC));
         stage.session.abandon(&mut stage.service);
@@ -446,7 +446,7 @@ fn m1_a_oneway_call_that_is_parked_is_abandoned_at_once() {
 }
 
 #[test]
-fn m1_a_oneway_call_that_streams_or_upgrades_is_refused_in_silence() {
+fn m1_a_oneway_call_that_streams_or_upgrades_is_silently_refused() {
     let list = [
         Do::Next(1, 1),
         Do::NextAndPark(1, 1),
@@ -464,7 +464,7 @@ fn m1_a_oneway_call_that_streams_or_upgrades_is_refused_in_silence() {
 }
 
 #[test]
-fn a_park_that_is_refused_undoes_the_reply() {
+fn serve_refuses_to_park_and_undoes_the_reply() {
     for action in [Do::NextAndPark(1, 1), Do::ParkStream(1), Do::Park(1)] {
         let mut service = Script {
             list: [action, Do::Send(2)].into(),
@@ -490,7 +490,7 @@ fn a_park_that_is_refused_undoes_the_reply() {
 }
 
 #[test]
-fn loopback_refuses_a_park_as_well() {
+fn loopback_refuses_to_park() {
     use nullink::embedded_io::{Read, Write};
     let service = Script {
         list: [Do::Park(1)].into(),
@@ -507,7 +507,7 @@ fn loopback_refuses_a_park_as_well() {
 }
 
 #[test]
-fn m2_a_resumed_handler_may_refuse() {
+fn m2_a_resumed_handler_can_refuse() {
     for refusal in [
         Refusal::PermissionDenied,
         Refusal::ExpectedMore,
@@ -531,9 +531,9 @@ fn m2_a_resumed_handler_may_refuse() {
 }
 
 #[test]
-fn a_resumed_handler_that_cannot_be_answered_ends_after_what_is_due() {
+fn a_refusal_that_cannot_be_sent_ends_the_session_after_the_pending_replies() {
     for (refusal, why) in [
-        // The name that it would be about is gone with the call.
+        // These errors must name the method, but the call is no longer in the buffer.
         (Refusal::InterfaceNotFound, EncodeError::Name),
         (Refusal::MethodNotFound, EncodeError::Name),
         (Refusal::MethodNotImplemented, EncodeError::Name),
@@ -548,7 +548,7 @@ fn a_resumed_handler_that_cannot_be_answered_ends_after_what_is_due() {
 }
 
 #[test]
-fn d3_an_answer_that_is_not_as_defined_ends_the_connection() {
+fn d3_a_reply_that_is_not_as_defined_ends_the_connection() {
     if !cfg!(debug_assertions) {
         return;
     }
@@ -568,10 +568,10 @@ fn d3_an_answer_that_is_not_as_defined_ends_the_connection() {
         let mut told = vec![Called, Called];
         told.extend(abandoned.map(Abandoned));
         told.push(Failed(why));
-        // The reply before it is sent.
+        // The earlier reply is sent.
         stage.expect(&format!("ended: {why}"), &reply(1), &told);
     }
-    // In a stream as well.
+    // Also in a stream.
     stage!(stage, [Do::Next(1, 1), Do::NextUndefined(2)]);
     stage.receive(MORE);
     let why = undefined(32);
@@ -580,7 +580,7 @@ fn d3_an_answer_that_is_not_as_defined_ends_the_connection() {
 }
 
 #[test]
-fn f4_a_name_that_cannot_be_echoed_is_a_message_that_is_too_long() {
+fn f4_a_name_that_does_not_fit_into_the_reply_is_too_long() {
     let long = "x".repeat(100);
     let call = |method: &str, parameters: &str| {
         format!("{{\"method\":\"{method}\",\"parameters\":{parameters}}}\0")
@@ -600,7 +600,7 @@ fn f4_a_name_that_cannot_be_echoed_is_a_message_that_is_too_long() {
             &reply(1),
             &told,
         );
-        // Nothing is to be said about a call that wants no reply.
+        // A oneway call gets no error.
         stage!(stage, [Do::Send(1)]);
         stage.receive(&call.replacen('{', "{\"oneway\":true,", 1));
         stage.receive(CALL);
@@ -609,7 +609,7 @@ fn f4_a_name_that_cannot_be_echoed_is_a_message_that_is_too_long() {
 }
 
 #[test]
-fn what_does_not_fit_can_be_answered_otherwise_in_call_and_in_resume() {
+fn a_handler_can_replace_a_reply_that_does_not_fit() {
     stage!(stage, [Do::TryLong(1), Do::Next(2, 1), Do::TryLong(3)]);
     stage.receive(CALL);
     stage.receive(MORE);
@@ -618,7 +618,7 @@ fn what_does_not_fit_can_be_answered_otherwise_in_call_and_in_resume() {
 }
 
 #[test]
-fn what_does_not_fit_ends_the_connection_after_what_is_due() {
+fn a_reply_that_does_not_fit_ends_the_connection_after_the_pending_replies() {
     stage!(stage, [Do::Send(1), Do::SendLong]);
     stage.receive(CALL);
     stage.receive(CALL);

@@ -1,4 +1,4 @@
-//! How often a connection reads and writes: on a Unix socket, each is one system call.
+//! The number of reads and writes of a connection. On a Unix socket, each is one system call.
 
 mod common;
 #[cfg(all(feature = "unix", target_os = "linux"))]
@@ -9,8 +9,8 @@ use common::t::T;
 use common::{Arrival, EMPTY, Script, t};
 use nullink::serve;
 
-/// Serves calls that arrive together, and returns the reads and writes that it took. The last read
-/// is the one that finds the end.
+/// Serves calls that arrive together, and returns the numbers of reads and writes, without the last
+/// read, which finds the end.
 fn count(calls: &str, receive: usize, send: usize) -> (usize, usize) {
     let mut scratch = [0; 4096];
     let mut service = T {
@@ -30,16 +30,17 @@ fn one_call_costs_one_read_and_one_write() {
 }
 
 #[test]
-fn a_hundred_pipelined_calls_cost_four_of_either_at_most() {
+fn a_hundred_pipelined_calls_cost_at_most_four_reads_and_four_writes() {
     let calls = format!("{EMPTY}\0").repeat(100);
     assert_eq!(count(&calls, 4096, 4096), (1, 1));
     for length in [1, 10, 50, 100, 135] {
         let call = t("Need", &format!(r#"{{"s":"{}"}}"#, "x".repeat(length))) + "\0";
         let reply = format!(r#"{{"parameters":{{"s":"{}"}}}}"#, "x".repeat(length)) + "\0";
-        // All calls fit into the buffer, and a quarter of their replies into half of the other.
+        // All calls fit into the receive buffer, and a quarter of the replies into half of the send
+        // buffer.
         let (receive, send) = (100 * call.len(), 2 * 25 * reply.len());
         assert_eq!(count(&call.repeat(100), receive, send), (1, 4));
-        // They are read in three pieces, and no reply waits for the next piece.
+        // The calls are read in three pieces, and no reply waits for the next piece.
         let (reads, writes) = count(
             &call.repeat(100),
             receive / 3 + call.len(),
@@ -56,7 +57,7 @@ fn oneway_calls_cost_no_write() {
 }
 
 #[test]
-fn each_reply_of_a_stream_is_sent_when_it_is_there() {
+fn each_reply_of_a_stream_is_sent_at_once() {
     let call = r#"{"method":"org.example.t.Count","more":true,"parameters":{"n":10}}"#;
     assert_eq!(count(&format!("{call}\0"), 4096, 4096), (1, 10));
 }
@@ -69,7 +70,7 @@ mod unix {
 
     use super::strace::strace;
 
-    /// Set while the test is run once more, for its system calls to be counted.
+    /// The variable that is set in the process whose system calls are counted.
     const AGAIN: &str = "NULLINK_TEST_AGAIN";
     const MESSAGES: usize = 10;
 
@@ -88,15 +89,15 @@ mod unix {
     }
 
     #[test]
-    fn u1_a_message_is_one_read_and_two_where_the_read_ends_with_it() {
+    fn u1_a_message_costs_one_read_or_two_if_reads_end_with_it() {
         if let Ok(how) = std::env::var(AGAIN) {
             return read_messages(&how);
         }
-        let name = "unix::u1_a_message_is_one_read_and_two_where_the_read_ends_with_it";
+        let name = "unix::u1_a_message_costs_one_read_or_two_if_reads_end_with_it";
         for (how, expected) in [
             ("all", MESSAGES),
             ("message", 2 * MESSAGES),
-            // One more, to see what else comes with what was sent.
+            // The first byte from an adopted socket is read alone: see `Truncation`.
             ("all adopted", MESSAGES + 1),
             ("message adopted", 2 * MESSAGES + 1),
         ] {

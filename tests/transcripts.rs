@@ -1,8 +1,8 @@
-//! A server gives each of its clients what the blocking driver gives for the same bytes, whatever the
-//! other clients do; and so does a relay.
+//! A server sends each client the same replies as the blocking driver, whatever other clients do.
+//! So does a relay.
 //!
-//! Clients are random, from seeds. `TRANSCRIPTS=100000 cargo test --release --test transcripts` runs
-//! that many of them.
+//! Clients are generated from seeds. `TRANSCRIPTS=100000 cargo test --release --test transcripts`
+//! runs that many of them.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
 use std::time::{Duration, Instant};
@@ -61,11 +61,11 @@ enum Error {
     Failed { why: &'static str },
 }
 
-/// Where a Count is: the next number, how many there are, and the letters of each.
+/// The progress of a Count: the next number, the number of replies, and the letters of each.
 type Cursor = (i64, i64, usize);
 
 struct Script {
-    /// Streams that were begun, less those that have ended or were abandoned.
+    /// The number of streams that have begun, and have neither ended nor been abandoned.
     streams: i64,
 }
 
@@ -114,7 +114,7 @@ impl Service<Cursor> for Script {
 const LETTERS: &str = "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz\
     abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz";
 
-/// The buffers of the service, small enough that everything meets their ends.
+/// The sizes of the service's buffers: small, so that calls and replies often reach their ends.
 const RX: usize = 200;
 const TX: usize = 440;
 
@@ -138,7 +138,8 @@ impl Random {
     }
 }
 
-/// What a client sends: some calls, now and then a bad one, and maybe half a call in the end.
+/// Generates the bytes of a client: calls, a few bad messages, and sometimes half a call at the
+/// end.
 fn script(random: &mut Random) -> Vec<u8> {
     let mut bytes = Vec::new();
     for _ in 0..random.below(20) {
@@ -185,7 +186,7 @@ fn script(random: &mut Random) -> Vec<u8> {
     bytes
 }
 
-/// What the blocking driver answers.
+/// Returns the replies of the blocking driver.
 fn expected(bytes: &[u8]) -> Vec<u8> {
     let mut replies = vec![0; 1 << 20];
     let room = replies.len();
@@ -196,7 +197,7 @@ fn expected(bytes: &[u8]) -> Vec<u8> {
     };
     let mut service = Script { streams: 0 };
     let _ = serve(&mut service, stream, &mut [0; RX], &mut [0; TX]);
-    assert_eq!(service.streams, 0, "a stream was not ended");
+    assert_eq!(service.streams, 0, "a stream has not ended");
     let length = room - writer.len();
     replies.truncate(length);
     replies
@@ -208,9 +209,9 @@ struct Client {
     script: Vec<u8>,
     sent: usize,
     received: Vec<u8>,
-    /// It sends no more than this, and then goes away without reading.
+    /// The number of bytes after which it disconnects without reading.
     dies_at: Option<usize>,
-    /// It reads nothing before it has sent everything.
+    /// True if it rarely reads before it has sent everything.
     reads_late: bool,
     is_done: bool,
 }
@@ -261,7 +262,7 @@ fn cases() -> u64 {
 }
 
 #[test]
-fn f1_a_server_gives_each_client_what_the_blocking_driver_gives() {
+fn f1_a_server_sends_the_same_replies_as_the_blocking_driver() {
     for seed in 1..=cases() {
         let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         let mut slots = Slots::<5, RX, TX>::new();
@@ -272,7 +273,8 @@ fn f1_a_server_gives_each_client_what_the_blocking_driver_gives() {
         let mut clients = Vec::new();
         for _ in 0..1 + random.below(5) {
             let (ours, theirs) = Stream::pair().unwrap();
-            // So that a client that reads late has the server wait, in the middle of replies.
+            // The kernel's minimum: in the middle of replies, the server must wait for a client
+            // that reads late.
             set_socket_send_buffer_size(&theirs, 0).unwrap();
             server.adopt(theirs).unwrap();
             let script = script(&mut random);
@@ -288,7 +290,7 @@ fn f1_a_server_gives_each_client_what_the_blocking_driver_gives() {
             });
         }
         for round in 0.. {
-            assert!(round < 1_000_000, "seed {seed}: it hangs");
+            assert!(round < 1_000_000, "seed {seed}: no progress");
             for client in clients.iter_mut().filter(|client| !client.is_done) {
                 if random.one_in(2) {
                     client.turn(&mut random);
@@ -319,7 +321,7 @@ fn f1_a_server_gives_each_client_what_the_blocking_driver_gives() {
     }
 }
 
-/// What a client is answered through a relay, whose bytes move in random pieces.
+/// Returns the replies through a relay, with all bytes moved in random pieces.
 fn relayed(random: &mut Random, script: &[u8]) -> Vec<u8> {
     // A relay holds whole messages: the longest reply is the definition of org.varlink.service.
     let (mut calls, mut replies) = (vec![0; 2 * RX], vec![0; 1 << 13]);
@@ -329,7 +331,7 @@ fn relayed(random: &mut Random, script: &[u8]) -> Vec<u8> {
     let mut service = Script { streams: 0 };
     let (mut sent, mut received) = (0, Vec::new());
     for round in 0.. {
-        assert!(round < 1_000_000, "it hangs: {}", script.escape_ascii());
+        assert!(round < 1_000_000, "no progress: {}", script.escape_ascii());
         // From the client to the relay.
         let room = relay.spare(Side::Client).len();
         let count = random.below(80).min(room).min(script.len() - sent);
@@ -355,7 +357,7 @@ fn relayed(random: &mut Random, script: &[u8]) -> Vec<u8> {
             channel.received(0);
         }
         while session.step(&mut service) {}
-        // And back.
+        // From the service to the relay, and on to the client.
         let is_over = matches!(session.state(), nullink::service::State::Ended(_));
         let channel = session.channel();
         let room = relay.spare(Side::Service).len();
@@ -382,7 +384,7 @@ fn relayed(random: &mut Random, script: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn x8_relayed_is_the_same_as_direct() {
+fn x8_a_relay_passes_the_same_replies_as_a_direct_connection() {
     for seed in 1..=20 * cases() {
         let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         let script = script(&mut random);
@@ -398,7 +400,7 @@ fn x8_relayed_is_the_same_as_direct() {
     }
 }
 
-/// A terminal: the end of its line, and the address of the device.
+/// Opens a terminal. Returns the clients' end of its line, and the address of the device.
 fn line() -> (OwnedFd, String) {
     let line = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
     grantpt(&line).unwrap();
@@ -409,7 +411,8 @@ fn line() -> (OwnedFd, String) {
     (line, format!("device:{}", path.display()))
 }
 
-/// A call that nobody else makes, from whose answer on the replies are the client's own.
+/// Returns a call that only this client makes, and its reply. The replies after it are the client's
+/// own.
 fn first_call(number: usize) -> (String, String) {
     let interface = format!("org.example.n{number}");
     let call = format!(
@@ -421,22 +424,22 @@ fn first_call(number: usize) -> (String, String) {
     (call, reply)
 }
 
-/// A call that is answered without an end, as far as a test can tell.
+/// A call with more replies than a test reads.
 const ENDLESS: &[u8] = b"{\"method\":\"org.example.script.Count\",\"more\":true,\
     \"parameters\":{\"n\":1000000,\"letters\":100}}\0";
 
-/// What comes after the answer to a client's first call.
+/// Returns the bytes after the reply to a client's first call, if it was received.
 fn own_replies<'a>(received: &'a [u8], first_reply: &str) -> Option<&'a [u8]> {
     let first = first_reply.as_bytes();
     let mut parts = received.windows(first.len()).enumerate();
-    // It has to be a message of its own.
+    // The reply must be a whole message.
     let (at, _) =
         parts.find(|(at, part)| *part == first && (*at == 0 || received[*at - 1] == 0))?;
     Some(&received[at + first.len()..])
 }
 
 #[test]
-fn l5_a_client_of_a_device_gets_every_reply_or_none_until_the_next_break() {
+fn l5_a_client_of_a_device_gets_only_its_own_whole_replies() {
     for seed in 1..=cases().min(2000) {
         let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         let (line, address) = line();
@@ -450,7 +453,7 @@ fn l5_a_client_of_a_device_gets_every_reply_or_none_until_the_next_break() {
         let clients = 2 + random.below(4);
         for number in 0..clients {
             let (call, first_reply) = first_call(number);
-            // An empty message would be a break.
+            // An empty message would be a break, and end the client's turn on the line.
             let is_one_client = |script: &Vec<u8>| !script.windows(2).any(|pair| pair == [0, 0]);
             let script = loop {
                 let script = script(&mut random);
@@ -464,7 +467,7 @@ fn l5_a_client_of_a_device_gets_every_reply_or_none_until_the_next_break() {
             if !stays && random.one_in(2) {
                 limit = random.below(bytes.len());
             } else if !stays {
-                // It asks for more than the line holds, and goes.
+                // It calls for more replies than the line holds, and leaves.
                 bytes.extend_from_slice(ENDLESS);
                 limit = bytes.len();
             }
@@ -472,11 +475,11 @@ fn l5_a_client_of_a_device_gets_every_reply_or_none_until_the_next_break() {
             let (mut sent, mut received) = (0, Vec::new());
             let begin = Instant::now();
             let mut quiet = 0;
-            // One that stays reads until nothing more comes; another one may leave anything unread.
+            // A client that stays reads until no more bytes arrive. Others may leave bytes unread.
             while sent < limit || (stays && quiet < 300) {
                 assert!(
                     begin.elapsed() < Duration::from_secs(60),
-                    "seed {seed}: it hangs"
+                    "seed {seed}: no progress"
                 );
                 let end = limit.min(sent + 1 + random.below(100));
                 match rustix::io::write(&line, &bytes[sent..end]) {
@@ -498,7 +501,7 @@ fn l5_a_client_of_a_device_gets_every_reply_or_none_until_the_next_break() {
                 }
                 let own = own_replies(&received, &first_reply);
                 if own.is_none() || own.is_some_and(|own| own.len() < expected.len()) {
-                    // There is more to come, unless more was sent ahead than is kept.
+                    // More replies will follow, unless the script exceeds the look-ahead buffer.
                     quiet = if script.len() > RX && own.is_some() {
                         quiet
                     } else {

@@ -33,7 +33,7 @@ use rustix::net::{
 };
 use strace::strace;
 
-/// A fresh directory.
+/// A new directory, which is removed when this is dropped.
 struct Directory(PathBuf);
 
 impl Directory {
@@ -57,16 +57,16 @@ impl Drop for Directory {
     }
 }
 
-/// Serves the conformance service at a path. What Pipe hands over comes back.
+/// Serves org.example.t at a path. A connection that Pipe hands over is echoed.
 fn serve_at(path: &str) {
     serve(Listener::bind(path).unwrap(), |stream, unread| {
-        assert_eq!(unread, b"", "the other protocol's bytes are left to it");
+        assert_eq!(unread, b"", "bytes of the other protocol were received");
         echo(stream, unread);
     });
 }
 
 #[test]
-fn a_service_and_a_client_talk() {
+fn a_client_calls_a_service_over_a_socket() {
     let directory = Directory::new();
     let path = directory.path("socket");
     serve_at(&path);
@@ -84,7 +84,7 @@ fn a_service_and_a_client_talk() {
 }
 
 #[test]
-fn abstract_names_work_and_are_one_s_own() {
+fn an_abstract_name_has_one_listener_at_a_time() {
     let name = format!("nullink-test-{}", std::process::id());
     let address = Address::Abstract(&name);
     let listener = Listener::bind_to(address, 0).unwrap();
@@ -99,7 +99,7 @@ fn abstract_names_work_and_are_one_s_own() {
 }
 
 #[test]
-fn x7_a_path_that_is_too_long_says_so() {
+fn x7_a_path_that_is_too_long_is_reported() {
     let directory = Directory::new();
     let fits = directory.path(&"x".repeat(Stream::MAX_PATH - directory.path("").len()));
     assert_eq!(fits.len(), Stream::MAX_PATH);
@@ -120,7 +120,7 @@ fn x7_a_path_that_is_too_long_says_so() {
 }
 
 #[test]
-fn x7_a_missing_path_says_so() {
+fn x7_a_missing_path_is_reported() {
     let directory = Directory::new();
     assert_eq!(
         Stream::connect(&directory.path("no")).err(),
@@ -142,7 +142,7 @@ fn x7_a_missing_path_says_so() {
 }
 
 #[test]
-fn x7_what_is_no_socket_is_left_alone() {
+fn x7_a_file_that_is_not_a_socket_is_not_replaced() {
     let directory = Directory::new();
     let (file, folder, link) = (
         directory.path("file"),
@@ -166,7 +166,7 @@ fn x7_what_is_no_socket_is_left_alone() {
 }
 
 #[test]
-fn x7_a_stale_socket_says_so_and_is_replaced() {
+fn x7_a_stale_socket_is_reported_and_replaced() {
     let directory = Directory::new();
     let path = directory.path("socket");
     drop(Listener::bind(&path).unwrap());
@@ -179,7 +179,7 @@ fn x7_a_stale_socket_says_so_and_is_replaced() {
 }
 
 #[test]
-fn x7_a_live_socket_of_somebody_else_is_never_removed() {
+fn x7_a_live_socket_of_another_owner_is_never_removed() {
     let directory = Directory::new();
     let path = directory.path("socket");
     let theirs = UnixListener::bind(&path).unwrap();
@@ -192,7 +192,7 @@ fn x7_a_live_socket_of_somebody_else_is_never_removed() {
     client.write_all(b"still there").unwrap();
     drop(theirs);
 
-    // One that is not a stream socket is somebody's as well.
+    // Another owner's socket need not be a stream socket.
     let path = directory.path("datagrams");
     let _theirs = UnixDatagram::bind(&path).unwrap();
     assert_eq!(Listener::bind(&path).err(), Some(IoError::InUse));
@@ -205,7 +205,7 @@ fn x7_a_live_socket_whose_queue_is_full_is_not_removed() {
     let directory = Directory::new();
     let path = directory.path("socket");
     let listener = Listener::bind(&path).unwrap();
-    // Nobody accepts. The queue is as long as the kernel allows.
+    // Connections are not accepted, so the queue fills up to the kernel's limit.
     let timeouts = Timeouts {
         connect: Some(Duration::from_millis(1)),
         ..Timeouts::default()
@@ -224,7 +224,7 @@ fn x7_a_live_socket_whose_queue_is_full_is_not_removed() {
 }
 
 #[test]
-fn x7_of_many_services_that_start_at_once_one_has_the_path() {
+fn x7_only_one_of_many_services_that_start_at_once_gets_the_path() {
     for round in 0..20 {
         let directory = Directory::new();
         let path = directory.path("socket");
@@ -246,17 +246,17 @@ fn x7_of_many_services_that_start_at_once_one_has_the_path() {
         for error in refused {
             assert_eq!(error.err(), Some(IoError::InUse));
         }
-        // Its queue holds what the others have probed; the last in it is this one.
+        // The queue holds the probes of the other services, and this client after them.
         let _client = Stream::connect(&path).unwrap();
         assert!(bound[0].as_ref().unwrap().accept().is_ok());
     }
 }
 
 #[test]
-fn x6_the_mode_is_what_the_owner_says_whatever_the_umask_is() {
+fn x6_the_mode_does_not_depend_on_the_umask() {
     if std::env::var_os(AGAIN).is_none() {
         for umask in ["000", "022", "077", "777"] {
-            let name = "x6_the_mode_is_what_the_owner_says_whatever_the_umask_is";
+            let name = "x6_the_mode_does_not_depend_on_the_umask";
             run_again(name, &format!("umask {umask}"));
         }
         return;
@@ -275,8 +275,8 @@ fn x6_the_mode_is_what_the_owner_says_whatever_the_umask_is() {
 }
 
 #[test]
-fn x6_the_mode_is_never_given_to_what_a_link_leads_to() {
-    let name = "x6_the_mode_is_never_given_to_what_a_link_leads_to";
+fn x6_the_mode_is_not_set_through_the_path() {
+    let name = "x6_the_mode_is_not_set_through_the_path";
     if let Ok(path) = std::env::var(AGAIN) {
         let _listener = Listener::bind_to(Address::Unix(&path), 0o666).unwrap();
         let mode = fs::metadata(&path).unwrap().permissions().mode();
@@ -298,14 +298,14 @@ fn x6_the_mode_is_never_given_to_what_a_link_leads_to() {
         .unwrap();
     let trace = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{trace}");
-    // By its path, it could be another file by then.
+    // By then, the path could lead to another file, for example through a link.
     assert!(trace.contains("chmod") && !trace.contains(&path), "{trace}");
 }
 
-/// Set while a test is run once more, in a process of its own.
+/// The variable that is set when a test runs itself again in another process.
 const AGAIN: &str = "NULLINK_TEST_AGAIN";
 
-/// Runs a test in a process of its own, behind a line of shell, and returns what it prints.
+/// Runs a test in another process, after a line of shell. Returns its output.
 fn run_again(name: &str, line: &str) -> String {
     let script = format!(r#"{line}; exec "$0" --exact {name} --nocapture"#);
     let output = std::process::Command::new("sh")
@@ -322,7 +322,7 @@ fn run_again(name: &str, line: &str) -> String {
 
 #[test]
 fn x3_every_descriptor_is_close_on_exec() {
-    // What a program sees that is executed now.
+    // Lists the descriptors that a new program inherits.
     let inherited = || {
         let list = std::process::Command::new("ls")
             .arg("/proc/self/fd")
@@ -345,7 +345,7 @@ fn x3_every_descriptor_is_close_on_exec() {
 }
 
 #[test]
-fn u1_the_service_leaves_the_other_protocol_s_bytes_to_the_descriptor() {
+fn u1_the_service_leaves_the_bytes_after_an_upgrade_in_the_socket() {
     let directory = Directory::new();
     let path = directory.path("socket");
     serve_at(&path);
@@ -357,8 +357,8 @@ fn u1_the_service_leaves_the_other_protocol_s_bytes_to_the_descriptor() {
         (EMPTY, pipe.to_string()),
         (&t("Need", r#"{"s":"upgrade"}"#), pipe.to_string()),
     ] {
-        // The other protocol does not wait for the confirmation. (That it ought to is another
-        // matter.) `serve_at` asserts that all of it is left in the socket.
+        // The client sends the other protocol's bytes before the confirmation, although it should
+        // wait for it. `serve_at` asserts that all of them are left in the socket.
         for pause in 0..3 {
             let mut stream = UnixStream::connect(&path).unwrap();
             let mut input = Vec::new();
@@ -394,7 +394,7 @@ fn u1_the_service_leaves_the_other_protocol_s_bytes_to_the_descriptor() {
 }
 
 #[test]
-fn u1_the_client_leaves_the_other_protocol_s_bytes_to_the_descriptor() {
+fn u1_the_client_leaves_the_bytes_after_an_upgrade_in_the_socket() {
     let (a, b) = Stream::pair().unwrap();
     let mut service = b;
     service.write(b"{\"parameters\":{}}\0raw").unwrap();
@@ -412,7 +412,7 @@ fn u1_the_client_leaves_the_other_protocol_s_bytes_to_the_descriptor() {
 }
 
 #[test]
-fn c1_a_connection_that_is_closed_ends_for_the_client_without_an_error() {
+fn c1_a_client_reads_its_replies_and_the_end_after_a_bad_message() {
     let directory = Directory::new();
     let path = directory.path("socket");
     serve_at(&path);
@@ -421,13 +421,13 @@ fn c1_a_connection_that_is_closed_ends_for_the_client_without_an_error() {
         for good in 0..3 {
             let mut stream = UnixStream::connect(&path).unwrap();
             let calls = format!("{EMPTY}\0").repeat(good);
-            // More follows than the service ever reads. It may be refused, halfway.
+            // More bytes follow than the service reads, so the write may fail halfway.
             let input = format!("{calls}{bad}\0{}", format!("{EMPTY}\0").repeat(100));
             let sent = stream.write_all(input.as_bytes());
             let mut output = Vec::new();
             stream
                 .read_to_end(&mut output)
-                .expect("an end, and no ECONNRESET");
+                .expect("an end without ECONNRESET");
             assert_eq!(output, b"{}\0".repeat(good), "{bad:.10} {sent:?}");
         }
     }
@@ -450,7 +450,7 @@ fn f5_a_half_close_after_a_call_still_gets_its_reply() {
 }
 
 #[test]
-fn writing_to_nobody_is_an_error_and_no_signal() {
+fn a_write_to_a_closed_peer_is_an_error_and_not_a_signal() {
     if std::env::var_os(AGAIN).is_some() {
         let (mut a, b) = Stream::pair().unwrap();
         drop(b);
@@ -458,8 +458,8 @@ fn writing_to_nobody_is_an_error_and_no_signal() {
         println!("{error} {:?}", error.kind());
         return;
     }
-    // Rust's own programs ignore SIGPIPE, unless they are told not to.
-    let name = "writing_to_nobody_is_an_error_and_no_signal";
+    // Rust programs ignore SIGPIPE by default.
+    let name = "a_write_to_a_closed_peer_is_an_error_and_not_a_signal";
     let text = run_again(name, "trap - PIPE");
     assert!(
         text.contains("the peer has closed the connection BrokenPipe"),
@@ -467,8 +467,8 @@ fn writing_to_nobody_is_an_error_and_no_signal() {
     );
 }
 
-/// A client of a service that takes connections, and says what `answer` writes.
-fn with_silent_service(
+/// Runs `check` with a client of a service that accepts one connection and passes it to `answer`.
+fn with_service(
     timeouts: Timeouts,
     answer: impl FnOnce(Stream) + Send + 'static,
     check: impl FnOnce(&mut Client<'_, Stream>),
@@ -487,66 +487,67 @@ fn with_silent_service(
 
 const SHORT: Duration = Duration::from_millis(50);
 
-/// After a timeout nothing works, and nothing waits.
-fn unusable(client: &mut Client<'_, Stream>) {
+/// Asserts that calls fail at once after a timeout.
+fn assert_unusable(client: &mut Client<'_, Stream>) {
     let error = client.call_raw("a.b.C", Raw::EMPTY_OBJECT).err();
     assert_eq!(error, Some(nullink::Error::Misuse(Misuse::Unusable)));
 }
 
 #[test]
-fn l3_a_reply_that_does_not_come_times_out() {
+fn l3_a_missing_reply_times_out() {
     let timeouts = Timeouts {
         reply: Some(SHORT),
         ..Timeouts::default()
     };
     let wait_for_end = |mut stream: Stream| while let Ok(1..) = stream.read(&mut [0; 99]) {};
-    with_silent_service(timeouts, wait_for_end, |client| {
+    with_service(timeouts, wait_for_end, |client| {
         let before = Instant::now();
         let error = client.call_raw("a.b.C", Raw::EMPTY_OBJECT).err();
         assert_eq!(error, Some(nullink::Error::Transport(IoError::TimedOut)));
         assert!(before.elapsed() >= SHORT);
-        unusable(client);
+        assert_unusable(client);
     });
 }
 
 #[test]
-fn l3_a_reply_that_comes_byte_by_byte_times_out_as_a_whole() {
+fn l3_a_reply_received_byte_by_byte_has_one_timeout() {
     let timeouts = Timeouts {
         reply: Some(SHORT),
         ..Timeouts::default()
     };
     let trickle = |mut stream: Stream| {
-        // For ever, until the client is gone.
+        // Writes until the client has closed.
         while stream.write(b" ").is_ok() {
             thread::sleep(Duration::from_millis(1));
         }
     };
-    with_silent_service(timeouts, trickle, |client| {
+    with_service(timeouts, trickle, |client| {
         let error = client.call_raw("a.b.C", Raw::EMPTY_OBJECT).err();
         assert_eq!(error, Some(nullink::Error::Transport(IoError::TimedOut)));
-        unusable(client);
+        assert_unusable(client);
     });
 }
 
 #[test]
-fn l3_a_reply_that_never_ends_times_out_however_fast_it_comes() {
+fn l3_a_reply_that_never_ends_times_out() {
     let timeouts = Timeouts {
         reply: Some(SHORT),
         ..Timeouts::default()
     };
     let flood = |mut stream: Stream| while stream.write(&[b'x'; 1 << 16]).is_ok() {};
-    with_silent_service(timeouts, flood, |client| {
-        // It does not fit; and what follows, which has a time of its own, does not end.
+    with_service(timeouts, flood, |client| {
+        // The reply does not fit. The next call skips the rest of it, with its own timeout, and
+        // the rest does not end.
         let too_long = client.call_raw("a.b.C", Raw::EMPTY_OBJECT).err();
         assert_eq!(too_long, Some(nullink::Error::TooLong));
         let error = client.call_raw("a.b.C", Raw::EMPTY_OBJECT).err();
         assert_eq!(error, Some(nullink::Error::Transport(IoError::TimedOut)));
-        unusable(client);
+        assert_unusable(client);
     });
 }
 
 #[test]
-fn timeouts_that_are_longer_than_the_kernel_counts_are_none() {
+fn a_timeout_beyond_the_range_of_the_kernel_is_infinite() {
     let longest = Some(Duration::MAX);
     let timeouts = Timeouts {
         connect: None,
@@ -557,18 +558,18 @@ fn timeouts_that_are_longer_than_the_kernel_counts_are_none() {
         stream.read(&mut [0; 99]).unwrap();
         stream.write(b"{}\0").unwrap();
     };
-    with_silent_service(timeouts, answer, |client| {
+    with_service(timeouts, answer, |client| {
         assert!(client.call_raw("a.b.C", Raw::EMPTY_OBJECT).is_ok());
     });
 }
 
 #[test]
-fn u1_an_upgraded_stream_is_read_as_any_other() {
+fn u1_a_read_from_an_upgraded_stream_does_not_stop_at_a_nul() {
     let directory = Directory::new();
     let path = directory.path("socket");
     let listener = Listener::bind(&path).unwrap();
     serve(listener, |mut stream, _| {
-        // The confirmation was read first, so all of it is there.
+        // All six bytes arrived together with the call, so one read returns them.
         let count = stream.read(&mut [0; 64]).unwrap();
         stream.write(&[count as u8]).unwrap();
     });
@@ -581,8 +582,8 @@ fn u1_an_upgraded_stream_is_read_as_any_other() {
 }
 
 #[test]
-fn l3_every_reply_has_its_own_time() {
-    // Twenty replies take longer together than one may take.
+fn l3_every_reply_has_its_own_timeout() {
+    // Together, the twenty replies take longer than the timeout of one.
     let timeouts = Timeouts {
         reply: Some(Duration::from_secs(2)),
         ..Timeouts::default()
@@ -596,7 +597,7 @@ fn l3_every_reply_has_its_own_time() {
         }
         while let Ok(1..) = stream.read(&mut [0; 99]) {}
     };
-    with_silent_service(timeouts, slowly, |client| {
+    with_service(timeouts, slowly, |client| {
         client
             .queue_raw("a.b.C", nullink::Mode::More, Raw::EMPTY_OBJECT)
             .unwrap();
@@ -609,7 +610,7 @@ fn l3_every_reply_has_its_own_time() {
 }
 
 #[test]
-fn l3_a_call_that_nobody_reads_times_out() {
+fn l3_a_call_that_is_not_read_times_out() {
     let timeouts = Timeouts {
         send: Some(SHORT),
         ..Timeouts::default()
@@ -619,18 +620,18 @@ fn l3_a_call_that_nobody_reads_times_out() {
         let _ = stopped.recv();
         drop(stream);
     };
-    with_silent_service(timeouts, never_read, |client| {
+    with_service(timeouts, never_read, |client| {
         let long = format!(r#"{{"s":"{}"}}"#, "x".repeat(1 << 21));
         let error = client.call_raw("a.b.C", Raw::new(&long).unwrap()).err();
         assert_eq!(error, Some(nullink::Error::Transport(IoError::TimedOut)));
-        unusable(client);
+        assert_unusable(client);
         drop(stop);
     });
 }
 
 #[test]
-fn l3_a_connection_that_nobody_takes_times_out() {
-    // What `x7_a_live_socket_whose_queue_is_full_is_not_removed` fills the queue with.
+fn l3_a_connection_that_is_not_accepted_times_out() {
+    // Fills the queue like `x7_a_live_socket_whose_queue_is_full_is_not_removed`.
     let directory = Directory::new();
     let path = directory.path("socket");
     let _listener = Listener::bind(&path).unwrap();
@@ -651,7 +652,7 @@ fn l3_a_connection_that_nobody_takes_times_out() {
 }
 
 #[test]
-fn timeouts_of_zero_are_short_and_not_endless() {
+fn a_timeout_of_zero_is_short_and_not_infinite() {
     let zero = Some(Duration::ZERO);
     let timeouts = Timeouts {
         connect: zero,
@@ -659,14 +660,14 @@ fn timeouts_of_zero_are_short_and_not_endless() {
         reply: zero,
     };
     let wait_for_end = |mut stream: Stream| while let Ok(1..) = stream.read(&mut [0; 99]) {};
-    with_silent_service(timeouts, wait_for_end, |client| {
+    with_service(timeouts, wait_for_end, |client| {
         let error = client.call_raw("a.b.C", Raw::EMPTY_OBJECT).err();
         assert_eq!(error, Some(nullink::Error::Transport(IoError::TimedOut)));
     });
 }
 
 #[test]
-fn l4_a_service_outlives_clients_that_go_away_anywhere() {
+fn l4_a_service_survives_clients_that_disconnect_at_any_byte() {
     let directory = Directory::new();
     let path = directory.path("socket");
     serve_at(&path);
@@ -688,9 +689,9 @@ fn l4_a_service_outlives_clients_that_go_away_anywhere() {
 
 #[test]
 #[cfg(feature = "std")]
-fn a_program_with_std_can_hand_its_sockets_over() {
+fn a_socket_of_std_can_be_converted_to_a_stream_and_back() {
     let (a, b) = UnixStream::pair().unwrap();
-    // Non-blocking ones are waited for.
+    // A stream waits even if its socket is non-blocking.
     a.set_nonblocking(true).unwrap();
     let mut stream = Stream::from(OwnedFd::from(a));
     let other = thread::spawn(move || {
@@ -713,7 +714,7 @@ fn a_program_with_std_can_hand_its_sockets_over() {
 }
 
 #[test]
-fn x7_an_address_that_is_none_is_not_a_path() {
+fn x7_an_invalid_address_is_not_taken_for_a_path() {
     for address in [
         "tcp:localhost:1234",
         "tcp:127.0.0.1",
@@ -737,7 +738,7 @@ fn x7_an_address_that_is_none_is_not_a_path() {
         );
         assert!(!std::path::Path::new(address).exists());
     }
-    // A path can have a colon in it, if it can't be taken for an address.
+    // A path can contain a colon if it does not start like an address.
     let directory = Directory::new();
     let path = directory.path("unix:x");
     let _listener = Listener::bind(&path).expect("a path");
@@ -745,25 +746,25 @@ fn x7_an_address_that_is_none_is_not_a_path() {
 }
 
 #[test]
-fn a_stream_says_whether_a_read_would_wait() {
+fn read_ready_is_true_if_a_read_would_not_block() {
     let (mut a, mut b) = Stream::pair().unwrap();
     assert_eq!(a.read_ready(), Ok(false));
     b.write(b"x").unwrap();
     assert_eq!(a.read_ready(), Ok(true));
     a.read(&mut [0; 9]).unwrap();
     assert_eq!(a.read_ready(), Ok(false));
-    // The end is there to be read, too.
+    // The end of input can be read, too.
     drop(b);
     assert_eq!(a.read_ready(), Ok(true));
 }
 
-/// Has a socket receive something beside the bytes: an option of setsockopt(2) that is set to 1.
+/// Makes a socket receive ancillary data: sets an option to 1, setsockopt(2).
 fn set_option(socket: &impl AsFd, level: i32, option: i32) {
     unsafe extern "C" {
         fn setsockopt(socket: i32, level: i32, option: i32, value: *const i32, length: u32) -> i32;
     }
     let socket = socket.as_fd().as_raw_fd();
-    // SAFETY: the kernel reads one int, which is there.
+    // SAFETY: the kernel reads one int, and the pointer is to one.
     let result = unsafe { setsockopt(socket, level, option, &1, 4) };
     assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
 }
@@ -774,7 +775,7 @@ const SO_TIMESTAMP: i32 = 29;
 const SO_PASSSEC: i32 = 34;
 const SO_TIMESTAMPNS: i32 = 35;
 const SO_PASSPIDFD: i32 = 76;
-const PASSED: [i32; 5] = [
+const OPTIONS: [i32; 5] = [
     SO_PASSCRED,
     SO_TIMESTAMP,
     SO_PASSSEC,
@@ -782,7 +783,8 @@ const PASSED: [i32; 5] = [
     SO_PASSPIDFD,
 ];
 
-/// Whether this process has a pidfd of itself, which is what a peer's is here.
+/// True if this process has a pidfd of itself. A peer's pidfd is one, because the peer is this
+/// process.
 fn has_pidfd() -> bool {
     let own = format!("Pid:\t{}\n", std::process::id());
     fs::read_dir("/proc/self/fdinfo").unwrap().any(|entry| {
@@ -791,8 +793,8 @@ fn has_pidfd() -> bool {
     })
 }
 
-/// A stream that is handed over, after an option was set, and its peer.
-fn handed_over(option: Option<i32>) -> (Stream, Stream) {
+/// Returns a stream that is made from a descriptor, after an option was set, and its peer.
+fn adopted(option: Option<i32>) -> (Stream, Stream) {
     let (ours, theirs) = Stream::pair().unwrap();
     let ours = OwnedFd::from(ours);
     if let Some(option) = option {
@@ -802,13 +804,13 @@ fn handed_over(option: Option<i32>) -> (Stream, Stream) {
 }
 
 #[test]
-fn x9_ancillary_data_ends_no_connection_of_a_socket_that_was_handed_over() {
-    for option in PASSED {
+fn x9_ancillary_data_does_not_end_a_connection_of_an_adopted_socket() {
+    for option in OPTIONS {
         for (reading, length) in [Reading::All, Reading::Message]
             .into_iter()
             .flat_map(|reading| [1, 2, 9].map(|length| (reading, length)))
         {
-            let (mut ours, mut theirs) = handed_over(Some(option));
+            let (mut ours, mut theirs) = adopted(Some(option));
             ours.set_reading(reading);
             for _ in 0..4 {
                 let message = &b"{......}\0"[9 - length..];
@@ -825,16 +827,16 @@ fn x9_ancillary_data_ends_no_connection_of_a_socket_that_was_handed_over() {
 }
 
 #[test]
-fn x9_nor_of_one_that_comes_from_a_listener_that_was_handed_over() {
+fn x9_ancillary_data_does_not_end_a_connection_of_an_adopted_listener() {
     let (family, kind) = (AddressFamily::UNIX, SocketType::STREAM);
-    for option in PASSED {
+    for option in OPTIONS {
         let name = format!("nullink-test-passed-{}-{option}", std::process::id());
         let socket = socket_with(family, kind, SocketFlags::CLOEXEC, None).unwrap();
         let address = SocketAddrUnix::new_abstract_name(name.as_bytes()).unwrap();
         bind(&socket, &address).unwrap();
         listen(&socket, 9).unwrap();
         set_option(&socket, SOL_SOCKET, option);
-        // One has come before the listener was handed over.
+        // One client connects before the listener is made from the descriptor.
         let connect = || Stream::connect(&format!("unix:@{name}")).unwrap();
         let mut clients = vec![connect()];
         let listener = Listener::from(socket);
@@ -851,7 +853,7 @@ fn x9_nor_of_one_that_comes_from_a_listener_that_was_handed_over() {
 }
 
 #[test]
-fn x9_nor_of_one_of_tcp() {
+fn x9_ancillary_data_does_not_end_a_tcp_connection() {
     const IPPROTO_TCP: i32 = 6;
     const TCP_INQ: i32 = 36;
     for (level, option) in [
@@ -872,14 +874,14 @@ fn x9_nor_of_one_of_tcp() {
 }
 
 #[test]
-fn x1_descriptors_are_refused_by_a_socket_that_was_handed_over() {
-    // With the first byte, with a later one, and with one that is sent alone.
+fn x1_descriptors_are_refused_by_an_adopted_socket() {
+    // Sent with the first byte, with a later piece, and with a single byte before others.
     for pieces in [
         &[("hello", true)][..],
         &[("hello", false), ("again", true)],
         &[("h", true), ("ello", false)],
     ] {
-        let (mut ours, theirs) = handed_over(None);
+        let (mut ours, theirs) = adopted(None);
         let (tracked, mut other) = Stream::pair().unwrap();
         let mut result = Ok(1);
         for (bytes, attach) in pieces {

@@ -1,4 +1,4 @@
-//! A relay between two sockets.
+//! Relays between two sockets.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
 mod common;
@@ -22,7 +22,7 @@ use rustix::io::IoSlice;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use strace::strace;
 
-/// The two ends of a connection, of which one is for a relay.
+/// Returns the two ends of a connection. The first is for a relay.
 fn pair() -> (Stream, UnixStream) {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -37,7 +37,7 @@ fn pair() -> (Stream, UnixStream) {
 
 type Running = JoinHandle<Result<(), Failure<unix::IoError>>>;
 
-/// A client, a service, and the relay between them.
+/// Returns a client, a service, and the relay between them.
 fn joined() -> (UnixStream, UnixStream, Running) {
     let ((client, ours), (service, theirs)) = (pair(), pair());
     let running = thread::spawn(|| {
@@ -71,7 +71,7 @@ const PIPE: &str = "{\"method\":\"org.example.t.Pipe\",\"upgrade\":true}\0";
 const MORE: &str = "{\"method\":\"org.example.t.Count\",\"more\":true}\0";
 const CONTINUES: &str = "{\"continues\":true}\0";
 
-/// Upgrades the connection.
+/// Like [`joined`], after an upgrade.
 fn upgraded() -> (UnixStream, UnixStream, Running) {
     let (mut client, mut service, running) = joined();
     send(&mut client, PIPE);
@@ -122,9 +122,10 @@ fn f5_a_half_close_is_passed_on_and_the_replies_still_arrive() {
 fn u1_after_an_upgrade_either_side_can_end_first() {
     for client_first in [true, false] {
         let (client, service, running) = upgraded();
-        let (mut one, mut two) = match client_first {
-            true => (client, service),
-            false => (service, client),
+        let (mut one, mut two) = if client_first {
+            (client, service)
+        } else {
+            (service, client)
         };
         send(&mut one, "last words");
         one.shutdown(Shutdown::Write).unwrap();
@@ -141,7 +142,7 @@ fn u1_after_an_upgrade_either_side_can_end_first() {
 }
 
 #[test]
-fn u1_bytes_in_both_directions_do_not_wait_for_one_another() {
+fn u1_bytes_pass_in_both_directions_at_once() {
     let (mut client, mut service, running) = upgraded();
     let (mut reader, mut echo) = (client.try_clone().unwrap(), service.try_clone().unwrap());
     let text: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 251) as u8).collect();
@@ -162,7 +163,7 @@ fn u1_bytes_in_both_directions_do_not_wait_for_one_another() {
 }
 
 #[test]
-fn back_pressure_reaches_who_sends_and_nothing_is_lost() {
+fn back_pressure_reaches_the_sender_and_no_byte_is_lost() {
     let (mut client, mut service, running) = upgraded();
     service.set_nonblocking(true).unwrap();
     let mut sent = 0;
@@ -171,7 +172,7 @@ fn back_pressure_reaches_who_sends_and_nothing_is_lost() {
             Ok(count) => sent += count,
             Err(error) => break error,
         }
-        assert!(sent < 1 << 24, "there is no end to it");
+        assert!(sent < 1 << 24, "the writes never block");
     };
     assert_eq!(full.kind(), ErrorKind::WouldBlock);
     drop(service);
@@ -218,7 +219,7 @@ fn r5_a_service_that_goes_away_ends_the_connection_for_the_client() {
             .starts_with("the service's connection: ")
     );
 
-    // Without a reply that is due, that is no failure.
+    // If no reply is due, this is not a failure.
     let (mut client, service, running) = joined();
     drop(service);
     expect_end(&mut client);
@@ -226,7 +227,7 @@ fn r5_a_service_that_goes_away_ends_the_connection_for_the_client() {
 }
 
 #[test]
-fn c1_a_client_that_sends_no_call_gets_its_replies_and_an_end() {
+fn c1_a_client_that_sends_an_invalid_call_gets_its_replies_and_the_end() {
     let (mut client, mut service, running) = joined();
     send(&mut client, &(empty() + "[]\0" + &empty()));
     expect(&mut service, &empty());
@@ -240,7 +241,7 @@ fn c1_a_client_that_sends_no_call_gets_its_replies_and_an_end() {
 }
 
 #[test]
-fn descriptors_are_closed_and_the_connection_with_them() {
+fn descriptors_and_the_connection_that_brought_them_are_closed() {
     let (ours, client) = Stream::pair().unwrap();
     let (other, mut service) = pair();
     let running = thread::spawn(|| {
@@ -261,11 +262,11 @@ fn descriptors_are_closed_and_the_connection_with_them() {
     assert_eq!(running.join().unwrap().unwrap_err().side, Side::Client);
 }
 
-/// Set while this test is run a second time, for its system calls to be counted.
+/// The variable that is set in the process whose system calls are counted.
 const AGAIN: &str = "NULLINK_TEST_AGAIN";
 
 #[test]
-fn nothing_is_polled_for_while_nothing_happens() {
+fn a_quiet_relay_does_not_poll_repeatedly() {
     if std::env::var_os(AGAIN).is_some() {
         return have_quiet_times();
     }
@@ -277,7 +278,7 @@ fn nothing_is_polled_for_while_nothing_happens() {
         .args(["-f", "-e", "trace=poll,ppoll", "-o"])
         .arg(&trace)
         .arg(std::env::current_exe().expect("a path"))
-        .args(["nothing_is_polled_for_while_nothing_happens", "--exact"])
+        .args(["a_quiet_relay_does_not_poll_repeatedly", "--exact"])
         .env(AGAIN, "1")
         .output()
         .expect("a process");
@@ -289,17 +290,17 @@ fn nothing_is_polled_for_while_nothing_happens() {
     assert!((10..100).contains(&polls), "{polls} polls:\n{trace}");
 }
 
-/// Each state in which something has ended, and nothing happens for some time. (A mistake needs
-/// that time to show. What is right does not.)
+/// Waits in each state in which a connection is half closed or a peer is gone. Only a relay that
+/// polls repeatedly makes many system calls in that time.
 fn have_quiet_times() {
     let quiet = || thread::sleep(Duration::from_millis(100));
-    // Nothing at all.
+    // Nothing has happened.
     let (client, mut service, running) = joined();
     quiet();
     drop(client);
     expect_end(&mut service);
     running.join().unwrap().unwrap();
-    // The client has ended; the service takes its time.
+    // The client is half closed, and the service has not replied yet.
     let (mut client, mut service, running) = joined();
     send(&mut client, &empty());
     client.shutdown(Shutdown::Write).unwrap();
@@ -309,12 +310,13 @@ fn have_quiet_times() {
     send(&mut service, "{}\0");
     expect(&mut client, "{}\0");
     running.join().unwrap().unwrap();
-    // Either has ended after an upgrade; and is gone altogether.
+    // After an upgrade, one side is half closed, and then closed.
     for client_first in [true, false] {
         let (client, service, running) = upgraded();
-        let (one, mut two) = match client_first {
-            true => (client, service),
-            false => (service, client),
+        let (one, mut two) = if client_first {
+            (client, service)
+        } else {
+            (service, client)
         };
         one.shutdown(Shutdown::Write).unwrap();
         expect_end(&mut two);
@@ -324,8 +326,8 @@ fn have_quiet_times() {
         drop(two);
         running.join().unwrap().unwrap();
     }
-    // The service is gone, and the client does not take what it has left behind: all buffers
-    // between them are full.
+    // The service is gone, and the client does not read its last bytes: all buffers between them
+    // are full.
     let (client, mut service, running) = upgraded();
     service.set_nonblocking(true).unwrap();
     while service.write(&[b'x'; 9999]).is_ok() {}
@@ -333,7 +335,7 @@ fn have_quiet_times() {
     quiet();
     drop(client);
     running.join().unwrap().unwrap();
-    // The client is gone with calls that nobody takes.
+    // The client is gone, and the service does not read its calls.
     let (mut client, service, running) = joined();
     client.set_nonblocking(true).unwrap();
     let oneway = "{\"method\":\"a.b.C\",\"oneway\":true}\0".repeat(99);

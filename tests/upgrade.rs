@@ -1,4 +1,4 @@
-//! U: the connection is handed over.
+//! U: upgrades.
 
 mod common;
 
@@ -24,7 +24,7 @@ impl Method for Pipe {
 }
 
 #[test]
-fn u1_the_service_confirms_and_hands_over_every_byte_behind_the_call() {
+fn u1_the_service_confirms_and_hands_over_every_byte_after_the_call() {
     let raw = b"raw\0bytes, {\"method\":\"org.example.t.Empty\"}\0 and more";
     let mut input = format!("{EMPTY}\0{PIPE}\0").into_bytes();
     input.extend_from_slice(raw);
@@ -85,7 +85,7 @@ fn u1_the_client_reads_exactly_to_the_end_of_the_reply() {
 }
 
 #[test]
-fn u1_after_an_upgrade_the_client_is_no_varlink_client_any_more() {
+fn u1_after_an_upgrade_the_client_makes_no_varlink_calls() {
     let ((), sent) = with_client(b"{}\0", Arrival::Joined, 64, |client| {
         assert_eq!(client.upgrade(&Pipe), Ok(()));
         let unusable = Error::Misuse(Misuse::Unusable);
@@ -97,7 +97,7 @@ fn u1_after_an_upgrade_the_client_is_no_varlink_client_any_more() {
 }
 
 #[test]
-fn u1_an_upgrade_waits_for_everything_before_it_and_nothing_follows_it() {
+fn u1_an_upgrade_is_refused_before_outstanding_replies_and_no_call_follows_it() {
     let outstanding = Error::Misuse(Misuse::RepliesOutstanding);
     with_client(b"{}\0", Arrival::Joined, 64, |client| {
         client.queue(&Pipe, Mode::Simple).unwrap();
@@ -117,7 +117,7 @@ fn u1_an_upgrade_waits_for_everything_before_it_and_nothing_follows_it() {
 
 #[test]
 fn u2_an_error_leaves_the_connection_a_varlink_connection() {
-    // On the service's side:
+    // The service.
     talk()
         .call(
             t("Pipe", "{}"),
@@ -134,7 +134,7 @@ fn u2_an_error_leaves_the_connection_a_varlink_connection() {
         .call(EMPTY, "{}")
         .check();
 
-    // On the client's side:
+    // The client.
     let input = b"{\"error\":\"org.varlink.service.PermissionDenied\"}\0{\"parameters\":{\"description\":\"d\"}}\0";
     every_arrival(input, |arrival| {
         with_client(input, arrival, 64, |client| {
@@ -149,7 +149,7 @@ fn u2_an_error_leaves_the_connection_a_varlink_connection() {
 }
 
 #[test]
-fn u3_upgrade_on_a_method_that_can_not_is_a_plain_answer() {
+fn u3_upgrade_on_a_plain_method_gets_a_plain_reply() {
     talk()
         .call(r#"{"method":"org.example.t.Empty","upgrade":true}"#, "{}")
         .call(
@@ -177,7 +177,7 @@ fn u1_raw_calls_can_upgrade_too() {
 }
 
 #[test]
-fn u1_a_reply_that_nobody_has_asked_for_confirms_no_upgrade() {
+fn u1_an_unasked_reply_does_not_confirm_an_upgrade() {
     let input = b"{\"parameters\":{\"description\":\"d\"}}\0{}\0";
     let mut script = Script::new(input, Arrival::Joined);
     let (mut receive, mut send) = ([0; 99], [0; 99]);

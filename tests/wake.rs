@@ -1,6 +1,6 @@
-//! Parked calls and wakes, with clients that come, read slowly, half-close and die at any time: no
-//! state is lost, no number comes twice or is missing without a count, and every cursor ends with a
-//! final reply or with `abandoned`.
+//! Parked calls and wakes, with clients that connect, read slowly, half-close and disconnect at any
+//! time: no state is lost, no number is received twice or missing without a count, and every cursor
+//! ends with a final reply or with `abandoned`.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
 use std::collections::{BTreeSet, VecDeque};
@@ -38,7 +38,7 @@ method Add() -> ()
 const NUMBERS: u32 = 1;
 const STATE: u32 = 2;
 
-/// How many numbers are kept: fewer than replies fit into a send buffer.
+/// The number of numbers that are kept: fewer than the replies that fit into a send buffer.
 const KEPT: u64 = 4;
 
 #[derive(Deserialize)]
@@ -68,7 +68,7 @@ struct Waited {
 
 #[derive(Clone, Copy)]
 struct Cursor {
-    /// Which call it is.
+    /// The number of the call.
     id: u64,
     kind: Kind,
 }
@@ -85,8 +85,8 @@ enum Kind {
 struct Ring {
     next: u64,
     state: u64,
-    /// The calls that have left a cursor, and have neither ended nor been abandoned.
-    owed: BTreeSet<u64>,
+    /// The calls that have a cursor, and have neither ended nor been abandoned.
+    open: BTreeSet<u64>,
     calls: u64,
     abandoned: u64,
     overwritten: u64,
@@ -100,14 +100,14 @@ impl Ring {
 
     fn cursor(&mut self, kind: Kind) -> Cursor {
         self.calls += 1;
-        self.owed.insert(self.calls);
+        self.open.insert(self.calls);
         let id = self.calls;
         Cursor { id, kind }
     }
 
-    /// The end of a call.
-    fn ends(&mut self, cursor: Cursor) {
-        assert!(self.owed.remove(&cursor.id), "a call ends twice");
+    /// Records that a call has ended.
+    fn end(&mut self, cursor: Cursor) {
+        assert!(self.open.remove(&cursor.id), "a call ended twice");
     }
 }
 
@@ -146,7 +146,7 @@ impl Service<Cursor> for Ring {
         mut cursor: Cursor,
         reply: Responder<'c, Cursor>,
     ) -> Answer<'c, Cursor> {
-        assert!(self.owed.contains(&cursor.id), "a call that has ended");
+        assert!(self.open.contains(&cursor.id), "an ended call resumes");
         let oldest = self.oldest();
         match &mut cursor.kind {
             Kind::Watch => {
@@ -155,7 +155,7 @@ impl Service<Cursor> for Ring {
             }
             Kind::Wait { next } if *next < self.next => {
                 let number = *next;
-                self.ends(cursor);
+                self.end(cursor);
                 reply.send(&Waited { number })
             }
             Kind::Wait { .. } => reply.park(NUMBERS, cursor),
@@ -191,11 +191,11 @@ impl Service<Cursor> for Ring {
 
     fn abandoned(&mut self, cursor: Cursor) {
         self.abandoned += 1;
-        self.ends(cursor);
+        self.end(cursor);
     }
 }
 
-/// Some calls park as soon as they can, others find out when they are resumed.
+/// Parks every second call at once if it is up to date. The others park when they are resumed.
 fn next_or_park<'c>(
     sent: Sent<'c, Cursor>,
     is_behind: bool,
@@ -220,11 +220,11 @@ impl Random {
     }
 }
 
-/// What a client has called, and how far its replies are.
+/// A call of a client, and the progress of its replies.
 #[derive(Debug)]
 enum Expected {
     Waited,
-    /// The number that comes next, and how many were lost before it.
+    /// `next` is the next number, and `lost` the count of numbers reported as lost before it.
     Numbers {
         odd: bool,
         next: Option<u64>,
@@ -257,8 +257,8 @@ impl Expected {
                 lost,
             } => match get("number") {
                 Some(number) => {
-                    assert!(number >= *next, "{number} comes twice");
-                    missed(*odd, *next, number, *lost);
+                    assert!(number >= *next, "{number} was received twice");
+                    assert_lost(*odd, *next, number, *lost);
                     (*next, *lost) = (number + 1, 0);
                 }
                 None => *lost += get("lost").expect("a number, or a count"),
@@ -268,20 +268,20 @@ impl Expected {
         false
     }
 
-    /// Checks that everything has come.
+    /// Asserts that all replies have been received.
     fn check_end(&self, ring: &Ring) {
         match self {
             Expected::Waited => panic!("a call was not woken"),
             Expected::State(seen) => assert_eq!(*seen, ring.state, "the last state is lost"),
             Expected::Numbers { odd, next, lost } => {
-                missed(*odd, next.expect("a first reply"), ring.next, *lost);
+                assert_lost(*odd, next.expect("a first reply"), ring.next, *lost);
             }
         }
     }
 }
 
-/// Checks the count for the numbers from `next` to before `number`, which have not come.
-fn missed(odd: bool, next: u64, number: u64, lost: u64) {
+/// Asserts that the service has reported the numbers from `next` to before `number` as lost.
+fn assert_lost(odd: bool, next: u64, number: u64, lost: u64) {
     if odd {
         let wanted = (next..number).filter(|number| number % 2 == 1).count();
         assert!(
@@ -306,7 +306,7 @@ impl Client {
         assert_eq!(sent, Ok(call.len()));
     }
 
-    /// Reads this many bytes at most, and checks the replies. Returns false if there were none.
+    /// Reads at most `limit` bytes, and checks the replies. Returns false if there were no bytes.
     fn read(&mut self, limit: usize) -> bool {
         let mut buffer = [0; 4096];
         let count = match recv(&self.socket, &mut buffer[..limit], RecvFlags::DONTWAIT) {
@@ -349,7 +349,7 @@ impl World {
         }
     }
 
-    /// Has the server do what there is to do.
+    /// Runs the server until it has nothing to do.
     fn run(&mut self) {
         loop {
             match self.server.try_step(&mut self.ring).unwrap() {
@@ -362,7 +362,7 @@ impl World {
 
     fn connect(&mut self) {
         let (ours, theirs) = Stream::pair().unwrap();
-        // The kernel makes it as small as it can be.
+        // The kernel uses its minimum.
         set_socket_send_buffer_size(&theirs, 1).unwrap();
         if self.server.adopt(theirs).is_err() {
             return; // All places are taken.
@@ -394,8 +394,8 @@ impl World {
         self.clients.push(client);
     }
 
-    /// One of the things that can happen.
-    fn happen(&mut self) {
+    /// Does one random action.
+    fn act(&mut self) {
         let some = self.random.below(self.clients.len().max(1) as u64) as usize;
         match self.random.below(12) {
             0 | 1 => self.connect(),
@@ -407,10 +407,10 @@ impl World {
                 self.ring.state += 1;
                 self.server.wake(STATE);
             }
-            // A wake for nothing.
+            // A wake without a new number.
             5 => self.server.wake(NUMBERS),
             6 => {
-                // A client of its own, which another handler has to reach the others from.
+                // A new client adds a number, so that its handler must wake the other calls.
                 let (ours, theirs) = Stream::pair().unwrap();
                 if self.server.adopt(theirs).is_ok() {
                     let mut client = Client {
@@ -438,7 +438,7 @@ impl World {
         }
     }
 
-    /// Has all clients read until nothing more comes.
+    /// Lets all clients read until no more bytes arrive.
     fn settle(&mut self) {
         loop {
             self.run();
@@ -459,16 +459,16 @@ fn l5_no_wake_is_lost_and_every_cursor_ends() {
     for seed in 1..=200 {
         let mut world = World::new(u64::wrapping_mul(seed, 0x9e37_79b9_7f4a_7c15));
         for _ in 0..150 {
-            world.happen();
+            world.act();
         }
         world.settle();
         for client in &world.clients {
-            // Before another number comes, a call of `Wait` may be the first of two.
+            // Until another number is added, a call of `Wait` may be before another call.
             if client.expected.len() == 1 {
                 client.expected[0].check_end(&world.ring);
             }
         }
-        // The calls of `Wait` end, and those after them begin.
+        // A new number ends the calls of `Wait`, and the calls after them begin.
         world.ring.next += 1;
         world.server.wake(NUMBERS);
         world.settle();
@@ -476,15 +476,15 @@ fn l5_no_wake_is_lost_and_every_cursor_ends() {
             assert_eq!(client.expected.len(), 1, "seed {seed}");
             client.expected[0].check_end(&world.ring);
         }
-        assert_eq!(world.ring.owed.len(), world.clients.len(), "seed {seed}");
+        assert_eq!(world.ring.open.len(), world.clients.len(), "seed {seed}");
         world.clients.clear();
         world.run();
-        assert_eq!(world.ring.owed, BTreeSet::new(), "seed {seed}");
+        assert_eq!(world.ring.open, BTreeSet::new(), "seed {seed}");
         assert_eq!(world.server.connections(), 0);
         abandoned += world.ring.abandoned;
         overwritten += world.ring.overwritten;
     }
-    // Otherwise it proves nothing.
+    // The test must have reached these cases often.
     assert!(abandoned > 1000, "only {abandoned} calls were abandoned");
     assert!(
         overwritten > 100,
