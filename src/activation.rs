@@ -44,7 +44,7 @@
 //! # Ok::<(), ActivationError>(())
 //! ```
 //!
-//! **`adopt`**, a function that makes an owned descriptor of its number. That needs `unsafe` code,
+//! **`adopt`**, a function that makes an owned descriptor of a number. That needs `unsafe` code,
 //! which this library forbids: the caller must guarantee that nothing else owns the descriptor. A
 //! program can guarantee that if it takes the descriptors once, before it opens any. `adopt` is
 //! called once for each descriptor, and never if the descriptors belong to another process.
@@ -161,10 +161,10 @@ impl TryFrom<OwnedFd> for Activated {
 ///
 /// # Errors
 ///
-/// Fails like sd_listen_fds_with_names(3). Returns [`ActivationError::Malformed`] if `LISTEN_FDS`
-/// is not a number above zero, or [`ActivationError::Names`] if the numbers of names and
-/// descriptors differ, and takes no descriptor. Returns [`ActivationError::NotOpen`] if fewer
-/// descriptors are open than `LISTEN_FDS` says.
+/// Fails like sd_listen_fds_with_names(3). Takes no descriptor, and returns
+/// [`ActivationError::Malformed`] if `LISTEN_FDS` is not a number above zero or `LISTEN_FDNAMES` is
+/// not UTF-8, or [`ActivationError::Names`] if the numbers of names and descriptors differ. Returns
+/// [`ActivationError::NotOpen`] if fewer descriptors are open than `LISTEN_FDS` says.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

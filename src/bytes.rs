@@ -108,14 +108,14 @@ pub(crate) fn copy_plain(from: &[u8], to: &mut [u8]) -> usize {
 }
 
 /// Copies bytes up to the length of the shorter slice; returns their number. Unlike
-/// `copy_from_slice`, it leaves no call of a panic function in the program.
+/// `copy_from_slice`, it leaves no call to a panic function in the program.
 pub(crate) fn copy(from: &[u8], to: &mut [u8]) -> usize {
     to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
     to.len().min(from.len())
 }
 
 /// Moves the bytes from `start` to `end` to the beginning of the buffer, and adjusts both; returns
-/// the distance. Unlike `copy_within`, it leaves no call of a panic function in the program.
+/// the distance. Unlike `copy_within`, it leaves no call to a panic function in the program.
 pub(crate) fn compact(buffer: &mut [u8], start: &mut usize, end: &mut usize) -> usize {
     let by = mem::take(start);
     if by > 0 {

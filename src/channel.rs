@@ -223,7 +223,7 @@ pub(crate) struct ReceiveBuffer<'b> {
 }
 
 impl<'b> ReceiveBuffer<'b> {
-    /// Makes an empty receive buffer. `buffer` must hold the longest message and its NUL.
+    /// Creates an empty receive buffer. `buffer` must hold the longest message and its NUL.
     pub fn new(buffer: &'b mut [u8]) -> Self {
         ReceiveBuffer {
             buffer,

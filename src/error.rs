@@ -7,7 +7,7 @@
 //! | [`DecodeError`] | the peer or the Rust type: they differ | compare the type with the definition |
 //! | [`EncodeError`] | the caller: a value is not a Varlink value, or is too long for the send buffer | change the value or the buffer |
 //! | [`Misuse`] | the caller: it uses a client in the wrong order | see its variants |
-//! | [`Error`] | any of these, or the stream below | see its variants |
+//! | [`Error`] | any of these, or the underlying stream | see its variants |
 //!
 //! No error type allocates. A name from a message is stored as its position in the message.
 
@@ -381,7 +381,7 @@ pub enum Error<T = Infallible> {
         /// The position in the message, in bytes.
         offset: usize,
     },
-    /// The stream below has failed. The connection must be closed.
+    /// The underlying stream has failed. The connection must be closed.
     Transport(T),
 }
 

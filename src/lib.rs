@@ -124,7 +124,7 @@
 //! | [`json`] | checking, reading and writing JSON |
 //! | [`address`] | addresses of services: `unix:/run/org.example.ftl` |
 //! | [`name`] | names of interfaces, members and fields |
-//! | [`peer`] | the process at the other end, and its descriptors |
+//! | [`peer`] | the process at the other end, and file descriptors |
 //! | [`error`](mod@error) | error types |
 //! | `tools` | Rust from definitions, and checks of types and definitions for tests; feature `tools` |
 //!

@@ -69,12 +69,12 @@ impl<'c> Call<'c> {
     /// Returns a [`Violation`] if the message is not a call. Such messages get no reply: the
     /// connection must be closed.
     pub fn parse(message: &'c mut [u8]) -> Result<Self, Violation> {
-        Call::parse_with_place(message).map(|(call, _)| call)
+        Call::parse_with_name_range(message).map(|(call, _)| call)
     }
 
     /// Like `parse`, but also returns the range of the method's name in the received message. The
     /// decoded name is at the beginning of that range.
-    pub(crate) fn parse_with_place(
+    pub(crate) fn parse_with_name_range(
         message: &'c mut [u8],
     ) -> Result<(Self, Range<usize>), Violation> {
         let (mode, [method, parameters]) = scan_call(message)?;

@@ -1,4 +1,4 @@
-//! The process at the other end of a connection, and its file descriptors.
+//! The process at the other end of a connection, and the file descriptors of messages.
 //!
 //! The protocol does not need them. A driver that knows them passes them to the handlers of the
 //! service: [`Call::peer`](crate::Call::peer) and

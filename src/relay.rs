@@ -129,7 +129,7 @@ pub enum Verdict<'c> {
 /// The reason why a relay has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failure<T = Infallible> {
-    /// The side of the failure: [`Side::Client`] also if a verdict cannot be carried out.
+    /// The side of the failure; [`Side::Client`] if a verdict cannot be carried out.
     pub side: Side,
     /// The error on that side.
     pub error: Error<T>,
@@ -229,7 +229,7 @@ impl<'b> Relay<'b> {
     /// added to the pending calls only if that many bytes stay free after it.
     pub const MAX_GROWTH: usize = MAX_GROWTH;
 
-    /// Makes a relay between two new connections.
+    /// Creates a relay between two new connections.
     ///
     /// One half of `calls` holds the bytes received from the client, the other half the bytes to
     /// send to the service. So `calls` must be twice as long as the longest call and its NUL. If
@@ -250,7 +250,7 @@ impl<'b> Relay<'b> {
     }
 
     /// Returns the free part of the receive buffer of one side. After a read into it, call
-    /// [`received`](Self::received). It is empty while the relay takes no more input from that
+    /// [`received`](Self::received). It is empty while the relay accepts no more input from that
     /// side.
     pub fn spare(&mut self, side: Side) -> &mut [u8] {
         let channel = &mut self.side_mut(side).channel;
@@ -280,9 +280,9 @@ impl<'b> Relay<'b> {
     /// Records that one side accepts no more bytes. From now on, bytes for it are discarded. Bytes
     /// from it are still passed on.
     pub fn fail_to_send(&mut self, side: Side) {
-        let endpoint = self.side_mut(side);
-        endpoint.end_of_output = true;
-        endpoint.channel.send.clear();
+        let connection = self.side_mut(side);
+        connection.end_of_output = true;
+        connection.channel.send.clear();
     }
 
     /// True if all bytes for one side were sent, and no more will follow. Then shut down writing,
@@ -297,7 +297,7 @@ impl<'b> Relay<'b> {
 
     /// Passes on as many messages and bytes as possible.
     pub fn step(&mut self, policy: &mut dyn Policy) -> Step {
-        // This terminates: each turn consumes input or fails, and each side fails at most once.
+        // This terminates: each pass consumes input or fails, and each side fails at most once.
         while !self.ended && self.pass(policy) {}
         self.ended |= self.has_ended();
         if !self.ended {
@@ -415,7 +415,7 @@ impl<'b> Relay<'b> {
             return Ok(false);
         };
         let message = client.channel.receive.unread_mut().get_mut(..length);
-        let (call, name_range) = Call::parse_with_place(message.unwrap_or_default())?;
+        let (call, name_range) = Call::parse_with_name_range(message.unwrap_or_default())?;
         let (mode, name_length) = (call.mode(), call.method().len());
         let message = service.copied(count);
         let verdict = if !name::is_full(call.method()) {
@@ -503,7 +503,7 @@ impl<'b> RelaySide<'b> {
     }
 
     /// Copies the next message, which has `length` bytes and a NUL, into the free part of the other
-    /// endpoint's send buffer; returns its length with the NUL. [`queue`](Self::queue) must follow.
+    /// side's send buffer; returns its length with the NUL. [`queue`](Self::queue) must follow.
     /// Returns None if pending bytes must be sent first, to make room for the message and for
     /// `growth` bytes after it. A single message always fits, because a send buffer is not shorter
     /// than the receive buffer.

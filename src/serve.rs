@@ -89,7 +89,7 @@ where
                     let unread = receive.get(..count).unwrap_or_default();
                     return Ok(End::Upgraded { cursor, unread });
                 }
-                // `Parked` does not occur, because the context has no `can_park`.
+                // `Parked` does not occur, because `can_park` is false.
                 State::Open | State::Due(_) | State::Describing(_) | State::Parked(..) => {
                     fill(&mut stream, session.channel(), usize::MAX).map(drop)
                 }

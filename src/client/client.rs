@@ -54,7 +54,7 @@ pub type CallResult<'r, M, S, T = <M as Method>::Output<'r>> =
     Result<T, CallError<'r, <M as Method>::Error<'r>, <S as ErrorType>::Error>>;
 
 impl<'b, S: Read + Write> Client<'b, S> {
-    /// Makes a client of a connected stream.
+    /// Creates a client over a connected stream.
     ///
     /// `receive` must hold the longest reply and its NUL. `send` must hold the longest call and its
     /// NUL, or all calls that are queued at once.
@@ -80,9 +80,9 @@ impl<'b, S: Read + Write> Client<'b, S> {
     ///
     /// # Errors
     ///
-    /// Fails if the answer is not received. Returns [`Error::TooLong`] if a megabyte is
-    /// received before it. A line has no end of file, so without a
-    /// [timeout](crate::unix::Timeouts) this method may wait indefinitely.
+    /// Fails if the answer is not received. Returns [`Error::TooLong`] if a megabyte is received
+    /// before it. A line has no end of input, so without a [timeout](crate::unix::Timeouts) this
+    /// method may wait indefinitely.
     ///
     /// ```
     /// # use nullink::{Client, Duplex};
@@ -157,10 +157,10 @@ impl<'b, S: Read + Write> Client<'b, S> {
     ///
     /// # Timeouts
     ///
-    /// The [reply timeout](crate::unix::Timeouts::reply) limits the wait for each reply, from the
-    /// moment in which [`Replies::next`] waits for it. So it also expires if the service is only
-    /// quiet for that long, and the client is unusable after that. If the service may be quiet,
-    /// set no reply timeout: `next` then waits indefinitely.
+    /// The [reply timeout](crate::unix::Timeouts::reply) limits the time that [`Replies::next`]
+    /// waits for each reply. So it also expires if the service is only quiet for that long, and the
+    /// client is unusable after that. If the service may be quiet, set no reply timeout. Then
+    /// `next` waits indefinitely.
     ///
     /// # Errors
     ///
@@ -331,14 +331,14 @@ impl<'b, S: Read + Write> Client<'b, S> {
         }
     }
 
-    /// Returns the stream below, for example to
+    /// Returns the underlying stream, for example to
     /// [set its timeouts](crate::unix::Stream::set_timeouts).
     pub fn stream(&mut self) -> &mut S {
         &mut self.stream
     }
 
-    /// Returns the stream below, and the received bytes that belong to no reply. After an upgrade
-    /// there are none, because no byte after the reply has been read.
+    /// Returns the underlying stream, and the received bytes that belong to no reply. After an
+    /// upgrade there are none, because no byte after the reply has been read.
     pub fn into_parts(self) -> (S, &'b [u8]) {
         (self.stream, self.session.into_unread())
     }
@@ -399,7 +399,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
         }
     }
 
-    /// Writes a call. If the queued calls leave no room for it, sends these first.
+    /// Writes a call. If the queued calls leave no room for it, sends them first.
     fn write<P: Serialize>(
         &mut self,
         method: &str,
@@ -417,8 +417,8 @@ impl<'b, S: Read + Write> Client<'b, S> {
     }
 }
 
-/// Ignores the error that the service has closed the connection: the replies that it sent before
-/// can still be received.
+/// Ignores the error of a closed connection: the replies that the service sent before can still be
+/// received.
 pub(crate) fn ignore_closed<T: embedded_io::Error>(
     sent: Result<(), Error<T>>,
 ) -> Result<(), Error<T>> {
@@ -428,7 +428,7 @@ pub(crate) fn ignore_closed<T: embedded_io::Error>(
     }
 }
 
-/// The most bytes that may still be under way to earlier clients: one megabyte.
+/// The maximum number of bytes that may be under way to earlier clients: one megabyte.
 const MAX_STALE: usize = 1 << 20;
 
 /// The replies to a call that has asked for `more`: see [`Client::more`].
@@ -451,7 +451,7 @@ impl<S: Read + Write, M: Method> Replies<'_, '_, S, M> {
     ///
     /// Returns the error with which the service ends the replies, or the reason why no reply is
     /// received. After a [`CallError::Decode`], more replies may follow.
-    #[allow(clippy::should_implement_trait)] // it lends what it returns
+    #[allow(clippy::should_implement_trait)] // the reply borrows from `self`
     pub fn next(&mut self) -> CallResult<'_, M, S, Option<M::Output<'_>>> {
         if self.ended {
             return Ok(None);

@@ -69,7 +69,7 @@ pub enum CallError<'r, E, T = Infallible> {
 }
 
 impl<'r, E> CallError<'r, E> {
-    /// Converts the error into that of a connection over a stream with errors of the type `T`.
+    /// Converts the error to that of a connection whose stream has the error type `T`.
     pub fn with_transport<T>(self) -> CallError<'r, E, T> {
         match self {
             CallError::Method(error) => CallError::Method(error),

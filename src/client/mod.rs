@@ -3,7 +3,7 @@
 //! A [`Client`] makes typed calls over a blocking stream. A [`Session`] is the protocol without
 //! I/O: bytes in, bytes out.
 
-#[allow(clippy::module_inception)] // the map of the crate names it so
+#[allow(clippy::module_inception)] // ARCHITECTURE.md names it so
 mod client;
 mod error;
 mod session;

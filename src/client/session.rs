@@ -49,17 +49,17 @@ pub struct Session<'b> {
     channel: Channel<'b>,
     /// The modes of the outstanding calls, the oldest first.
     outstanding: Deque<Mode, MAX_CALLS>,
-    /// The service takes no more bytes.
+    /// True if the service accepts no more bytes.
     end_of_output: bool,
-    /// The connection has failed, or was upgraded.
+    /// True if the connection has failed, or was upgraded.
     unusable: bool,
 }
 
 impl<'b> Session<'b> {
-    /// The maximum number of calls whose replies are outstanding.
+    /// The maximum number of outstanding calls.
     pub const MAX_CALLS: usize = MAX_CALLS;
 
-    /// Makes the state of a new connection.
+    /// Creates the state of a new connection.
     ///
     /// `receive` must hold the longest reply and its NUL. `send` must hold the longest call and its
     /// NUL, or all calls that are sent at once.
@@ -72,7 +72,7 @@ impl<'b> Session<'b> {
         }
     }
 
-    /// Returns the buffers, for a driver.
+    /// Returns the channel, into which the driver receives and from which it sends.
     pub fn channel(&mut self) -> &mut Channel<'b> {
         &mut self.channel
     }
@@ -105,7 +105,7 @@ impl<'b> Session<'b> {
         self.unusable = true;
     }
 
-    /// Records that the service takes no more bytes. The pending bytes are dropped. Replies can
+    /// Records that the service accepts no more bytes. The pending bytes are dropped. Replies can
     /// still be received.
     pub fn fail_to_send(&mut self) {
         self.end_of_output = true;

@@ -1,7 +1,7 @@
 //! Checks a value against its definition: before a handler runs, and for tools and proxies.
 //!
 //! The check makes one pass over the text, without recursion. It keeps three stacks: the open
-//! structures, lists and maps; a bit for each field of the open structures; and the keys of the
+//! structures, arrays and maps; a bit for each field of the open structures; and the keys of the
 //! open maps. So the cost is linear in the length of the text, however the value is nested. The
 //! factor is the search for a key: it is compared with at most [`Definition::MAX_FIELDS`] names of
 //! a structure, or with the first [`MAX_MAP_KEYS`] keys of a map. A comparison looks at two bytes,
@@ -261,7 +261,7 @@ struct Check<'a, 't, T> {
     definition: Definition<'a>,
     cursor: Cursor<'t>,
     text: &'t [u8],
-    /// The open structures, lists and maps.
+    /// The open structures, arrays and maps.
     open: &'t mut Vec<Open, MAX_DEPTH>,
     /// A bit for each field of each open structure, set once the field was seen. The bits from
     /// `free` on are 0.
@@ -279,7 +279,7 @@ struct Check<'a, 't, T> {
     kinds: PhantomData<T>,
 }
 
-/// An open structure, list or map: its end was not read yet.
+/// An open structure, array or map: its end was not read yet.
 #[derive(Clone, Copy)]
 struct Open {
     /// The entry of the type.
@@ -323,7 +323,7 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
         }
     }
 
-    /// Checks a leaf value, or opens a structure, list or map. Returns true if it opens one.
+    /// Checks a leaf value, or opens a structure, array or map. Returns true if it opens one.
     fn begin(&mut self, mut ty: u16) -> Result<bool, Mismatch> {
         let byte = self.cursor.peek();
         self.offset = self.cursor.offset();
@@ -406,7 +406,7 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
         }
     }
 
-    /// Returns the type of the next value of an open structure, list or map, or None at its end.
+    /// Returns the type of the next value of an open structure, array or map, or None at its end.
     /// Checks the key before the value.
     fn next(&mut self, open: Open, first: bool) -> Result<Option<u16>, Mismatch> {
         let inner = open.ty.saturating_add(1);

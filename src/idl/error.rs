@@ -83,8 +83,8 @@ problems! {
     UnknownType = "the name of a type: no type has this name",
     /// The name of a method or an error where a type is expected.
     NotAType = "the name of a type: this is a method or an error",
-    /// A structure that contains itself other than in a nullable, a list or a map: its values would
-    /// be infinite.
+    /// A structure that contains itself other than in a nullable, an array or a map: its values
+    /// would be infinite.
     Endless = "a type that does not contain itself: it has no finite value",
     /// A structure with more than [`Definition::MAX_FIELDS`](super::Definition::MAX_FIELDS) fields.
     Fields = "at most 256 fields",

@@ -81,7 +81,7 @@ pub type Interface = Definition<'static>;
 pub struct Definition<'a> {
     name: &'a str,
     text: &'a str,
-    /// In the order of the text.
+    /// The entries, in the order of the text.
     entries: &'a [Entry],
     /// The members, in the order of their names.
     order: &'a [Entry],
@@ -101,8 +101,8 @@ impl<'a> Definition<'a> {
     /// The maximum number of values of an enumeration.
     pub const MAX_VALUES: usize = MAX_VALUES;
 
-    /// The maximum total number of fields of the structures that enclose any one place of a value.
-    /// A value that exceeds it is refused.
+    /// The maximum total number of fields of the structures that enclose any one part of a value. A
+    /// value that exceeds it is refused.
     pub const MAX_OPEN_FIELDS: usize = check::MAX_OPEN_FIELDS;
 
     /// The number of keys of a map that are checked for duplicates: the first ones. A key that
@@ -110,7 +110,7 @@ impl<'a> Definition<'a> {
     pub const MAX_MAP_KEYS: usize = check::MAX_MAP_KEYS;
 
     /// The maximum total number of keys that are checked for duplicates in the maps that enclose
-    /// any one place of a value. A value that exceeds it is refused.
+    /// any one part of a value. A value that exceeds it is refused.
     pub const MAX_OPEN_KEYS: usize = check::MAX_OPEN_KEYS;
 
     /// Returns the number of entries that the table of a definition needs: see

@@ -25,7 +25,7 @@ pub const fn index<const N: usize>(text: &str) -> Result<[Entry; N], ParseError>
     }
 }
 
-/// In place of an entry: the open list is not nested, or no reference leads to the type.
+/// Instead of an entry: the open list is not nested, or no reference leads to the type.
 const NONE: u16 = u16::MAX;
 
 struct Parser<'t, 'i> {
@@ -87,7 +87,7 @@ impl<'t> Parser<'t, '_> {
         Err((problem, self.offset()))
     }
 
-    /// Skips white space. Returns whether there was any, and whether it contains a line end.
+    /// Skips white space. Returns true if there was any, and true if it contains a line end.
     const fn space(&mut self) -> (bool, bool) {
         let before = self.rest.len();
         let (rest, lines) = skip_space(self.rest);
@@ -152,7 +152,7 @@ impl<'t> Parser<'t, '_> {
         }
     }
 
-    /// Adds an entry at the current place of the text.
+    /// Adds an entry for the current position in the text.
     const fn push(&mut self, kind: EntryKind) -> Result<u16, ParseFault> {
         let index = self.count;
         let used = (index as usize).saturating_add(self.members as usize);
@@ -471,7 +471,7 @@ impl<'t> Parser<'t, '_> {
         Ok(())
     }
 
-    /// Checks that a type does not contain itself, other than in a nullable, a list or a map.
+    /// Checks that a type does not contain itself, other than in a nullable, an array or a map.
     ///
     /// This is a depth-first search along the references. Its stack is in the entries: `next` of
     /// a followed reference is the type that contains it, and `link` of the type that it refers to

@@ -11,8 +11,7 @@ use super::text::{is_in_word, skip_line, word, word_at};
 /// definition needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Its offset in the text, in bytes: for a member that of its keyword, for `Order` that of its
-    /// name.
+    /// The offset in the text, in bytes: of the keyword for a member, of the name for `Order`.
     pub(crate) at: u32,
     /// The entry after this one and everything that belongs to it. `Order`: the member's entry.
     pub(crate) next: u16,

@@ -75,19 +75,19 @@ pub(super) const fn skip_line(mut rest: &[u8]) -> &[u8] {
     }
 }
 
-/// Skips white space and comments. Returns the rest, and whether a line ended in them.
+/// Skips white space and comments. Returns the rest, and true if a line ended in them.
 pub(super) const fn skip_space(mut rest: &[u8]) -> (&[u8], bool) {
-    let mut lines = false;
+    let mut line_ended = false;
     loop {
         rest = match rest {
             [b' ' | b'\t', tail @ ..] => tail,
             [b'\n' | b'\r', tail @ ..] | [0xe2, 0x80, 0xa8 | 0xa9, tail @ ..] => {
-                lines = true;
+                line_ended = true;
                 tail
             }
             // A comment ends its line, even at the end of the text.
             [b'#', tail @ ..] => {
-                lines = true;
+                line_ended = true;
                 skip_line(tail)
             }
             // The other characters that UAPI.20 counts as white space, in UTF-8.
@@ -98,7 +98,7 @@ pub(super) const fn skip_space(mut rest: &[u8]) -> (&[u8], bool) {
             | [0xe2, 0x80, 0x80..=0x8a | 0xaf, tail @ ..]
             | [0xe2, 0x81, 0x9f, tail @ ..]
             | [0xe3, 0x80, 0x80, tail @ ..] => tail,
-            _ => return (rest, lines),
+            _ => return (rest, line_ended),
         };
     }
 }

@@ -107,7 +107,8 @@ impl<'a> Definition<'a> {
     }
 }
 
-/// The index of a member in its definition: smaller than a [`Member`], which has both.
+/// The index of a member in its definition: smaller than a [`Member`], which also holds the
+/// definition.
 pub(crate) type MemberIndex = u16;
 
 /// A type, a method or an error.

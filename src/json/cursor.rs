@@ -47,7 +47,7 @@ pub(crate) enum ValueKind {
 }
 
 impl ValueKind {
-    /// Returns the kind of a value that begins with `first`; `None` if no value does.
+    /// Returns the kind of a value that begins with `first`; None if no value does.
     pub fn from_first_byte(first: u8) -> Option<Self> {
         match first {
             b'{' => Some(ValueKind::Object),
@@ -64,7 +64,7 @@ impl ValueKind {
 
 /// A position in a text, and the steps that move it forward.
 ///
-/// A step that fails returns only `None`, so that its result fits into registers. The position is
+/// A step that fails returns only None, so that its result fits into registers. The position is
 /// then at the mistake, and [`error`](Self::error) says what is wrong.
 pub(crate) struct Cursor<'a> {
     rest: &'a [u8],

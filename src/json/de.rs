@@ -24,7 +24,7 @@ use crate::error::{DecodeError, FieldName, Mismatch};
 
 /// Reads a JSON text as a `T`.
 ///
-/// The text is decoded in place, so that `T` can borrow from it. It can't be read a second time.
+/// The text is decoded in place, so that `T` can borrow from it. It cannot be read a second time.
 ///
 /// # Errors
 ///
@@ -249,7 +249,7 @@ impl<'de> Reader<'de> {
         }
     }
 
-    /// Skips the opening bracket of a list or an object. An empty text is an empty object.
+    /// Skips the opening bracket of an array or an object. An empty text is an empty object.
     pub fn open(&mut self, bracket: u8) -> Result<(), Stop> {
         match self.begin() {
             Some(first) if first == bracket => {
@@ -261,7 +261,7 @@ impl<'de> Reader<'de> {
         }
     }
 
-    /// Moves to the next element or member of a list or an object. Returns false at its end, which
+    /// Moves to the next element or member of an array or object. Returns false at its end, which
     /// is the byte `close`. `first` must be true for the first one.
     pub fn more(&mut self, close: u8, first: bool) -> Result<bool, Stop> {
         if self.peek().is_none() {
@@ -442,7 +442,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 }
 
-/// A list or an object that is being read.
+/// An array or an object that is being read.
 struct ItemAccess<'a, 'de> {
     reader: &'a mut Reader<'de>,
     close: u8,
@@ -475,7 +475,7 @@ impl<'a, 'de> ItemAccess<'a, 'de> {
         Ok(!self.ended)
     }
 
-    /// Reads the next key. Returns `None` at the end.
+    /// Reads the next key. Returns None at the end.
     #[inline(never)] // one copy for all types
     fn key(&mut self) -> Result<Option<&'de str>, Stop> {
         if !self.more()? {

@@ -7,7 +7,7 @@ pub(crate) enum Integer {
 }
 
 impl Integer {
-    /// Parses the text of a number. Returns `None` if it is not an integer of 64 bits.
+    /// Parses the text of a number. Returns None if it is not an integer of 64 bits.
     pub fn parse(text: &[u8]) -> Option<Self> {
         let (negative, digits) = match text {
             [b'-', digits @ ..] => (true, digits),

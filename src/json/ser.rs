@@ -101,7 +101,7 @@ pub(crate) struct Writer<'b> {
     last: Last,
     /// True if the next string is the text of a [`Raw`].
     raw: bool,
-    /// If the next value is a member of an interface, how to write it.
+    /// The texts to add if the next value is a member of an interface.
     member: Option<MemberOf<'b>>,
 }
 
@@ -117,8 +117,8 @@ enum Last {
     Other,
 }
 
-/// How to write a member of an interface: `interface` and a dot before its name, and `separator`
-/// between its name and its content.
+/// The texts to add to a member of an interface: `interface` and a dot before its name, and
+/// `separator` between its name and its content.
 #[derive(Clone, Copy)]
 struct MemberOf<'b> {
     interface: &'b str,
@@ -185,7 +185,7 @@ impl<'b> Writer<'b> {
         }
     }
 
-    /// Writes `name`, and the structure or map that `content` writes. If it is empty, leaves out
+    /// Writes `name`, and the structure or map that `content` writes. If that is empty, leaves out
     /// both.
     pub fn object(&mut self, name: &[u8], content: &dyn Fn(&mut Writer<'_>)) {
         let mark = self.mark();

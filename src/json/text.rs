@@ -82,7 +82,7 @@ impl<'a> Text<'a> {
     }
 }
 
-/// Returns the byte that a backslash and `letter` represent; `None` if `letter` is `u`, or does not
+/// Returns the byte that a backslash and `letter` represent; None if `letter` is `u`, or does not
 /// form an escape.
 fn short_escape(letter: u8) -> Option<u8> {
     match letter {
@@ -199,7 +199,7 @@ pub(crate) fn unescape(bytes: &mut [u8]) -> Result<&[u8], Syntax> {
     Ok(bytes.get(..length).unwrap_or_default())
 }
 
-/// Returns the letter of the escape for `byte`; `None` if the byte is plain. [`hex_digits`] must
+/// Returns the letter of the escape for `byte`; None if the byte is plain. [`hex_digits`] must
 /// follow the letter `u`.
 pub(crate) fn escape_letter(byte: u8) -> Option<u8> {
     match byte {

@@ -203,7 +203,7 @@ impl<'de> Iterator for Items<'de> {
 ///
 /// A [`Value`] is read piece by piece. There is no need to implement this trait for other types.
 pub trait Decode<'de>: Sized {
-    /// Reads the value, which can't be read again.
+    /// Reads the value, which cannot be read again.
     ///
     /// # Errors
     ///
@@ -238,8 +238,8 @@ impl<'de> Decode<'de> for Value<'de> {
 }
 
 impl Raw<'_> {
-    /// Copies the text to `scratch`, and reads the copy as a `T`. Reading changes the text that it
-    /// reads. If `T` is [`Value`], the copy is read piece by piece.
+    /// Copies the text to `scratch`, and reads the copy as a `T`, because reading changes the text.
+    /// If `T` is [`Value`], the copy is read piece by piece.
     ///
     /// # Errors
     ///

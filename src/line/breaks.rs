@@ -22,7 +22,7 @@ const CONTINUES: &[u8] = b"{\"continues\":true";
 ///   no more bytes than the session has room for, so that the look-ahead buffer is empty unless a
 ///   reply is owed.
 /// - While a call is parked, and if [`looks_ahead`](Self::looks_ahead) is true, it receives without
-///   calling `read`. It does not do so only because a reply waits for a slow line.
+///   calling `read`. A reply that waits for a slow line is no reason to do so.
 /// - To send, it first sends a NUL if [`owes_nul`](Self::owes_nul) is true. Then it sends the bytes
 ///   that [`before_next_look`](Self::before_next_look) returns. It calls [`sent`](Self::sent) with
 ///   the number of bytes that were sent.
@@ -67,7 +67,7 @@ enum Output {
 }
 
 impl<'b> LineBuffer<'b> {
-    /// Makes the state of a line on which nothing was received or sent.
+    /// Creates the state of a line on which nothing was received or sent.
     ///
     /// The look-ahead buffer must be as long as the receive buffer, and must not be empty.
     pub fn new(buffer: &'b mut [u8]) -> Self {

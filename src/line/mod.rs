@@ -71,7 +71,7 @@ use crate::service::Service;
 
 /// A stream that ends at each break of a line.
 ///
-/// A read returns end of file at a break. After a break was received, a write fails with
+/// A read returns the end of input at a break. After a break was received, a write fails with
 /// [`LineError::Break`]. If the previous client has left in the middle of a reply, the line sends a
 /// NUL to end that reply before it sends anything to the next client.
 ///
@@ -82,19 +82,19 @@ use crate::service::Service;
 #[derive(Debug)]
 pub struct Line<'b, IO> {
     stream: IO,
-    breaks: LineBuffer<'b>,
-    /// True if the stream has returned end of file.
+    line_buffer: LineBuffer<'b>,
+    /// True if the stream has returned the end of input.
     is_at_end: bool,
 }
 
 impl<'b, IO: ErrorType> Line<'b, IO> {
-    /// Makes a line from a stream.
+    /// Creates a line over a stream.
     ///
     /// The look-ahead buffer must be as long as the receive buffer, and must not be empty.
     pub fn new(stream: IO, look_ahead: &'b mut [u8]) -> Self {
         Line {
             stream,
-            breaks: LineBuffer::new(look_ahead),
+            line_buffer: LineBuffer::new(look_ahead),
             is_at_end: false,
         }
     }
@@ -104,7 +104,7 @@ impl<'b, IO: ErrorType> Line<'b, IO> {
     /// After an upgrade, these bytes follow those in [`End::Upgraded`], and precede all bytes that
     /// are read from the stream later. Breaks are no longer detected.
     pub fn into_parts(self) -> (IO, &'b [u8]) {
-        (self.stream, self.breaks.into_unread())
+        (self.stream, self.line_buffer.into_unread())
     }
 }
 
@@ -116,8 +116,8 @@ impl<IO: Read> Line<'_, IO> {
     ///
     /// Fails if the stream fails. Input up to the next break is then still discarded.
     pub fn next_client(&mut self) -> Result<bool, IO::Error> {
-        self.breaks.discard();
-        while !self.breaks.is_break() {
+        self.line_buffer.discard();
+        while !self.line_buffer.is_break() {
             match self.receive(usize::MAX) {
                 Ok(true) => {}
                 Ok(false) => return Ok(false),
@@ -125,22 +125,22 @@ impl<IO: Read> Line<'_, IO> {
                 Err(error) => return Err(error),
             }
         }
-        self.breaks.next_client();
+        self.line_buffer.next_client();
         Ok(true)
     }
 
     /// Receives at most `limit` bytes. Returns false at the end of the stream.
     fn receive(&mut self, limit: usize) -> Result<bool, IO::Error> {
-        let spare = part_mut(self.breaks.spare(), 0, limit);
+        let spare = part_mut(self.line_buffer.spare(), 0, limit);
         let count = self.stream.read(spare)?;
-        self.breaks.received(count);
+        self.line_buffer.received(count);
         self.is_at_end = count == 0;
         Ok(count > 0)
     }
 }
 
 impl<IO: Read + ReadReady + Write> Line<'_, IO> {
-    /// Serves the clients of a line, one after the other, blocking.
+    /// Serves the clients of a line, one after the other, with blocking I/O.
     ///
     /// Each client is served as by [`serve`](crate::serve()). Where that function would close the
     /// connection, all input up to the next break is discarded. Errors are passed to
@@ -174,11 +174,11 @@ impl<IO: Read + ReadReady + Write> Line<'_, IO> {
                     return Ok(End::Upgraded { cursor, unread });
                 }
                 Err(crate::Error::Transport(LineError::Stream(error))) => {
-                    self.breaks.discard();
+                    self.line_buffer.discard();
                     return Err(crate::Error::Transport(error));
                 }
                 Err(crate::Error::WriteZero) => {
-                    self.breaks.discard();
+                    self.line_buffer.discard();
                     return Err(crate::Error::WriteZero);
                 }
                 // The client is gone, or gets no further replies.
@@ -201,7 +201,7 @@ impl<IO: Read> Read for Line<'_, IO> {
             return Ok(0);
         }
         loop {
-            if let Some(count) = self.breaks.read(buffer) {
+            if let Some(count) = self.line_buffer.read(buffer) {
                 return Ok(count);
             }
             // With this limit, the look-ahead buffer stays empty.
@@ -214,25 +214,25 @@ impl<IO: Read> Read for Line<'_, IO> {
 
 impl<IO: Read + ReadReady + Write> Write for Line<'_, IO> {
     fn write(&mut self, bytes: &[u8]) -> Result<usize, Self::Error> {
-        if !self.breaks.is_break() && self.breaks.looks_ahead(bytes) {
+        if !self.line_buffer.is_break() && self.line_buffer.looks_ahead(bytes) {
             let is_ready = self.stream.read_ready().map_err(LineError::Stream)?;
             if is_ready && !self.receive(usize::MAX).map_err(LineError::Stream)? {
                 return Err(LineError::Break);
             }
         }
-        if self.breaks.is_break() {
+        if self.line_buffer.is_break() {
             return Err(LineError::Break);
         }
-        if self.breaks.owes_nul() {
+        if self.line_buffer.owes_nul() {
             let count = self.stream.write(&[0]).map_err(LineError::Stream)?;
-            self.breaks.sent(&[0], count);
+            self.line_buffer.sent(&[0], count);
             if count == 0 {
                 return Ok(0);
             }
         }
-        let bytes = self.breaks.before_next_look(bytes);
+        let bytes = self.line_buffer.before_next_look(bytes);
         let count = self.stream.write(bytes).map_err(LineError::Stream)?;
-        self.breaks.sent(bytes, count);
+        self.line_buffer.sent(bytes, count);
         Ok(count)
     }
 

@@ -34,7 +34,7 @@ pub(super) struct Source<'b> {
 /// The state of a serial device. It has one connection while it is open.
 #[derive(Debug)]
 pub(super) struct DeviceState<'b> {
-    pub breaks: LineBuffer<'b>,
+    pub line_buffer: LineBuffer<'b>,
     pub is_open: bool,
     /// The number of waits left before it is opened again.
     pub pause: u8,
@@ -101,7 +101,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             let (look_ahead, rest) = look_ahead.unwrap_or_default();
             self.look_ahead = rest;
             source.device = Some(DeviceState {
-                breaks: LineBuffer::new(look_ahead),
+                line_buffer: LineBuffer::new(look_ahead),
                 is_open: false,
                 pause: 0,
             });

@@ -17,18 +17,18 @@ use crate::unix::{self, Reading, Stream};
 /// Returns [`unix::IoError::Closed`] if the device is gone. Fails if the stream fails.
 pub(super) fn receive(
     stream: &mut Stream,
-    breaks: &mut LineBuffer<'_>,
+    line_buffer: &mut LineBuffer<'_>,
     channel: &mut Channel<'_>,
 ) -> Result<Option<usize>, unix::IoError> {
-    let mut input = breaks.read(channel.spare());
+    let mut input = line_buffer.read(channel.spare());
     if input.is_none() {
         // With this limit, the look-ahead buffer stays empty. There is only one attempt, so that a
         // flood of discarded bytes does not delay other connections.
         let limit = channel.spare().len();
-        if !look_ahead(stream, breaks, limit)? {
+        if !look_ahead(stream, line_buffer, limit)? {
             return Ok(None);
         }
-        input = breaks.read(channel.spare());
+        input = line_buffer.read(channel.spare());
     }
     if let Some(count) = input {
         channel.received(count);
@@ -43,19 +43,19 @@ pub(super) fn receive(
 /// Like [`receive`].
 pub(super) fn look_ahead(
     stream: &mut Stream,
-    breaks: &mut LineBuffer<'_>,
+    line_buffer: &mut LineBuffer<'_>,
     limit: usize,
 ) -> Result<bool, unix::IoError> {
     // `spare` discards a full buffer, so it is called only if there is input.
-    if breaks.is_full() && !stream.read_ready()? {
+    if line_buffer.is_full() && !stream.read_ready()? {
         return Ok(false);
     }
-    let spare = part_mut(breaks.spare(), 0, limit);
+    let spare = part_mut(line_buffer.spare(), 0, limit);
     match stream.receive_now(Reading::All, spare, &mut Vec::<_, 0>::new())? {
         None => Ok(false),
         Some(0) => Err(unix::IoError::Closed),
         Some(count) => {
-            breaks.received(count);
+            line_buffer.received(count);
             Ok(true)
         }
     }
@@ -69,25 +69,25 @@ pub(super) fn look_ahead(
 /// that the client is gone. Fails if the stream fails.
 pub(super) fn send(
     stream: &mut Stream,
-    breaks: &mut LineBuffer<'_>,
+    line_buffer: &mut LineBuffer<'_>,
     channel: &mut Channel<'_>,
 ) -> Result<usize, unix::IoError> {
     let mut total = 0_usize;
     while !channel.pending().is_empty() {
-        if !breaks.is_break() && breaks.looks_ahead(channel.pending()) {
-            look_ahead(stream, breaks, usize::MAX)?;
+        if !line_buffer.is_break() && line_buffer.looks_ahead(channel.pending()) {
+            look_ahead(stream, line_buffer, usize::MAX)?;
         }
-        if breaks.is_break() {
+        if line_buffer.is_break() {
             return Err(unix::IoError::Closed);
         }
-        let part = if breaks.owes_nul() {
+        let part = if line_buffer.owes_nul() {
             &[0]
         } else {
-            breaks.before_next_look(channel.pending())
+            line_buffer.before_next_look(channel.pending())
         };
-        let (is_nul, length) = (breaks.owes_nul(), part.len());
+        let (is_nul, length) = (line_buffer.owes_nul(), part.len());
         let sent = stream.send_now(part, &[])?.unwrap_or(0);
-        breaks.sent(part, sent);
+        line_buffer.sent(part, sent);
         if !is_nul {
             channel.sent(sent);
             total = total.saturating_add(sent);

@@ -293,7 +293,7 @@ pub struct Server<'b, C, const CONNECTIONS: usize, const DESCRIPTORS: usize = 0>
     limits: Limits,
     clock: Option<fn() -> u64>,
     hooks: Hooks,
-    /// The time at the end of the last wait.
+    /// The time at the end of the last wait, in milliseconds.
     now: u64,
     /// A time before which no connection times out.
     next_deadline: u64,
@@ -321,7 +321,7 @@ pub struct Hooks {
 impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     Server<'b, C, CONNECTIONS, DESCRIPTORS>
 {
-    /// Makes a server from a listener, from a connection that already exists, or from the socket
+    /// Creates a server from a listener, from a connection that already exists, or from the socket
     /// that the program was [started](crate::activation) with.
     ///
     /// # Errors
@@ -364,7 +364,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         Ok(server)
     }
 
-    /// Makes a server that listens at a path or an address: see [`Listener::bind`].
+    /// Creates a server that listens at a path or an address: see [`Listener::bind`].
     ///
     /// # Errors
     ///

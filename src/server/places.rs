@@ -12,7 +12,7 @@ pub(super) struct Places<'b, C, const CONNECTIONS: usize> {
     states: [State<C>; CONNECTIONS],
     /// The first place in the list of free places that were used before.
     free: Option<u32>,
-    /// The number of places that were ever used. These are the lowest indices.
+    /// The number of places that were ever used. They have the lowest indices.
     touched: u32,
     /// The first and the last place in the queue for a turn, and the length of that queue.
     first: Option<u32>,
@@ -21,7 +21,7 @@ pub(super) struct Places<'b, C, const CONNECTIONS: usize> {
 }
 
 impl<'b, C: Copy, const CONNECTIONS: usize> Places<'b, C, CONNECTIONS> {
-    /// Makes an empty table. Closes connections that an earlier server has left in the places.
+    /// Creates an empty table. Closes connections that an earlier server has left in the places.
     pub fn new(slots: &'b mut [Slot; CONNECTIONS]) -> Self {
         empty(slots);
         Places {

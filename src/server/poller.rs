@@ -1,4 +1,4 @@
-//! The epoll(7) descriptor, and the tokens that tell the source of an event.
+//! The epoll(7) descriptor, and the tokens that identify the source of an event.
 
 use core::ops::Range;
 
@@ -146,7 +146,7 @@ impl Poller {
             Err(Errno::INTR) => 0,
             Err(errno) => return Err(IoError::from_errno(errno)),
         };
-        // epoll(7) is level-triggered here, so it reports the dropped ones again.
+        // epoll(7) is level-triggered here, so it reports the dropped numbers again.
         self.ready.clear();
         Ok(Events {
             events,

@@ -32,7 +32,7 @@ pub(super) struct Slot {
 /// `static` it takes no space in the program's file.
 #[derive(Debug, Default)]
 #[repr(u8)]
-#[allow(clippy::large_enum_variant)] // without an allocator, it can't be boxed
+#[allow(clippy::large_enum_variant)] // without an allocator, it cannot be boxed
 pub(super) enum Occupant {
     #[default]
     Empty,
@@ -77,8 +77,8 @@ pub(super) struct Endpoint {
     pub listener: Option<u32>,
     /// The events that the poller reports.
     pub interest: EventFlags,
-    /// The events that are needed now. The poller is told only if it misses one of them, or if it
-    /// has reported one that is not needed.
+    /// The events that are needed now. `interest` is changed only if it lacks one of them, or after
+    /// an event that is not needed.
     pub wanted: EventFlags,
     /// The events that the poller has reported since the last turn.
     pub ready: EventFlags,
@@ -113,7 +113,7 @@ const LINGER_BYTES: usize = 1 << 16;
 /// The result of a turn, or of a part of it.
 #[derive(Debug)]
 pub(super) enum Turn<C> {
-    /// A call was handled, and the service has woken this topic. The turn is not over.
+    /// A call was handled, and the service has woken this topic, if any. The turn is not over.
     Called(Option<u32>),
     /// An owed reply was written, and the service has woken this topic. The turn is not over.
     Woken(u32),
@@ -127,7 +127,7 @@ pub(super) enum Turn<C> {
     Ended(Result<(), Error<unix::IoError>>),
 }
 
-/// Events which mean that bytes, or the end of input, can be received.
+/// The events that report available bytes or the end of input.
 const INPUT: EventFlags = EventFlags::IN.union(EventFlags::RDHUP);
 
 impl Endpoint {
@@ -180,8 +180,8 @@ impl Endpoint {
     /// True if the interest must be changed: the poller does not report a wanted event, or it has
     /// reported an unwanted one.
     pub fn must_change_interest(&mut self) -> bool {
-        let was_disturbed = mem::take(&mut self.has_unwanted_event);
-        !self.interest.contains(self.wanted) || (was_disturbed && self.interest != self.wanted)
+        let had_unwanted = mem::take(&mut self.has_unwanted_event);
+        !self.interest.contains(self.wanted) || (had_unwanted && self.interest != self.wanted)
     }
 
     /// Records the events that the poller has reported.
@@ -200,7 +200,7 @@ impl Endpoint {
         service: &mut S,
         session: &mut Session<'_, C>,
         carried: &mut Carried<FDS>,
-        mut breaks: Option<&mut LineBuffer<'_>>,
+        mut line_buffer: Option<&mut LineBuffer<'_>>,
         budget: &mut usize,
     ) -> Result<Turn<C>, unix::IoError> {
         let ready = mem::replace(&mut self.ready, EventFlags::empty());
@@ -212,18 +212,18 @@ impl Endpoint {
         }
         if is_blocked {
             if !ready.contains(EventFlags::OUT)
-                || !self.flush(session, carried, breaks.as_deref_mut())?
+                || !self.flush(session, carried, line_buffer.as_deref_mut())?
             {
                 return Ok(Turn::Over);
             }
-            // Otherwise this turn would wait for `OUT` again after its next call.
+            // Otherwise the rest of the turn, after a call, would wait for `OUT` again.
             self.wanted = INPUT;
         }
         loop {
             if *budget == 0 {
                 // The replies of a stream must not wait for its next turn.
                 let flushed = !session.state().is_due()
-                    || self.flush(session, carried, breaks.as_deref_mut())?;
+                    || self.flush(session, carried, line_buffer.as_deref_mut())?;
                 return Ok(if flushed { Turn::Again } else { Turn::Over });
             }
             let was_open = matches!(session.state(), State::Open);
@@ -252,7 +252,7 @@ impl Endpoint {
                 continue;
             }
             if !session.channel().pending().is_empty() {
-                if self.flush(session, carried, breaks.as_deref_mut())? {
+                if self.flush(session, carried, line_buffer.as_deref_mut())? {
                     continue;
                 }
                 return Ok(Turn::Over);
@@ -262,33 +262,33 @@ impl Endpoint {
                     return Ok(Turn::Ended(result.map_err(Error::with_transport)));
                 }
                 State::Upgraded(cursor) => {
-                    if let Some(breaks) = breaks {
-                        let count = breaks.take_unread(session.channel().spare());
+                    if let Some(line_buffer) = line_buffer {
+                        let count = line_buffer.take_unread(session.channel().spare());
                         session.channel().received(count);
                     }
                     return Ok(Turn::Upgraded(cursor));
                 }
                 State::Parked(..) => {
-                    if let Some(breaks) = breaks {
+                    if let Some(line_buffer) = line_buffer {
                         // Another client may have sent a break.
-                        device::look_ahead(&mut self.stream, breaks, usize::MAX)?;
-                        if breaks.is_break() {
+                        device::look_ahead(&mut self.stream, line_buffer, usize::MAX)?;
+                        if line_buffer.is_break() {
                             return Err(unix::IoError::Closed);
                         }
                         self.wanted = EventFlags::IN;
                     } else if self.half_closed {
                         self.wanted = EventFlags::empty();
                     } else {
-                        // Its calls must wait, but the server must notice when it goes away.
+                        // The client must wait, but the server must notice when it goes away.
                         self.wanted = EventFlags::RDHUP;
                     }
                     return Ok(Turn::Over);
                 }
                 State::Open | State::Due(_) | State::Describing(_) => {
                     self.wanted = INPUT;
-                    if let Some(breaks) = breaks.as_deref_mut() {
+                    if let Some(line_buffer) = line_buffer.as_deref_mut() {
                         let channel = session.channel();
-                        if device::receive(&mut self.stream, breaks, channel)?.is_none() {
+                        if device::receive(&mut self.stream, line_buffer, channel)?.is_none() {
                             return Ok(Turn::Over);
                         }
                         continue;
@@ -337,11 +337,11 @@ impl Endpoint {
         &mut self,
         session: &mut Session<'_, C>,
         carried: &mut Carried<FDS>,
-        breaks: Option<&mut LineBuffer<'_>>,
+        line_buffer: Option<&mut LineBuffer<'_>>,
     ) -> Result<bool, unix::IoError> {
         let channel = session.channel();
-        if let Some(breaks) = breaks {
-            self.has_advanced |= device::send(&mut self.stream, breaks, channel)? > 0;
+        if let Some(line_buffer) = line_buffer {
+            self.has_advanced |= device::send(&mut self.stream, line_buffer, channel)? > 0;
             if channel.pending().is_empty() {
                 return Ok(true);
             }

@@ -16,8 +16,8 @@ use crate::unix;
 impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     Server<'_, C, CONNECTIONS, DESCRIPTORS>
 {
-    /// Does the work that is left since the last wait, until there is an event. Returns None if the
-    /// server must wait. With `may_wait`, the program may also wait for events of its own loop.
+    /// Does the work that is left after the last wait, until there is an event. Returns None if the
+    /// server must wait. `may_wait` is true if the program can wait for events of its own loop.
     pub(super) fn next_event<S: Service<C>>(
         &mut self,
         service: &mut S,
@@ -105,8 +105,14 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         let channel = mem::take(&mut endpoint.channel).attach(receive, send);
         let mut session = Session::from_parts(channel, *state);
         let device = device_of(endpoint, &mut self.listeners);
-        let breaks = device.map(|device| &mut device.breaks);
-        let turn = endpoint.serve(service, &mut session, carried, breaks, &mut self.budget);
+        let line_buffer = device.map(|device| &mut device.line_buffer);
+        let turn = endpoint.serve(
+            service,
+            &mut session,
+            carried,
+            line_buffer,
+            &mut self.budget,
+        );
         let (channel, next) = session.into_parts();
         endpoint.channel = channel.detach();
         *state = next;
@@ -206,7 +212,7 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     fn has_break(&mut self, index: u32) -> bool {
         let endpoint = self.places.get(index);
         let device = endpoint.and_then(|(endpoint, _)| device_of(endpoint, &mut self.listeners));
-        device.is_some_and(|device| device.breaks.is_break())
+        device.is_some_and(|device| device.line_buffer.is_break())
     }
 
     /// Ends the session of a device's client, because a device cannot be closed for its client. The
@@ -218,10 +224,10 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         let Some(device) = device_of(endpoint, &mut self.listeners) else {
             return false;
         };
-        if device.breaks.is_break() {
-            device.breaks.next_client();
+        if device.line_buffer.is_break() {
+            device.line_buffer.next_client();
         } else {
-            device.breaks.discard();
+            device.line_buffer.discard();
         }
         endpoint.restart();
         state.abandon(service);
@@ -249,7 +255,7 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         }
         if let Some(device) = device_of(&endpoint, &mut self.listeners) {
             device.is_open = false;
-            device.breaks.reset();
+            device.line_buffer.reset();
             // It may fail again as soon as it is opened.
             device.pause = BACK_OFF_WAITS;
         }

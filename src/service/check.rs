@@ -13,7 +13,7 @@ use crate::varlink_service::{Parameter, Refusal};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Callee {
     pub interface: &'static Interface,
-    /// None if the interface does not declare the method. Only an unchecked service gets its calls.
+    /// None if the interface does not declare the method: only an unchecked service allows that.
     member: Option<MemberIndex>,
     checked: bool,
 }

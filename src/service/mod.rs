@@ -149,7 +149,7 @@ pub trait Service<C: Copy = Infallible> {
     /// True if a method of the service upgrades its connection.
     ///
     /// If true, [`Server`](crate::server::Server) reads from Unix sockets exactly to the end of
-    /// each message, so that the bare descriptor can be handed on after an upgrade: UAPI.20,
+    /// each message, so that the bare descriptor can be passed on after an upgrade: UAPI.20,
     /// "`upgrade`". This costs one more system call for each message. With
     /// [`serve`](crate::serve()), the caller must set it with
     /// [`Stream::set_reading`](crate::unix::Stream::set_reading).

@@ -126,9 +126,9 @@ impl<'c, C> Responder<'c, C> {
         }
     }
 
-    /// Sends an error of the call's interface. It is the variant of an enum: the name of the
-    /// variant is the error's name, its content the parameters. For a standard error, the handler
-    /// returns a [`Refusal`] instead.
+    /// Sends an error of the call's interface. It is a variant of an enum: the variant's name is
+    /// the error's name, its content the parameters. For a standard error, the handler returns a
+    /// [`Refusal`] instead.
     ///
     /// Attached descriptors are closed.
     ///
@@ -272,8 +272,8 @@ impl<'c, C> Responder<'c, C> {
         self.context.pidfd
     }
 
-    /// Takes the descriptor with this index, from 0, of those that were sent with the call. The
-    /// descriptors that are not taken are closed when the handler returns.
+    /// Takes a descriptor that was sent with the call, by its index, from 0. Descriptors that are
+    /// not taken are closed when the handler returns.
     ///
     /// A client can send any file, such as a full pipe that is never read. A write that blocks
     /// stops the service for all clients.
@@ -309,8 +309,8 @@ impl<'c, C> Responder<'c, C> {
     }
 
     /// Attaches a descriptor to the reply that this handler sends. Returns its index, for the
-    /// parameter that refers to it. It is closed after it was sent, or if the handler sends an
-    /// error or no reply.
+    /// parameter that refers to it. The descriptor is closed after it was sent, or if the handler
+    /// sends an error or no reply.
     ///
     /// # Errors
     ///
@@ -585,8 +585,8 @@ const DESCRIPTION: &[u8] = b"{\"parameters\":{\"description\":\"";
 /// The end of a reply to `GetInterfaceDescription`.
 const END_OF_DESCRIPTION: &[u8] = b"\"}}\0";
 
-/// Writes `begin`, as much of a description as there is room for, and the end of the reply if that
-/// has room as well. Returns the length, and the next state, which sends the rest.
+/// Writes `begin`, as much of a description as there is room for, and the end of the reply if it
+/// fits as well. Returns the length, and the next state, which sends the rest.
 pub(super) fn describe<C>(
     room: &mut [u8],
     begin: &[u8],

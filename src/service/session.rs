@@ -147,7 +147,7 @@ impl<'b, C: Copy> Session<'b, C> {
         let (Some(message), Some(room)) = (receive.take(), send.reply_room()) else {
             return Ok(State::Open);
         };
-        let (call, range) = Call::parse_with_place(message)?;
+        let (call, range) = Call::parse_with_name_range(message)?;
         let mode = call.mode();
         // The decoded name may be shorter than its text.
         let name = range.start..range.start.saturating_add(call.method().len());
@@ -171,7 +171,7 @@ impl<'b, C: Copy> Session<'b, C> {
                     return Ok(State::Open);
                 }
                 match write_error(send, &error) {
-                    // A name that the client has sent has no room in the error.
+                    // The error is too long because it repeats a name that the client has sent.
                     Err(EncodeError::Full) => Err(Error::TooLong),
                     written => Ok(written.map(|()| State::Open)?),
                 }
@@ -217,7 +217,7 @@ impl<'b, C: Copy> Session<'b, C> {
         if length == 0 {
             context.close_attached();
         } else {
-            // A piece of a definition is not a complete message, so it can't be checked.
+            // A piece of a definition is not a complete message, so it cannot be checked.
             if cfg!(debug_assertions) && !matches!(state, State::Describing(_)) {
                 let room = send.reply_room().unwrap_or_default();
                 let message = room.get(..length.saturating_sub(1)).unwrap_or_default();

@@ -50,7 +50,7 @@ pub fn compare(old: &Definition<'_>, new: &Definition<'_>) -> Vec<Change> {
     comparison.changes
 }
 
-/// Checks that no [`Change`] between two versions of a definition breaks `least` or worse.
+/// Checks that each [`Change`] between two versions of a definition breaks less than `least`.
 ///
 /// A project that keeps the definition of each release can check its compatibility in a test:
 ///
@@ -80,7 +80,7 @@ pub fn compare(old: &Definition<'_>, new: &Definition<'_>) -> Vec<Change> {
 ///
 /// # Errors
 ///
-/// Returns all these changes, if there are any.
+/// Returns all other changes, if there are any.
 pub fn compatible(
     old: &Definition<'_>,
     new: &Definition<'_>,

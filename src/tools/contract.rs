@@ -76,8 +76,8 @@ const OUTPUT: &str = ", output ";
 ///
 /// The check deserializes each type from sample values: serde tells which kind of value the type
 /// requests. A type that refuses all samples, which are `0` and `1`, `""` and `"a"`, is reported as
-/// a difference, because its content can't be examined. An alias of a field looks like another
-/// field. Types that are only serialized can't be checked; use
+/// a difference, because its content cannot be examined. An alias of a field looks like another
+/// field. Types that are only serialized cannot be checked; use
 /// [`Service::CHECKED`](crate::Service::CHECKED) for these.
 ///
 /// # Errors

@@ -74,23 +74,23 @@ pub fn format_colored(definition: &Definition<'_>) -> String {
 
 /// A word or a mark, and the white space and the comments before it.
 #[derive(Clone, Copy)]
-struct Lexeme<'a> {
+struct Token<'a> {
     space: &'a str,
     text: &'a str,
 }
 
-/// The rest of a text.
+/// The tokens in the rest of a text.
 #[derive(Clone)]
-struct Lexemes<'a> {
+struct Tokens<'a> {
     rest: &'a str,
 }
 
-impl<'a> Lexemes<'a> {
+impl<'a> Tokens<'a> {
     /// Takes the next token. It is empty at the end of the text.
-    fn next(&mut self) -> Lexeme<'a> {
+    fn next(&mut self) -> Token<'a> {
         let (space, text, rest) = token(self.rest);
         self.rest = rest;
-        Lexeme { space, text }
+        Token { space, text }
     }
 
     /// Skips a list. Returns its width on one line, or `usize::MAX` if it contains a comment.
@@ -214,7 +214,7 @@ impl Layout {
 
     /// Moves the comments inside a field or a member whose first word was read, except those in its
     /// lists. Comments between a field and the `)` after it stay where they are.
-    fn moved_from(&mut self, mut tokens: Lexemes<'_>, blank: &mut bool, depth: usize) {
+    fn moved_from(&mut self, mut tokens: Tokens<'_>, blank: &mut bool, depth: usize) {
         let (mut open, mut closed) = (0_usize, false);
         loop {
             let token = tokens.next();
@@ -235,7 +235,7 @@ impl Layout {
     }
 
     fn definition(mut self, text: &str) -> String {
-        let mut tokens = Lexemes { rest: text };
+        let mut tokens = Tokens { rest: text };
         let (keyword, name) = (tokens.next(), tokens.next());
         let mut blank = self.comments(keyword.space, false, 0);
         self.moved(name.space, &mut blank, 0);
@@ -259,7 +259,7 @@ impl Layout {
         }
     }
 
-    fn member(&mut self, keyword: &str, tokens: &mut Lexemes<'_>) {
+    fn member(&mut self, keyword: &str, tokens: &mut Tokens<'_>) {
         self.colored(color::KEYWORD, keyword);
         self.plain(" ");
         self.colored(color::NAME, tokens.next().text);
@@ -288,7 +288,7 @@ impl Layout {
     }
 
     /// Writes a list with everything in it, broken or on one line. Its `(` is the next token.
-    fn list(&mut self, tokens: &mut Lexemes<'_>, broken: bool, depth: usize) {
+    fn list(&mut self, tokens: &mut Tokens<'_>, broken: bool, depth: usize) {
         tokens.next();
         self.plain("(");
         let inner = depth.saturating_add(1);

@@ -19,7 +19,7 @@ const KEYWORDS: [&str; 48] = [
     "virtual", "where", "while", "yield",
 ];
 
-/// Keywords that can't be names, even with `r#`.
+/// Keywords that cannot be names, even with `r#`.
 const UNUSABLE: [&str; 4] = ["Self", "crate", "self", "super"];
 
 /// The case of a name: how its words are joined.

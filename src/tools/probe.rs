@@ -172,7 +172,7 @@ impl<'r> Probe<'r> {
         field
     }
 
-    /// Checks that the type in the definition is not nullable and fits a Rust type that can't be
+    /// Checks that the type in the definition is not nullable and fits a Rust type that cannot be
     /// null. Returns the type without `?` if it fits.
     fn kind(&self, rust: &str, fits: impl Fn(Type<'static>) -> bool) -> Option<Type<'static>> {
         let ty = self.ty?;
@@ -200,7 +200,7 @@ impl<'r> Probe<'r> {
             TypeKind::Nullable(inner) => inner.resolved(),
             _ => ty.resolved(),
         });
-        // If any type is allowed, the recursion can't be detected.
+        // If any type is allowed, the recursion cannot be detected.
         ty.is_none_or(|ty| self.enclosing.iter().any(|outer| outer.index == ty.index))
             || self.depth >= DEPTH
     }
@@ -338,7 +338,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         deserialize_enum(_name: &'static str, variants: Names) = enumeration(variants);
     }
 
-    /// Gives a type that accepts anything a value of the defined kind, with no content.
+    /// Gives a minimal value of the defined kind to a type that accepts any kind.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.ty.map(|ty| ty.resolved().kind()) {
             Some(TypeKind::Bool) => visitor.visit_bool(false),

@@ -5,16 +5,16 @@ use std::mem::discriminant;
 
 use crate::idl::{Type, TypeKind};
 
-/// What a [`Change`](super::Change) breaks, the worst last.
+/// The severity of a [`Change`](super::Change): the peers that it breaks, the worst last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Breaks {
     /// Nothing: old and new clients and services work together.
     Nothing,
-    /// New clients with old services: the clients can't read the replies. Calls that an old service
+    /// New clients with old services: the clients cannot read replies. Calls that an old service
     /// refuses do not count, because a client can leave out the new parameters.
     Services,
-    /// Old clients with new services: the services refuse calls, or the clients can't read replies.
-    /// The change may break new clients with old services, too.
+    /// Old clients with new services: the services refuse calls, or the clients cannot read
+    /// replies. The change may break new clients with old services, too.
     Callers,
 }
 
@@ -27,7 +27,7 @@ pub(super) enum Way {
     Replies,
 }
 
-/// What a change breaks, and the reason: empty if it breaks nothing.
+/// The severity of a change, and the reason, which is empty if it breaks nothing.
 pub(super) type Effect = (Breaks, &'static str);
 
 /// Returns what a new field breaks, or a new value of an enumeration, which has no type.
@@ -53,7 +53,7 @@ pub(super) fn removed(ty: Option<Type<'_>>, way: Way) -> Effect {
         // "Services SHOULD refuse unrecognized fields in method calls", and values that don't
         // match the type.
         (_, Way::Calls) => (Breaks::Callers, "old callers may send it"),
-        // Old callers can do without the value. New ones can't read it in replies of old services.
+        // Old callers can do without the value. New ones cannot read it in replies of old services.
         (None, Way::Replies) => (Breaks::Services, "old services may send it"),
         // "Removing or incompatibly changing fields [...] is not backwards compatible": even if the
         // field is nullable, because old callers may depend on its value.
@@ -64,13 +64,13 @@ pub(super) fn removed(ty: Option<Type<'_>>, way: Way) -> Effect {
 /// The differences between the values of an old and a new type.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Fit {
-    /// Only the old type is nullable.
+    /// True if only the old type is nullable.
     pub(super) old_null: bool,
-    /// Only the new type is nullable.
+    /// True if only the new type is nullable.
     pub(super) new_null: bool,
-    /// The old type has values that the new type can't read.
+    /// True if the old type has values that the new type cannot read.
     old_values: bool,
-    /// The new type has values that the old type can't read.
+    /// True if the new type has values that the old type cannot read.
     new_values: bool,
 }
 

@@ -100,7 +100,7 @@ impl Client<'_, Stream> {
         mode: Mode,
         send: &[BorrowedFd<'_>],
     ) -> Result<(), error::Error<IoError>> {
-        // Checked first, because a call that was written can't be removed.
+        // Checked first, because a call that was written cannot be removed.
         let checked = self.stream().check_attachable(send);
         checked.map_err(error::Error::Transport)?;
         // Descriptors are sent with the first pending byte, which must be that of this call.
@@ -152,10 +152,10 @@ impl Client<'_, Stream> {
         if !self.stream().carries_descriptors() {
             return self.receive_raw();
         }
-        let mut places = received.iter_mut();
+        let mut entries = received.iter_mut();
         let mut take = |descriptor| {
-            let place = places.next();
-            place.map(|place| *place = Some(descriptor)).is_some()
+            let entry = entries.next();
+            entry.map(|entry| *entry = Some(descriptor)).is_some()
         };
         let reply = self.receive_by(|stream, channel| {
             fill_by(channel, usize::MAX, |spare| {

@@ -36,9 +36,9 @@ enum ListenerKind {
     Socket {
         socket: OwnedFd,
         kind: SocketKind,
-        /// The socket was handed over, and its options are unknown.
+        /// True if the socket was handed over, and its options are unknown.
         adopted: bool,
-        /// The system supports tags on sockets.
+        /// True if the system supports tags on sockets.
         tags: bool,
     },
     /// The path of a device, which is opened for each connection.
@@ -117,7 +117,7 @@ impl Listener {
         Ok(Listener::listening(socket, kind, false))
     }
 
-    /// Makes a listener of a listening socket.
+    /// Creates a listener of a listening socket.
     fn listening(socket: OwnedFd, kind: SocketKind, adopted: bool) -> Self {
         // This fails only if the descriptor is not a socket, which accept(2) reports.
         let _ = ioctl_fionbio(&socket, true);
@@ -323,8 +323,8 @@ fn remove_stale(path: &str, name: &CStr) -> Result<(), IoError> {
     }
 }
 
-/// Locks the directory of a socket. Otherwise, of several services that start at once, one could
-/// take the socket of another, which is bound and not yet listening, for a stale one.
+/// Locks the directory of a socket. Without the lock, a service could take the socket of another
+/// for a stale one, while that is bound but does not listen yet.
 ///
 /// Every process that can read the directory can hold the lock. So this function waits only for a
 /// short time, and then returns None.

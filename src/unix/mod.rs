@@ -45,7 +45,7 @@ const PATH_MAX: usize = 107;
 /// The maximum number of descriptors of one message: `SCM_MAX_FD`, unix(7).
 const DESCRIPTORS_MAX: usize = 253;
 
-/// Parses the text of a user, which is a path or an address.
+/// Parses a path or an address.
 fn address(path: &str) -> Result<Address<'_>, IoError> {
     if path.is_empty() || path.starts_with(['/', '.']) {
         return Ok(Address::Unix(path));

@@ -25,7 +25,7 @@ pub enum Reading {
     /// To the end of a message, with two system calls for each message.
     ///
     /// After an upgrade, the next byte in the socket is the first of the other protocol, so that
-    /// the bare descriptor can be handed on: UAPI.20, "`upgrade`". Only such reads receive
+    /// the bare descriptor can be passed on: UAPI.20, "`upgrade`". Only such reads receive
     /// descriptors.
     Message,
 }
@@ -58,7 +58,7 @@ pub(super) enum Truncation {
 /// A read from a Unix socket.
 pub(super) struct Receive<'a> {
     pub socket: &'a OwnedFd,
-    /// The last read ended inside a message.
+    /// True if the last read ended inside a message.
     pub mid_message: bool,
     pub truncation: &'a mut Truncation,
     pub flags: RecvFlags,
@@ -98,7 +98,7 @@ impl Receive<'_> {
                 Some(1) => 1,
                 other => return Ok(other),
             };
-            // Something else than descriptors may have used the room: do not provide it again.
+            // Something other than descriptors may have used the room: do not provide it again.
             if !received_any && truncated == Some(true) && *self.truncation == Truncation::Unknown {
                 *self.truncation = Truncation::Always;
             }
@@ -208,8 +208,8 @@ mod tests {
     use super::super::stream::Stream;
     use super::*;
 
-    /// Descriptors to send, which all refer to one end of a connection. The other end reads an end
-    /// of file when the last of them is closed.
+    /// Descriptors to send, which all refer to one end of a connection. The other end reads the
+    /// end of input when the last of them is closed.
     struct Tracked {
         end: Stream,
         other: Stream,

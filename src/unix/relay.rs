@@ -72,12 +72,12 @@ pub fn relay(
 struct RelayStream {
     side: Side,
     stream: Stream,
-    /// Nothing more can be sent: the peer is gone, or the end of output was sent.
+    /// True if nothing more can be sent: the peer is gone, or the end of output was sent.
     end_of_output: bool,
 }
 
 impl RelayStream {
-    /// Makes a failure of this side.
+    /// Returns a failure of this side.
     fn failure(&self, error: IoError) -> Failure<IoError> {
         Failure {
             side: self.side,

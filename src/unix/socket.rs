@@ -18,7 +18,7 @@ use super::error::IoError;
 use super::path::{Path, file_type};
 use crate::address::Address;
 
-/// The kind of descriptor below a stream.
+/// The kind of a stream's descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SocketKind {
     /// A Unix socket. Only this kind carries descriptors and knows the peer.
@@ -40,7 +40,7 @@ impl SocketKind {
     }
 }
 
-/// Makes a socket for an address, and returns its kind.
+/// Creates a socket for an address, and returns its kind.
 pub(super) fn new(address: Address<'_>) -> Result<(OwnedFd, SocketKind), IoError> {
     let (family, kind) = match address {
         Address::Exec(_) => return Err(IoError::Exec),
@@ -69,7 +69,7 @@ pub(super) fn unix_address(address: Address<'_>) -> Result<SocketAddrUnix, IoErr
     }
 }
 
-/// Calls connect(2), and finds out why an address does not work.
+/// Calls connect(2). If that fails, finds out why.
 pub(super) fn connect(socket: &OwnedFd, address: Address<'_>) -> Result<(), IoError> {
     let connected = match address {
         Address::Tcp(to) => retry_on_intr(|| rustix::net::connect(socket, &to)),

@@ -45,7 +45,7 @@ pub struct Stream {
     kind: SocketKind,
     terminal: Option<Terminal>,
     pub(super) reading: Reading,
-    /// The last read ended inside a message.
+    /// True if the last read ended inside a message.
     mid_message: bool,
     truncation: Truncation,
     /// The timeout for sending.
@@ -103,7 +103,7 @@ impl Stream {
         Ok(stream)
     }
 
-    /// Makes two connected streams: socketpair(2).
+    /// Creates two connected streams: socketpair(2).
     ///
     /// # Errors
     ///
@@ -122,7 +122,7 @@ impl Stream {
         ))
     }
 
-    /// Makes a stream of a descriptor that was opened here.
+    /// Creates a stream of a descriptor that was opened here.
     pub(super) fn new(descriptor: OwnedFd, kind: SocketKind) -> Self {
         if kind == SocketKind::Tcp {
             socket::set_tcp(&descriptor);
@@ -139,7 +139,7 @@ impl Stream {
         }
     }
 
-    /// Makes a stream of a descriptor that was handed over. Another process may have set its
+    /// Creates a stream of a descriptor that was handed over. Another process may have set its
     /// options.
     pub(super) fn adopted(descriptor: OwnedFd, kind: SocketKind) -> Self {
         if kind == SocketKind::Unix {
@@ -210,7 +210,7 @@ impl Stream {
     }
 
     /// Sends as many bytes as possible without waiting, and the descriptors with the first of them.
-    /// None if no byte can be sent now.
+    /// Returns None if no byte can be sent now.
     ///
     /// # Errors
     ///
@@ -258,7 +258,7 @@ impl Stream {
         }
     }
 
-    /// Closes the connection so that the peer reads an end of file. Unread input would cause the
+    /// Closes the connection so that the peer reads the end of input. Unread input would cause the
     /// error `ECONNRESET` there, so it is read into `scratch` and discarded.
     ///
     /// Over TCP, that error would also discard the bytes that are still under way to the peer. So
@@ -426,7 +426,7 @@ impl Stream {
 /// The time for a TCP peer to read the sent bytes and to close its end.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// The most bytes that the peer may send during that time.
+/// The maximum number of bytes that the peer may send during that time.
 const LINGER_BYTES: usize = 1 << 20;
 
 /// Calls sendmsg(2) with descriptors.

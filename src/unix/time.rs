@@ -42,12 +42,12 @@ pub struct Timeouts {
     pub connect: Option<Duration>,
     /// The timeout for sending: until the service takes the next bytes.
     pub send: Option<Duration>,
-    /// The timeout for each reply: from the moment in which the client waits for it until it is
-    /// complete. A part of the reply does not extend it. The kernel keeps the time, in a timerfd(2)
+    /// The timeout for each reply: from when the client begins to wait for it until it is complete.
+    /// A part of the reply does not extend the timeout. The kernel keeps the time, in a timerfd(2)
     /// that belongs to the stream.
     ///
-    /// It ends with the NUL of the reply. So after an upgrade to a protocol without NULs, unset it
-    /// with [`Stream::set_timeouts`](super::Stream::set_timeouts).
+    /// The wait ends with the NUL of the reply. So after an upgrade to a protocol without NULs,
+    /// unset the timeout with [`Stream::set_timeouts`](super::Stream::set_timeouts).
     pub reply: Option<Duration>,
 }
 
@@ -94,8 +94,8 @@ pub(crate) fn timespec(milliseconds: u64) -> Timespec {
     }
 }
 
-/// The pause before the next try to get something that the system does not report as available,
-/// such as a descriptor or a device, in milliseconds.
+/// The pause before the next attempt to get a resource, such as a descriptor or a device, whose
+/// availability the system does not report, in milliseconds.
 pub(crate) const BACK_OFF: u64 = 100;
 
 /// The deadline for a reply.
@@ -103,12 +103,12 @@ pub(crate) const BACK_OFF: u64 = 100;
 pub(super) struct Deadline {
     timer: OwnedFd,
     limit: Timespec,
-    /// The timer was set for the current reply.
+    /// True if the timer was set for the current reply.
     running: bool,
 }
 
 impl Deadline {
-    /// Makes a deadline, whose timer is not running. Returns None if the limit is too long for the
+    /// Creates a deadline with a stopped timer. Returns None if the limit is too long for the
     /// kernel, which is no limit.
     pub fn new(limit: Duration) -> Result<Option<Self>, IoError> {
         // Zero would disarm the timer.
