@@ -447,6 +447,9 @@ impl<S: Read + Write, M: Method> Replies<'_, '_, S, M> {
     ///
     /// The reply must be dropped before the next is received.
     ///
+    /// A final reply without parameters that is not a reply of the method is the end as well: some
+    /// services end a stream without replies so.
+    ///
     /// # Errors
     ///
     /// Returns the error with which the service ends the replies, or the reason why no reply is
@@ -459,9 +462,12 @@ impl<S: Read + Write, M: Method> Replies<'_, '_, S, M> {
         self.ended = true;
         let reply = self.client.receive_raw()?;
         self.ended = !reply.continues();
-        reply
-            .into_result::<M>()
-            .map(Some)
-            .map_err(CallError::with_transport)
+        // systemd ends a list without elements so: a final reply without parameters, whether the
+        // definition allows it or not.
+        let is_empty_end = self.ended && reply.error().is_none() && reply.parameters().is_empty();
+        match reply.into_result::<M>() {
+            Err(CallError::Decode { .. }) if is_empty_end => Ok(None),
+            result => result.map(Some).map_err(CallError::with_transport),
+        }
     }
 }
