@@ -48,10 +48,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let source = match (activated, &arguments[..]) {
         (Some(activated), _) => Source::Activated(activated),
-        (None, [address]) => {
-            let address = Address::parse(address)?;
-            Source::Own(Listener::bind_to(address, Listener::EVERYBODY)?)
-        }
+        (None, [address]) => Source::Own(Listener::bind_with(address, Listener::EVERYBODY)?),
         _ => {
             return Err("usage: accounts ADDRESS, such as unix:/path or tcp:127.0.0.1:1234".into());
         }

@@ -41,11 +41,8 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         (["--follow", address], None) => follow(address, None),
         (["--follow", address, subsystem], None) => follow(address, Some(subsystem)),
         ([address], None) => {
-            let address = Address::parse(address)?;
-            serve(
-                Listener::bind_to(address, Listener::EVERYBODY)?.into(),
-                None,
-            )
+            let listener = Listener::bind_with(address, Listener::EVERYBODY)?;
+            serve(listener.into(), None)
         }
         // It ends a second after its last client. The next client starts it again.
         ([], Some(activated)) => serve(activated, Some(Duration::from_secs(1))),

@@ -42,7 +42,12 @@ fn list(replies: &[u8]) -> (Vec<u32>, Option<String>) {
 #[test]
 fn w14_a_final_reply_without_parameters_ends_a_stream() {
     const ONE: &[u8] = b"{\"continues\":true,\"parameters\":{\"uid\":1}}\0";
-    for end in ["{}", "{\"parameters\":{}}", "{\"parameters\":null}", "{\"parameters\":{ }}"] {
+    for end in [
+        "{}",
+        "{\"parameters\":{}}",
+        "{\"parameters\":null}",
+        "{\"parameters\":{ }}",
+    ] {
         let end = [end.as_bytes(), b"\0"].concat();
         assert_eq!(list(&end), (vec![], None));
         assert_eq!(list(&[ONE, &end].concat()), (vec![1], None));
@@ -80,6 +85,9 @@ fn delete_is_written_as_an_escape() {
         let text = format!("{}\u{7f}{}", "a".repeat(length), "\u{80}b".repeat(length));
         let escaped = format!("\"{}\"", text.replace('\u{7f}', "\\u007f"));
         assert_eq!(json::encode(&text, &mut buffer), Ok(&*escaped));
-        assert_eq!(serde_json::from_str::<String>(&escaped).expect("JSON"), text);
+        assert_eq!(
+            serde_json::from_str::<String>(&escaped).expect("JSON"),
+            text
+        );
     }
 }

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use common::serving::{echo, serve};
 use common::{EMPTY, t};
 use embedded_io::{Error as _, ErrorKind, Read, ReadReady, Write};
+use nullink::address::AddressError;
 use nullink::client::CallError;
 use nullink::json::Raw;
 use nullink::service::{GetInterfaceDescription, ServiceError};
@@ -899,4 +900,65 @@ fn x1_descriptors_are_refused_by_an_adopted_socket() {
         drop(tracked);
         assert_eq!(other.read(&mut [0; 1]), Ok(0));
     }
+}
+
+#[test]
+fn a1_a_listening_address_has_a_mode_and_nothing_else() {
+    let directory = Directory::new();
+    let mode = |path: &str| fs::metadata(path).expect(path).permissions().mode() & 0o777;
+    for (property, wanted) in [
+        (";mode=0600", 0o600),
+        (";mode=666", 0o666),
+        (";;mode=0640;", 0o640),
+        (";mode=0600;mode=0604", 0o604),
+        ("", 0o644),
+        (";", 0o644),
+    ] {
+        let path = directory.path("socket");
+        let address = format!("unix:{path}{property}");
+        let listener = Listener::bind(&address).expect(&address);
+        assert_eq!(mode(&path), wanted, "{address}");
+        drop(listener);
+        let explicit = Listener::bind_with(&address, 0o606).expect(&address);
+        let wanted = if wanted == 0o644 { 0o606 } else { wanted };
+        assert_eq!(mode(&path), wanted, "{address}");
+        drop(explicit);
+        // A client ignores all of them.
+        let listener = Listener::bind(&path).expect(&path);
+        Stream::connect(&format!("{address};other=1")).expect("connected");
+        drop(listener);
+        fs::remove_file(&path).expect("the socket");
+    }
+    let path = directory.path("refused");
+    for (address, why) in [
+        (format!("unix:{path};mode=0800"), AddressError::BadMode),
+        (format!("unix:{path};mode=1777"), AddressError::BadMode),
+        (format!("unix:{path};mode="), AddressError::BadMode),
+        (format!("unix:{path};mode=-6"), AddressError::BadMode),
+        (format!("unix:{path};mode=+6"), AddressError::BadMode),
+        (
+            format!("unix:{path};group=x"),
+            AddressError::UnknownProperty,
+        ),
+        (
+            format!("unix:{path};mode=0600;x"),
+            AddressError::UnknownProperty,
+        ),
+        (
+            "unix:@nullink-a1;mode=0600".into(),
+            AddressError::UnknownProperty,
+        ),
+        (
+            "tcp:127.0.0.1:0;mode=0600".into(),
+            AddressError::UnknownProperty,
+        ),
+    ] {
+        let error = Listener::bind(&address).err();
+        assert_eq!(error, Some(IoError::Address(why)), "{address}");
+    }
+    assert!(!fs::exists(&path).expect("a directory"), "nothing was made");
+    // A path can have any characters.
+    let path = directory.path("a;mode=0600");
+    drop(Listener::bind(&path).expect(&path));
+    assert_eq!(mode(&path), 0o644);
 }
