@@ -24,7 +24,6 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 
 use accounts::Accounts;
-use nullink::Address;
 use nullink::server::Slots;
 use nullink::unix::{self, Listener};
 use serving::{Source, serve};

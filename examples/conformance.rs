@@ -11,7 +11,6 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::thread;
 
-use nullink::Address;
 use nullink::embedded_io::{Read, Write};
 use nullink::server::{Event, Server, Slots};
 use nullink::unix::{self, Listener, Stream};

@@ -25,7 +25,7 @@ use nullink::json::Raw;
 use nullink::service::{GetInterfaceDescription, ServiceError};
 use nullink::unix::fd::OwnedFd;
 use nullink::unix::{IoError, Listener, Reading, Stream, Timeouts};
-use nullink::{Address, Client, Misuse};
+use nullink::{Address, Client, Misuse, Mode};
 use rustix::fd::{AsFd, AsRawFd};
 use rustix::io::IoSlice;
 use rustix::net::{
@@ -961,4 +961,35 @@ fn a1_a_listening_address_has_a_mode_and_nothing_else() {
     let path = directory.path("a;mode=0600");
     drop(Listener::bind(&path).expect(&path));
     assert_eq!(mode(&path), 0o644);
+}
+
+#[test]
+fn r5_a_service_that_closes_is_one_error() {
+    let call = GetInterfaceDescription { interface: "a.b" };
+    // Whether the service has read the call, a part of it or nothing, before or after it was sent.
+    for (read, closes_first) in [(0, false), (5, false), (usize::MAX, false), (0, true)] {
+        let (stream, service) = Stream::pair().expect("a pair");
+        let mut service = Some(service);
+        let (mut receive, mut send) = ([0; 256], [0; 256]);
+        let mut client = Client::new(stream, &mut receive, &mut send);
+        client.queue(&call, Mode::Simple).expect("room");
+        if closes_first {
+            service = None;
+            assert_eq!(client.flush(), Err(nullink::Error::Closed));
+        } else {
+            client.flush().expect("sent");
+        }
+        if let Some(service) = &mut service {
+            let mut buffer = [0; 256];
+            let count = read.min(buffer.len());
+            let _ = service.read(&mut buffer[..count]).expect("the call");
+        }
+        drop(service);
+        let error = client.receive::<GetInterfaceDescription>().unwrap_err();
+        let closed = CallError::Connection(nullink::Error::Closed);
+        assert_eq!(error, closed, "{read} {closes_first}");
+        let again = client.call(&call).unwrap_err();
+        let unusable = nullink::Error::Misuse(Misuse::Unusable);
+        assert_eq!(again, CallError::Connection(unusable));
+    }
 }

@@ -349,14 +349,13 @@ impl<'b, S: Read + Write> Client<'b, S> {
         send: impl FnOnce(&mut S, &mut Channel<'b>) -> Result<(), Error<S::Error>>,
     ) -> Result<(), Error<S::Error>> {
         self.session.next_mode()?;
-        let sent = send(&mut self.stream, self.session.channel());
-        sent.inspect_err(|error| {
-            if is_closed(error) {
+        match send(&mut self.stream, self.session.channel()) {
+            Err(error) if is_closed(&error) => {
                 self.session.fail_to_send();
-            } else {
-                self.session.fail();
+                Err(Error::Closed)
             }
-        })
+            sent => sent.inspect_err(|_| self.session.fail()),
+        }
     }
 
     /// Sends all queued calls, and waits for the next reply, which `fill` receives.
@@ -366,8 +365,11 @@ impl<'b, S: Read + Write> Client<'b, S> {
     ) -> Result<Reply<'_>, Error<S::Error>> {
         ignore_closed(self.flush())?;
         while !self.session.ready().map_err(Error::with_transport)? {
-            let filled = fill(&mut self.stream, self.session.channel());
-            filled.inspect_err(|_| self.session.fail())?;
+            match fill(&mut self.stream, self.session.channel()) {
+                // The kernel tells an end with unread bytes from one without. Clients need not.
+                Err(error) if is_closed(&error) => self.session.channel().end_input(),
+                filled => _ = filled.inspect_err(|_| self.session.fail())?,
+            }
         }
         self.session.receive().map_err(Error::with_transport)
     }
@@ -419,11 +421,9 @@ impl<'b, S: Read + Write> Client<'b, S> {
 
 /// Ignores the error that the service has closed the connection: the replies that it sent before
 /// can still be received.
-pub(crate) fn ignore_closed<T: embedded_io::Error>(
-    sent: Result<(), Error<T>>,
-) -> Result<(), Error<T>> {
+pub(crate) fn ignore_closed<T>(sent: Result<(), Error<T>>) -> Result<(), Error<T>> {
     match sent {
-        Err(error) if is_closed(&error) => Ok(()),
+        Err(Error::Closed) => Ok(()),
         sent => sent,
     }
 }
