@@ -635,6 +635,19 @@ fn i5_types_are_compared_for_calls_and_replies_where_they_are_used() {
 }
 
 #[test]
+fn i7_definitions_that_real_services_serve() {
+    check::<&str>("", "", &[]);
+    check("", "method M() -> ()", &["  method M: is new"]);
+    let (one, two) = ("type T (t: T)\n", "type T (t: T, x: int)\n");
+    let m = "method M(t: ?T) -> ()";
+    check(
+        &format!("{one}{m}"),
+        &format!("{two}{m}"),
+        &["! type T, field x, in calls: is new: old callers don't send it"],
+    );
+}
+
+#[test]
 fn i5_types_that_contain_themselves() {
     let list = "method M(l: L) -> (l: L)\ntype L (v: int, n: ?L)";
     // The same type, written with more of its levels unnamed.

@@ -169,7 +169,8 @@ fn the_examples_keep_their_contracts() {
 /// Returns the differences between a type and a reply with the given parameters.
 fn lines<T: for<'de> Deserialize<'de>>(defined: &str) -> Vec<String> {
     let text = format!(
-        "interface a.b\ntype Color (red, dark_green)\ntype T (t: []T)\nmethod M() -> ({defined})"
+        "interface a.b\ntype Color (red, dark_green)\ntype T (t: []T)\ntype S (s: S, n: int)\n\
+         type A (b: B, l: []A)\ntype B (a: A)\nmethod M() -> ({defined})"
     );
     let text: &'static str = text.leak();
     let table = vec![idl::Entry::EMPTY; idl::Definition::table_size(text)].leak();
@@ -241,6 +242,57 @@ impl TryFrom<u8> for Odd {
     type Error = &'static str;
     fn try_from(value: u8) -> Result<Self, &'static str> {
         if value == 255 { Ok(Odd) } else { Err("odd") }
+    }
+}
+
+#[derive(Deserialize)]
+#[allow(dead_code)]
+struct Endless<T> {
+    s: T,
+    n: i64,
+}
+
+#[derive(Deserialize)]
+#[allow(dead_code)]
+struct Nullable {
+    s: Option<Box<Nullable>>,
+    n: i64,
+}
+
+#[derive(Deserialize)]
+#[allow(dead_code)]
+struct Bare {
+    s: Box<Bare>,
+    n: i64,
+}
+
+#[derive(Deserialize)]
+#[allow(dead_code)]
+struct A {
+    b: B,
+    l: Vec<A>,
+}
+
+#[derive(Deserialize)]
+#[allow(dead_code)]
+struct B {
+    a: Option<Box<A>>,
+}
+
+#[test]
+fn i7_types_that_contain_themselves_are_compared() {
+    differ! {
+        "S", serde::de::IgnoredAny, "";
+        "S", Endless<serde::de::IgnoredAny>, "";
+        "S", Endless<Endless<Option<serde::de::IgnoredAny>>>, "";
+        "?S", Option<Nullable>, "";
+        "[]S", Vec<Nullable>, "";
+        "S", Nullable, "";
+        "S", Bare, "M, output v.s: is S, which contains itself; in Rust it is not an Option";
+        // Only a field of the circle may be an Option.
+        "S", Option<Nullable>, "M, output v: is S, which is not nullable; in Rust it is an Option";
+        "[]S", Vec<Option<Nullable>>, "M, output v: is S, which is not nullable; in Rust it is an Option";
+        "A", A, "";
     }
 }
 

@@ -114,6 +114,11 @@ fn generated_modules_compile_without_warnings() {
         }
     }
     let dir = scratch("compile");
+    for (number, text) in SERVED.iter().enumerate() {
+        let path = dir.join(format!("served{number}.varlink"));
+        fs::write(&path, text).unwrap();
+        definitions.push(path);
+    }
     let source = dir.join("src");
     fs::create_dir_all(&source).unwrap();
     let modules = write_modules(&source, &definitions);
@@ -206,6 +211,34 @@ fn generated_names_follow_the_definition_and_are_unique() {
         "\n    #[serde(rename = \"Self\")]\n    Self_ {\n        a: i64,\n    },\n",
     ] {
         assert!(module.contains(item), "{item}\n{module}");
+    }
+}
+
+/// Definitions that `interface!` refuses, and real services serve.
+const SERVED: [&str; 2] = [
+    "interface a.empty\n",
+    "interface a.endless\n\
+     type T (x: T, y: int, u: U)\n\
+     type U (a: (t: ?T), t: T, l: []U)\n\
+     method M(t: T) -> (u: U)\n\
+     error E (t: T)\n",
+];
+
+#[test]
+fn i7_definitions_that_real_services_serve_are_generated() {
+    let empty = generate(SERVED[0]).unwrap();
+    // A reader must not miss it without a reason.
+    let reason = "// There is no INTERFACE: `nullink::interface!` refuses the definition.\n";
+    assert!(empty.contains(&format!("{reason}// 2:1: expected type, method or error\n")));
+    let endless = generate(SERVED[1]).unwrap();
+    assert!(!endless.contains("const INTERFACE"));
+    for item in [
+        "\n// 2:12: expected a type that does not contain itself: it has no finite value\n",
+        "\npub struct T<A, B> {\n    /// `T`\n    pub x: A,\n    pub y: i64,\n    /// `U`\n    pub u: B,\n}\n",
+        "\npub struct U<A, B, C> {\n    /// `UA`\n    pub a: A,\n    /// `T`\n    pub t: B,\n    /// `[]U`\n    pub l: C,\n}\n",
+        "\n    E {\n        /// `T`\n        #[serde(borrow)]\n        t: T<Raw<'a>, Raw<'a>>,\n    },\n",
+    ] {
+        assert!(endless.contains(item), "{item}\n{endless}");
     }
 }
 

@@ -25,6 +25,7 @@ mod view;
 pub use check::Deviation;
 pub(crate) use check::{AllKinds, Fault, FaultField, Kinds};
 pub use error::{Message, ParseError, Problem};
+use parse::Strictness;
 #[doc(hidden)]
 pub use parse::index;
 pub use table::Entry;
@@ -133,12 +134,21 @@ impl<'a> Definition<'a> {
     /// # Errors
     ///
     /// Fails if the text is not a definition or the table is too small. The error has the position
-    /// and says what was expected there.
+    /// and says what was expected there. An interface without members and a type that contains
+    /// itself are accepted, because real services have them. [`interface!`](crate::interface)
+    /// refuses both.
     pub const fn parse(text: &'a str, table: &'a mut [Entry]) -> Result<Self, ParseError> {
-        match parse::parse(text, table) {
+        match parse::parse(text, table, Strictness::Received) {
             Ok((entries, order)) => Ok(Definition::new(text, entries, order)),
             Err(error) => Err(error),
         }
+    }
+
+    /// Returns the reason why [`interface!`](crate::interface) refuses the definition, if it does.
+    #[cfg(feature = "tools")]
+    pub(crate) fn refusal(&self) -> Option<ParseError> {
+        let mut table = std::vec![Entry::EMPTY; Self::table_size(self.text)];
+        parse::parse(self.text, &mut table, Strictness::Own).err()
     }
 
     /// Combines the text of a definition with its `index`: a part of

@@ -15,7 +15,7 @@ use crate::name;
 /// Parses a definition and returns its table: a part of [`interface!`](crate::interface).
 pub const fn index<const N: usize>(text: &str) -> Result<[Entry; N], ParseError> {
     let mut table = [Entry::EMPTY; N];
-    match parse(text, &mut table) {
+    match parse(text, &mut table, Strictness::Own) {
         // `split` finds the parts of the table again only if there is no unused entry.
         Ok((entries, order)) if entries.len().saturating_add(order.len()) < N => {
             Err(ParseError::new(Problem::Size, text.as_bytes(), text.len()))
@@ -23,6 +23,15 @@ pub const fn index<const N: usize>(text: &str) -> Result<[Entry; N], ParseError>
         Ok(_) => Ok(table),
         Err(error) => Err(error),
     }
+}
+
+/// Which definitions are accepted.
+#[derive(Clone, Copy)]
+pub(super) enum Strictness {
+    /// Those of real services. An interface may have no members, and a type may contain itself.
+    Received,
+    /// Those that a program can implement.
+    Own,
 }
 
 /// In place of an entry: the open list is not nested, or no reference leads to the type.
@@ -39,15 +48,17 @@ struct Parser<'t, 'i> {
     members: u16,
     /// The nesting depth of the current type.
     depth: usize,
+    strictness: Strictness,
     /// Absorbs writes to an entry outside the table.
     spare: Entry,
 }
 
 /// Parses a definition into a table. Returns the entries at its beginning, and the sorted members
-/// at its end.
+/// at its end. The table does not depend on the strictness.
 pub(super) const fn parse<'i>(
     text: &str,
     table: &'i mut [Entry],
+    strictness: Strictness,
 ) -> Result<(&'i [Entry], &'i [Entry]), ParseError> {
     let bytes = text.as_bytes();
     let mut parser = Parser {
@@ -57,6 +68,7 @@ pub(super) const fn parse<'i>(
         count: 0,
         members: 0,
         depth: 0,
+        strictness,
         spare: Entry::EMPTY,
     };
     match parser.definition() {
@@ -79,6 +91,10 @@ macro_rules! attempt {
 }
 
 impl<'t> Parser<'t, '_> {
+    const fn is_strict(&self) -> bool {
+        matches!(self.strictness, Strictness::Own)
+    }
+
     const fn offset(&self) -> usize {
         self.text.len().saturating_sub(self.rest.len())
     }
@@ -182,8 +198,10 @@ impl<'t> Parser<'t, '_> {
         loop {
             let (_, line) = self.space();
             match self.rest {
-                [] if self.members > 0 => return self.resolve(),
-                [] => return self.fault(Problem::Member),
+                [] if self.members == 0 && self.is_strict() => {
+                    return self.fault(Problem::Member);
+                }
+                [] => return self.resolve(),
                 _ if !line => return self.fault(Problem::LineBreak),
                 _ => attempt!(self.member()),
             }
@@ -424,7 +442,7 @@ impl<'t> Parser<'t, '_> {
         false
     }
 
-    /// Sorts the members, resolves the references, and refuses types without finite values.
+    /// Sorts the members, resolves the references, and finds types without finite values.
     const fn resolve(&mut self) -> Result<(), ParseFault> {
         let (_, order) = parts_mut(self.table, self.members);
         sort(self.text, order);
@@ -471,7 +489,8 @@ impl<'t> Parser<'t, '_> {
         Ok(())
     }
 
-    /// Checks that a type does not contain itself, other than in a nullable, a list or a map.
+    /// Checks that a type does not contain itself, other than in a nullable, a list or a map. If it
+    /// may, only marks the types, because equal definitions have equal tables.
     ///
     /// This is a depth-first search along the references. Its stack is in the entries: `next` of
     /// a followed reference is the type that contains it, and `link` of the type that it refers to
@@ -496,7 +515,7 @@ impl<'t> Parser<'t, '_> {
             index = match (entry.kind, self.entry(entry.link).mark) {
                 // The value can be null or empty.
                 (EntryKind::Nullable | EntryKind::Array | EntryKind::Map, _) => entry.next,
-                (EntryKind::Reference, Mark::Open) => {
+                (EntryKind::Reference, Mark::Open) if self.is_strict() => {
                     return Err((Problem::Endless, entry.at as usize));
                 }
                 (EntryKind::Reference, Mark::New) => {

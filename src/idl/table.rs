@@ -75,7 +75,7 @@ pub(super) enum Mark {
     New,
     /// On the path of the search.
     Open,
-    /// Does not contain itself.
+    /// Visited.
     Done,
 }
 

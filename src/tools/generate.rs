@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// | definition | Rust |
 /// |---|---|
-/// | the interface | `INTERFACE`: an [`Interface`](crate::Interface) |
+/// | the interface | `INTERFACE`: an [`Interface`](crate::Interface), unless [`interface!`](crate::interface) refuses the definition |
 /// | a structure, an enumeration | a struct, an enum; one without a name is named after the path to it |
 /// | `bool`, `int`, `float`, `string` | `bool`, `i64`, `f64`, `&str` |
 /// | `object`, `any` | [`Raw`](crate::json::Raw) |
@@ -96,9 +96,18 @@ pub fn generate(definition: &Definition<'_>, path: &str) -> String {
         module.documentation("//!", definition.documentation());
     }
     module.out += HEAD;
-    let interface = format!("nullink::Interface = nullink::interface!(\"{path}\")");
-    module.line("\n/// The definition.");
-    module.line(&format!("pub const INTERFACE: {interface};"));
+    match definition.refusal() {
+        None => {
+            let interface = format!("nullink::Interface = nullink::interface!(\"{path}\")");
+            module.line("\n/// The definition.");
+            module.line(&format!("pub const INTERFACE: {interface};"));
+        }
+        Some(error) => {
+            module
+                .line("\n// There is no INTERFACE: `nullink::interface!` refuses the definition.");
+            module.line(&format!("// {error}"));
+        }
+    }
     module.methods();
     module.errors();
     for member in definition.members() {

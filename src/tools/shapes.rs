@@ -33,7 +33,7 @@ pub(super) struct Shapes<'a> {
     pub(super) definition: Definition<'a>,
     pub(super) declarations: BTreeMap<u16, Declaration<'a>>,
     structs: Vec<Type<'a>>,
-    /// Nullable fields whose type would contain itself.
+    /// Fields whose type would contain itself: nullable ones, and those without a finite value.
     within: BTreeSet<u16>,
     /// Structures with type parameters.
     open: BTreeSet<u16>,
@@ -54,12 +54,16 @@ impl<'a> Shapes<'a> {
             open: BTreeSet::new(),
             borrowing: BTreeSet::new(),
         };
-        for outer in this.structs.clone() {
-            for field in outer.fields() {
-                if let (true, Shape::Struct(inner)) = this.shape(field)
-                    && this.contains(inner, outer)
-                {
-                    this.within.insert(field.index);
+        // Nullable fields first: others can then contain their structure only without a finite value.
+        for is_nullable in [true, false] {
+            for outer in this.structs.clone() {
+                for field in outer.fields() {
+                    if let (nullable, Shape::Struct(inner)) = this.shape(field)
+                        && nullable == is_nullable
+                        && this.contains(inner, outer)
+                    {
+                        this.within.insert(field.index);
+                    }
                 }
             }
         }
