@@ -173,7 +173,7 @@ fn i3_errors_have_a_position_and_what_was_expected() {
         ("interface a..b\nerror E ()", InterfaceName, 1, 11),
         ("interface 1.b\nerror E ()", InterfaceName, 1, 11),
         ("interface a.b-\nerror E ()", InterfaceName, 1, 11),
-        ("interface a.b_c\nerror E ()", InterfaceName, 1, 11),
+        ("interface a.b_c\nerror E ()", InterfaceName, 1, 14),
         ("interface a.b", Member, 1, 14),
         ("interface a.b\n# c\n", Member, 3, 1),
         ("interface a.b error E ()", LineBreak, 1, 15),
@@ -185,7 +185,7 @@ fn i3_errors_have_a_position_and_what_was_expected() {
         ("interface a.b\nerror", Space, 2, 6),
         ("interface a.b\nerror(a: int)", Space, 2, 6),
         ("interface a.b\nerror e ()", MemberName, 2, 7),
-        ("interface a.b\nerror E_F ()", MemberName, 2, 7),
+        ("interface a.b\nerror E_F ()", MemberCharacter, 2, 8),
         ("interface a.b\nerror a.b.E ()", MemberName, 2, 7),
         ("interface a.b\nerror ()", MemberName, 2, 7),
         ("interface a.b\nerror E", Open, 2, 8),
@@ -205,15 +205,63 @@ fn i3_errors_have_a_position_and_what_was_expected() {
         ("interface a.b\ntype T", Open, 2, 7),
         ("interface a.b\ntype T (", FieldNameOrClose, 2, 9),
         ("interface a.b\ntype T (,)", FieldNameOrClose, 2, 9),
-        ("interface a.b\ntype T (a,)", FieldName, 2, 11),
-        ("interface a.b\ntype T (a, )", FieldName, 2, 12),
-        ("interface a.b\ntype T (a: int,)", FieldName, 2, 16),
-        ("interface a.b\ntype T (_a)", FieldNameOrClose, 2, 9),
-        ("interface a.b\ntype T (a_)", FieldNameOrClose, 2, 9),
-        ("interface a.b\ntype T (a__b)", FieldNameOrClose, 2, 9),
-        ("interface a.b\ntype T (1a)", FieldNameOrClose, 2, 9),
-        ("interface a.b\ntype T (a-b)", FieldNameOrClose, 2, 9),
+        ("interface a.b\ntype T (a,)", LastComma, 2, 10),
+        ("interface a.b\ntype T (a, # c\n)", LastComma, 2, 10),
+        ("interface a.b\ntype T (a: int,)", LastComma, 2, 15),
+        ("interface a.b\ntype T (_a)", FieldStart, 2, 9),
+        ("interface a.b\ntype T (a_)", Underscore, 2, 10),
+        ("interface a.b\ntype T (a_b__c)", Underscore, 2, 12),
+        ("interface a.b\ntype T (1a)", FieldStart, 2, 9),
+        ("interface a.b\ntype T (a-b)", FieldCharacter, 2, 10),
         ("interface a.b\ntype T (\u{e9})", FieldNameOrClose, 2, 9),
+        ("interface a.b\ntype T (a, \u{e9})", FieldName, 2, 12),
+        ("interface a.b\ntype T (a, , b)", FieldName, 2, 12),
+        ("interface a.b\ntype T (fa\u{e7}ade)", FieldCharacter, 2, 11),
+        ("interface a.b\ntype T (802.1q, vlan)", FieldStart, 2, 9),
+        ("interface a.b\ntype T (vlan, 802.1q)", FieldStart, 2, 15),
+        (
+            "interface a.b\ntype T (tty-force, tty)",
+            FieldCharacter,
+            2,
+            12,
+        ),
+        ("interface a.b\ntype T (a.b: int)", FieldCharacter, 2, 10),
+        ("interface a.b\nerror Caf\u{e9} ()", MemberCharacter, 2, 10),
+        ("interface a.b\ntype T (a: Int_)", MemberCharacter, 2, 15),
+        ("interface a.b\ntype T (a: []A-B)", MemberCharacter, 2, 15),
+        (
+            "interface a.b\nmethod M(a: string[]) -> ()",
+            PrefixArray,
+            2,
+            19,
+        ),
+        ("interface a.b\nmethod M(a: T []) -> ()", PrefixArray, 2, 15),
+        (
+            "interface a.b\ntype T (a: (b: int)[string])",
+            PrefixArray,
+            2,
+            20,
+        ),
+        (
+            "interface a.b\nmethod M(a: string?) -> ()",
+            PrefixNullable,
+            2,
+            19,
+        ),
+        ("interface a.b\ntype T (?a: int)", PrefixNullable, 2, 9),
+        (
+            "interface a.b\ntype T (a: int, ?b: int)",
+            PrefixNullable,
+            2,
+            17,
+        ),
+        (
+            "interface a.b\nmethod M(a?: int) -> ()",
+            PrefixNullable,
+            2,
+            11,
+        ),
+        ("interface a.b\ntype T (a?: int)", PrefixNullable, 2, 10),
         ("interface a.b\ntype T (a: int, b)", Colon, 2, 18),
         ("interface a.b\ntype T (a, b: int)", CommaOrClose, 2, 13),
         ("interface a.b\ntype T (a b)", CommaOrClose, 2, 11),
@@ -229,8 +277,8 @@ fn i3_errors_have_a_position_and_what_was_expected() {
         ("interface a.b\ntype T (a:)", Type, 2, 11),
         ("interface a.b\ntype T (a: )", Type, 2, 12),
         ("interface a.b\ntype T (a: strong)", Type, 2, 12),
-        ("interface a.b\ntype T (a: Int_)", Type, 2, 12),
-        ("interface a.b\ntype T (a: bool?)", CommaOrClose, 2, 16),
+        ("interface a.b\ntype T (a: int_)", Type, 2, 12),
+        ("interface a.b\ntype T (a: bool?)", PrefixNullable, 2, 16),
         ("interface a.b\ntype T (a: []", Type, 2, 14),
         ("interface a.b\ntype T (a: [int]int)", Type, 2, 12),
         ("interface a.b\ntype T (a: [ ]int)", Type, 2, 12),
@@ -265,6 +313,49 @@ fn i3_errors_have_a_position_and_what_was_expected() {
         let is_served = problem == Endless || is_memberless;
         let expected = if is_served { Ok(()) } else { error };
         assert_eq!(is_definition(text), expected, "{text:?}");
+    }
+}
+
+#[test]
+fn i3_errors_say_what_to_write_instead() {
+    for (members, message) in [
+        (
+            "method M(x: string[]) -> ()",
+            "2:19: expected [] or [string] before the type, as in x: []string",
+        ),
+        (
+            "method M(x: string?) -> ()",
+            "2:19: expected ? before the type, as in x: ?string",
+        ),
+        (
+            "method M(?x: string) -> ()",
+            "2:10: expected ? before the type, as in x: ?string",
+        ),
+        (
+            "type T (a__b: int)",
+            "2:10: expected _ only between letters or digits, as in full_name",
+        ),
+        (
+            "type T (tty-force, tty)",
+            "2:12: expected a letter, a digit or _ in the name, as in full_name",
+        ),
+        (
+            "method M(\n  a: int,\n) -> ()",
+            "3:9: expected no comma before )",
+        ),
+        (
+            "type T (802.1q)",
+            "2:9: expected a name that begins with a letter",
+        ),
+        (
+            "type A_B ()",
+            "2:7: expected a letter or a digit in the name, as in FullName",
+        ),
+    ] {
+        let text = with(members);
+        let mut table = vec![Entry::EMPTY; Definition::table_size(&text)];
+        let error = Definition::parse(&text, &mut table).unwrap_err();
+        assert_eq!(error.to_string(), message, "{members}");
     }
 }
 

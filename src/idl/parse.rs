@@ -140,16 +140,24 @@ impl<'t> Parser<'t, '_> {
         }
     }
 
-    /// Returns the next word, which must be a valid name, without taking it.
-    const fn name(&self, is_valid: bool, problem: Problem) -> Result<&'t [u8], ParseFault> {
+    /// Returns the next word, which must be a valid name, without taking it. The offset of `fault`
+    /// is in the word. The name has a wrong `character` if one of another script follows it.
+    const fn name(
+        &self,
+        fault: Option<ParseFault>,
+        character: Problem,
+    ) -> Result<&'t [u8], ParseFault> {
         let name = self.word();
-        if !is_valid {
-            self.fault(problem)
-        } else if name.len() > MAX_NAME {
-            self.fault(Problem::LongName)
-        } else {
-            Ok(name)
-        }
+        let rest = after(self.rest, name.len());
+        let (problem, at) = match (fault, rest) {
+            (Some(fault), _) => fault,
+            (None, [0x80..=0xff, ..]) if skip_space(rest).0.len() == rest.len() => {
+                (character, name.len())
+            }
+            _ if name.len() > MAX_NAME => (Problem::LongName, 0),
+            _ => return Ok(name),
+        };
+        Err((problem, self.offset().saturating_add(at)))
     }
 
     /// Returns a copy of an entry.
@@ -192,8 +200,8 @@ impl<'t> Parser<'t, '_> {
             return self.fault(Problem::Interface);
         };
         attempt!(self.keyword(b"interface".len()));
-        let is_name = name::interface(self.word());
-        let name = attempt!(self.name(is_name, Problem::InterfaceName));
+        let fault = interface_fault(self.word());
+        let name = attempt!(self.name(fault, Problem::InterfaceName));
         self.skip(name.len());
         loop {
             let (_, line) = self.space();
@@ -218,8 +226,8 @@ impl<'t> Parser<'t, '_> {
         };
         let index = attempt!(self.push(kind));
         attempt!(self.keyword(keyword.len()));
-        let is_name = name::member(self.word());
-        let name = attempt!(self.name(is_name, Problem::MemberName));
+        let fault = member_fault(self.word());
+        let name = attempt!(self.name(fault, Problem::MemberCharacter));
         // Its entry among the members at the end of the table, which `resolve` sorts by name.
         self.members = self.members.saturating_add(1);
         let order = self.table.len().saturating_sub(self.members as usize);
@@ -295,11 +303,20 @@ impl<'t> Parser<'t, '_> {
     const fn comma(&mut self) -> Result<bool, ParseFault> {
         self.space();
         if self.eat(b')') {
-            Ok(true)
-        } else if self.eat(b',') {
-            Ok(false)
-        } else {
-            self.fault(Problem::CommaOrClose)
+            return Ok(true);
+        }
+        let comma = self.offset();
+        if !self.eat(b',') {
+            return self.fault(match self.rest {
+                [b'[', ..] => Problem::PrefixArray,
+                [b'?', ..] => Problem::PrefixNullable,
+                _ => Problem::CommaOrClose,
+            });
+        }
+        self.space();
+        match self.rest {
+            [b')', ..] => Err((Problem::LastComma, comma)),
+            _ => Ok(false),
         }
     }
 
@@ -308,12 +325,11 @@ impl<'t> Parser<'t, '_> {
     const fn field(&mut self, list: u16, may_be_enum: bool) -> Result<bool, ParseFault> {
         self.space();
         let number = self.entry(list).next;
-        let problem = if number == 0 {
-            Problem::FieldNameOrClose
-        } else {
-            Problem::FieldName
+        let fault = match self.rest {
+            [b'?', ..] => Some((Problem::PrefixNullable, 0)),
+            _ => field_fault(self.word(), number == 0),
         };
-        let name = attempt!(self.name(name::field(self.word()), problem));
+        let name = attempt!(self.name(fault, Problem::FieldCharacter));
         let link = tag(name.len(), hash(name));
         if self.has_field(list, name, link) {
             return self.fault(Problem::DuplicateField);
@@ -357,7 +373,10 @@ impl<'t> Parser<'t, '_> {
             return Ok(false);
         }
         if !self.eat(b':') {
-            return self.fault(Problem::Colon);
+            return self.fault(match self.rest {
+                [b'?', ..] => Problem::PrefixNullable,
+                _ => Problem::Colon,
+            });
         }
         self.space();
         if !matches!(self.rest, [b'?', ..]) {
@@ -385,8 +404,13 @@ impl<'t> Parser<'t, '_> {
                     b"string" => (EntryKind::String, 6),
                     b"object" => (EntryKind::Object, 6),
                     b"any" => (EntryKind::Any, 3),
-                    word if name::member(word) => (EntryKind::Reference, word.len()),
-                    _ => return self.fault(Problem::Type),
+                    word => match member_fault(word) {
+                        None => (EntryKind::Reference, word.len()),
+                        Some((Problem::MemberName, _)) => return self.fault(Problem::Type),
+                        Some((problem, at)) => {
+                            return Err((problem, self.offset().saturating_add(at)));
+                        }
+                    },
                 },
             };
             if self.depth >= MAX_DEPTH {
@@ -534,4 +558,60 @@ impl<'t> Parser<'t, '_> {
         self.at(index).mark = Mark::Open;
         index.saturating_add(1)
     }
+}
+
+/// Returns the fault of a word that is not the name of an interface, with its offset in the word.
+const fn interface_fault(word: &[u8]) -> Option<ParseFault> {
+    if name::interface(word) {
+        return None;
+    }
+    let mut rest = word;
+    while let [byte, tail @ ..] = rest {
+        if *byte == b'_' {
+            let at = word.len().saturating_sub(rest.len());
+            return Some((Problem::InterfaceName, at));
+        }
+        rest = tail;
+    }
+    Some((Problem::InterfaceName, 0))
+}
+
+/// Returns the fault of a word that is not the name of a member, with its offset in the word.
+const fn member_fault(word: &[u8]) -> Option<ParseFault> {
+    let [b'A'..=b'Z', rest @ ..] = word else {
+        return Some((Problem::MemberName, 0));
+    };
+    let mut rest = rest;
+    while let [b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9', tail @ ..] = rest {
+        rest = tail;
+    }
+    match rest {
+        [] => None,
+        _ => Some((
+            Problem::MemberCharacter,
+            word.len().saturating_sub(rest.len()),
+        )),
+    }
+}
+
+/// Returns the fault of a word that is not the name of a field or a value, with its offset in the
+/// word. The list may be empty before its first name.
+const fn field_fault(word: &[u8], is_first: bool) -> Option<ParseFault> {
+    let mut rest = match word {
+        [b'a'..=b'z' | b'A'..=b'Z', rest @ ..] => rest,
+        [_, ..] => return Some((Problem::FieldStart, 0)),
+        [] if is_first => return Some((Problem::FieldNameOrClose, 0)),
+        [] => return Some((Problem::FieldName, 0)),
+    };
+    while let [b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9', tail @ ..]
+    | [b'_', b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9', tail @ ..] = rest
+    {
+        rest = tail;
+    }
+    let problem = match rest {
+        [] => return None,
+        [b'_', ..] => Problem::Underscore,
+        _ => Problem::FieldCharacter,
+    };
+    Some((problem, word.len().saturating_sub(rest.len())))
 }
