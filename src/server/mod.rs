@@ -560,7 +560,8 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         }
     }
 
-    /// Serves until the next event, and returns it.
+    /// Serves until the next event, and returns it. Waits as long as there is none, even if nothing
+    /// is left to do: tests call [`settle`](Self::settle) instead.
     ///
     /// # Errors
     ///
@@ -594,6 +595,167 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         }
         self.wait(Some(0))?;
         self.next_event(service, true)
+    }
+
+    /// Serves without waiting until there is nothing left to do, and returns None; or until there
+    /// is an event that the program must handle. Skips the same events as [`serve`](Self::serve).
+    ///
+    /// This is for tests: one thread is the server and its clients, and none of them blocks. A
+    /// client [queues](crate::Client::queue) and [flushes](crate::Client::flush) its call, the
+    /// server settles, and the client receives its replies. Those of one turn must fit into the
+    /// buffer of the socket; the server sends others when it settles again.
+    ///
+    /// ```
+    /// use std::mem;
+    ///
+    /// use nullink::server::{Server, Slots};
+    /// use nullink::{Answer, Call, Client, Info, Interface, Method, Mode, NoError, Responder};
+    /// use nullink::{Service, interface, unix};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// const LAMP: Interface = interface!(text "
+    /// interface org.example.lamp
+    ///
+    /// method Fade(from: int) -> (level: int)
+    /// method Wait() -> (level: int)
+    /// method Set(level: int) -> ()
+    /// ");
+    ///
+    /// #[derive(Deserialize)]
+    /// enum Methods {
+    ///     Fade { from: u32 },   // a stream: one reply for each level down to 0
+    ///     Wait,                 // parked until the level is set
+    ///     Set { level: u32 },
+    /// }
+    ///
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Level {
+    ///     level: u32,
+    /// }
+    ///
+    /// #[derive(Default)]
+    /// struct Lamp {
+    ///     level: u32,
+    ///     is_changed: bool,
+    /// }
+    ///
+    /// #[derive(Clone, Copy, Debug)]
+    /// enum Cursor {
+    ///     Fade(u32),
+    ///     Wait,
+    /// }
+    ///
+    /// impl Service<Cursor> for Lamp {
+    ///     const INTERFACES: &'static [Interface] = &[LAMP];
+    ///
+    ///     fn info(&self) -> Info<'_> {
+    ///         Info::default()
+    ///     }
+    ///
+    ///     fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c, Cursor>) -> Answer<'c, Cursor> {
+    ///         match call.decode()? {
+    ///             Methods::Fade { from } => self.resume(Cursor::Fade(from), reply),
+    ///             Methods::Wait => reply.park(0, Cursor::Wait),
+    ///             Methods::Set { level } => {
+    ///                 (self.level, self.is_changed) = (level, true);
+    ///                 reply.send(&())
+    ///             }
+    ///         }
+    ///     }
+    ///
+    ///     fn resume<'c>(&mut self, cursor: Cursor, reply: Responder<'c, Cursor>) -> Answer<'c, Cursor> {
+    ///         match cursor {
+    ///             Cursor::Fade(0) => reply.send(&Level { level: 0 }),
+    ///             Cursor::Fade(level) => reply.more()?.next(&Level { level })?.then(Cursor::Fade(level - 1)),
+    ///             Cursor::Wait => reply.send(&Level { level: self.level }),
+    ///         }
+    ///     }
+    ///
+    ///     fn woken(&mut self) -> Option<u32> {
+    ///         mem::take(&mut self.is_changed).then_some(0)
+    ///     }
+    /// }
+    ///
+    /// // What the clients call.
+    /// #[derive(Serialize)]
+    /// struct Fade {
+    ///     from: u32,
+    /// }
+    ///
+    /// #[derive(Serialize)]
+    /// struct Wait {}
+    ///
+    /// impl Method for Fade {
+    ///     const NAME: &'static str = "org.example.lamp.Fade";
+    ///     type Output<'r> = Level;
+    ///     type Error<'r> = NoError;
+    /// }
+    ///
+    /// impl Method for Wait {
+    ///     const NAME: &'static str = "org.example.lamp.Wait";
+    ///     type Output<'r> = Level;
+    ///     type Error<'r> = NoError;
+    /// }
+    ///
+    /// // #[test]
+    /// fn a_lamp_fades_and_tells_its_level() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let mut slots = Slots::<2, 256, 512>::new();
+    ///     let (end, first) = unix::Stream::pair()?;
+    ///     let mut server = Server::new(end, &mut slots)?;
+    ///     let (end, second) = unix::Stream::pair()?;
+    ///     server.adopt(end)?;
+    ///     let mut lamp = Lamp::default();
+    ///     let (mut receive, mut send) = ([0; 256], [0; 256]);
+    ///     let mut fading = Client::new(first, &mut receive, &mut send);
+    ///     let (mut receive, mut send) = ([0; 256], [0; 256]);
+    ///     let mut waiting = Client::new(second, &mut receive, &mut send);
+    ///
+    ///     // A stream.
+    ///     fading.queue(&Fade { from: 2 }, Mode::More)?;
+    ///     fading.flush()?;
+    ///     server.settle(&mut lamp)?;
+    ///     let mut replies = fading.replies::<Fade>()?;
+    ///     for expected in [2, 1, 0] {
+    ///         let reply = replies.next().map_err(|error| error.to_string())?;
+    ///         assert_eq!(reply.map(|reply| reply.level), Some(expected));
+    ///     }
+    ///
+    ///     // A parked call. The change is made in the program's own loop, so that wakes it.
+    ///     waiting.queue(&Wait {}, Mode::Simple)?;
+    ///     waiting.flush()?;
+    ///     server.settle(&mut lamp)?;
+    ///     lamp.level = 5;
+    ///     server.wake(0);
+    ///     server.settle(&mut lamp)?;
+    ///     let reply = waiting.receive::<Wait>().map_err(|error| error.to_string())?;
+    ///     assert_eq!(reply.level, 5);
+    ///     Ok(())
+    /// }
+    /// # a_lamp_fades_and_tells_its_level().unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Like [`step`](Self::step).
+    pub fn settle<S: Service<C>>(
+        &mut self,
+        service: &mut S,
+    ) -> Result<Option<Event<C>>, unix::IoError> {
+        let mut is_settled = false;
+        loop {
+            match self.next_event(service, true)? {
+                Some(Event::Connected(_) | Event::Called(_) | Event::Disconnected(_, _)) => {
+                    is_settled = false;
+                }
+                // The time has passed in the last wait, so a timer may have expired.
+                None if !is_settled => {
+                    self.wait(Some(0))?;
+                    let has_client = self.listeners.iter().any(|source| source.is_ready);
+                    is_settled = self.places.ready() == 0 && !has_client;
+                }
+                event => return Ok(event),
+            }
+        }
     }
 }
 
