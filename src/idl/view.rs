@@ -269,6 +269,13 @@ impl<'a> Type<'a> {
         }
     }
 
+    /// True if the type is `object` or `any`. Unlike `kind`, it knows an entry that is not a type.
+    #[cfg(feature = "tools")]
+    pub(crate) fn is_json(&self) -> bool {
+        let kind = self.definition.entry(self.index).kind;
+        matches!(kind, EntryKind::Object | EntryKind::Any)
+    }
+
     /// Returns this type, or the type that it names.
     pub fn resolved(&self) -> Type<'a> {
         match self.kind() {
