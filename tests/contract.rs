@@ -144,6 +144,49 @@ fn matching_types_keep_the_contract() {
 }
 
 #[test]
+fn i8_methods_require_the_flags_of_the_definition() {
+    const FLAGS: Interface = interface!(text
+        "interface a.b\n# [Requires 'more' flag]\nmethod M() -> ()\n# [Supports 'more' flag]\nmethod N() -> ()
+        # [Requires 'upgrade' flag]\nmethod O() -> ()"
+    );
+    #[derive(Serialize)]
+    struct Flags<const NAME: char, const MORE: bool, const UPGRADE: bool>;
+    impl<const NAME: char, const MORE: bool, const UPGRADE: bool> Method
+        for Flags<NAME, MORE, UPGRADE>
+    {
+        const NAME: &'static str = match NAME {
+            'M' => "a.b.M",
+            'N' => "a.b.N",
+            _ => "a.b.O",
+        };
+        const REQUIRES_MORE: bool = MORE;
+        const REQUIRES_UPGRADE: bool = UPGRADE;
+        type Output<'r> = ();
+        type Error<'r> = NoError;
+    }
+    contract(&FLAGS, |types| {
+        types
+            .call::<Flags<'M', true, false>>()
+            .call::<Flags<'N', false, false>>()
+            .call::<Flags<'O', false, true>>()
+    })
+    .unwrap();
+    let broken = contract(&FLAGS, |types| {
+        types
+            .call::<Flags<'M', false, false>>()
+            .call::<Flags<'N', true, false>>()
+            .call::<Flags<'O', true, false>>()
+    });
+    let expected = [
+        "method M: requires 'more'; in Rust REQUIRES_MORE is false",
+        "method N: does not require 'more'; in Rust REQUIRES_MORE is true",
+        "method O: does not require 'more'; in Rust REQUIRES_MORE is true",
+        "method O: requires 'upgrade'; in Rust REQUIRES_UPGRADE is false",
+    ];
+    assert_eq!(broken.unwrap_err().lines(), expected);
+}
+
+#[test]
 fn the_examples_keep_their_contracts() {
     let interface = &<accounts::Accounts as Service>::INTERFACES[0];
     contract(interface, |types| {

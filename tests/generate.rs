@@ -585,6 +585,38 @@ fn generated_structs_have_a_constructor_that_survives_new_nullable_fields() {
 }
 
 #[test]
+fn i8_generated_methods_know_the_flags_that_they_require() {
+    use torture::{Get, Once, Pipe, Watch};
+    fn flags<M: Method>(_: &M) -> [bool; 2] {
+        [M::REQUIRES_MORE, M::REQUIRES_UPGRADE]
+    }
+    assert_eq!(flags(&Watch::default()), [true, false]);
+    assert_eq!(flags(&Pipe), [false, true]);
+    assert_eq!([flags(&Once), flags(&Get)], [[false; 2]; 2]);
+    assert_eq!(flags(&owned::Watch::default()), [true, false]);
+
+    let (mut calls, mut receive, mut send) = ([0; 999], [0; 999], [0; 999]);
+    let mut client = |replies: &[u8], upgrade| {
+        let stream = nullink::Duplex {
+            reader: replies,
+            writer: &mut calls[..],
+        };
+        let mut client = Client::new(stream, &mut receive, &mut send);
+        if upgrade {
+            return assert_eq!(client.upgrade(&Pipe), Ok(()));
+        }
+        let mut replies = client.more(&Watch::default()).unwrap();
+        assert_eq!(replies.next().unwrap().unwrap().event, "a");
+        assert_eq!(replies.next().unwrap().unwrap().event, "b");
+        assert!(replies.next().unwrap().is_none());
+    };
+    let one = r#"{"continues":true,"parameters":{"event":"a"}}"#;
+    let two = r#"{"parameters":{"event":"b"}}"#;
+    client(format!("{one}\0{two}\0").as_bytes(), false);
+    client(b"{}\0", true);
+}
+
+#[test]
 fn owned_types_round_trip() {
     use owned::{Camels, Json, PutEverything, PutEverythingSeven, Ring, Rong, Tree, Values};
     let leaf = Tree::new("leaf".into(), Vec::new(), BTreeMap::new());

@@ -530,6 +530,61 @@ fn i7_both_parsers_give_the_same_table() {
 }
 
 #[test]
+fn i8_flags_in_the_documentation_of_a_method() {
+    let flags = |before: &str| {
+        let text = format!("interface a.b\n{before}method M() -> ()\n");
+        let table = &mut Vec::new();
+        let m = parse(&text, table).unwrap().find("M").unwrap();
+        let all = [
+            (m.requires_more(), "M"),
+            (m.supports_more(), "m"),
+            (m.requires_upgrade(), "U"),
+            (m.supports_upgrade(), "u"),
+        ];
+        let set = all.into_iter().filter(|(is_set, _)| *is_set);
+        set.map(|(_, letter)| letter).collect::<String>()
+    };
+    for (before, expected) in [
+        ("", ""),
+        ("# [Requires 'more' flag]\n", "Mm"),
+        ("# [Supports 'more' flag]\n", "m"),
+        ("# [Requires 'upgrade' flag]\n", "Uu"),
+        ("# [Supports 'upgrade' flag]\n", "u"),
+        (
+            "# [Supports 'more' flag]\n#[Supports 'upgrade' flag]\n",
+            "mu",
+        ),
+        ("#\t [Requires 'more' flag] \r\n\t# Watches\r\n  ", "Mm"),
+        (
+            "# Watches\r#[Requires 'more' flag]\u{2028}\u{a0}# c\u{2029}",
+            "Mm",
+        ),
+        // The documentation of something else, or no documentation.
+        ("# [Requires 'more' flag]\n\n", ""),
+        ("# [Requires 'more' flag]\r\n\r\n# c\r\n", ""),
+        ("# [Requires 'more' flag]\n \t\n", ""),
+        ("error E () # [Requires 'more' flag]\n", ""),
+        ("error E () # [Requires 'more' flag]\n# c\n", ""),
+        ("# [Requires 'more' flag]\nerror E ()\n", ""),
+        ("# [Requires 'more' flag]\nmethod N() -> ()\n", ""),
+        // Another text.
+        ("# [requires 'more' flag]\n", ""),
+        ("# [Requires more flag]\n", ""),
+        ("# [Requires 'more' flag\n", ""),
+        ("# [Requires 'more'\n# flag]\n", ""),
+        ("# See [Requires 'more' flag]\n", ""),
+        ("# [\n", ""),
+    ] {
+        assert_eq!(flags(before), expected, "{before:?}");
+    }
+    // Types and errors have no flags.
+    const OTHERS: Interface = interface!(text
+        "interface a.b\n# [Requires 'more' flag]\ntype T ()\n# [Requires 'more' flag]\nerror E (a: int)"
+    );
+    assert!(OTHERS.members().all(|member| !member.supports_more()));
+}
+
+#[test]
 fn i1_limits() {
     let list = |count: usize, item: &str| {
         let items: Vec<String> = (0..count).map(|n| format!("f{n}{item}")).collect();

@@ -11,7 +11,7 @@ use crate::error::{EncodeError, Error, Misuse};
 use crate::io::{fill, is_closed, send_pending, write};
 use crate::json::Raw;
 use crate::message::{Mode, Reply};
-use crate::method::{Method, full_name};
+use crate::method::{Method, called, full_name};
 use crate::varlink_service::GetInterfaceDescription;
 
 /// A blocking connection to a service.
@@ -122,7 +122,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
     /// Returns the error that the service answers with, or the reason why there is no valid reply:
     /// see [`CallError`].
     pub fn call<M: Method>(&mut self, method: &M) -> CallResult<'_, M, S> {
-        self.begin(full_name::<M>(), Mode::Simple, method)?;
+        self.begin(called::<M, false, false>(), Mode::Simple, method)?;
         self.receive::<M>()
     }
 
@@ -169,7 +169,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
         &mut self,
         method: &M,
     ) -> CallResult<'static, M, S, Replies<'_, 'b, S, M>> {
-        self.begin(full_name::<M>(), Mode::More, method)?;
+        self.begin(called::<M, true, false>(), Mode::More, method)?;
         ignore_closed(self.flush())?;
         Ok(self.replies()?)
     }
@@ -180,7 +180,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
     ///
     /// Fails if the call cannot be sent.
     pub fn oneway<M: Method>(&mut self, method: &M) -> Result<(), Error<S::Error>> {
-        self.write(full_name::<M>(), Mode::Oneway, method)?;
+        self.write(called::<M, false, false>(), Mode::Oneway, method)?;
         self.flush()
     }
 
@@ -194,7 +194,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
     /// Like [`call`](Self::call). After an error of the service, the connection is still a Varlink
     /// connection.
     pub fn upgrade<M: Method>(&mut self, method: &M) -> CallResult<'_, M, S> {
-        self.begin(full_name::<M>(), Mode::Upgrade, method)?;
+        self.begin(called::<M, false, true>(), Mode::Upgrade, method)?;
         self.receive::<M>()
     }
 

@@ -23,12 +23,13 @@ mod text;
 mod view;
 
 pub use check::Deviation;
-pub(crate) use check::{AllKinds, Fault, FaultField, Kinds};
+pub(crate) use check::{AllKinds, Fault, FaultField, Kinds, requires_flags};
 pub use error::{Message, ParseError, Problem};
 use parse::Strictness;
 #[doc(hidden)]
 pub use parse::index;
 pub use table::Entry;
+use table::EntryKind;
 #[cfg(feature = "tools")]
 pub(crate) use text::{LINE_ENDS, position, token};
 pub(crate) use view::MemberIndex;
@@ -173,11 +174,17 @@ impl<'a> Definition<'a> {
         self.name
     }
 
-    /// Returns the kinds of types in the definition, as a bit mask for [`Kinds::KINDS`].
+    /// Returns the kinds of types in the definition, and whether methods require flags, as a bit mask
+    /// for [`Kinds::KINDS`].
     pub(crate) const fn kinds(&self) -> u32 {
         let (mut kinds, mut rest) = (0, self.entries);
         while let [entry, tail @ ..] = rest {
             kinds |= entry.kind.bit();
+            if let EntryKind::Method = entry.kind
+                && entry.number & (text::REQUIRES_MORE | text::REQUIRES_UPGRADE) != 0
+            {
+                kinds |= table::REQUIRES_FLAGS;
+            }
             rest = tail;
         }
         kinds

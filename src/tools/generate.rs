@@ -69,6 +69,7 @@ mod json {
 /// | `[]`, `[string]` | a type parameter | `Vec`, `BTreeMap` |
 /// | a type within itself | a type parameter | `Box` |
 /// | a method | a struct of its parameters, which implements [`Method`](crate::Method), and a struct of its reply, or `()` if the reply is empty | |
+/// | `# [Requires 'more' flag]` | [`Method::REQUIRES_MORE`](crate::Method::REQUIRES_MORE), and the same for `upgrade` | |
 /// | all methods | the enum `Methods`, for [`Call::decode`](crate::Call::decode) | |
 /// | all errors | the enum `Error` | |
 ///
@@ -469,9 +470,16 @@ impl<'a> Module<'_, 'a> {
             None => "NoError".to_string(),
         };
         let (interface, name) = (self.shapes.definition.name(), method.name());
+        let mut flags = String::new();
+        if method.requires_more() {
+            flags += "\n    const REQUIRES_MORE: bool = true;";
+        }
+        if method.requires_upgrade() {
+            flags += "\n    const REQUIRES_UPGRADE: bool = true;";
+        }
         self.line(&format!(
             "\nimpl{bound} Method for {struct_name}{used} {{\n    \
-                 const NAME: &'static str = \"{interface}.{name}\";\n    \
+                 const NAME: &'static str = \"{interface}.{name}\";{flags}\n    \
                  type Output<'r> = {output};\n    \
                  type Error<'r> = {error};\n\
              }}"

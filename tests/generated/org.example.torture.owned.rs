@@ -59,6 +59,9 @@ pub enum Methods {
     List(List),
     PutEverything(PutEverything),
     GetState(GetState),
+    Watch(Watch),
+    Pipe,
+    Once,
     ThisIsAnExtraordinarilyLongNameOfAMethodThatDoesNextToNothingAndThenItReturns(ThisIsAnExtraordinarilyLongNameOfAMethodThatDoesNextToNothingAndThenItReturns),
 }
 
@@ -1043,6 +1046,67 @@ impl IPv4AddressState {
     /// Returns a value with the mandatory fields. The others are `None`.
     pub const fn new(ipv4_address_state: String, ipv6: i64) -> Self {
         Self { ipv4_address_state, ipv6, uids: Option::None, operating_system_cpe_name: Option::None, dhcpv6_pd_prefix: Option::None, v_sock_cid: Option::None, listen_fds_max: Option::None, psi: Option::None }
+    }
+}
+
+/// With flags
+/// [Requires 'more' flag]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Watch {
+    pub from: Option<i64>,
+}
+
+impl Method for Watch {
+    const NAME: &'static str = "org.example.torture.Watch";
+    const REQUIRES_MORE: bool = true;
+    type Output<'r> = WatchReply;
+    type Error<'r> = Error;
+}
+
+/// The reply of `Watch`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WatchReply {
+    pub event: String,
+}
+
+impl WatchReply {
+    /// Returns a value with all fields.
+    pub const fn new(event: String) -> Self {
+        Self { event }
+    }
+}
+
+/// [Requires 'upgrade' flag]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Pipe;
+
+impl Method for Pipe {
+    const NAME: &'static str = "org.example.torture.Pipe";
+    const REQUIRES_UPGRADE: bool = true;
+    type Output<'r> = ();
+    type Error<'r> = Error;
+}
+
+/// [Supports 'more' flag]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Once;
+
+impl Method for Once {
+    const NAME: &'static str = "org.example.torture.Once";
+    type Output<'r> = OnceReply;
+    type Error<'r> = Error;
+}
+
+/// The reply of `Once`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OnceReply {
+    pub event: String,
+}
+
+impl OnceReply {
+    /// Returns a value with all fields.
+    pub const fn new(event: String) -> Self {
+        Self { event }
     }
 }
 

@@ -40,6 +40,9 @@ pub enum Methods<'a> {
     #[serde(borrow)]
     PutEverything(PutEverything<Raw<'a>, Raw<'a>, Raw<'a>, Raw<'a>, Raw<'a>, Raw<'a>, Raw<'a>, Raw<'a>>),
     GetState(GetState),
+    Watch(Watch),
+    Pipe,
+    Once,
     #[serde(borrow)]
     ThisIsAnExtraordinarilyLongNameOfAMethodThatDoesNextToNothingAndThenItReturns(ThisIsAnExtraordinarilyLongNameOfAMethodThatDoesNextToNothingAndThenItReturns<'a>),
 }
@@ -1126,6 +1129,67 @@ impl<'a> IPv4AddressState<'a> {
     /// Returns a value with the mandatory fields. The others are `None`.
     pub const fn new(ipv4_address_state: &'a str, ipv6: i64) -> Self {
         Self { ipv4_address_state, ipv6, uids: Option::None, operating_system_cpe_name: Option::None, dhcpv6_pd_prefix: Option::None, v_sock_cid: Option::None, listen_fds_max: Option::None, psi: Option::None }
+    }
+}
+
+/// With flags
+/// [Requires 'more' flag]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Watch {
+    pub from: Option<i64>,
+}
+
+impl Method for Watch {
+    const NAME: &'static str = "org.example.torture.Watch";
+    const REQUIRES_MORE: bool = true;
+    type Output<'r> = WatchReply<'r>;
+    type Error<'r> = Error<'r>;
+}
+
+/// The reply of `Watch`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WatchReply<'a> {
+    pub event: &'a str,
+}
+
+impl<'a> WatchReply<'a> {
+    /// Returns a value with all fields.
+    pub const fn new(event: &'a str) -> Self {
+        Self { event }
+    }
+}
+
+/// [Requires 'upgrade' flag]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Pipe;
+
+impl Method for Pipe {
+    const NAME: &'static str = "org.example.torture.Pipe";
+    const REQUIRES_UPGRADE: bool = true;
+    type Output<'r> = ();
+    type Error<'r> = Error<'r>;
+}
+
+/// [Supports 'more' flag]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Once;
+
+impl Method for Once {
+    const NAME: &'static str = "org.example.torture.Once";
+    type Output<'r> = OnceReply<'r>;
+    type Error<'r> = Error<'r>;
+}
+
+/// The reply of `Once`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OnceReply<'a> {
+    pub event: &'a str,
+}
+
+impl<'a> OnceReply<'a> {
+    /// Returns a value with all fields.
+    pub const fn new(event: &'a str) -> Self {
+        Self { event }
     }
 }
 
