@@ -92,7 +92,7 @@
 //!     server.set_limits(Limits {
 //!         exit: Some(Duration::from_secs(30)), // without clients
 //!         ..Limits::default()
-//!     });
+//!     })?;
 //!     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
 //!     let terminal = open("/dev/tty", flags, Mode::empty()).map_err(|error| error.to_string())?;
 //!     server.watch(&terminal, Interest::Readable, TERMINAL)?;
@@ -149,8 +149,8 @@
 //! # Limits
 //!
 //! All [`Limits`] and timeouts are off by default. A server whose clients are not trusted should
-//! set at least `per_user`, `message` and `write`. Timeouts and timers need a clock:
-//! [`Server::set_clock`]. The sizes of [`Slots`] limit the number of connections and the lengths of
+//! set at least `per_user`, `message` and `write`. Timeouts and timers need a clock. Without the
+//! feature `std`, the program sets it: [`Server::set_clock`]. The sizes of [`Slots`] limit the number of connections and the lengths of
 //! messages.
 
 mod accept;
@@ -173,7 +173,7 @@ pub use limits::Limits;
 use places::Places;
 use poller::Poller;
 use slot::{Role, Slot};
-use wait::Timer;
+use wait::{CLOCK, Timer};
 
 use crate::activation::Activated;
 use crate::error::Error;
@@ -336,6 +336,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         for carried in &mut slots.carried {
             carried.close();
         }
+        let now = CLOCK.map_or(0, |clock| clock());
         let mut server = Server {
             poller: Poller::new()?,
             places: Places::new(&mut slots.slots),
@@ -349,11 +350,11 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             look_ahead: slots.look_ahead.as_flattened_mut(),
             timers: Vec::new(),
             limits: Limits::default(),
-            clock: None,
+            clock: CLOCK,
             hooks: Hooks::default(),
-            now: 0,
+            now,
             next_deadline: u64::MAX,
-            empty_since: 0,
+            empty_since: now,
             reported_idle: false,
             backing_off: 0,
         };
@@ -399,15 +400,25 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     }
 
     /// Sets limits and timeouts.
-    pub fn set_limits(&mut self, limits: Limits) {
+    ///
+    /// # Errors
+    ///
+    /// Returns [`unix::IoError::NoClock`] if a limit is a time and there is no
+    /// [clock](Self::set_clock). Then the limits stay as they are.
+    pub fn set_limits(&mut self, limits: Limits) -> Result<(), unix::IoError> {
+        if self.clock.is_none() && limits.needs_clock() {
+            return Err(unix::IoError::NoClock);
+        }
         self.limits = limits;
         self.next_deadline = 0;
+        Ok(())
     }
 
     /// Sets the clock, which returns the milliseconds since any fixed time and never goes back.
     ///
-    /// A program with `/proc` and a vdso can use [`unix::monotonic`]. One that runs before `/proc`
-    /// is mounted supplies its own clock. Without a clock, timeouts and timers never expire.
+    /// With the feature `std`, the server has a clock, which this replaces. Otherwise it has none,
+    /// and this must be called before timers and timeouts are set. A program with `/proc` and a vdso
+    /// can use [`unix::monotonic`]. One that runs before `/proc` is mounted supplies its own clock.
     pub fn set_clock(&mut self, clock: fn() -> u64) {
         self.clock = Some(clock);
         self.now = clock();
@@ -446,12 +457,12 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     }
 
     /// Sets or stops a timer. [`Event::Timer`] is returned once, after `milliseconds`. This
-    /// replaces an earlier timer with the same number; None only stops it. Timers need a
-    /// [clock](Self::set_clock).
+    /// replaces an earlier timer with the same number; None only stops it.
     ///
     /// # Errors
     ///
-    /// Returns [`unix::IoError::NoPlace`] if there are already [`Limits::MAX_TIMERS`] others.
+    /// Returns [`unix::IoError::NoPlace`] if there are already [`Limits::MAX_TIMERS`] others, and
+    /// [`unix::IoError::NoClock`] if there is no [clock](Self::set_clock).
     pub fn set_timer(
         &mut self,
         number: u32,
@@ -461,7 +472,8 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         let Some(milliseconds) = milliseconds else {
             return Ok(());
         };
-        let deadline = self.time().saturating_add(milliseconds);
+        let clock = self.clock.ok_or(unix::IoError::NoClock)?;
+        let deadline = clock().saturating_add(milliseconds);
         let pushed = self.timers.push(Timer { number, deadline });
         pushed.map_err(|_| unix::IoError::NoPlace)
     }
