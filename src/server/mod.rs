@@ -191,8 +191,41 @@ const MAX_TIMERS: usize = Limits::MAX_TIMERS;
 /// NUL, and must be 100 bytes longer than the longest name. `DESCRIPTORS` is the maximum number of
 /// file descriptors that are sent or received with one message, up to 253.
 ///
-/// `new` is `const`. In a `static`, the memory takes no space in the program's file and no time to
-/// initialize, and unused pages are never touched.
+/// The size is `CONNECTIONS * (RX + TX + 12 * DESCRIPTORS + 400) + 4 * RX` bytes at most: two
+/// buffers, descriptors and a record for each place, and a look-ahead buffer for each of the 4
+/// possible serial devices. 8 places with 4 and 8 KiB take 115 KiB, 64 places with 128 KiB each way
+/// take 16.5 MiB.
+///
+/// Use a `static` if that is more than a part of the stack. `Box::new(Slots::new())` is no help,
+/// because debug builds make the value on the stack first. `new` is `const`, so the memory of a
+/// static takes no space in the program's file and no time to initialize, and unused pages are never
+/// touched. A mutex makes it writable, for one server at a time, without unsafe code:
+///
+/// ```
+/// # use nullink::service::{Answer, Info, Refusal, Responder};
+/// # use nullink::{Call, Interface, Service};
+/// # struct Nothing;
+/// # impl Service for Nothing {
+/// #     const INTERFACES: &'static [Interface] = &[];
+/// #     fn info(&self) -> Info<'_> { Info::default() }
+/// #     fn call<'c>(&mut self, _: Call<'c>, _: Responder<'c>) -> Answer<'c> { Err(Refusal::MethodNotFound) }
+/// # }
+/// use std::sync::Mutex;
+///
+/// use nullink::{Server, Slots, unix};
+///
+/// static SLOTS: Mutex<Slots<64, { 128 * 1024 }, { 128 * 1024 }>> = Mutex::new(Slots::new());
+///
+/// let mut slots = SLOTS.lock()?;
+/// # let path = format!("unix:@org.example.slots-{}", std::process::id());
+/// # let path = path.as_str();
+/// let mut server = Server::bind(path, &mut *slots)?; // `path` is a `&str`
+/// # server.settle(&mut Nothing)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A program without std can use any other safe cell, or `Memory` of
+/// `tests/freestanding/src/start.rs`.
 #[derive(Debug)]
 pub struct Slots<
     const CONNECTIONS: usize,
