@@ -24,7 +24,6 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 
 use accounts::Accounts;
-use nullink::Address;
 use nullink::server::Slots;
 use nullink::unix::{self, Listener};
 use serving::{Source, serve};
@@ -48,10 +47,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let source = match (activated, &arguments[..]) {
         (Some(activated), _) => Source::Activated(activated),
-        (None, [address]) => {
-            let address = Address::parse(address)?;
-            Source::Own(Listener::bind_to(address, Listener::EVERYBODY)?)
-        }
+        (None, [address]) => Source::Own(Listener::bind_with(address, Listener::EVERYBODY)?),
         _ => {
             return Err("usage: accounts ADDRESS, such as unix:/path or tcp:127.0.0.1:1234".into());
         }

@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 }
 
 fn service(address: &str) -> Result<(), Box<dyn std::error::Error>> {
-    let listener = Listener::bind_to(Address::parse(address)?, Listener::EVERYBODY)?;
+    let listener = Listener::bind_with(address, Listener::EVERYBODY)?;
     let mut slots = Slots::<8, 4096, 8192>::new();
     Server::new(listener, &mut slots)?.serve(&mut Certification::default())?;
     Ok(())

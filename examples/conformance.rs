@@ -11,7 +11,6 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::thread;
 
-use nullink::Address;
 use nullink::embedded_io::{Read, Write};
 use nullink::server::{Event, Server, Slots};
 use nullink::unix::{self, Listener, Stream};
@@ -36,7 +35,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let [address] = &arguments[..] else {
         return Err("usage: conformance ADDRESS, such as unix:/path or tcp:127.0.0.1:1234".into());
     };
-    let listener = Listener::bind_to(Address::parse(address)?, Listener::EVERYBODY)?;
+    let listener = Listener::bind_with(address, Listener::EVERYBODY)?;
     let mut slots = SLOTS.lock().expect("it is locked only here");
     let mut scratch = [0; 16 * 1024];
     let mut service = T {

@@ -40,12 +40,9 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     match (&arguments[..], activated) {
         (["--follow", address], None) => follow(address, None),
         (["--follow", address, subsystem], None) => follow(address, Some(subsystem)),
-        ([address], None) => {
-            let address = Address::parse(address)?;
-            serve(
-                Listener::bind_to(address, Listener::EVERYBODY)?.into(),
-                None,
-            )
+        ([address], None) if !address.starts_with('-') => {
+            let listener = Listener::bind_with(address, Listener::EVERYBODY)?;
+            serve(listener.into(), None)
         }
         // It ends a second after its last client. The next client starts it again.
         ([], Some(activated)) => serve(activated, Some(Duration::from_secs(1))),

@@ -54,7 +54,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         return Err(USAGE.into());
     };
     Address::parse(target)?;
-    let listener = Listener::bind_to(Address::parse(front)?, Listener::EVERYBODY)?;
+    let listener = Listener::bind_with(front, Listener::EVERYBODY)?;
     loop {
         let client = match listener.accept() {
             Ok(client) => client,

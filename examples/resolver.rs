@@ -56,8 +56,7 @@ fn run() -> Result<()> {
     let (file, source) = match (&arguments[..], activated) {
         ([file], Some(activated)) => (file, activated),
         ([file, address], None) => {
-            let address = Address::parse(address)?;
-            let listener = Listener::bind_to(address, Listener::EVERYBODY)?;
+            let listener = Listener::bind_with(address, Listener::EVERYBODY)?;
             (file, listener.into())
         }
         _ => return Err("usage: resolver SERVICES ADDRESS".into()),

@@ -35,7 +35,8 @@ pub enum Address<'a> {
 }
 
 impl<'a> Address<'a> {
-    /// Parses an address. Properties after a `;` are ignored.
+    /// Parses an address. Properties after a `;` are ignored;
+    /// [`Listener::bind`](crate::unix::Listener::bind) reads `mode=`.
     ///
     /// # Errors
     ///
@@ -121,6 +122,33 @@ pub enum AddressError {
     NoPort,
     /// The port of a `tcp:` address is not a number from 0 to 65535.
     BadPort,
+    /// A property that a listening address does not have.
+    UnknownProperty,
+    /// `mode=` without an octal number up to 777.
+    BadMode,
+}
+
+/// The mode that the property `mode=` of a listening address has; None without one.
+#[cfg(all(feature = "unix", target_os = "linux"))]
+pub(crate) fn listening_mode(text: &str) -> Result<Option<u32>, AddressError> {
+    let Some((address, properties)) = text.split_once(';') else {
+        return Ok(None);
+    };
+    let is_path = address.starts_with("unix:") && !address.starts_with("unix:@");
+    let mut mode = None;
+    for property in properties
+        .split(';')
+        .filter(|property| !property.is_empty())
+    {
+        let Some(digits) = property.strip_prefix("mode=").filter(|_| is_path) else {
+            return Err(AddressError::UnknownProperty);
+        };
+        let number = u32::from_str_radix(digits, 8).ok();
+        let is_octal = digits.bytes().all(|byte| byte.is_ascii_digit());
+        let number = number.filter(|number| is_octal && *number <= 0o777);
+        mode = Some(number.ok_or(AddressError::BadMode)?);
+    }
+    Ok(mode)
 }
 
 impl fmt::Display for AddressError {
@@ -137,6 +165,10 @@ impl fmt::Display for AddressError {
             }
             AddressError::NoPort => "no port: use tcp:127.0.0.1:port",
             AddressError::BadPort => "a port is a number from 0 to 65535",
+            AddressError::UnknownProperty => {
+                "only unix:/path;mode=0600 has a property to listen with"
+            }
+            AddressError::BadMode => "mode= takes an octal number from 0 to 777",
         })
     }
 }

@@ -83,13 +83,19 @@ pub(crate) fn count_plain(bytes: &[u8]) -> usize {
     count_unmarked(bytes, mark_special)
 }
 
-/// Copies the plain bytes at the beginning of `from`, up to the length of `to`; returns their
-/// number. The bytes after them in `to` may change, too.
+/// The control character U+007F. JSON allows it in strings, but sd-json does not read it there, so
+/// it is written as an escape.
+const DEL: u8 = 0x7f;
+
+/// Copies the bytes at the beginning of `from` that a string is written with unchanged, up to the
+/// length of `to`: plain bytes except DEL. Returns their number. The bytes after them in `to` may
+/// change, too.
 pub(crate) fn copy_plain(from: &[u8], to: &mut [u8]) -> usize {
     let mut count = 0_usize;
     for (word, target) in from.as_chunks().0.iter().zip(to.as_chunks_mut().0) {
         *target = *word;
-        let marks = mark_special(u64::from_le_bytes(*word));
+        let word = u64::from_le_bytes(*word);
+        let marks = mark_special(word) | mark_equal(word, DEL);
         count = count.saturating_add(count_before(marks));
         if marks != 0 {
             return count;
@@ -98,7 +104,7 @@ pub(crate) fn copy_plain(from: &[u8], to: &mut [u8]) -> usize {
     let rest = from.get(count..).unwrap_or_default();
     let room = to.get_mut(count..).unwrap_or_default();
     for (byte, target) in rest.iter().zip(room) {
-        if is_special(*byte) {
+        if is_special(*byte) || *byte == DEL {
             break;
         }
         *target = *byte;
@@ -202,9 +208,11 @@ mod tests {
                         let plain = bytes.iter().position(special).unwrap_or(length);
                         assert_eq!(count_plain(&bytes), plain, "{byte} {around}");
                         let mut copy = vec![0; 20];
-                        assert_eq!(copy_plain(&bytes, &mut copy), plain, "{byte} {around}");
-                        assert_eq!(copy[..plain], bytes[..plain]);
-                        assert_eq!(copy_plain(&bytes, &mut copy[..3]), plain.min(3));
+                        let del = bytes.iter().position(|byte| *byte == DEL);
+                        let copied = del.unwrap_or(length).min(plain);
+                        assert_eq!(copy_plain(&bytes, &mut copy), copied, "{byte} {around}");
+                        assert_eq!(copy[..copied], bytes[..copied]);
+                        assert_eq!(copy_plain(&bytes, &mut copy[..3]), copied.min(3));
                         for to in 0..4 {
                             let from = to + 2;
                             let mut moved = [b"<---->", &*bytes].concat();

@@ -166,7 +166,7 @@
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-#[cfg(any(test, feature = "tools"))]
+#[cfg(any(test, feature = "std", feature = "tools"))]
 extern crate std;
 
 #[cfg(all(feature = "unix", target_os = "linux"))]

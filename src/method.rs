@@ -34,6 +34,30 @@ use crate::name;
 pub trait Method: Serialize {
     /// The full name of the method.
     const NAME: &'static str;
+    /// True if the method can only be called with `more`, by [`Client::more`](crate::Client::more).
+    /// Another call does not compile:
+    ///
+    /// ```compile_fail
+    /// # use nullink::{Client, Duplex, Method, NoError};
+    /// #[derive(serde::Serialize)]
+    /// struct Follow;
+    ///
+    /// impl Method for Follow {
+    ///     const NAME: &'static str = "org.example.log.Follow";
+    ///     const REQUIRES_MORE: bool = true;
+    ///     type Output<'r> = ();
+    ///     type Error<'r> = NoError;
+    /// }
+    /// # let mut call = [0; 99];
+    /// # let stream = Duplex { reader: &b""[..], writer: &mut call[..] };
+    /// # let (mut receive, mut send) = ([0; 99], [0; 99]);
+    /// # let mut client = Client::new(stream, &mut receive, &mut send);
+    /// let _ = client.call(&Follow);
+    /// ```
+    const REQUIRES_MORE: bool = false;
+    /// True if the method can only be called with `upgrade`, by
+    /// [`Client::upgrade`](crate::Client::upgrade).
+    const REQUIRES_UPGRADE: bool = false;
     /// The type that a reply is decoded into: any type that implements [`Deserialize`], or a
     /// [`Value`](crate::json::Value).
     type Output<'r>: Decode<'r>;
@@ -52,6 +76,24 @@ impl fmt::Display for NoError {
 }
 
 impl core::error::Error for NoError {}
+
+/// Returns the name of a method for a call with or without the flags `more` and `upgrade`, which are
+/// checked at compile time.
+pub(crate) const fn called<M: Method, const MORE: bool, const UPGRADE: bool>() -> &'static str {
+    const {
+        assert!(
+            MORE || !M::REQUIRES_MORE,
+            "the method requires `more`: see Client::more"
+        )
+    };
+    const {
+        assert!(
+            UPGRADE || !M::REQUIRES_UPGRADE,
+            "the method requires `upgrade`: see Client::upgrade"
+        )
+    };
+    full_name::<M>()
+}
 
 /// Returns the name of a method, which is checked at compile time.
 pub(crate) const fn full_name<M: Method>() -> &'static str {

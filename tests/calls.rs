@@ -369,7 +369,7 @@ fn c7_unusual_but_valid_json_is_accepted() {
     talk()
         .call(
             t("Need", "{\"s\":\"\u{ffff}\u{7f}\\u0000\\ud83e\\udd80\"}"),
-            "{\"parameters\":{\"s\":\"\u{ffff}\u{7f}\\u0000\u{1f980}\"}}",
+            "{\"parameters\":{\"s\":\"\u{ffff}\\u007f\\u0000\u{1f980}\"}}",
         )
         .call(
             t("Need", r#"{"s":"\b\f\n\r\t\"\\\/\u001f"}"#),

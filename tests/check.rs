@@ -523,6 +523,77 @@ fn m4_a_defined_method_without_a_handler_is_not_implemented() {
     }
 }
 
+const FLAGS: Interface = interface!(
+    text "
+interface org.example.flags
+
+# Watches something
+# [Requires 'more' flag]
+method Watch(n: ?int) -> ()
+# [Requires 'upgrade' flag]
+method Pipe() -> ()
+# [Supports 'more' flag]
+method List() -> ()
+# [Supports 'upgrade' flag]
+method Shell() -> ()
+method Plain() -> ()
+"
+);
+
+/// A service whose handlers do not look at the mode of a call.
+struct Flags<const CHECKED: bool>(usize);
+
+impl<const CHECKED: bool> Service for Flags<CHECKED> {
+    const INTERFACES: &'static [Interface] = &[ALL, FLAGS];
+    const CHECKED: bool = CHECKED;
+
+    fn info(&self) -> Info<'_> {
+        Info::default()
+    }
+
+    fn call<'c>(&mut self, _: Call<'c>, reply: Responder<'c>) -> Answer<'c> {
+        self.0 += 1;
+        reply.send(&())
+    }
+}
+
+#[test]
+fn i8_a_call_without_a_required_flag_is_refused_before_the_handler() {
+    fn call<const CHECKED: bool>(method: &str, flag: &str) -> (String, usize) {
+        let call = format!("{{\"method\":\"org.example.flags.{method}\"{flag}}}\0");
+        let mut service = Flags::<CHECKED>(0);
+        let (replies, _) = answer(&mut service, call.as_bytes(), Arrival::Joined, 999, 999);
+        (replies.join(" "), service.0)
+    }
+    let more = r#","more":true"#;
+    let (oneway, upgrade) = (r#","oneway":true"#, r#","upgrade":true"#);
+    let done = ("{}".to_string(), 1);
+    let error = |name| {
+        let error = format!(r#"{{"error":"org.varlink.service.{name}"}}"#);
+        (error, 0)
+    };
+    for flag in ["", upgrade, r#","more":false"#] {
+        assert_eq!(call::<true>("Watch", flag), error("ExpectedMore"), "{flag}");
+        // A service that is not checked decides by itself.
+        assert_eq!(call::<false>("Watch", flag), done, "{flag}");
+    }
+    for flag in ["", more] {
+        assert_eq!(
+            call::<true>("Pipe", flag),
+            error("ExpectedUpgrade"),
+            "{flag}"
+        );
+    }
+    assert_eq!(call::<true>("Watch", oneway), (String::new(), 0));
+    assert_eq!(call::<true>("Watch", more), done);
+    assert_eq!(call::<true>("Pipe", upgrade), done);
+    for flag in ["", more, upgrade] {
+        for method in ["List", "Shell", "Plain"] {
+            assert_eq!(call::<true>(method, flag), done, "{method} {flag}");
+        }
+    }
+}
+
 /// A service that turns the check of its calls off.
 struct Lenient;
 

@@ -635,6 +635,42 @@ fn i5_types_are_compared_for_calls_and_replies_where_they_are_used() {
 }
 
 #[test]
+fn i8_a_required_flag_is_part_of_the_interface() {
+    let plain = "method M() -> ()";
+    let supports = "# [Supports 'more' flag]\nmethod M() -> ()";
+    let more = "# [Requires 'more' flag]\nmethod M() -> ()";
+    let upgrade = "# [Requires 'upgrade' flag]\nmethod M() -> ()";
+    check::<&str>(plain, supports, &[]);
+    for old in [plain, supports] {
+        let new = "! method M: requires 'more': old callers don't send it";
+        check(old, more, &[new]);
+        let gone = "~ method M: no longer requires 'more': old services refuse calls without it";
+        check(more, old, &[gone]);
+    }
+    check(
+        more,
+        upgrade,
+        &[
+            "~ method M: no longer requires 'more': old services refuse calls without it",
+            "! method M: requires 'upgrade': old callers don't send it",
+        ],
+    );
+}
+
+#[test]
+fn i7_definitions_that_real_services_serve() {
+    check::<&str>("", "", &[]);
+    check("", "method M() -> ()", &["  method M: is new"]);
+    let (one, two) = ("type T (t: T)\n", "type T (t: T, x: int)\n");
+    let m = "method M(t: ?T) -> ()";
+    check(
+        &format!("{one}{m}"),
+        &format!("{two}{m}"),
+        &["! type T, field x, in calls: is new: old callers don't send it"],
+    );
+}
+
+#[test]
 fn i5_types_that_contain_themselves() {
     let list = "method M(l: L) -> (l: L)\ntype L (v: int, n: ?L)";
     // The same type, written with more of its levels unnamed.

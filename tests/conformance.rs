@@ -135,6 +135,16 @@ const PROMISES: &[(&str, char, &str)] = &[
     ("I5", '+', "definitions: two versions can be compared"),
     ("I6", '+', "definitions: the demos avoid `any`"),
     (
+        "I7",
+        '+',
+        "definitions: what real services serve is read at run time",
+    ),
+    (
+        "I8",
+        '+',
+        "definitions: `[Requires 'more' flag]` and its kind, in comments of methods",
+    ),
+    (
         "X1",
         '!',
         "descriptors are sent with the first byte of their message",

@@ -144,6 +144,49 @@ fn matching_types_keep_the_contract() {
 }
 
 #[test]
+fn i8_methods_require_the_flags_of_the_definition() {
+    const FLAGS: Interface = interface!(text
+        "interface a.b\n# [Requires 'more' flag]\nmethod M() -> ()\n# [Supports 'more' flag]\nmethod N() -> ()
+        # [Requires 'upgrade' flag]\nmethod O() -> ()"
+    );
+    #[derive(Serialize)]
+    struct Flags<const NAME: char, const MORE: bool, const UPGRADE: bool>;
+    impl<const NAME: char, const MORE: bool, const UPGRADE: bool> Method
+        for Flags<NAME, MORE, UPGRADE>
+    {
+        const NAME: &'static str = match NAME {
+            'M' => "a.b.M",
+            'N' => "a.b.N",
+            _ => "a.b.O",
+        };
+        const REQUIRES_MORE: bool = MORE;
+        const REQUIRES_UPGRADE: bool = UPGRADE;
+        type Output<'r> = ();
+        type Error<'r> = NoError;
+    }
+    contract(&FLAGS, |types| {
+        types
+            .call::<Flags<'M', true, false>>()
+            .call::<Flags<'N', false, false>>()
+            .call::<Flags<'O', false, true>>()
+    })
+    .unwrap();
+    let broken = contract(&FLAGS, |types| {
+        types
+            .call::<Flags<'M', false, false>>()
+            .call::<Flags<'N', true, false>>()
+            .call::<Flags<'O', true, false>>()
+    });
+    let expected = [
+        "method M: requires 'more'; in Rust REQUIRES_MORE is false",
+        "method N: does not require 'more'; in Rust REQUIRES_MORE is true",
+        "method O: does not require 'more'; in Rust REQUIRES_MORE is true",
+        "method O: requires 'upgrade'; in Rust REQUIRES_UPGRADE is false",
+    ];
+    assert_eq!(broken.unwrap_err().lines(), expected);
+}
+
+#[test]
 fn the_examples_keep_their_contracts() {
     let interface = &<accounts::Accounts as Service>::INTERFACES[0];
     contract(interface, |types| {
@@ -169,7 +212,8 @@ fn the_examples_keep_their_contracts() {
 /// Returns the differences between a type and a reply with the given parameters.
 fn lines<T: for<'de> Deserialize<'de>>(defined: &str) -> Vec<String> {
     let text = format!(
-        "interface a.b\ntype Color (red, dark_green)\ntype T (t: []T)\nmethod M() -> ({defined})"
+        "interface a.b\ntype Color (red, dark_green)\ntype T (t: []T)\ntype S (s: S, n: int)\n\
+         type A (b: B, l: []A)\ntype B (a: A)\nmethod M() -> ({defined})"
     );
     let text: &'static str = text.leak();
     let table = vec![idl::Entry::EMPTY; idl::Definition::table_size(text)].leak();
@@ -241,6 +285,57 @@ impl TryFrom<u8> for Odd {
     type Error = &'static str;
     fn try_from(value: u8) -> Result<Self, &'static str> {
         if value == 255 { Ok(Odd) } else { Err("odd") }
+    }
+}
+
+#[derive(Deserialize)]
+#[allow(dead_code)]
+struct Endless<T> {
+    s: T,
+    n: i64,
+}
+
+#[derive(Deserialize)]
+#[allow(dead_code)]
+struct Nullable {
+    s: Option<Box<Nullable>>,
+    n: i64,
+}
+
+#[derive(Deserialize)]
+#[allow(dead_code)]
+struct Bare {
+    s: Box<Bare>,
+    n: i64,
+}
+
+#[derive(Deserialize)]
+#[allow(dead_code)]
+struct A {
+    b: B,
+    l: Vec<A>,
+}
+
+#[derive(Deserialize)]
+#[allow(dead_code)]
+struct B {
+    a: Option<Box<A>>,
+}
+
+#[test]
+fn i7_types_that_contain_themselves_are_compared() {
+    differ! {
+        "S", serde::de::IgnoredAny, "";
+        "S", Endless<serde::de::IgnoredAny>, "";
+        "S", Endless<Endless<Option<serde::de::IgnoredAny>>>, "";
+        "?S", Option<Nullable>, "";
+        "[]S", Vec<Nullable>, "";
+        "S", Nullable, "";
+        "S", Bare, "M, output v.s: is S, which contains itself; in Rust it is not an Option";
+        // Only a field of the circle may be an Option.
+        "S", Option<Nullable>, "M, output v: is S, which is not nullable; in Rust it is an Option";
+        "[]S", Vec<Option<Nullable>>, "M, output v: is S, which is not nullable; in Rust it is an Option";
+        "A", A, "";
     }
 }
 

@@ -142,10 +142,12 @@ fn l3_idle_time_of_an_existing_connection_starts_when_the_clock_is_set() {
     let mut slots = Slots::<2, 1024, 1024>::new();
     let mut server = Server::new(theirs, &mut slots).unwrap();
     server.set_clock(|| 1_000_000);
-    server.set_limits(Limits {
-        idle: Some(Duration::from_secs(30)),
-        ..Limits::default()
-    });
+    server
+        .set_limits(Limits {
+            idle: Some(Duration::from_secs(30)),
+            ..Limits::default()
+        })
+        .unwrap();
     send(&ours, &call("Short"));
     let event = server.step(&mut Edges::new(0)).unwrap();
     assert!(matches!(event, Event::Called(_)), "{event:?}");
@@ -270,10 +272,12 @@ fn c1_a_reply_cut_off_on_a_line_ends_with_a_nul_after_repeated_timeouts() {
     let mut server = Server::new(Listener::bind(&address).unwrap(), &mut slots).unwrap();
     let mut service = Edges::new(90_000);
     server.set_clock(|| NOW.load(Ordering::Relaxed) as u64);
-    server.set_limits(Limits {
-        write: Some(Duration::from_secs(1)),
-        ..Limits::default()
-    });
+    server
+        .set_limits(Limits {
+            write: Some(Duration::from_secs(1)),
+            ..Limits::default()
+        })
+        .unwrap();
     assert!(matches!(server.step(&mut service), Ok(Event::Connected(_))));
     send(&line, &call("Long"));
     // The terminal may hand over the call with a delay.
@@ -283,7 +287,7 @@ fn c1_a_reply_cut_off_on_a_line_ends_with_a_nul_after_repeated_timeouts() {
         NOW.fetch_add(1500, Ordering::Relaxed);
         settle(&mut server, &mut service);
     }
-    server.set_limits(Limits::default());
+    server.set_limits(Limits::default()).unwrap();
     send(&line, "\0");
     send(&line, &call("Short"));
     let text = run_until(&mut server, &mut service, &line, SHORT);

@@ -194,7 +194,7 @@ fn examples_fail_with_a_message_after_bad_arguments() {
     for name in ["accounts", "certification", "conformance"] {
         for arguments in [
             &[][..],
-            &["nonsense"],
+            &["nonsense:/x"],
             &["unix:"],
             &["a", "b", "c"],
             &["unix:/no/such/directory/socket"],

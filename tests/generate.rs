@@ -5,6 +5,7 @@
 
 #![deny(warnings)]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
@@ -27,6 +28,10 @@ mod certification;
 #[path = "common/example.rs"]
 #[allow(dead_code)] // only the path is needed
 mod example;
+#[path = "generated/org.example.torture.owned.rs"]
+mod owned;
+#[path = "generated/org.example.t.owned.rs"]
+mod owned_t;
 #[path = "generated/org.example.ping.rs"]
 mod ping;
 #[path = "generated/org.varlink.service.rs"]
@@ -36,20 +41,41 @@ mod t;
 #[path = "generated/org.example.torture.rs"]
 mod torture;
 
-/// The definitions whose modules are committed, with their paths from the modules.
-const COMMITTED: [(&str, Interface); 6] = [
+/// The definitions whose modules are committed, with their paths from the modules, and whether the
+/// types are owned.
+const COMMITTED: [(&str, Interface, bool); 8] = [
     (
         "../../examples/shared/com.redhat.accounts.varlink",
         accounts::INTERFACE,
+        false,
     ),
     (
         "../../examples/shared/org.varlink.certification.varlink",
         certification::INTERFACE,
+        false,
     ),
-    ("../../examples/org.example.ping.varlink", ping::INTERFACE),
-    ("../../src/org.varlink.service.varlink", service::INTERFACE),
-    ("../../examples/shared/org.example.t.varlink", t::INTERFACE),
-    ("org.example.torture.varlink", torture::INTERFACE),
+    (
+        "../../examples/org.example.ping.varlink",
+        ping::INTERFACE,
+        false,
+    ),
+    (
+        "../../src/org.varlink.service.varlink",
+        service::INTERFACE,
+        false,
+    ),
+    (
+        "../../examples/shared/org.example.t.varlink",
+        t::INTERFACE,
+        false,
+    ),
+    ("org.example.torture.varlink", torture::INTERFACE, false),
+    (
+        "../../examples/shared/org.example.t.varlink",
+        t::INTERFACE,
+        true,
+    ),
+    ("org.example.torture.varlink", torture::INTERFACE, true),
 ];
 
 fn committed() -> PathBuf {
@@ -58,13 +84,15 @@ fn committed() -> PathBuf {
 
 #[test]
 fn generated_modules_equal_the_committed_ones() {
-    for (path, interface) in COMMITTED {
-        let file = committed().join(format!("{}.rs", interface.name()));
+    let mut files = BTreeSet::new();
+    for (path, interface, owned) in COMMITTED {
+        let end = if owned { "owned.rs" } else { "rs" };
+        let file = committed().join(format!("{}.{end}", interface.name()));
         // The current definition, even if this test was compiled with an older one.
         let text = fs::read_to_string(committed().join(path)).unwrap();
         let mut table = vec![Entry::EMPTY; Definition::table_size(&text)];
         let definition = Definition::parse(&text, &mut table).unwrap();
-        let module = tools::generate(&definition, path);
+        let module = tools::generate(&definition, path, owned);
         if env::var_os("UPDATE").is_some() {
             fs::write(&file, &module).unwrap();
         }
@@ -73,6 +101,43 @@ fn generated_modules_equal_the_committed_ones() {
             "{} is out of date: run UPDATE=1 cargo test --features tools --test generate",
             file.display()
         );
+        files.insert(file);
+    }
+    assert_eq!(files, committed_modules());
+}
+
+/// Returns all committed modules.
+fn committed_modules() -> BTreeSet<PathBuf> {
+    let files = fs::read_dir(committed()).unwrap();
+    let files = files.map(|file| file.unwrap().path());
+    files
+        .filter(|file| file.extension().is_some_and(|end| end == "rs"))
+        .collect()
+}
+
+#[test]
+fn committed_modules_are_what_the_command_in_their_header_gives() {
+    let Some(example) = example_path("generate") else {
+        return;
+    };
+    for file in committed_modules() {
+        let module = fs::read_to_string(&file).unwrap();
+        let command = module
+            .lines()
+            .find_map(|line| line.strip_prefix("//     cargo run "));
+        let (_, arguments) = command
+            .unwrap()
+            .split_once(" --example generate -- ")
+            .unwrap();
+        let (arguments, _) = arguments.split_once(" > ").unwrap();
+        let output = Command::new(&example)
+            .args(arguments.split(' '))
+            .current_dir(committed())
+            .output()
+            .unwrap();
+        let (out, error) = (&output.stdout, String::from_utf8_lossy(&output.stderr));
+        assert_eq!(error, "", "{}", file.display());
+        assert!(*out == *module.as_bytes(), "{}", file.display());
     }
 }
 
@@ -83,7 +148,8 @@ fn generated_modules_are_not_changed_by_rustfmt() {
         return println!("skipped: needs rustfmt");
     }
     let dir = scratch("rustfmt");
-    let mut modules = write_modules(&dir, &definitions());
+    let mut modules = write_modules(&dir, &definitions(), false);
+    modules.extend(write_modules(&dir, &definitions(), true));
     for (number, text) in long_names().into_iter().enumerate() {
         let module = dir.join(format!("long{number}.rs"));
         fs::write(&module, generate(&text).unwrap()).unwrap();
@@ -114,10 +180,23 @@ fn generated_modules_compile_without_warnings() {
         }
     }
     let dir = scratch("compile");
+    for (number, text) in SERVED.iter().enumerate() {
+        let path = dir.join(format!("served{number}.varlink"));
+        fs::write(&path, text).unwrap();
+        definitions.push(path);
+    }
+    let serde = "default-features = false, features = [\"derive\"]";
+    compile(&dir.join("borrowed"), "#![no_std]\n", serde, &definitions);
+    let serde = "features = [\"derive\"]";
+    compile(&dir.join("owned"), "", serde, &definitions);
+}
+
+/// Compiles the modules of definitions in a crate. Those of a crate with std are owned.
+fn compile(dir: &Path, head: &str, serde: &str, definitions: &[PathBuf]) {
     let source = dir.join("src");
     fs::create_dir_all(&source).unwrap();
-    let modules = write_modules(&source, &definitions);
-    let mut lib = String::from("#![no_std]\n");
+    let modules = write_modules(&source, definitions, head.is_empty());
+    let mut lib = String::from(head);
     for (number, module) in modules.iter().enumerate() {
         lib += &format!("#[path = {module:?}]\npub mod m{number};\n");
     }
@@ -126,7 +205,7 @@ fn generated_modules_compile_without_warnings() {
     let manifest = format!(
         "[package]\nname = \"generated\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
          [dependencies]\nnullink = {{ path = {project:?}, default-features = false }}\n\
-         serde = {{ version = \"1\", default-features = false, features = [\"derive\"] }}\n\n\
+         serde = {{ version = \"1\", {serde} }}\n\n\
          [workspace]\n"
     );
     fs::write(dir.join("Cargo.toml"), manifest).unwrap();
@@ -137,7 +216,7 @@ fn generated_modules_compile_without_warnings() {
     .unwrap();
     let check = Command::new(env!("CARGO"))
         .args(["check", "--quiet", "--offline"])
-        .current_dir(&dir)
+        .current_dir(dir)
         .env("RUSTFLAGS", "-D warnings")
         .env("CARGO_TARGET_DIR", dir.join("target"))
         .output()
@@ -190,9 +269,9 @@ fn generated_names_follow_the_definition_and_are_unique() {
          error Self (a: int)\n";
     let module = generate(text).unwrap();
     for item in [
-        "generate a.b-c.varlink > b_c.rs\n",
+        "generate -- a.b-c.varlink > b_c.rs\n",
         "\npub struct TAB_ {\n    pub x: i64,\n}\n",
-        "\npub enum TAB__ {\n    #[serde(rename = \"y\")]\n    Y,\n    #[serde(rename = \"z\")]\n    Z,\n}\n",
+        "\npub enum TAB__ {\n    #[serde(rename = \"y\")]\n    Y,\n    #[serde(rename = \"z\")]\n    Z,\n    /// A received value that the definition does not have. It can't be sent.\n    #[serde(other, skip_serializing)]\n    Other,\n}\n",
         "\npub struct TAB___ {\n    pub v: i64,\n}\n",
         "\npub struct TAB {}\n",
         "\n    pub a_b: TAB_,\n    #[serde(rename = \"aB\")]\n    pub a_b_: TAB__,\n",
@@ -209,10 +288,43 @@ fn generated_names_follow_the_definition_and_are_unique() {
     }
 }
 
+/// Definitions that `interface!` refuses, and real services serve.
+const SERVED: [&str; 2] = [
+    "interface a.empty\n",
+    "interface a.endless\n\
+     type T (x: T, y: int, u: U)\n\
+     type U (a: (t: ?T), t: T, l: []U)\n\
+     method M(t: T) -> (u: U)\n\
+     error E (t: T)\n",
+];
+
+#[test]
+fn i7_definitions_that_real_services_serve_are_generated() {
+    let empty = generate(SERVED[0]).unwrap();
+    // A reader must not miss it without a reason.
+    let reason = "// There is no INTERFACE: `nullink::interface!` refuses the definition.\n";
+    assert!(empty.contains(&format!("{reason}// 2:1: expected type, method or error\n")));
+    let table = &mut vec![Entry::EMPTY; Definition::table_size(SERVED[1])];
+    let definition = Definition::parse(SERVED[1], table).unwrap();
+    let owned = tools::generate(&definition, "a.endless.varlink", true);
+    let item = "\npub struct T {\n    pub x: Option<Box<T>>,\n    pub y: i64,\n    pub u: Option<Box<U>>,\n}\n";
+    assert!(owned.contains(item), "{owned}");
+    let endless = generate(SERVED[1]).unwrap();
+    assert!(!endless.contains("const INTERFACE"));
+    for item in [
+        "\n// 2:12: expected a type that does not contain itself: it has no finite value\n",
+        "\npub struct T<A, B> {\n    /// `T`\n    pub x: A,\n    pub y: i64,\n    /// `U`\n    pub u: B,\n}\n",
+        "\npub struct U<A, B, C> {\n    /// `UA`\n    pub a: A,\n    /// `T`\n    pub t: B,\n    /// `[]U`\n    pub l: C,\n}\n",
+        "\n    E {\n        /// `T`\n        #[serde(borrow)]\n        t: T<Raw<'a>, Raw<'a>>,\n    },\n",
+    ] {
+        assert!(endless.contains(item), "{item}\n{endless}");
+    }
+}
+
 /// Returns the paths of the committed definitions.
 fn definitions() -> Vec<PathBuf> {
     let paths = COMMITTED.iter();
-    paths.map(|(path, _)| committed().join(path)).collect()
+    paths.map(|(path, ..)| committed().join(path)).collect()
 }
 
 /// Creates a directory without sources.
@@ -230,18 +342,19 @@ fn generate(text: &str) -> Result<String, nullink::idl::ParseError> {
     let mut table = vec![Entry::EMPTY; Definition::table_size(text)];
     let definition = Definition::parse(text, &mut table)?;
     let path = format!("{}.varlink", definition.name());
-    Ok(tools::generate(&definition, &path))
+    Ok(tools::generate(&definition, &path, false))
 }
 
 /// Writes modules into a directory.
-fn write_modules(dir: &Path, definitions: &[PathBuf]) -> Vec<PathBuf> {
+fn write_modules(dir: &Path, definitions: &[PathBuf], owned: bool) -> Vec<PathBuf> {
     let write = |(number, path): (usize, &PathBuf)| {
         let text = fs::read_to_string(path).unwrap();
         let mut table = vec![Entry::EMPTY; Definition::table_size(&text)];
         let definition = Definition::parse(&text, &mut table)
             .unwrap_or_else(|error| panic!("{}:{error}", path.display()));
-        let module = dir.join(format!("m{number}.rs"));
-        let text = tools::generate(&definition, path.to_str().unwrap());
+        let name = if owned { "owned" } else { "borrowed" };
+        let module = dir.join(format!("{name}{number}.rs"));
+        let text = tools::generate(&definition, path.to_str().unwrap(), owned);
         fs::write(&module, text).unwrap();
         module
     };
@@ -396,6 +509,210 @@ fn generated_values_match_the_definition() {
         let text = format!("{text:?}");
         assert_eq!(value, round_trip(&value, &text, &mut [0; 64]));
     }
+}
+
+#[test]
+fn a_new_value_of_an_enumeration_does_not_lose_the_reply() {
+    use torture::{GetState, GetStateOnly, GetStateReply, GetStateReplyState};
+    let mut message = br#"{"parameters":{"hostname":"h","state":"maintenance"}}"#.to_owned();
+    let reply = nullink::Reply::parse(&mut message).unwrap();
+    let expected = GetStateReply {
+        hostname: "h",
+        state: GetStateReplyState::Other_,
+    };
+    assert_eq!(reply.into_result::<GetState>(), Ok(expected));
+    // `other` is a value of the definition.
+    let other = GetStateReplyState::Other;
+    assert_eq!(other, round_trip(&other, r#""other""#, &mut [0; 64]));
+    // An unknown value can't be sent, and is not one of a call: the service would do what it does
+    // not know.
+    assert!(json::encode(&GetStateReplyState::Other_, &mut [0; 64]).is_err());
+    let mut text = *br#""sideways""#;
+    assert!(json::decode::<GetStateOnly>(&mut text).is_err());
+}
+
+#[test]
+fn generated_names_split_words_and_keep_acronyms() {
+    let address = torture::IPv4AddressState {
+        ipv4_address_state: "routable",
+        ipv6: 1,
+        uids: Some(2),
+        operating_system_cpe_name: None,
+        dhcpv6_pd_prefix: Some(3),
+        v_sock_cid: Some(4),
+        listen_fds_max: Some(5),
+        psi: Some(6),
+    };
+    let text = "{\"IPv4AddressState\":\"routable\",\"IPv6\":1,\"UIDs\":2,\
+         \"DHCPv6PDPrefix\":3,\"VSockCID\":4,\"listenFDsMax\":5,\"PSI\":6}";
+    assert_eq!(address, round_trip(&address, text, &mut [0; 999]));
+}
+
+#[test]
+fn generated_structs_have_a_constructor_that_survives_new_nullable_fields() {
+    use torture::Tree;
+    use torture::{Camels, GetState, GetStateReply, GetStateReplyState, IPv4AddressState, Knot};
+    assert_eq!(GetState::default(), GetState { only: None });
+    assert_eq!(
+        Knot::default(),
+        Knot {
+            through: None::<Raw>
+        }
+    );
+    let camels = Camels::new("u", 2, "m");
+    assert_eq!(
+        (camels.user_name, camels.x, camels.machine_id),
+        ("u", 2, "m")
+    );
+    assert_eq!(camels.timeout_u_sec, None);
+    let state = GetStateReply::new("h", GetStateReplyState::Running);
+    assert_eq!(state.hostname, "h");
+    let mixed = IPv4AddressState {
+        psi: Some(1),
+        ..IPv4AddressState::new("off", 4)
+    };
+    assert_eq!((mixed.ipv6, mixed.psi, mixed.uids), (4, Some(1), None));
+    // The type of an open field is that of its value, or `Raw` for one that is left out.
+    let tree = <Tree>::new("root", Raw::new("[]").unwrap(), Raw::EMPTY_OBJECT);
+    assert_eq!((tree.value, tree.parent), ("root", None));
+    let tree = Tree {
+        parent: Some(tree),
+        ..Tree::new("leaf", [1, 2], "named")
+    };
+    let text = "{\"value\":\"leaf\",\"parent\":{\"value\":\"root\",\"children\":[],\"named\":{}},\
+         \"children\":[1,2],\"named\":\"named\"}";
+    assert_eq!(json::encode(&tree, &mut [0; 999]), Ok(text));
+}
+
+#[test]
+fn i8_generated_methods_know_the_flags_that_they_require() {
+    use torture::{Get, Once, Pipe, Watch};
+    fn flags<M: Method>(_: &M) -> [bool; 2] {
+        [M::REQUIRES_MORE, M::REQUIRES_UPGRADE]
+    }
+    assert_eq!(flags(&Watch::default()), [true, false]);
+    assert_eq!(flags(&Pipe), [false, true]);
+    assert_eq!([flags(&Once), flags(&Get)], [[false; 2]; 2]);
+    assert_eq!(flags(&owned::Watch::default()), [true, false]);
+
+    let (mut calls, mut receive, mut send) = ([0; 999], [0; 999], [0; 999]);
+    let mut client = |replies: &[u8], upgrade| {
+        let stream = nullink::Duplex {
+            reader: replies,
+            writer: &mut calls[..],
+        };
+        let mut client = Client::new(stream, &mut receive, &mut send);
+        if upgrade {
+            return assert_eq!(client.upgrade(&Pipe), Ok(()));
+        }
+        let mut replies = client.more(&Watch::default()).unwrap();
+        assert_eq!(replies.next().unwrap().unwrap().event, "a");
+        assert_eq!(replies.next().unwrap().unwrap().event, "b");
+        assert!(replies.next().unwrap().is_none());
+    };
+    let one = r#"{"continues":true,"parameters":{"event":"a"}}"#;
+    let two = r#"{"parameters":{"event":"b"}}"#;
+    client(format!("{one}\0{two}\0").as_bytes(), false);
+    client(b"{}\0", true);
+}
+
+#[test]
+fn owned_types_round_trip() {
+    use owned::{Camels, Json, PutEverything, PutEverythingSeven, Ring, Rong, Tree, Values};
+    let leaf = Tree::new("leaf".into(), Vec::new(), BTreeMap::new());
+    let tree = Tree {
+        parent: Some(Box::new(leaf.clone())),
+        ..Tree::new(
+            "root \u{1F980}".into(),
+            vec![leaf.clone(), leaf.clone()],
+            BTreeMap::from([("a \"key\"".into(), leaf)]),
+        )
+    };
+    let one = r#"{"value":"leaf","children":[],"named":{}}"#;
+    let text = format!(
+        "{{\"value\":\"root \u{1F980}\",\"parent\":{one},\"children\":[{one},{one}],\
+         \"named\":{{\"a \\\"key\\\"\":{one}}}}}"
+    );
+    let read: Tree = round_trip(&tree, &text, &mut [0; 4096]);
+    assert_eq!(read, tree);
+
+    let put = PutEverything {
+        six: Some(vec![Json(r#"{"a": [1e2, 2.50, null]}"#.into())]),
+        ..PutEverything::new(
+            vec![i64::MIN, i64::MAX],
+            vec![vec![], vec!["x".into()]],
+            BTreeMap::from([("k".into(), BTreeMap::from([("set".into(), ())]))]),
+            vec![None, Some(Values::Loud)],
+            vec![PutEverythingSeven::new(-1)],
+            vec![Json("-7".into()), Json(r#""x\n""#.into())],
+        )
+    };
+    let text = "{\"one\":[-9223372036854775808,9223372036854775807],\"three\":[[],[\"x\"]],\
+         \"four\":{\"k\":{\"set\":{}}},\"five\":[null,\"LOUD\"],\
+         \"six\":[{\"a\": [1e2, 2.50, null]}],\"seven\":[{\"a\":-1}],\"eight\":[-7,\"x\\n\"]}";
+    let read: PutEverything = round_trip(&put, text, &mut [0; 4096]);
+    assert_eq!(read, put);
+
+    assert!(json::encode(&Json("{".into()), &mut [0; 99]).is_err());
+
+    // A value outlives the buffer that it was read from.
+    let read: Camels = {
+        let mut text = br#"{"userName":"u\u0020v","x":2,"machineID":"m"}"#.to_owned();
+        json::decode(&mut text).unwrap()
+    };
+    assert_eq!(read, Camels::new("u v".into(), 2, "m".into()));
+    let ring = Ring {
+        next: Some(Box::new(Rong::new(owned::Rang::default()))),
+    };
+    let text = r#"{"next":{"next":{}}}"#;
+    assert_eq!(ring, round_trip(&ring, text, &mut [0; 99]));
+}
+
+#[test]
+fn owned_types_are_called_and_served() {
+    use owned_t::{Echo, EchoReply, Error, Methods};
+    let echo = Echo {
+        s: Some("a".into()),
+        l: Some(vec![1, 2]),
+        m: Some(BTreeMap::from([("k".into(), "v".into())])),
+        ..Echo::default()
+    };
+    let buffer = &mut [0; 999];
+    assert_eq!(dispatch::<Methods, _>(&echo, buffer), Methods::Echo(echo));
+    let mut message = br#"{"parameters":{"got":{"a":[1]}}}"#.to_owned();
+    let reply = nullink::Reply::parse(&mut message).unwrap();
+    let got = owned_t::Json(r#"{"a":[1]}"#.into());
+    assert_eq!(reply.into_result::<Echo>(), Ok(EchoReply { got }));
+    let mut message = br#"{"error":"org.example.t.Oops","parameters":{"why":"so"}}"#.to_owned();
+    let reply = nullink::Reply::parse(&mut message).unwrap();
+    let oops = Error::Oops { why: "so".into() };
+    assert_eq!(reply.into_result::<Echo>(), Err(CallError::Method(oops)));
+}
+
+#[test]
+fn owned_types_keep_the_contract() {
+    contract(&owned::INTERFACE, |types| {
+        types
+            .methods::<owned::Methods>()
+            .call::<owned::GetReply>()
+            .call::<owned::Self_>()
+            .call::<owned::Some>()
+            .call::<owned::Default>()
+            .call::<owned::List>()
+            .call::<owned::PutEverything>()
+            .call::<owned::GetState>()
+            .errors::<owned::Error>()
+    })
+    .unwrap();
+    contract(&owned_t::INTERFACE, |types| {
+        types
+            .methods::<owned_t::Methods>()
+            .call::<owned_t::Echo>()
+            .call::<owned_t::Need>()
+            .call::<owned_t::Count>()
+            .errors::<owned_t::Error>()
+    })
+    .unwrap();
 }
 
 #[test]
@@ -722,6 +1039,7 @@ fn generated_types_keep_the_contract() {
             .call::<torture::Some>()
             .call::<torture::Default>()
             .call::<torture::List<Raw, Raw, Raw>>()
+            .call::<torture::GetState>()
             .errors::<torture::Error>()
     })
     .unwrap();

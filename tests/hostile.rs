@@ -330,10 +330,13 @@ fn l2_clients_that_wait_for_a_place_do_not_keep_the_server_busy() {
 fn u1_a_taken_connection_leaves_no_state_in_the_server() {
     let mut slots = Slots::<2, RX, TX>::new();
     let mut stage = Stage::new(&mut slots);
-    stage.server.set_limits(Limits {
-        per_user: Some(1),
-        ..Limits::default()
-    });
+    stage
+        .server
+        .set_limits(Limits {
+            per_user: Some(1),
+            ..Limits::default()
+        })
+        .unwrap();
     let mut client = stage.connect();
     client.write(format!("{PIPE}\0early").as_bytes());
     let connection = loop {
@@ -413,10 +416,13 @@ fn l3_a_new_connection_has_the_full_idle_time() {
     let mut slots = Slots::<4, RX, TX>::new();
     let mut stage = Stage::new(&mut slots);
     stage.server.set_clock(clock);
-    stage.server.set_limits(Limits {
-        idle: Some(Duration::from_secs(30)),
-        ..Limits::default()
-    });
+    stage
+        .server
+        .set_limits(Limits {
+            idle: Some(Duration::from_secs(30)),
+            ..Limits::default()
+        })
+        .unwrap();
     // The program was busy for longer than the idle time before it accepts the connection.
     NOW.fetch_add(60_000, Ordering::SeqCst);
     let (ours, _theirs) = nullink::unix::Stream::pair().unwrap();
@@ -436,10 +442,13 @@ fn l3_a_server_without_connections_waits_for_the_full_exit_time() {
     let mut slots = Slots::<4, RX, TX>::new();
     let mut stage = Stage::new(&mut slots);
     stage.server.set_clock(clock);
-    stage.server.set_limits(Limits {
-        exit: Some(Duration::from_secs(30)),
-        ..Limits::default()
-    });
+    stage
+        .server
+        .set_limits(Limits {
+            exit: Some(Duration::from_secs(30)),
+            ..Limits::default()
+        })
+        .unwrap();
     for how in ["closed", "taken"] {
         let mut client = stage.connect();
         client.send(PIPE);
@@ -502,10 +511,13 @@ fn l3_a_client_that_made_a_bad_call_has_the_full_write_time_to_read_its_replies(
     let mut slots = Slots::<4, RX, TX>::new();
     let mut stage = Stage::new(&mut slots);
     stage.server.set_clock(clock);
-    stage.server.set_limits(Limits {
-        write: Some(Duration::from_secs(30)),
-        ..Limits::default()
-    });
+    stage
+        .server
+        .set_limits(Limits {
+            write: Some(Duration::from_secs(30)),
+            ..Limits::default()
+        })
+        .unwrap();
     // The client is idle for longer than the write time before its calls, which must not count.
     let rude = rude(&mut stage, || _ = NOW.fetch_add(60_000, Ordering::SeqCst));
     let mut other = stage.connect();

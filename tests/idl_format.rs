@@ -114,6 +114,15 @@ fn is(members: &str, canonical: &str) {
 }
 
 #[test]
+fn i7_definitions_that_real_services_serve() {
+    let (text, _) = check("# c\ninterface   a.b\n\n\n# last");
+    assert_eq!(text, "# c\ninterface a.b\n\n# last\n");
+    let (text, _) = check("interface a.b");
+    assert_eq!(text, "interface a.b\n");
+    is("type T(t:T)", "type T(t: T)\n");
+}
+
+#[test]
 fn i4_one_layout_for_each_member() {
     is("error E ( )", "error E()\n");
     is("type  T\t(a ,b)", "type T(a, b)\n");

@@ -495,10 +495,12 @@ fn f4_the_rest_of_a_message_that_timed_out_on_a_device_is_not_a_call() {
     let mut slots = Slots::<1, 256, 512>::new();
     let mut server = Server::<_, 1>::new(Listener::bind(&address).unwrap(), &mut slots).unwrap();
     server.set_clock(|| NOW.load(Ordering::Relaxed));
-    server.set_limits(Limits {
-        message: Some(Duration::from_secs(1)),
-        ..Limits::default()
-    });
+    server
+        .set_limits(Limits {
+            message: Some(Duration::from_secs(1)),
+            ..Limits::default()
+        })
+        .unwrap();
     let mut service = Endless::default();
     assert!(matches!(server.step(&mut service), Ok(Event::Connected(_))));
     assert_eq!(rustix::io::write(&line, b"junk"), Ok(4));

@@ -269,10 +269,12 @@ fn l3_wakes_do_not_extend_the_idle_limit_of_a_half_closed_client() {
     let mut slots = Slots::<1, 256, 512>::new();
     let mut server = Server::<_, 1>::new(stream, &mut slots).unwrap();
     server.set_clock(|| NOW.load(Ordering::Relaxed));
-    server.set_limits(Limits {
-        idle: Some(Duration::from_secs(10)),
-        ..Limits::default()
-    });
+    server
+        .set_limits(Limits {
+            idle: Some(Duration::from_secs(10)),
+            ..Limits::default()
+        })
+        .unwrap();
     say(&client, LISTEN);
     shutdown(&client, Shutdown::Write).unwrap();
     assert!(matches!(events(&mut server)[..], [Event::Called(_)]));

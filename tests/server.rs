@@ -348,10 +348,12 @@ fn l2_more_clients_than_slots_wait_for_their_turn() {
 fn l2_a_user_has_a_limited_number_of_connections() {
     let server = Running::with::<8>(
         |server| {
-            server.set_limits(Limits {
-                per_user: Some(2),
-                ..Limits::default()
-            });
+            server
+                .set_limits(Limits {
+                    per_user: Some(2),
+                    ..Limits::default()
+                })
+                .unwrap();
         },
         |server, service| !matches!(server.serve(service), Ok(Event::Ready(STOP))),
     );
@@ -384,8 +386,8 @@ macro_rules! clock {
 fn limited(limits: Limits, clock: fn() -> u64) -> Running {
     Running::with::<4>(
         move |server| {
-            server.set_limits(limits);
             server.set_clock(clock);
+            server.set_limits(limits).unwrap();
         },
         |server, service| !matches!(server.serve(service), Ok(Event::Ready(STOP))),
     )
@@ -689,10 +691,12 @@ fn l3_a_server_without_clients_is_idle_but_serves_a_queued_client_first() {
     let (sender, _told) = mpsc::channel();
     let mut service = Room::new(sender);
     server.set_clock(nullink::unix::monotonic);
-    server.set_limits(Limits {
-        exit: Some(Duration::from_millis(20)),
-        ..Limits::default()
-    });
+    server
+        .set_limits(Limits {
+            exit: Some(Duration::from_millis(20)),
+            ..Limits::default()
+        })
+        .unwrap();
     assert_eq!(server.serve(&mut service), Ok(Event::Idle));
     // It is reported again if the program continues.
     assert_eq!(server.serve(&mut service), Ok(Event::Idle));

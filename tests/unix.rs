@@ -19,12 +19,13 @@ use std::time::{Duration, Instant};
 use common::serving::{echo, serve};
 use common::{EMPTY, t};
 use embedded_io::{Error as _, ErrorKind, Read, ReadReady, Write};
+use nullink::address::AddressError;
 use nullink::client::CallError;
 use nullink::json::Raw;
 use nullink::service::{GetInterfaceDescription, ServiceError};
 use nullink::unix::fd::OwnedFd;
 use nullink::unix::{IoError, Listener, Reading, Stream, Timeouts};
-use nullink::{Address, Client, Misuse};
+use nullink::{Address, Client, Misuse, Mode};
 use rustix::fd::{AsFd, AsRawFd};
 use rustix::io::IoSlice;
 use rustix::net::{
@@ -898,5 +899,97 @@ fn x1_descriptors_are_refused_by_an_adopted_socket() {
         assert_eq!(result, Err(IoError::Descriptors), "{pieces:?}");
         drop(tracked);
         assert_eq!(other.read(&mut [0; 1]), Ok(0));
+    }
+}
+
+#[test]
+fn a1_a_listening_address_has_a_mode_and_nothing_else() {
+    let directory = Directory::new();
+    let mode = |path: &str| fs::metadata(path).expect(path).permissions().mode() & 0o777;
+    for (property, wanted) in [
+        (";mode=0600", 0o600),
+        (";mode=666", 0o666),
+        (";;mode=0640;", 0o640),
+        (";mode=0600;mode=0604", 0o604),
+        ("", 0o644),
+        (";", 0o644),
+    ] {
+        let path = directory.path("socket");
+        let address = format!("unix:{path}{property}");
+        let listener = Listener::bind(&address).expect(&address);
+        assert_eq!(mode(&path), wanted, "{address}");
+        drop(listener);
+        let explicit = Listener::bind_with(&address, 0o606).expect(&address);
+        let wanted = if wanted == 0o644 { 0o606 } else { wanted };
+        assert_eq!(mode(&path), wanted, "{address}");
+        drop(explicit);
+        // A client ignores all of them.
+        let listener = Listener::bind(&path).expect(&path);
+        Stream::connect(&format!("{address};other=1")).expect("connected");
+        drop(listener);
+        fs::remove_file(&path).expect("the socket");
+    }
+    let path = directory.path("refused");
+    for (address, why) in [
+        (format!("unix:{path};mode=0800"), AddressError::BadMode),
+        (format!("unix:{path};mode=1777"), AddressError::BadMode),
+        (format!("unix:{path};mode="), AddressError::BadMode),
+        (format!("unix:{path};mode=-6"), AddressError::BadMode),
+        (format!("unix:{path};mode=+6"), AddressError::BadMode),
+        (
+            format!("unix:{path};group=x"),
+            AddressError::UnknownProperty,
+        ),
+        (
+            format!("unix:{path};mode=0600;x"),
+            AddressError::UnknownProperty,
+        ),
+        (
+            "unix:@nullink-a1;mode=0600".into(),
+            AddressError::UnknownProperty,
+        ),
+        (
+            "tcp:127.0.0.1:0;mode=0600".into(),
+            AddressError::UnknownProperty,
+        ),
+    ] {
+        let error = Listener::bind(&address).err();
+        assert_eq!(error, Some(IoError::Address(why)), "{address}");
+    }
+    assert!(!fs::exists(&path).expect("a directory"), "nothing was made");
+    // A path can have any characters.
+    let path = directory.path("a;mode=0600");
+    drop(Listener::bind(&path).expect(&path));
+    assert_eq!(mode(&path), 0o644);
+}
+
+#[test]
+fn r5_a_service_that_closes_is_one_error() {
+    let call = GetInterfaceDescription { interface: "a.b" };
+    // Whether the service has read the call, a part of it or nothing, before or after it was sent.
+    for (read, closes_first) in [(0, false), (5, false), (usize::MAX, false), (0, true)] {
+        let (stream, service) = Stream::pair().expect("a pair");
+        let mut service = Some(service);
+        let (mut receive, mut send) = ([0; 256], [0; 256]);
+        let mut client = Client::new(stream, &mut receive, &mut send);
+        client.queue(&call, Mode::Simple).expect("room");
+        if closes_first {
+            service = None;
+            assert_eq!(client.flush(), Err(nullink::Error::Closed));
+        } else {
+            client.flush().expect("sent");
+        }
+        if let Some(service) = &mut service {
+            let mut buffer = [0; 256];
+            let count = read.min(buffer.len());
+            let _ = service.read(&mut buffer[..count]).expect("the call");
+        }
+        drop(service);
+        let error = client.receive::<GetInterfaceDescription>().unwrap_err();
+        let closed = CallError::Connection(nullink::Error::Closed);
+        assert_eq!(error, closed, "{read} {closes_first}");
+        let again = client.call(&call).unwrap_err();
+        let unusable = nullink::Error::Misuse(Misuse::Unusable);
+        assert_eq!(again, CallError::Connection(unusable));
     }
 }

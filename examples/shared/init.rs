@@ -163,7 +163,7 @@ fn serve<'a>(
         message: Some(Duration::from_secs(10)),
         write: Some(Duration::from_secs(30)),
         ..Limits::default()
-    });
+    })?;
     // A kernel may lack netlink or signalfd. The rest is served without it.
     let socket = watch(&mut server, monitor::open_socket(), UEVENTS);
     if socket.is_none() {

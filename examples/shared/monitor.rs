@@ -504,7 +504,7 @@ pub fn serve(
         exit,
         idle: Some(IDLE),
         ..Limits::default()
-    });
+    })?;
     server.watch(&socket, Interest::Readable, UEVENTS)?;
     loop {
         match server.serve(monitor)? {

@@ -40,7 +40,7 @@ where
     };
     let mut server = Server::new(source, slots)?;
     server.set_clock(clock);
-    server.set_limits(limits);
+    server.set_limits(limits)?;
     server.serve(service)?;
     Ok(())
 }

@@ -11,7 +11,7 @@ use crate::error::{EncodeError, Error, Misuse};
 use crate::io::{fill, is_closed, send_pending, write};
 use crate::json::Raw;
 use crate::message::{Mode, Reply};
-use crate::method::{Method, full_name};
+use crate::method::{Method, called, full_name};
 use crate::varlink_service::GetInterfaceDescription;
 
 /// A blocking connection to a service.
@@ -122,7 +122,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
     /// Returns the error that the service answers with, or the reason why there is no valid reply:
     /// see [`CallError`].
     pub fn call<M: Method>(&mut self, method: &M) -> CallResult<'_, M, S> {
-        self.begin(full_name::<M>(), Mode::Simple, method)?;
+        self.begin(called::<M, false, false>(), Mode::Simple, method)?;
         self.receive::<M>()
     }
 
@@ -169,7 +169,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
         &mut self,
         method: &M,
     ) -> CallResult<'static, M, S, Replies<'_, 'b, S, M>> {
-        self.begin(full_name::<M>(), Mode::More, method)?;
+        self.begin(called::<M, true, false>(), Mode::More, method)?;
         ignore_closed(self.flush())?;
         Ok(self.replies()?)
     }
@@ -180,7 +180,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
     ///
     /// Fails if the call cannot be sent.
     pub fn oneway<M: Method>(&mut self, method: &M) -> Result<(), Error<S::Error>> {
-        self.write(full_name::<M>(), Mode::Oneway, method)?;
+        self.write(called::<M, false, false>(), Mode::Oneway, method)?;
         self.flush()
     }
 
@@ -194,7 +194,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
     /// Like [`call`](Self::call). After an error of the service, the connection is still a Varlink
     /// connection.
     pub fn upgrade<M: Method>(&mut self, method: &M) -> CallResult<'_, M, S> {
-        self.begin(full_name::<M>(), Mode::Upgrade, method)?;
+        self.begin(called::<M, false, true>(), Mode::Upgrade, method)?;
         self.receive::<M>()
     }
 
@@ -349,14 +349,13 @@ impl<'b, S: Read + Write> Client<'b, S> {
         send: impl FnOnce(&mut S, &mut Channel<'b>) -> Result<(), Error<S::Error>>,
     ) -> Result<(), Error<S::Error>> {
         self.session.next_mode()?;
-        let sent = send(&mut self.stream, self.session.channel());
-        sent.inspect_err(|error| {
-            if is_closed(error) {
+        match send(&mut self.stream, self.session.channel()) {
+            Err(error) if is_closed(&error) => {
                 self.session.fail_to_send();
-            } else {
-                self.session.fail();
+                Err(Error::Closed)
             }
-        })
+            sent => sent.inspect_err(|_| self.session.fail()),
+        }
     }
 
     /// Sends all queued calls, and waits for the next reply, which `fill` receives.
@@ -366,8 +365,11 @@ impl<'b, S: Read + Write> Client<'b, S> {
     ) -> Result<Reply<'_>, Error<S::Error>> {
         ignore_closed(self.flush())?;
         while !self.session.ready().map_err(Error::with_transport)? {
-            let filled = fill(&mut self.stream, self.session.channel());
-            filled.inspect_err(|_| self.session.fail())?;
+            match fill(&mut self.stream, self.session.channel()) {
+                // The kernel tells an end with unread bytes from one without. Clients need not.
+                Err(error) if is_closed(&error) => self.session.channel().end_input(),
+                filled => _ = filled.inspect_err(|_| self.session.fail())?,
+            }
         }
         self.session.receive().map_err(Error::with_transport)
     }
@@ -419,11 +421,9 @@ impl<'b, S: Read + Write> Client<'b, S> {
 
 /// Ignores the error of a closed connection: the replies that the service sent before can still be
 /// received.
-pub(crate) fn ignore_closed<T: embedded_io::Error>(
-    sent: Result<(), Error<T>>,
-) -> Result<(), Error<T>> {
+pub(crate) fn ignore_closed<T>(sent: Result<(), Error<T>>) -> Result<(), Error<T>> {
     match sent {
-        Err(error) if is_closed(&error) => Ok(()),
+        Err(Error::Closed) => Ok(()),
         sent => sent,
     }
 }
@@ -447,6 +447,9 @@ impl<S: Read + Write, M: Method> Replies<'_, '_, S, M> {
     ///
     /// The reply must be dropped before the next is received.
     ///
+    /// A final reply without parameters that is not a reply of the method is the end as well: some
+    /// services end a stream without replies so.
+    ///
     /// # Errors
     ///
     /// Returns the error with which the service ends the replies, or the reason why no reply is
@@ -459,9 +462,12 @@ impl<S: Read + Write, M: Method> Replies<'_, '_, S, M> {
         self.ended = true;
         let reply = self.client.receive_raw()?;
         self.ended = !reply.continues();
-        reply
-            .into_result::<M>()
-            .map(Some)
-            .map_err(CallError::with_transport)
+        // systemd ends a list without elements so: a final reply without parameters, whether the
+        // definition allows it or not.
+        let is_empty_end = self.ended && reply.error().is_none() && reply.parameters().is_empty();
+        match reply.into_result::<M>() {
+            Err(CallError::Decode { .. }) if is_empty_end => Ok(None),
+            result => result.map(Some).map_err(CallError::with_transport),
+        }
     }
 }

@@ -14,7 +14,7 @@ use core::ops::Range;
 
 use heapless::Vec;
 
-use super::table::{Entry, EntryKind};
+use super::table::{Entry, EntryKind, REQUIRES_FLAGS};
 use super::view::{Member, MemberKind, Type};
 use super::{Definition, MAX_DEPTH};
 use crate::error::Mismatch;
@@ -223,6 +223,11 @@ impl Kinds for AllKinds {
 /// True if `T` has this kind.
 const fn has<T: Kinds>(kind: EntryKind) -> bool {
     T::KINDS & kind.bit() != 0
+}
+
+/// True if a method may require a flag.
+pub(crate) const fn requires_flags<T: Kinds>() -> bool {
+    T::KINDS & REQUIRES_FLAGS != 0
 }
 
 impl<'a> Type<'a> {

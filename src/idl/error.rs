@@ -57,16 +57,30 @@ problems! {
     Space = "white space",
     /// Not the name of a type, a method or an error.
     MemberName = "a name that begins with an uppercase letter",
+    /// The name of a type, a method or an error has another character.
+    MemberCharacter = "a letter or a digit in the name, as in FullName",
     /// Not the name of a field.
     FieldName = "the name of a field",
     /// Neither the name of a field, nor the end of an empty list.
     FieldNameOrClose = "the name of a field, or )",
+    /// The name of a field or a value does not begin with a letter.
+    FieldStart = "a name that begins with a letter",
+    /// The name of a field or a value has another character.
+    FieldCharacter = "a letter, a digit or _ in the name, as in full_name",
+    /// The name of a field or a value ends in `_`, or has two of them in a row.
+    Underscore = "_ only between letters or digits, as in full_name",
     /// A name of more than [`Definition::MAX_NAME`](super::Definition::MAX_NAME) bytes.
     LongName = "a name of at most 255 bytes",
     /// No `(`.
     Open = "(",
     /// Neither `,` nor `)`.
     CommaOrClose = ", or )",
+    /// A `,` after the last field or value.
+    LastComma = "no comma before )",
+    /// `[]` or `[string]` after a type.
+    PrefixArray = "[] or [string] before the type, as in x: []string",
+    /// `?` before or after the name of a field, or after a type.
+    PrefixNullable = "? before the type, as in x: ?string",
     /// No `:` follows the name of a field.
     Colon = ": and a type",
     /// Not `->`.

@@ -23,11 +23,13 @@ mod text;
 mod view;
 
 pub use check::Deviation;
-pub(crate) use check::{AllKinds, Fault, FaultField, Kinds};
+pub(crate) use check::{AllKinds, Fault, FaultField, Kinds, requires_flags};
 pub use error::{Message, ParseError, Problem};
+use parse::Strictness;
 #[doc(hidden)]
 pub use parse::index;
 pub use table::Entry;
+use table::EntryKind;
 #[cfg(feature = "tools")]
 pub(crate) use text::{LINE_ENDS, position, token};
 pub(crate) use view::MemberIndex;
@@ -133,12 +135,21 @@ impl<'a> Definition<'a> {
     /// # Errors
     ///
     /// Fails if the text is not a definition or the table is too small. The error has the position
-    /// and says what was expected there.
+    /// and says what was expected there. An interface without members and a type that contains
+    /// itself are accepted, because real services have them. [`interface!`](crate::interface)
+    /// refuses both.
     pub const fn parse(text: &'a str, table: &'a mut [Entry]) -> Result<Self, ParseError> {
-        match parse::parse(text, table) {
+        match parse::parse(text, table, Strictness::Received) {
             Ok((entries, order)) => Ok(Definition::new(text, entries, order)),
             Err(error) => Err(error),
         }
+    }
+
+    /// Returns the reason why [`interface!`](crate::interface) refuses the definition, if it does.
+    #[cfg(feature = "tools")]
+    pub(crate) fn refusal(&self) -> Option<ParseError> {
+        let mut table = std::vec![Entry::EMPTY; Self::table_size(self.text)];
+        parse::parse(self.text, &mut table, Strictness::Own).err()
     }
 
     /// Combines the text of a definition with its `index`: a part of
@@ -163,11 +174,17 @@ impl<'a> Definition<'a> {
         self.name
     }
 
-    /// Returns the kinds of types in the definition, as a bit mask for [`Kinds::KINDS`].
+    /// Returns the kinds of types in the definition, and whether methods require flags, as a bit mask
+    /// for [`Kinds::KINDS`].
     pub(crate) const fn kinds(&self) -> u32 {
         let (mut kinds, mut rest) = (0, self.entries);
         while let [entry, tail @ ..] = rest {
             kinds |= entry.kind.bit();
+            if let EntryKind::Method = entry.kind
+                && entry.number & (text::REQUIRES_MORE | text::REQUIRES_UPGRADE) != 0
+            {
+                kinds |= table::REQUIRES_FLAGS;
+            }
             rest = tail;
         }
         kinds

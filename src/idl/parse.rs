@@ -7,7 +7,7 @@
 use core::cmp::Ordering;
 
 use super::table::{Entry, EntryKind, Mark, compare, find, get, parts, parts_mut, put, sort, tag};
-use super::text::{after, skip_space, word, word_at};
+use super::text::{after, flags, skip_space, word, word_at};
 use super::{MAX_DEPTH, MAX_FIELDS, MAX_NAME, MAX_VALUES, ParseError, Problem};
 use crate::bytes::hash;
 use crate::name;
@@ -15,7 +15,7 @@ use crate::name;
 /// Parses a definition and returns its table: a part of [`interface!`](crate::interface).
 pub const fn index<const N: usize>(text: &str) -> Result<[Entry; N], ParseError> {
     let mut table = [Entry::EMPTY; N];
-    match parse(text, &mut table) {
+    match parse(text, &mut table, Strictness::Own) {
         // `split` finds the parts of the table again only if there is no unused entry.
         Ok((entries, order)) if entries.len().saturating_add(order.len()) < N => {
             Err(ParseError::new(Problem::Size, text.as_bytes(), text.len()))
@@ -23,6 +23,15 @@ pub const fn index<const N: usize>(text: &str) -> Result<[Entry; N], ParseError>
         Ok(_) => Ok(table),
         Err(error) => Err(error),
     }
+}
+
+/// Which definitions are accepted.
+#[derive(Clone, Copy)]
+pub(super) enum Strictness {
+    /// Those of real services. An interface may have no members, and a type may contain itself.
+    Received,
+    /// Those that a program can implement.
+    Own,
 }
 
 /// Instead of an entry: the open list is not nested, or no reference leads to the type.
@@ -39,15 +48,17 @@ struct Parser<'t, 'i> {
     members: u16,
     /// The nesting depth of the current type.
     depth: usize,
+    strictness: Strictness,
     /// Absorbs writes to an entry outside the table.
     spare: Entry,
 }
 
 /// Parses a definition into a table. Returns the entries at its beginning, and the sorted members
-/// at its end.
+/// at its end. The table does not depend on the strictness.
 pub(super) const fn parse<'i>(
     text: &str,
     table: &'i mut [Entry],
+    strictness: Strictness,
 ) -> Result<(&'i [Entry], &'i [Entry]), ParseError> {
     let bytes = text.as_bytes();
     let mut parser = Parser {
@@ -57,6 +68,7 @@ pub(super) const fn parse<'i>(
         count: 0,
         members: 0,
         depth: 0,
+        strictness,
         spare: Entry::EMPTY,
     };
     match parser.definition() {
@@ -79,6 +91,10 @@ macro_rules! attempt {
 }
 
 impl<'t> Parser<'t, '_> {
+    const fn is_strict(&self) -> bool {
+        matches!(self.strictness, Strictness::Own)
+    }
+
     const fn offset(&self) -> usize {
         self.text.len().saturating_sub(self.rest.len())
     }
@@ -124,16 +140,24 @@ impl<'t> Parser<'t, '_> {
         }
     }
 
-    /// Returns the next word, which must be a valid name, without taking it.
-    const fn name(&self, is_valid: bool, problem: Problem) -> Result<&'t [u8], ParseFault> {
+    /// Returns the next word, which must be a valid name, without taking it. The offset of `fault`
+    /// is in the word. The name has a wrong `character` if one of another script follows it.
+    const fn name(
+        &self,
+        fault: Option<ParseFault>,
+        character: Problem,
+    ) -> Result<&'t [u8], ParseFault> {
         let name = self.word();
-        if !is_valid {
-            self.fault(problem)
-        } else if name.len() > MAX_NAME {
-            self.fault(Problem::LongName)
-        } else {
-            Ok(name)
-        }
+        let rest = after(self.rest, name.len());
+        let (problem, at) = match (fault, rest) {
+            (Some(fault), _) => fault,
+            (None, [0x80..=0xff, ..]) if skip_space(rest).0.len() == rest.len() => {
+                (character, name.len())
+            }
+            _ if name.len() > MAX_NAME => (Problem::LongName, 0),
+            _ => return Ok(name),
+        };
+        Err((problem, self.offset().saturating_add(at)))
     }
 
     /// Returns a copy of an entry.
@@ -176,21 +200,26 @@ impl<'t> Parser<'t, '_> {
             return self.fault(Problem::Interface);
         };
         attempt!(self.keyword(b"interface".len()));
-        let is_name = name::interface(self.word());
-        let name = attempt!(self.name(is_name, Problem::InterfaceName));
+        let fault = interface_fault(self.word());
+        let name = attempt!(self.name(fault, Problem::InterfaceName));
         self.skip(name.len());
         loop {
+            let before = self.rest;
             let (_, line) = self.space();
             match self.rest {
-                [] if self.members > 0 => return self.resolve(),
-                [] => return self.fault(Problem::Member),
+                [] if self.members == 0 && self.is_strict() => {
+                    return self.fault(Problem::Member);
+                }
+                [] => return self.resolve(),
                 _ if !line => return self.fault(Problem::LineBreak),
-                _ => attempt!(self.member()),
+                _ => attempt!(self.member(before)),
             }
         }
     }
 
-    const fn member(&mut self) -> Result<(), ParseFault> {
+    /// Parses a member. `before` is the rest of the text before the white space and the comments in
+    /// front of it.
+    const fn member(&mut self, before: &[u8]) -> Result<(), ParseFault> {
         let keyword = self.word();
         let kind = match keyword {
             b"type" => EntryKind::Type,
@@ -199,9 +228,15 @@ impl<'t> Parser<'t, '_> {
             _ => return self.fault(Problem::Member),
         };
         let index = attempt!(self.push(kind));
+        if let EntryKind::Method = kind
+            && let Some((space, _)) =
+                before.split_at_checked(before.len().saturating_sub(self.rest.len()))
+        {
+            self.at(index).number = flags(space);
+        }
         attempt!(self.keyword(keyword.len()));
-        let is_name = name::member(self.word());
-        let name = attempt!(self.name(is_name, Problem::MemberName));
+        let fault = member_fault(self.word());
+        let name = attempt!(self.name(fault, Problem::MemberCharacter));
         // Its entry among the members at the end of the table, which `resolve` sorts by name.
         self.members = self.members.saturating_add(1);
         let order = self.table.len().saturating_sub(self.members as usize);
@@ -277,11 +312,20 @@ impl<'t> Parser<'t, '_> {
     const fn comma(&mut self) -> Result<bool, ParseFault> {
         self.space();
         if self.eat(b')') {
-            Ok(true)
-        } else if self.eat(b',') {
-            Ok(false)
-        } else {
-            self.fault(Problem::CommaOrClose)
+            return Ok(true);
+        }
+        let comma = self.offset();
+        if !self.eat(b',') {
+            return self.fault(match self.rest {
+                [b'[', ..] => Problem::PrefixArray,
+                [b'?', ..] => Problem::PrefixNullable,
+                _ => Problem::CommaOrClose,
+            });
+        }
+        self.space();
+        match self.rest {
+            [b')', ..] => Err((Problem::LastComma, comma)),
+            _ => Ok(false),
         }
     }
 
@@ -290,12 +334,11 @@ impl<'t> Parser<'t, '_> {
     const fn field(&mut self, list: u16, may_be_enum: bool) -> Result<bool, ParseFault> {
         self.space();
         let number = self.entry(list).next;
-        let problem = if number == 0 {
-            Problem::FieldNameOrClose
-        } else {
-            Problem::FieldName
+        let fault = match self.rest {
+            [b'?', ..] => Some((Problem::PrefixNullable, 0)),
+            _ => field_fault(self.word(), number == 0),
         };
-        let name = attempt!(self.name(name::field(self.word()), problem));
+        let name = attempt!(self.name(fault, Problem::FieldCharacter));
         let link = tag(name.len(), hash(name));
         if self.has_field(list, name, link) {
             return self.fault(Problem::DuplicateField);
@@ -339,7 +382,10 @@ impl<'t> Parser<'t, '_> {
             return Ok(false);
         }
         if !self.eat(b':') {
-            return self.fault(Problem::Colon);
+            return self.fault(match self.rest {
+                [b'?', ..] => Problem::PrefixNullable,
+                _ => Problem::Colon,
+            });
         }
         self.space();
         if !matches!(self.rest, [b'?', ..]) {
@@ -367,8 +413,13 @@ impl<'t> Parser<'t, '_> {
                     b"string" => (EntryKind::String, 6),
                     b"object" => (EntryKind::Object, 6),
                     b"any" => (EntryKind::Any, 3),
-                    word if name::member(word) => (EntryKind::Reference, word.len()),
-                    _ => return self.fault(Problem::Type),
+                    word => match member_fault(word) {
+                        None => (EntryKind::Reference, word.len()),
+                        Some((Problem::MemberName, _)) => return self.fault(Problem::Type),
+                        Some((problem, at)) => {
+                            return Err((problem, self.offset().saturating_add(at)));
+                        }
+                    },
                 },
             };
             if self.depth >= MAX_DEPTH {
@@ -424,7 +475,7 @@ impl<'t> Parser<'t, '_> {
         false
     }
 
-    /// Sorts the members, resolves the references, and refuses types without finite values.
+    /// Sorts the members, resolves the references, and finds types without finite values.
     const fn resolve(&mut self) -> Result<(), ParseFault> {
         let (_, order) = parts_mut(self.table, self.members);
         sort(self.text, order);
@@ -471,7 +522,8 @@ impl<'t> Parser<'t, '_> {
         Ok(())
     }
 
-    /// Checks that a type does not contain itself, other than in a nullable, an array or a map.
+    /// Checks that a type does not contain itself, other than in a nullable, an array or a map. If it
+    /// may, only marks the types, because equal definitions have equal tables.
     ///
     /// This is a depth-first search along the references. Its stack is in the entries: `next` of
     /// a followed reference is the type that contains it, and `link` of the type that it refers to
@@ -496,7 +548,7 @@ impl<'t> Parser<'t, '_> {
             index = match (entry.kind, self.entry(entry.link).mark) {
                 // The value can be null or empty.
                 (EntryKind::Nullable | EntryKind::Array | EntryKind::Map, _) => entry.next,
-                (EntryKind::Reference, Mark::Open) => {
+                (EntryKind::Reference, Mark::Open) if self.is_strict() => {
                     return Err((Problem::Endless, entry.at as usize));
                 }
                 (EntryKind::Reference, Mark::New) => {
@@ -515,4 +567,60 @@ impl<'t> Parser<'t, '_> {
         self.at(index).mark = Mark::Open;
         index.saturating_add(1)
     }
+}
+
+/// Returns the fault of a word that is not the name of an interface, with its offset in the word.
+const fn interface_fault(word: &[u8]) -> Option<ParseFault> {
+    if name::interface(word) {
+        return None;
+    }
+    let mut rest = word;
+    while let [byte, tail @ ..] = rest {
+        if *byte == b'_' {
+            let at = word.len().saturating_sub(rest.len());
+            return Some((Problem::InterfaceName, at));
+        }
+        rest = tail;
+    }
+    Some((Problem::InterfaceName, 0))
+}
+
+/// Returns the fault of a word that is not the name of a member, with its offset in the word.
+const fn member_fault(word: &[u8]) -> Option<ParseFault> {
+    let [b'A'..=b'Z', rest @ ..] = word else {
+        return Some((Problem::MemberName, 0));
+    };
+    let mut rest = rest;
+    while let [b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9', tail @ ..] = rest {
+        rest = tail;
+    }
+    match rest {
+        [] => None,
+        _ => Some((
+            Problem::MemberCharacter,
+            word.len().saturating_sub(rest.len()),
+        )),
+    }
+}
+
+/// Returns the fault of a word that is not the name of a field or a value, with its offset in the
+/// word. The list may be empty before its first name.
+const fn field_fault(word: &[u8], is_first: bool) -> Option<ParseFault> {
+    let mut rest = match word {
+        [b'a'..=b'z' | b'A'..=b'Z', rest @ ..] => rest,
+        [_, ..] => return Some((Problem::FieldStart, 0)),
+        [] if is_first => return Some((Problem::FieldNameOrClose, 0)),
+        [] => return Some((Problem::FieldName, 0)),
+    };
+    while let [b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9', tail @ ..]
+    | [b'_', b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9', tail @ ..] = rest
+    {
+        rest = tail;
+    }
+    let problem = match rest {
+        [] => return None,
+        [b'_', ..] => Problem::Underscore,
+        _ => Problem::FieldCharacter,
+    };
+    Some((problem, word.len().saturating_sub(rest.len())))
 }

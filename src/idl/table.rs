@@ -19,7 +19,7 @@ pub struct Entry {
     /// to. Field and value: the [`tag`] of its name.
     pub(super) link: u16,
     /// Structure: the number of its mandatory fields. Field and value: its number in the list, from
-    /// 0.
+    /// 0. Method: the [`flags`](super::text::flags) of its documentation.
     pub(super) number: u16,
     pub(super) kind: EntryKind,
     pub(super) mark: Mark,
@@ -67,6 +67,9 @@ impl EntryKind {
     }
 }
 
+/// The bit in [`Definition::kinds`](super::Definition::kinds) of a method that requires a flag.
+pub(super) const REQUIRES_FLAGS: u32 = 1 << 31;
+
 /// The state of a type in the search for types that contain themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mark {
@@ -74,7 +77,7 @@ pub(super) enum Mark {
     New,
     /// On the path of the search.
     Open,
-    /// Does not contain itself.
+    /// Visited.
     Done,
 }
 

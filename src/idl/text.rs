@@ -103,6 +103,67 @@ pub(super) const fn skip_space(mut rest: &[u8]) -> (&[u8], bool) {
     }
 }
 
+/// A call of the method must have the flag `more`.
+pub(super) const REQUIRES_MORE: u16 = 1;
+
+/// A call of the method must have the flag `upgrade`.
+pub(super) const REQUIRES_UPGRADE: u16 = 2;
+
+/// A call of the method can have the flag `more`.
+pub(super) const SUPPORTS_MORE: u16 = 4;
+
+/// A call of the method can have the flag `upgrade`.
+pub(super) const SUPPORTS_UPGRADE: u16 = 8;
+
+/// Returns the flags of a method, which systemd writes into its documentation. `space` is all white
+/// space and comments before the method.
+pub(super) const fn flags(space: &[u8]) -> u16 {
+    // A comment on the line of the item before is not documentation.
+    let mut rest = skip_line(space);
+    let mut flags = 0;
+    loop {
+        rest = match rest {
+            [b'\r', b'\n', tail @ ..] | [b'\r' | b'\n', tail @ ..] | [_, _, _, tail @ ..] => tail,
+            _ => return flags,
+        };
+        let end = skip_line(rest);
+        // Everything before a comment is white space.
+        while rest.len() > end.len()
+            && let [byte, tail @ ..] = rest
+            && *byte != b'#'
+        {
+            rest = tail;
+        }
+        flags = match rest {
+            [b'#', comment @ ..] => flags | flag(comment),
+            // The method, or an empty line, which ends a documentation.
+            _ if end.is_empty() => return flags,
+            _ => 0,
+        };
+        rest = end;
+    }
+}
+
+/// Returns the flags that a comment stands for.
+const fn flag(mut comment: &[u8]) -> u16 {
+    while let [b' ' | b'\t', tail @ ..] = comment {
+        comment = tail;
+    }
+    let mut rest = comment;
+    while let [byte, tail @ ..] = rest
+        && *byte != b']'
+    {
+        rest = tail;
+    }
+    match comment.split_at_checked(comment.len().saturating_sub(rest.len())) {
+        Some((b"[Requires 'more' flag", [_, ..])) => REQUIRES_MORE | SUPPORTS_MORE,
+        Some((b"[Requires 'upgrade' flag", [_, ..])) => REQUIRES_UPGRADE | SUPPORTS_UPGRADE,
+        Some((b"[Supports 'more' flag", [_, ..])) => SUPPORTS_MORE,
+        Some((b"[Supports 'upgrade' flag", [_, ..])) => SUPPORTS_UPGRADE,
+        _ => 0,
+    }
+}
+
 /// Splits off the next token: returns the white space and comments before it, the word or mark, and
 /// the rest of the text. The token is empty at the end of the text.
 pub(crate) fn token(text: &str) -> (&str, &str, &str) {

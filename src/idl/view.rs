@@ -4,7 +4,10 @@ use core::fmt;
 
 use super::Definition;
 use super::table::{Entry, EntryKind, find, get, tag};
-use super::text::{LINE_ENDS, first_word, is_space, name_after, name_at, token};
+use super::text::{
+    LINE_ENDS, REQUIRES_MORE, REQUIRES_UPGRADE, SUPPORTS_MORE, SUPPORTS_UPGRADE, first_word,
+    is_space, name_after, name_at, token,
+};
 use crate::json::Text;
 
 impl<'a> Definition<'a> {
@@ -162,6 +165,48 @@ impl<'a> Member<'a> {
         name_after(self.definition.text, keyword)
     }
 
+    /// True if the method can only be called with `more`: its documentation has the line
+    /// `[Requires 'more' flag]`, as in the definitions of systemd.
+    ///
+    /// ```
+    /// use nullink::{Interface, interface};
+    ///
+    /// const LOG: Interface = interface!(text "
+    /// interface org.example.log
+    ///
+    /// ## Sends each entry that is written
+    /// ## [Requires 'more' flag]
+    /// method Follow() -> (entry: string)
+    /// ");
+    /// assert!(LOG.method("Follow").unwrap().requires_more());
+    /// ```
+    pub fn requires_more(&self) -> bool {
+        self.has_flag(REQUIRES_MORE)
+    }
+
+    /// True if the method can be called with `more`: its documentation has the line
+    /// `[Supports 'more' flag]` or `[Requires 'more' flag]`.
+    pub fn supports_more(&self) -> bool {
+        self.has_flag(SUPPORTS_MORE)
+    }
+
+    /// True if the method can only be called with `upgrade`: its documentation has the line
+    /// `[Requires 'upgrade' flag]`.
+    pub fn requires_upgrade(&self) -> bool {
+        self.has_flag(REQUIRES_UPGRADE)
+    }
+
+    /// True if the method can be called with `upgrade`: its documentation has the line
+    /// `[Supports 'upgrade' flag]` or `[Requires 'upgrade' flag]`.
+    pub fn supports_upgrade(&self) -> bool {
+        self.has_flag(SUPPORTS_UPGRADE)
+    }
+
+    /// True if a method has a flag. The entries of other members have none.
+    fn has_flag(&self, flag: u16) -> bool {
+        self.definition.entry(self.index).number & flag != 0
+    }
+
     /// Returns the index of the member in the definition.
     pub(crate) fn index(&self) -> MemberIndex {
         self.index
@@ -268,6 +313,13 @@ impl<'a> Type<'a> {
             EntryKind::Reference => TypeKind::Named(definition.member_at(entry.link)),
             _ => TypeKind::Any,
         }
+    }
+
+    /// True if the type is `object` or `any`. Unlike `kind`, it knows an entry that is not a type.
+    #[cfg(feature = "tools")]
+    pub(crate) fn is_json(&self) -> bool {
+        let kind = self.definition.entry(self.index).kind;
+        matches!(kind, EntryKind::Object | EntryKind::Any)
     }
 
     /// Returns this type, or the type that it names.

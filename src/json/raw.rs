@@ -60,6 +60,12 @@ impl<'a> Raw<'a> {
         self.0
     }
 
+    /// True if the value is an object without members.
+    pub fn is_empty(&self) -> bool {
+        let members = self.0.trim_ascii().strip_prefix('{');
+        members.is_some_and(|rest| rest.trim_ascii_start() == "}")
+    }
+
     /// True if the value is an object, which a field that is declared `object` requires.
     pub fn is_object(&self) -> bool {
         self.0.trim_ascii_start().starts_with('{')

@@ -208,13 +208,13 @@ pub(crate) fn escape_letter(byte: u8) -> Option<u8> {
         b'\n' => Some(b'n'),
         b'\r' => Some(b'r'),
         b'\t' => Some(b't'),
-        0..=0x1f => Some(b'u'),
+        0..=0x1f | 0x7f => Some(b'u'),
         b'"' | b'\\' => Some(byte),
         _ => None,
     }
 }
 
-/// Returns the four hexadecimal digits of a control character.
+/// Returns the four hexadecimal digits of a control character, which is less than U+0080.
 pub(crate) fn hex_digits(byte: u8) -> [u8; 4] {
     let low = match byte & 0xf {
         digit @ 0..=9 => digit.wrapping_add(b'0'),

@@ -4,8 +4,9 @@ use core::time::Duration;
 
 /// Limits and timeouts. All are off by default.
 ///
-/// Timeouts need a clock: [`Server::set_clock`](super::Server::set_clock). They have the resolution
-/// of that clock, and the server checks them after each wait.
+/// Timeouts need a clock. Without the feature `std`, the program sets it:
+/// [`Server::set_clock`](super::Server::set_clock). They have the resolution of that clock, and the
+/// server checks them after each wait.
 ///
 /// ```
 /// use core::time::Duration;
@@ -48,6 +49,12 @@ impl Limits {
     /// The maximum number of calls of one connection that are handled before the other connections
     /// have their turn.
     pub const CALLS_PER_TURN: usize = 64;
+
+    /// True if a limit is a time.
+    pub(super) fn needs_clock(&self) -> bool {
+        let times = self.idle.or(self.message).or(self.write).or(self.exit);
+        times.is_some()
+    }
 }
 
 /// The activity of a connection, which determines its timeout.

@@ -92,7 +92,7 @@
 //!     server.set_limits(Limits {
 //!         exit: Some(Duration::from_secs(30)), // without clients
 //!         ..Limits::default()
-//!     });
+//!     })?;
 //!     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
 //!     let terminal = open("/dev/tty", flags, Mode::empty()).map_err(|error| error.to_string())?;
 //!     server.watch(&terminal, Interest::Readable, TERMINAL)?;
@@ -149,8 +149,8 @@
 //! # Limits
 //!
 //! All [`Limits`] and timeouts are off by default. A server whose clients are not trusted should
-//! set at least `per_user`, `message` and `write`. Timeouts and timers need a clock:
-//! [`Server::set_clock`]. The sizes of [`Slots`] limit the number of connections and the lengths of
+//! set at least `per_user`, `message` and `write`. Timeouts and timers need a clock. Without the
+//! feature `std`, the program sets it: [`Server::set_clock`]. The sizes of [`Slots`] limit the number of connections and the lengths of
 //! messages.
 
 mod accept;
@@ -173,7 +173,7 @@ pub use limits::Limits;
 use places::Places;
 use poller::Poller;
 use slot::{Role, Slot};
-use wait::Timer;
+use wait::{CLOCK, Timer};
 
 use crate::activation::Activated;
 use crate::error::Error;
@@ -191,8 +191,41 @@ const MAX_TIMERS: usize = Limits::MAX_TIMERS;
 /// NUL, and must be 100 bytes longer than the longest name. `DESCRIPTORS` is the maximum number of
 /// file descriptors that are sent or received with one message, up to 253.
 ///
-/// `new` is `const`. In a `static`, the memory takes no space in the program's file and no time to
-/// initialize, and unused pages are never touched.
+/// The size is `CONNECTIONS * (RX + TX + 12 * DESCRIPTORS + 400) + 4 * RX` bytes at most: two
+/// buffers, descriptors and a record for each place, and a look-ahead buffer for each of the 4
+/// possible serial devices. 8 places with 4 and 8 KiB take 115 KiB, 64 places with 128 KiB each way
+/// take 16.5 MiB.
+///
+/// Use a `static` if that is more than a part of the stack. `Box::new(Slots::new())` is no help,
+/// because debug builds make the value on the stack first. `new` is `const`, so the memory of a
+/// static takes no space in the program's file and no time to initialize, and unused pages are never
+/// touched. A mutex makes it writable, for one server at a time, without unsafe code:
+///
+/// ```
+/// # use nullink::service::{Answer, Info, Refusal, Responder};
+/// # use nullink::{Call, Interface, Service};
+/// # struct Nothing;
+/// # impl Service for Nothing {
+/// #     const INTERFACES: &'static [Interface] = &[];
+/// #     fn info(&self) -> Info<'_> { Info::default() }
+/// #     fn call<'c>(&mut self, _: Call<'c>, _: Responder<'c>) -> Answer<'c> { Err(Refusal::MethodNotFound) }
+/// # }
+/// use std::sync::Mutex;
+///
+/// use nullink::{Server, Slots, unix};
+///
+/// static SLOTS: Mutex<Slots<64, { 128 * 1024 }, { 128 * 1024 }>> = Mutex::new(Slots::new());
+///
+/// let mut slots = SLOTS.lock()?;
+/// # let path = format!("unix:@org.example.slots-{}", std::process::id());
+/// # let path = path.as_str();
+/// let mut server = Server::bind(path, &mut *slots)?; // `path` is a `&str`
+/// # server.settle(&mut Nothing)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A program without std can use any other safe cell, or `Memory` of
+/// `tests/freestanding/src/start.rs`.
 #[derive(Debug)]
 pub struct Slots<
     const CONNECTIONS: usize,
@@ -336,6 +369,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         for carried in &mut slots.carried {
             carried.close();
         }
+        let now = CLOCK.map_or(0, |clock| clock());
         let mut server = Server {
             poller: Poller::new()?,
             places: Places::new(&mut slots.slots),
@@ -349,11 +383,11 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             look_ahead: slots.look_ahead.as_flattened_mut(),
             timers: Vec::new(),
             limits: Limits::default(),
-            clock: None,
+            clock: CLOCK,
             hooks: Hooks::default(),
-            now: 0,
+            now,
             next_deadline: u64::MAX,
-            empty_since: 0,
+            empty_since: now,
             reported_idle: false,
             backing_off: 0,
         };
@@ -399,15 +433,25 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     }
 
     /// Sets limits and timeouts.
-    pub fn set_limits(&mut self, limits: Limits) {
+    ///
+    /// # Errors
+    ///
+    /// Returns [`unix::IoError::NoClock`] if a limit is a time and there is no
+    /// [clock](Self::set_clock). Then the limits stay as they are.
+    pub fn set_limits(&mut self, limits: Limits) -> Result<(), unix::IoError> {
+        if self.clock.is_none() && limits.needs_clock() {
+            return Err(unix::IoError::NoClock);
+        }
         self.limits = limits;
         self.next_deadline = 0;
+        Ok(())
     }
 
     /// Sets the clock, which returns the milliseconds since any fixed time and never goes back.
     ///
-    /// A program with `/proc` and a vdso can use [`unix::monotonic`]. One that runs before `/proc`
-    /// is mounted supplies its own clock. Without a clock, timeouts and timers never expire.
+    /// With the feature `std`, the server has a clock, which this replaces. Otherwise it has none,
+    /// and this must be called before timers and timeouts are set. A program with `/proc` and a vdso
+    /// can use [`unix::monotonic`]. One that runs before `/proc` is mounted supplies its own clock.
     pub fn set_clock(&mut self, clock: fn() -> u64) {
         self.clock = Some(clock);
         self.now = clock();
@@ -446,12 +490,12 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     }
 
     /// Sets or stops a timer. [`Event::Timer`] is returned once, after `milliseconds`. This
-    /// replaces an earlier timer with the same number; None only stops it. Timers need a
-    /// [clock](Self::set_clock).
+    /// replaces an earlier timer with the same number; None only stops it.
     ///
     /// # Errors
     ///
-    /// Returns [`unix::IoError::NoPlace`] if there are already [`Limits::MAX_TIMERS`] others.
+    /// Returns [`unix::IoError::NoPlace`] if there are already [`Limits::MAX_TIMERS`] others, and
+    /// [`unix::IoError::NoClock`] if there is no [clock](Self::set_clock).
     pub fn set_timer(
         &mut self,
         number: u32,
@@ -461,7 +505,8 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         let Some(milliseconds) = milliseconds else {
             return Ok(());
         };
-        let deadline = self.time().saturating_add(milliseconds);
+        let clock = self.clock.ok_or(unix::IoError::NoClock)?;
+        let deadline = clock().saturating_add(milliseconds);
         let pushed = self.timers.push(Timer { number, deadline });
         pushed.map_err(|_| unix::IoError::NoPlace)
     }
@@ -560,7 +605,8 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         }
     }
 
-    /// Serves until the next event, and returns it.
+    /// Serves until the next event, and returns it. Waits as long as there is none, even if nothing
+    /// is left to do: tests call [`settle`](Self::settle) instead.
     ///
     /// # Errors
     ///
@@ -594,6 +640,167 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         }
         self.wait(Some(0))?;
         self.next_event(service, true)
+    }
+
+    /// Serves without waiting until there is nothing left to do, and returns None; or until there
+    /// is an event that the program must handle. Skips the same events as [`serve`](Self::serve).
+    ///
+    /// This is for tests: one thread is the server and its clients, and none of them blocks. A
+    /// client [queues](crate::Client::queue) and [flushes](crate::Client::flush) its call, the
+    /// server settles, and the client receives its replies. Those of one turn must fit into the
+    /// buffer of the socket; the server sends others when it settles again.
+    ///
+    /// ```
+    /// use std::mem;
+    ///
+    /// use nullink::server::{Server, Slots};
+    /// use nullink::{Answer, Call, Client, Info, Interface, Method, Mode, NoError, Responder};
+    /// use nullink::{Service, interface, unix};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// const LAMP: Interface = interface!(text "
+    /// interface org.example.lamp
+    ///
+    /// method Fade(from: int) -> (level: int)
+    /// method Wait() -> (level: int)
+    /// method Set(level: int) -> ()
+    /// ");
+    ///
+    /// #[derive(Deserialize)]
+    /// enum Methods {
+    ///     Fade { from: u32 },   // a stream: one reply for each level down to 0
+    ///     Wait,                 // parked until the level is set
+    ///     Set { level: u32 },
+    /// }
+    ///
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Level {
+    ///     level: u32,
+    /// }
+    ///
+    /// #[derive(Default)]
+    /// struct Lamp {
+    ///     level: u32,
+    ///     is_changed: bool,
+    /// }
+    ///
+    /// #[derive(Clone, Copy, Debug)]
+    /// enum Cursor {
+    ///     Fade(u32),
+    ///     Wait,
+    /// }
+    ///
+    /// impl Service<Cursor> for Lamp {
+    ///     const INTERFACES: &'static [Interface] = &[LAMP];
+    ///
+    ///     fn info(&self) -> Info<'_> {
+    ///         Info::default()
+    ///     }
+    ///
+    ///     fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c, Cursor>) -> Answer<'c, Cursor> {
+    ///         match call.decode()? {
+    ///             Methods::Fade { from } => self.resume(Cursor::Fade(from), reply),
+    ///             Methods::Wait => reply.park(0, Cursor::Wait),
+    ///             Methods::Set { level } => {
+    ///                 (self.level, self.is_changed) = (level, true);
+    ///                 reply.send(&())
+    ///             }
+    ///         }
+    ///     }
+    ///
+    ///     fn resume<'c>(&mut self, cursor: Cursor, reply: Responder<'c, Cursor>) -> Answer<'c, Cursor> {
+    ///         match cursor {
+    ///             Cursor::Fade(0) => reply.send(&Level { level: 0 }),
+    ///             Cursor::Fade(level) => reply.more()?.next(&Level { level })?.then(Cursor::Fade(level - 1)),
+    ///             Cursor::Wait => reply.send(&Level { level: self.level }),
+    ///         }
+    ///     }
+    ///
+    ///     fn woken(&mut self) -> Option<u32> {
+    ///         mem::take(&mut self.is_changed).then_some(0)
+    ///     }
+    /// }
+    ///
+    /// // What the clients call.
+    /// #[derive(Serialize)]
+    /// struct Fade {
+    ///     from: u32,
+    /// }
+    ///
+    /// #[derive(Serialize)]
+    /// struct Wait {}
+    ///
+    /// impl Method for Fade {
+    ///     const NAME: &'static str = "org.example.lamp.Fade";
+    ///     type Output<'r> = Level;
+    ///     type Error<'r> = NoError;
+    /// }
+    ///
+    /// impl Method for Wait {
+    ///     const NAME: &'static str = "org.example.lamp.Wait";
+    ///     type Output<'r> = Level;
+    ///     type Error<'r> = NoError;
+    /// }
+    ///
+    /// // #[test]
+    /// fn a_lamp_fades_and_tells_its_level() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let mut slots = Slots::<2, 256, 512>::new();
+    ///     let (end, first) = unix::Stream::pair()?;
+    ///     let mut server = Server::new(end, &mut slots)?;
+    ///     let (end, second) = unix::Stream::pair()?;
+    ///     server.adopt(end)?;
+    ///     let mut lamp = Lamp::default();
+    ///     let (mut receive, mut send) = ([0; 256], [0; 256]);
+    ///     let mut fading = Client::new(first, &mut receive, &mut send);
+    ///     let (mut receive, mut send) = ([0; 256], [0; 256]);
+    ///     let mut waiting = Client::new(second, &mut receive, &mut send);
+    ///
+    ///     // A stream.
+    ///     fading.queue(&Fade { from: 2 }, Mode::More)?;
+    ///     fading.flush()?;
+    ///     server.settle(&mut lamp)?;
+    ///     let mut replies = fading.replies::<Fade>()?;
+    ///     for expected in [2, 1, 0] {
+    ///         let reply = replies.next().map_err(|error| error.to_string())?;
+    ///         assert_eq!(reply.map(|reply| reply.level), Some(expected));
+    ///     }
+    ///
+    ///     // A parked call. The change is made in the program's own loop, so that wakes it.
+    ///     waiting.queue(&Wait {}, Mode::Simple)?;
+    ///     waiting.flush()?;
+    ///     server.settle(&mut lamp)?;
+    ///     lamp.level = 5;
+    ///     server.wake(0);
+    ///     server.settle(&mut lamp)?;
+    ///     let reply = waiting.receive::<Wait>().map_err(|error| error.to_string())?;
+    ///     assert_eq!(reply.level, 5);
+    ///     Ok(())
+    /// }
+    /// # a_lamp_fades_and_tells_its_level().unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Like [`step`](Self::step).
+    pub fn settle<S: Service<C>>(
+        &mut self,
+        service: &mut S,
+    ) -> Result<Option<Event<C>>, unix::IoError> {
+        let mut is_settled = false;
+        loop {
+            match self.next_event(service, true)? {
+                Some(Event::Connected(_) | Event::Called(_) | Event::Disconnected(_, _)) => {
+                    is_settled = false;
+                }
+                // The time has passed in the last wait, so a timer may have expired.
+                None if !is_settled => {
+                    self.wait(Some(0))?;
+                    let has_client = self.listeners.iter().any(|source| source.is_ready);
+                    is_settled = self.places.ready() == 0 && !has_client;
+                }
+                event => return Ok(event),
+            }
+        }
     }
 }
 

@@ -98,7 +98,7 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             if endpoint.linger(receive) || endpoint.has_timed_out(&self.limits, self.now) {
                 drop(self.vacate(index));
             } else {
-                self.settle(index);
+                self.end_turn(index);
             }
             return Turn::Over;
         }
@@ -131,7 +131,7 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
                     endpoint.role = Role::Upgraded;
                     self.poller.remove(endpoint.stream.as_fd());
                 }
-                if !self.settle(index) {
+                if !self.end_turn(index) {
                     turn
                 } else if self.restart_device(index, service) {
                     Turn::Again
@@ -164,7 +164,7 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
 
     /// Ends the turn of a connection: updates its timeout and its interest, and takes its buffers
     /// back if they are empty. Returns true if the connection has timed out.
-    fn settle(&mut self, index: u32) -> bool {
+    fn end_turn(&mut self, index: u32) -> bool {
         let token = Token::Connection(self.places.connection(index));
         let Some((endpoint, state)) = self.places.get(index) else {
             return false;
@@ -199,7 +199,7 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             endpoint.channel = Channel::default();
             self.count_departure();
             self.lingering = self.lingering.saturating_add(1);
-            self.settle(index);
+            self.end_turn(index);
         } else if let Some(endpoint) = self.vacate(index)
             && has_failed
             && let Some(pair) = endpoint.pair
@@ -233,7 +233,7 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         state.abandon(service);
         *state = State::Open;
         self.drain_wakes(service);
-        self.settle(index);
+        self.end_turn(index);
         true
     }
 

@@ -8,6 +8,19 @@ use super::poller::Token;
 use super::{Server, limits};
 use crate::unix::{self, BACK_OFF};
 
+/// The clock of a new server.
+#[cfg(not(feature = "std"))]
+pub(super) const CLOCK: Option<fn() -> u64> = None;
+
+/// The clock of a new server. It counts from its first use.
+#[cfg(feature = "std")]
+pub(super) const CLOCK: Option<fn() -> u64> = Some(|| {
+    // Unlike `unix::monotonic`, this never needs `/proc`: libc finds the vdso.
+    static BEGIN: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    let elapsed = BEGIN.get_or_init(std::time::Instant::now).elapsed();
+    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+});
+
 /// A timer of the program. The deadline is in milliseconds, by the server's clock.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Timer {

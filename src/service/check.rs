@@ -4,8 +4,10 @@ use core::ops::Range;
 
 use super::{Service, builtin};
 use crate::error::{Error, Mismatch};
-use crate::idl::{AllKinds, Fault, FaultField, Interface, Kinds, Member, MemberIndex, MemberKind};
-use crate::message::{Call, scan_reply};
+use crate::idl::{
+    AllKinds, Fault, FaultField, Interface, Kinds, Member, MemberIndex, MemberKind, requires_flags,
+};
+use crate::message::{Call, Mode, scan_reply};
 use crate::name;
 use crate::varlink_service::{Parameter, Refusal};
 
@@ -61,16 +63,24 @@ impl Callee {
         Some(self.interface.member_at(member))
     }
 
-    /// Returns the call if its parameters match the definition.
+    /// Returns the call if its mode and its parameters match the definition.
     ///
     /// # Errors
     ///
-    /// Returns [`Refusal::InvalidParameter`] with the name of the field.
+    /// Returns [`Refusal::ExpectedMore`], [`Refusal::ExpectedUpgrade`], or
+    /// [`Refusal::InvalidParameter`] with the name of the field.
     #[inline(never)] // keeps its variables off the stack while the handler runs
     pub fn check_call<'c, K: Kinds>(&self, call: Call<'c>) -> Result<Call<'c>, Refusal> {
         let Some(method) = self.definition() else {
             return Ok(call);
         };
+        if requires_flags::<K>() {
+            if method.requires_more() && call.mode() != Mode::More {
+                return Err(Refusal::ExpectedMore);
+            } else if method.requires_upgrade() && call.mode() != Mode::Upgrade {
+                return Err(Refusal::ExpectedUpgrade);
+            }
+        }
         let checked = method.input().check::<K>(call.parameters_text());
         match checked {
             Ok(()) => Ok(call),

@@ -17,7 +17,8 @@ use crate::idl::{Definition, Member, MemberKind, Type, TypeKind, position};
 /// Lists the changes between two versions of a definition, and what each of them breaks.
 ///
 /// Comments, the names of types, and the order of members, fields and values are not compared: none
-/// of them matters on the wire. The content of a type is compared wherever calls or replies use it.
+/// of them matters on the wire, except for comments that say which flags a method
+/// [requires](Member::requires_more). The content of a type is compared wherever calls or replies use it.
 ///
 /// ```
 /// use nullink::tools::{Breaks, compare};
@@ -293,6 +294,7 @@ impl<'a> Comparison<'a> {
     fn members(&mut self, old: &Subject<'a>, new: &Subject<'a>) {
         match (old.member.kind(), new.member.kind()) {
             (MemberKind::Method, MemberKind::Method) => {
+                self.flags(old, new);
                 self.lists(old, new, Way::Calls);
                 self.lists(&old.output(), &new.output(), Way::Replies);
             }
@@ -302,6 +304,24 @@ impl<'a> Comparison<'a> {
             (kind, _) => {
                 let (pair, what) = ((Some(old), Some(new)), format!("was {kind}"));
                 self.report(pair, &what, without(old.member), None);
+            }
+        }
+    }
+
+    /// Compares the flags that calls must have.
+    fn flags(&mut self, old: &Subject<'a>, new: &Subject<'a>) {
+        let (was, is) = (old.member, new.member);
+        let pair = (Some(old), Some(new));
+        for (flag, was, is) in [
+            ("more", was.requires_more(), is.requires_more()),
+            ("upgrade", was.requires_upgrade(), is.requires_upgrade()),
+        ] {
+            if is && !was {
+                let effect = (Breaks::Callers, "old callers don't send it");
+                self.report(pair, &format!("requires '{flag}'"), effect, None);
+            } else if was && !is {
+                let effect = (Breaks::Services, "old services refuse calls without it");
+                self.report(pair, &format!("no longer requires '{flag}'"), effect, None);
             }
         }
     }

@@ -116,12 +116,12 @@ impl Contract {
         self.members::<T>(MemberKind::Error)
     }
 
-    /// Checks the name and the replies of a method that a client calls.
+    /// Checks the name, the required flags and the replies of a method that a client calls.
     #[must_use]
     pub fn call<M: Method>(self) -> Self {
         match name::split(M::NAME) {
             Some((interface, member)) if interface == self.definition.name() => {
-                self.reply::<M::Output<'static>>(member)
+                self.flags::<M>(member).reply::<M::Output<'static>>(member)
             }
             _ => self.no_member(MemberKind::Method, M::NAME),
         }
@@ -136,6 +136,29 @@ impl Contract {
         self.rounds(member, OUTPUT, &|run| {
             T::try_with(Probe::new(run, Some(member.output())))
         });
+        self
+    }
+
+    fn flags<M: Method>(mut self, method: &str) -> Self {
+        let Some(member) = self.definition.method(method) else {
+            return self;
+        };
+        let [more, upgrade] = [member.requires_more(), member.requires_upgrade()];
+        for (flag, constant, defined, rust) in [
+            ("more", "REQUIRES_MORE", more, M::REQUIRES_MORE),
+            ("upgrade", "REQUIRES_UPGRADE", upgrade, M::REQUIRES_UPGRADE),
+        ] {
+            if defined != rust {
+                let requires = if defined {
+                    "requires"
+                } else {
+                    "does not require"
+                };
+                self.differences.push(format!(
+                    "method {method}: {requires} '{flag}'; in Rust {constant} is {rust}"
+                ));
+            }
+        }
         self
     }
 

@@ -10,6 +10,9 @@ use crate::idl::{Definition, Member, MemberKind, Type, TypeKind};
 const RESERVED: &str =
     "Deserialize Error INTERFACE Method Methods NoError Option Raw Self Serialize";
 
+/// The names that only a module with owned types uses.
+const RESERVED_OWNED: &str = "BTreeMap Box Json String Vec";
+
 /// Keywords that can be names with the prefix `r#`.
 const KEYWORDS: [&str; 48] = [
     "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "do", "dyn",
@@ -35,11 +38,11 @@ pub(super) enum Case {
 pub(super) fn cased(name: &str, case: Case) -> String {
     let mut cased = String::new();
     let mut before = '_';
-    let mut letters = name.chars().peekable();
+    let mut letters = name.chars();
     while let Some(letter) = letters.next() {
-        let lower_follows = letters.peek().is_some_and(char::is_ascii_lowercase);
         let begins = before == '_'
-            || (letter.is_ascii_uppercase() && (!before.is_ascii_uppercase() || lower_follows));
+            || (letter.is_ascii_uppercase()
+                && (!before.is_ascii_uppercase() || has_lowercase(letters.as_str())));
         before = letter;
         match (letter, case) {
             ('_', _) => {}
@@ -52,6 +55,17 @@ pub(super) fn cased(name: &str, case: Case) -> String {
         }
     }
     cased
+}
+
+/// True if lowercase letters follow an uppercase one, which begin a word with it. The `v4` of `IPv4`
+/// and the `s` of `UIDs` belong to the acronym.
+fn has_lowercase(rest: &str) -> bool {
+    let word = rest.trim_start_matches(|letter: char| letter.is_ascii_lowercase());
+    match rest.strip_suffix(word).unwrap_or_default() {
+        "" | "s" => false,
+        "v" => !word.starts_with(|letter: char| letter.is_ascii_digit()),
+        _ => true,
+    }
 }
 
 /// Returns the Rust names of the fields or values of a list, each with the name for serde's
@@ -115,7 +129,10 @@ impl Declaration<'_> {
 }
 
 /// Returns the structures and enumerations of a definition, by their entries.
-pub(super) fn declarations<'a>(definition: Definition<'a>) -> BTreeMap<u16, Declaration<'a>> {
+pub(super) fn declarations<'a>(
+    definition: Definition<'a>,
+    owned: bool,
+) -> BTreeMap<u16, Declaration<'a>> {
     let mut found = BTreeMap::new();
     for member in definition.members() {
         walk(member, member.ty(), member.name().to_string(), &mut found);
@@ -124,10 +141,9 @@ pub(super) fn declarations<'a>(definition: Definition<'a>) -> BTreeMap<u16, Decl
             walk(member, member.output(), name, &mut found);
         }
     }
-    let mut taken = RESERVED
-        .split(' ')
-        .map(|name| (name.to_string(), 1))
-        .collect();
+    let reserved = if owned { RESERVED_OWNED } else { "" };
+    let reserved = RESERVED.split(' ').chain(reserved.split(' '));
+    let mut taken = reserved.map(|name| (name.to_string(), 1)).collect();
     for own in [true, false] {
         for item in found.values_mut() {
             if item.is_own() == own && !item.is_error() {

@@ -205,12 +205,32 @@ impl<'r> Probe<'r> {
             || self.depth >= DEPTH
     }
 
+    /// True if this is a field with which its structure contains itself. A value would be infinite,
+    /// so an `Option` is the only way to write the type in Rust.
+    fn is_endless(&self, ty: Type<'static>) -> bool {
+        self.enclosing.last().is_some_and(|outer| {
+            outer.fields().any(|field| field.ty() == ty) && contains(ty.resolved(), *outer)
+        })
+    }
+
     /// Deserializes a structure: compares its fields with the definition, and gives it the fields
     /// that both have.
-    fn fields<'de, V: Visitor<'de>>(self, names: Names, visitor: V) -> Result<V::Value> {
+    fn fields<'de, V: Visitor<'de>>(mut self, names: Names, visitor: V) -> Result<V::Value> {
         let fits = |ty: Type<'_>| matches!(ty.kind(), TypeKind::Struct | TypeKind::Object);
         let list = self.kind("a structure", fits);
         let list = list.filter(|ty| matches!(ty.kind(), TypeKind::Struct));
+        let mut outer = self.enclosing.iter();
+        if let Some(ty) = list.filter(|_| self.depth >= DEPTH)
+            && let Some(first) = outer.position(|outer| outer.index == ty.index)
+        {
+            let path: Vec<_> = self.path.split('.').take(first.saturating_add(1)).collect();
+            self.path = path.join(".");
+            let ty = self.ty.unwrap_or(ty);
+            self.report(format!(
+                "is {ty}, which contains itself; in Rust it is not an Option"
+            ));
+            return Err(Rejection::Other);
+        }
         let defined = list.map(|ty| ty.fields().map(|field| (field.name(), field.ty())));
         let defined: Option<Vec<_>> = defined.map(Iterator::collect);
         let mut given = Vec::new();
@@ -296,6 +316,24 @@ fn content(ty: Type<'static>) -> Option<Type<'static>> {
         TypeKind::Array(inner) | TypeKind::Map(inner) => Some(inner),
         _ => None,
     }
+}
+
+/// True if each value of the structure `outer` contains one of `inner`.
+fn contains(outer: Type<'static>, inner: Type<'static>) -> bool {
+    let mut lists = std::vec![outer];
+    let mut next = 0;
+    while let Some(list) = lists.get(next).copied() {
+        if list == inner {
+            return true;
+        }
+        next = next.saturating_add(1);
+        for field in list.fields().map(|field| field.ty().resolved()) {
+            if !lists.contains(&field) {
+                lists.push(field);
+            }
+        }
+    }
+    false
 }
 
 /// Defines methods of a deserializer that call another method.
@@ -386,6 +424,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         let inner = self.ty.map(|ty| match ty.kind() {
             TypeKind::Nullable(inner) => inner,
+            _ if self.is_endless(ty) => ty,
             _ => {
                 self.report(format!(
                     "is {ty}, which is not nullable; in Rust it is an Option"

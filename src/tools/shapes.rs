@@ -31,35 +31,45 @@ const MAX_NESTED: usize = 4;
 /// The types of a module. The sets have the entries of structures and fields.
 pub(super) struct Shapes<'a> {
     pub(super) definition: Definition<'a>,
+    /// True if no type has a lifetime or a type parameter.
+    pub(super) owned: bool,
     pub(super) declarations: BTreeMap<u16, Declaration<'a>>,
     structs: Vec<Type<'a>>,
-    /// Nullable fields whose type would contain itself.
+    /// Fields whose type would contain itself: nullable ones, and those without a finite value.
     within: BTreeSet<u16>,
     /// Structures with type parameters.
     open: BTreeSet<u16>,
     /// Structures with a lifetime.
     borrowing: BTreeSet<u16>,
+    /// Enumerations that only calls have.
+    only_sent: BTreeSet<u16>,
 }
 
 impl<'a> Shapes<'a> {
-    pub(super) fn new(definition: Definition<'a>) -> Self {
-        let declarations = declarations(definition);
+    pub(super) fn new(definition: Definition<'a>, owned: bool) -> Self {
+        let declarations = declarations(definition, owned);
         let structs = declarations.values().map(|item| item.ty);
         let structs = structs.filter(|ty| matches!(ty.kind(), TypeKind::Struct));
         let mut this = Shapes {
             definition,
+            owned,
             structs: structs.collect(),
             declarations,
             within: BTreeSet::new(),
             open: BTreeSet::new(),
             borrowing: BTreeSet::new(),
+            only_sent: only_sent(definition),
         };
-        for outer in this.structs.clone() {
-            for field in outer.fields() {
-                if let (true, Shape::Struct(inner)) = this.shape(field)
-                    && this.contains(inner, outer)
-                {
-                    this.within.insert(field.index);
+        // Nullable fields first: others can then contain their structure only without a finite value.
+        for is_nullable in [true, false] {
+            for outer in this.structs.clone() {
+                for field in outer.fields() {
+                    if let (nullable, Shape::Struct(inner)) = this.shape(field)
+                        && nullable == is_nullable
+                        && this.contains(inner, outer)
+                    {
+                        this.within.insert(field.index);
+                    }
                 }
             }
         }
@@ -89,11 +99,12 @@ impl<'a> Shapes<'a> {
         }
     }
 
-    /// Returns whether a field is nullable, and its shape.
+    /// Returns whether a field is an `Option`, and its shape.
     pub(super) fn shape(&self, field: Field<'a>) -> (bool, Shape<'a>) {
         let (nullable, ty) = match field.ty().kind() {
             TypeKind::Nullable(inner) => (true, inner),
-            _ => (false, field.ty()),
+            // A type that contains itself has no value in Rust otherwise.
+            _ => (self.owned && self.within.contains(&field.index), field.ty()),
         };
         let shape = match (ty.kind(), ty.resolved().kind()) {
             _ if self.within.contains(&field.index) => Shape::Unbounded,
@@ -135,6 +146,7 @@ impl<'a> Shapes<'a> {
     /// True if a field of this shape is a type parameter of its structure.
     pub(super) fn is_open(&self, shape: Shape<'a>) -> bool {
         match shape {
+            _ if self.owned => false,
             Shape::Unbounded => true,
             Shape::Struct(list) => self.open.contains(&list.index),
             Shape::Plain(_) | Shape::String | Shape::Raw | Shape::Enum(_) => false,
@@ -144,6 +156,7 @@ impl<'a> Shapes<'a> {
     /// True if the type of a received value has a lifetime.
     pub(super) fn borrows(&self, shape: Shape<'a>) -> bool {
         match shape {
+            _ if self.owned => false,
             Shape::Plain(_) | Shape::Enum(_) => false,
             Shape::String | Shape::Raw | Shape::Unbounded => true,
             Shape::Struct(list) => {
@@ -157,6 +170,40 @@ impl<'a> Shapes<'a> {
     pub(super) fn name(&self, ty: Type<'a>) -> &str {
         let declared = self.declarations.get(&ty.index);
         declared.map_or("()", |item| &item.name)
+    }
+
+    /// True if a client can receive values of an enumeration from a newer service, which has more.
+    pub(super) fn is_received(&self, list: Type<'a>) -> bool {
+        !self.only_sent.contains(&list.index)
+    }
+
+    /// Returns the Rust type of a field in the form without lifetimes, without its `Option`.
+    pub(super) fn owned(&self, field: Field<'a>) -> String {
+        let ty = match field.ty().kind() {
+            TypeKind::Nullable(inner) => inner,
+            _ => field.ty(),
+        };
+        if self.within.contains(&field.index) {
+            format!("Box<{}>", self.owned_type(ty))
+        } else {
+            self.owned_type(ty)
+        }
+    }
+
+    fn owned_type(&self, ty: Type<'a>) -> String {
+        match ty.resolved().kind() {
+            TypeKind::Bool => "bool".into(),
+            TypeKind::Int => "i64".into(),
+            TypeKind::Float => "f64".into(),
+            TypeKind::String => "String".into(),
+            TypeKind::Object | TypeKind::Any => "Json".into(),
+            TypeKind::Nullable(inner) => format!("Option<{}>", self.owned_type(inner)),
+            TypeKind::Array(inner) => format!("Vec<{}>", self.owned_type(inner)),
+            TypeKind::Map(inner) => format!("BTreeMap<String, {}>", self.owned_type(inner)),
+            TypeKind::Struct | TypeKind::Enum | TypeKind::Named(_) => {
+                self.name(ty.resolved()).into()
+            }
+        }
     }
 
     /// Returns the Rust type of a received value, which borrows for a lifetime.
@@ -199,23 +246,26 @@ impl<'a> Shapes<'a> {
         })
     }
 
-    /// Returns the parameters of a structure in three forms: `<'a, A = Raw<'a>>` to declare it,
-    /// `<'_, A>` to use it, and `<A: Serialize>` for an `impl` of a structure to send. A form
-    /// without parameters is empty.
-    pub(super) fn parameters(&self, list: Type<'a>) -> [String; 3] {
+    /// Returns the parameters of a structure in four forms: `<'a, A = Raw<'a>>` to declare it,
+    /// `<'a, A>` for an `impl` of it, `<'_, A>` to use it, and `<A: Serialize>` for an `impl` of a
+    /// structure to send. A form without parameters is empty.
+    pub(super) fn parameters(&self, list: Type<'a>) -> [String; 4] {
         let borrowing = self.borrowing.contains(&list.index);
-        let (mut declared, mut used, mut bound) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut declared, mut named) = (Vec::new(), Vec::new());
+        let (mut used, mut bound) = (Vec::new(), Vec::new());
         if borrowing {
             declared.push("'a".to_string());
+            named.push("'a".to_string());
             used.push("'_".to_string());
         }
         for (shape, name) in self.open_shapes(list).zip(self.parameter_names()) {
             let default = borrowing.then(|| format!(" = {}", self.received(shape, "'a")));
             declared.push(name.clone() + &default.unwrap_or_default());
             bound.push(format!("{name}: Serialize"));
+            named.push(name.clone());
             used.push(name);
         }
-        [declared, used, bound].map(angles)
+        [declared, named, used, bound].map(angles)
     }
 
     /// Returns a type in the syntax of the definition, with the Rust names of structures and
@@ -231,6 +281,39 @@ impl<'a> Shapes<'a> {
             _ => ty.to_string(),
         }
     }
+}
+
+/// Returns the enumerations that calls have, and no reply and no error.
+fn only_sent(definition: Definition<'_>) -> BTreeSet<u16> {
+    let members = |kind| {
+        definition
+            .members()
+            .filter(move |member| member.kind() == kind)
+    };
+    let methods = || members(MemberKind::Method);
+    let outputs = methods().map(|method| method.output());
+    let errors = members(MemberKind::Error).map(|error| error.ty());
+    let received = enumerations(outputs.chain(errors).collect());
+    let mut sent = enumerations(methods().map(|method| method.input()).collect());
+    sent.retain(|list| !received.contains(list));
+    sent
+}
+
+/// Returns the enumerations in types, and in the types that these name.
+fn enumerations(mut pending: Vec<Type<'_>>) -> BTreeSet<u16> {
+    let (mut seen, mut found) = (BTreeSet::new(), BTreeSet::new());
+    while let Some(ty) = pending.pop() {
+        match ty.kind() {
+            TypeKind::Enum => _ = found.insert(ty.index),
+            TypeKind::Struct => pending.extend(ty.fields().map(|field| field.ty())),
+            TypeKind::Nullable(inner) | TypeKind::Array(inner) | TypeKind::Map(inner) => {
+                pending.push(inner);
+            }
+            TypeKind::Named(member) if seen.insert(member.index()) => pending.push(member.ty()),
+            _ => {}
+        }
+    }
+    found
 }
 
 /// Joins parameters in angle brackets, if there are any.

@@ -37,6 +37,8 @@ pub enum IoError {
     InUse,
     /// A [`Server`](crate::server::Server) has no room for another connection, listener or timer.
     NoPlace,
+    /// A timer or a time limit is set in a [`Server`](crate::server::Server) without a clock.
+    NoClock,
     /// One of the [`Timeouts`](super::Timeouts) has expired, or the timeout of the system for
     /// connecting.
     TimedOut,
@@ -97,6 +99,7 @@ impl fmt::Display for IoError {
             IoError::Stale => "no service listens on the socket at this path",
             IoError::InUse => "the address or device is in use",
             IoError::NoPlace => "the server is full: use more slots, fewer listeners or timers",
+            IoError::NoClock => "timers and timeouts need a clock: call set_clock",
             IoError::TimedOut => "timed out",
             IoError::Closed => "the peer has closed the connection",
             IoError::Descriptors => "the peer has sent unexpected file descriptors",
@@ -126,6 +129,7 @@ impl embedded_io::Error for IoError {
             | IoError::NotASocket
             | IoError::NotAStream
             | IoError::NotADevice
+            | IoError::NoClock
             | IoError::TooManyDescriptors => ErrorKind::InvalidInput,
             IoError::Exec | IoError::NoDevices | IoError::NotAUnixSocket | IoError::UnknownPeer => {
                 ErrorKind::Unsupported

@@ -54,17 +54,28 @@ impl Listener {
     pub const EVERYBODY: u32 = 0o666;
 
     /// Listens at a path, or at an address such as `unix:@name`, `tcp:[::1]:12345` or
-    /// `device:/dev/ttyS1`. A socket at a path has the mode [`OWNER`](Self::OWNER).
+    /// `device:/dev/ttyS1`. A socket at a path has the mode of the
+    /// address, as in `unix:/path;mode=0666`, or else [`OWNER`](Self::OWNER).
     ///
     /// This function links the code for all kinds of addresses. A small program that listens at a
     /// path calls `Listener::bind_to(Address::Unix(path), Listener::OWNER)` instead.
     ///
     /// # Errors
     ///
-    /// Like [`bind_to`](Self::bind_to). Returns [`IoError::Address`] if the address is not valid.
+    /// Like [`bind_with`](Self::bind_with).
     pub fn bind(path: &str) -> Result<Self, IoError> {
-        let address = super::address(path)?;
-        Listener::bind_to(address, Listener::OWNER)
+        Listener::bind_with(path, Listener::OWNER)
+    }
+
+    /// Like [`bind`](Self::bind), with a mode for an address without one.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`IoError::Address`] if the text is not an address to listen at, or has another
+    /// property than `mode=`; and the errors of [`bind_to`](Self::bind_to).
+    pub fn bind_with(path: &str, mode: u32) -> Result<Self, IoError> {
+        let (address, own_mode) = super::listening_address(path)?;
+        Listener::bind_to(address, own_mode.unwrap_or(mode))
     }
 
     /// Listens at an address.

@@ -37,7 +37,7 @@ pub use rustix::fd;
 
 pub use crate::address::Address;
 
-use crate::address::AddressError;
+use crate::address::{AddressError, listening_mode};
 
 /// The longest path of a socket or a device, in bytes: `sun_path` without its NUL, unix(7).
 const PATH_MAX: usize = 107;
@@ -46,12 +46,23 @@ const PATH_MAX: usize = 107;
 const DESCRIPTORS_MAX: usize = 253;
 
 /// Parses a path or an address.
-fn address(path: &str) -> Result<Address<'_>, IoError> {
-    if path.is_empty() || path.starts_with(['/', '.']) {
-        return Ok(Address::Unix(path));
+fn address(text: &str) -> Result<Address<'_>, IoError> {
+    if text.is_empty() || text.starts_with(['/', '.']) {
+        return Ok(Address::Unix(text));
     }
-    match Address::parse(path) {
-        Err(AddressError::NoScheme) if !path.starts_with('@') => Ok(Address::Unix(path)),
+    match Address::parse(text) {
+        Err(AddressError::NoScheme) if !text.starts_with('@') => Ok(Address::Unix(text)),
         address => address.map_err(IoError::Address),
     }
+}
+
+/// Like `address`, with the mode that an address to listen at has.
+fn listening_address(text: &str) -> Result<(Address<'_>, Option<u32>), IoError> {
+    let address = address(text)?;
+    // A path can have any characters.
+    let mode = match address {
+        Address::Unix(path) if path == text => None,
+        _ => listening_mode(text).map_err(IoError::Address)?,
+    };
+    Ok((address, mode))
 }

@@ -1,7 +1,7 @@
-// Generated from the interface com.redhat.accounts by nullink's example `generate`.
-// Do not edit it. To generate it again:
+// Generated from the interface com.redhat.accounts by nullink's example `generate`. Do not edit it.
+// To generate it again, in this directory, with a clone of nullink in NULLINK:
 //
-//     cargo run --features tools --example generate ../../examples/shared/com.redhat.accounts.varlink > accounts.rs
+//     cargo run --manifest-path NULLINK/Cargo.toml --features tools --example generate -- ../../examples/shared/com.redhat.accounts.varlink ../../examples/shared/com.redhat.accounts.varlink > accounts.rs
 
 //! The interface `com.redhat.accounts`.
 //!
@@ -11,8 +11,8 @@
 #![allow(dead_code, unused_imports, missing_docs, clippy::all, rustdoc::all)]
 
 use nullink::{Method, NoError};
-use nullink::json::Raw;
 use serde::{Deserialize, Serialize};
+use nullink::json::Raw;
 
 /// The definition.
 pub const INTERFACE: nullink::Interface = nullink::interface!("../../examples/shared/com.redhat.accounts.varlink");
@@ -50,8 +50,15 @@ pub struct Account<'a> {
     pub shell: &'a str,
 }
 
+impl<'a> Account<'a> {
+    /// Returns a value with all fields.
+    pub const fn new(name: &'a str, uid: i64, gid: i64, full_name: &'a str, home: &'a str, shell: &'a str) -> Self {
+        Self { name, uid, gid, full_name, home, shell }
+    }
+}
+
 /// All accounts, in the order of the user database
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct GetAll;
 
 impl Method for GetAll {
@@ -67,10 +74,24 @@ pub struct GetAllReply<A> {
     pub accounts: A,
 }
 
+impl<A> GetAllReply<A> {
+    /// Returns a value with all fields.
+    pub const fn new(accounts: A) -> Self {
+        Self { accounts }
+    }
+}
+
 /// The account with this user ID; NotFound, if there is none
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GetByUid {
     pub uid: i64,
+}
+
+impl GetByUid {
+    /// Returns a value with all fields.
+    pub const fn new(uid: i64) -> Self {
+        Self { uid }
+    }
 }
 
 impl Method for GetByUid {
@@ -86,10 +107,24 @@ pub struct GetByUidReply<'a> {
     pub account: Account<'a>,
 }
 
+impl<'a> GetByUidReply<'a> {
+    /// Returns a value with all fields.
+    pub const fn new(account: Account<'a>) -> Self {
+        Self { account }
+    }
+}
+
 /// The account with this name; NotFound, if there is none
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GetByName<'a> {
     pub name: &'a str,
+}
+
+impl<'a> GetByName<'a> {
+    /// Returns a value with all fields.
+    pub const fn new(name: &'a str) -> Self {
+        Self { name }
+    }
 }
 
 impl Method for GetByName<'_> {
@@ -105,11 +140,25 @@ pub struct GetByNameReply<'a> {
     pub account: Account<'a>,
 }
 
+impl<'a> GetByNameReply<'a> {
+    /// Returns a value with all fields.
+    pub const fn new(account: Account<'a>) -> Self {
+        Self { account }
+    }
+}
+
 /// Adds an account, for as long as the service runs; CreationFailed, if it can't be one
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Add<'a> {
     #[serde(borrow)]
     pub account: Account<'a>,
+}
+
+impl<'a> Add<'a> {
+    /// Returns a value with all fields.
+    pub const fn new(account: Account<'a>) -> Self {
+        Self { account }
+    }
 }
 
 impl Method for Add<'_> {
@@ -123,4 +172,11 @@ impl Method for Add<'_> {
 pub struct AddReply<'a> {
     #[serde(borrow)]
     pub account: Account<'a>,
+}
+
+impl<'a> AddReply<'a> {
+    /// Returns a value with all fields.
+    pub const fn new(account: Account<'a>) -> Self {
+        Self { account }
+    }
 }

@@ -1,7 +1,7 @@
-// Generated from the interface org.example.ping by nullink's example `generate`.
-// Do not edit it. To generate it again:
+// Generated from the interface org.example.ping by nullink's example `generate`. Do not edit it.
+// To generate it again, in this directory, with a clone of nullink in NULLINK:
 //
-//     cargo run --features tools --example generate ../../examples/org.example.ping.varlink > ping.rs
+//     cargo run --manifest-path NULLINK/Cargo.toml --features tools --example generate -- ../../examples/org.example.ping.varlink ../../examples/org.example.ping.varlink > ping.rs
 
 //! The interface `org.example.ping`.
 //!
@@ -11,8 +11,8 @@
 #![allow(dead_code, unused_imports, missing_docs, clippy::all, rustdoc::all)]
 
 use nullink::{Method, NoError};
-use nullink::json::Raw;
 use serde::{Deserialize, Serialize};
+use nullink::json::Raw;
 
 /// The definition.
 pub const INTERFACE: nullink::Interface = nullink::interface!("../../examples/org.example.ping.varlink");
@@ -37,6 +37,13 @@ pub struct Ping<'a> {
     pub ping: &'a str,
 }
 
+impl<'a> Ping<'a> {
+    /// Returns a value with all fields.
+    pub const fn new(ping: &'a str) -> Self {
+        Self { ping }
+    }
+}
+
 impl Method for Ping<'_> {
     const NAME: &'static str = "org.example.ping.Ping";
     type Output<'r> = PingReply<'r>;
@@ -47,4 +54,11 @@ impl Method for Ping<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PingReply<'a> {
     pub pong: &'a str,
+}
+
+impl<'a> PingReply<'a> {
+    /// Returns a value with all fields.
+    pub const fn new(pong: &'a str) -> Self {
+        Self { pong }
+    }
 }

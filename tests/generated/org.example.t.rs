@@ -1,7 +1,7 @@
-// Generated from the interface org.example.t by nullink's example `generate`.
-// Do not edit it. To generate it again:
+// Generated from the interface org.example.t by nullink's example `generate`. Do not edit it.
+// To generate it again, in this directory, with a clone of nullink in NULLINK:
 //
-//     cargo run --features tools --example generate ../../examples/shared/org.example.t.varlink > t.rs
+//     cargo run --manifest-path NULLINK/Cargo.toml --features tools --example generate -- ../../examples/shared/org.example.t.varlink ../../examples/shared/org.example.t.varlink > t.rs
 
 //! The interface `org.example.t`.
 //!
@@ -11,8 +11,8 @@
 #![allow(dead_code, unused_imports, missing_docs, clippy::all, rustdoc::all)]
 
 use nullink::{Method, NoError};
-use nullink::json::Raw;
 use serde::{Deserialize, Serialize};
+use nullink::json::Raw;
 
 /// The definition.
 pub const INTERFACE: nullink::Interface = nullink::interface!("../../examples/shared/org.example.t.varlink");
@@ -68,6 +68,12 @@ pub struct Echo<'a, A = Raw<'a>, B = Raw<'a>> {
     pub c: Option<Color>,
 }
 
+impl<'a, A, B> ::core::default::Default for Echo<'a, A, B> {
+    fn default() -> Self {
+        Self { i: Option::None, f: Option::None, b: Option::None, s: Option::None, o: Option::None, a: Option::None, l: Option::None, m: Option::None, c: Option::None }
+    }
+}
+
 impl<A: Serialize, B: Serialize> Method for Echo<'_, A, B> {
     const NAME: &'static str = "org.example.t.Echo";
     type Output<'r> = EchoReply<'r>;
@@ -81,10 +87,24 @@ pub struct EchoReply<'a> {
     pub got: Raw<'a>,
 }
 
+impl<'a> EchoReply<'a> {
+    /// Returns a value with all fields.
+    pub const fn new(got: Raw<'a>) -> Self {
+        Self { got }
+    }
+}
+
 /// Gives back its parameter, which has to be there
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Need<'a> {
     pub s: &'a str,
+}
+
+impl<'a> Need<'a> {
+    /// Returns a value with all fields.
+    pub const fn new(s: &'a str) -> Self {
+        Self { s }
+    }
 }
 
 impl Method for Need<'_> {
@@ -99,8 +119,15 @@ pub struct NeedReply<'a> {
     pub s: &'a str,
 }
 
+impl<'a> NeedReply<'a> {
+    /// Returns a value with all fields.
+    pub const fn new(s: &'a str) -> Self {
+        Self { s }
+    }
+}
+
 /// Takes nothing, gives nothing
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Empty;
 
 impl Method for Empty {
@@ -116,6 +143,13 @@ pub struct Count {
     pub n: i64,
 }
 
+impl Count {
+    /// Returns a value with all fields.
+    pub const fn new(n: i64) -> Self {
+        Self { n }
+    }
+}
+
 impl Method for Count {
     const NAME: &'static str = "org.example.t.Count";
     type Output<'r> = CountReply;
@@ -128,8 +162,15 @@ pub struct CountReply {
     pub i: i64,
 }
 
+impl CountReply {
+    /// Returns a value with all fields.
+    pub const fn new(i: i64) -> Self {
+        Self { i }
+    }
+}
+
 /// Fails with Oops every time, why is "because"
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Fail;
 
 impl Method for Fail {
@@ -139,7 +180,7 @@ impl Method for Fail {
 }
 
 /// Is declared here, and not served
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Unbound;
 
 impl Method for Unbound {
@@ -149,7 +190,7 @@ impl Method for Unbound {
 }
 
 /// Takes descriptors, says how many they were, and sends them back
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Fds;
 
 impl Method for Fds {
@@ -164,8 +205,15 @@ pub struct FdsReply {
     pub n: i64,
 }
 
+impl FdsReply {
+    /// Returns a value with all fields.
+    pub const fn new(n: i64) -> Self {
+        Self { n }
+    }
+}
+
 /// With upgrade: a reply, and from then on every byte comes back. Without: ExpectedUpgrade.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Pipe;
 
 impl Method for Pipe {

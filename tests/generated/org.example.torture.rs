@@ -1,7 +1,7 @@
-// Generated from the interface org.example.torture by nullink's example `generate`.
-// Do not edit it. To generate it again:
+// Generated from the interface org.example.torture by nullink's example `generate`. Do not edit it.
+// To generate it again, in this directory, with a clone of nullink in NULLINK:
 //
-//     cargo run --features tools --example generate org.example.torture.varlink > torture.rs
+//     cargo run --manifest-path NULLINK/Cargo.toml --features tools --example generate -- org.example.torture.varlink > torture.rs
 
 //! The interface `org.example.torture`.
 //!
@@ -18,8 +18,8 @@
 #![allow(dead_code, unused_imports, missing_docs, clippy::all, rustdoc::all)]
 
 use nullink::{Method, NoError};
-use nullink::json::Raw;
 use serde::{Deserialize, Serialize};
+use nullink::json::Raw;
 
 /// The definition.
 pub const INTERFACE: nullink::Interface = nullink::interface!("org.example.torture.varlink");
@@ -39,6 +39,10 @@ pub enum Methods<'a> {
     List(List<Tree<'a>, Knot<Raw<'a>>, Raw<'a>>),
     #[serde(borrow)]
     PutEverything(PutEverything<Raw<'a>, Raw<'a>, Raw<'a>, Raw<'a>, Raw<'a>, Raw<'a>, Raw<'a>, Raw<'a>>),
+    GetState(GetState),
+    Watch(Watch),
+    Pipe,
+    Once,
     #[serde(borrow)]
     ThisIsAnExtraordinarilyLongNameOfAMethodThatDoesNextToNothingAndThenItReturns(ThisIsAnExtraordinarilyLongNameOfAMethodThatDoesNextToNothingAndThenItReturns<'a>),
 }
@@ -84,6 +88,13 @@ pub struct Keywords<'a> {
     pub super_: Option<Raw<'a>>,
 }
 
+impl<'a> Keywords<'a> {
+    /// Returns a value with the mandatory fields. The others are `None`.
+    pub const fn new(r#type: i64, r#async: bool, r#gen: f64, self_: i64, self__: i64, crate_: &'a str) -> Self {
+        Self { r#type, r#fn: Option::None, r#async, r#gen, self_, self__, crate_, super_: Option::None }
+    }
+}
+
 /// camelCase, and one that is not
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Camels<'a> {
@@ -94,6 +105,13 @@ pub struct Camels<'a> {
     pub x: i64,
     #[serde(rename = "machineID")]
     pub machine_id: &'a str,
+}
+
+impl<'a> Camels<'a> {
+    /// Returns a value with the mandatory fields. The others are `None`.
+    pub const fn new(user_name: &'a str, x: i64, machine_id: &'a str) -> Self {
+        Self { user_name, timeout_u_sec: Option::None, x, machine_id }
+    }
 }
 
 /// PascalCase
@@ -107,6 +125,13 @@ pub struct Pascals<'a> {
     pub machine_id: Option<Raw<'a>>,
 }
 
+impl<'a> Pascals<'a> {
+    /// Returns a value with the mandatory fields. The others are `None`.
+    pub const fn new(hostname: &'a str) -> Self {
+        Self { hostname, static_hostname: Option::None, machine_id: Option::None }
+    }
+}
+
 /// Three fields that have the same name in Rust
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Same {
@@ -116,6 +141,13 @@ pub struct Same {
     #[serde(rename = "FooBar")]
     pub foo_bar__: i64,
     pub foobar: i64,
+}
+
+impl Same {
+    /// Returns a value with all fields.
+    pub const fn new(foo_bar: i64, foo_bar_: i64, foo_bar__: i64, foobar: i64) -> Self {
+        Self { foo_bar, foo_bar_, foo_bar__, foobar }
+    }
 }
 
 /// Values of all styles, some of which have the same name in Rust
@@ -143,6 +175,9 @@ pub enum Values {
     A1_,
     #[serde(rename = "x86_64")]
     X8664,
+    /// A received value that the definition does not have. It can't be sent.
+    #[serde(other, skip_serializing)]
+    Other,
 }
 
 /// Values that serde's snake_case knows
@@ -155,10 +190,13 @@ pub enum Snakes {
     TwoWords,
     #[serde(rename = "three_more_words")]
     ThreeMoreWords,
+    /// A received value that the definition does not have. It can't be sent.
+    #[serde(other, skip_serializing)]
+    Other,
 }
 
 /// The names of what the module uses
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Option_ {
     pub some: Option<bool>,
 }
@@ -166,6 +204,13 @@ pub struct Option_ {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Error_ {
     pub code: i64,
+}
+
+impl Error_ {
+    /// Returns a value with all fields.
+    pub const fn new(code: i64) -> Self {
+        Self { code }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -177,10 +222,24 @@ pub struct Method_<'a> {
     pub raw: Raw_<'a>,
 }
 
+impl<'a> Method_<'a> {
+    /// Returns a value with the mandatory fields. The others are `None`.
+    pub const fn new(option: Option_, raw: Raw_<'a>) -> Self {
+        Self { option, error: Option::None, raw }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Methods_<D> {
     /// `[]Method_`
     pub all: D,
+}
+
+impl<D> Methods_<D> {
+    /// Returns a value with all fields.
+    pub const fn new(all: D) -> Self {
+        Self { all }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -189,10 +248,17 @@ pub struct Raw_<'a> {
     pub raw: Raw<'a>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+impl<'a> Raw_<'a> {
+    /// Returns a value with all fields.
+    pub const fn new(raw: Raw<'a>) -> Self {
+        Self { raw }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct NoError_ {}
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct INTERFACE_ {}
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -205,10 +271,23 @@ pub struct Serialize_<'a, D = A<Raw<'a>, Raw<'a>, Raw<'a>>> {
     pub string: String<'a>,
 }
 
+impl<'a, D> Serialize_<'a, D> {
+    /// Returns a value with all fields.
+    pub const fn new(a: D, none: None, string: String<'a>) -> Self {
+        Self { a, none, string }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Deserialize_<D> {
     /// `?Serialize_`
     pub serialize: Option<D>,
+}
+
+impl<D> ::core::default::Default for Deserialize_<D> {
+    fn default() -> Self {
+        Self { serialize: Option::None }
+    }
 }
 
 /// The names of what Rust uses
@@ -217,10 +296,24 @@ pub struct String<'a> {
     pub string: &'a str,
 }
 
+impl<'a> String<'a> {
+    /// Returns a value with all fields.
+    pub const fn new(string: &'a str) -> Self {
+        Self { string }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Vec<D> {
     /// `[]VecVec`
     pub vec: D,
+}
+
+impl<D> Vec<D> {
+    /// Returns a value with all fields.
+    pub const fn new(vec: D) -> Self {
+        Self { vec }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -229,22 +322,39 @@ pub struct VecVec<'a> {
     pub string: String<'a>,
 }
 
+impl<'a> VecVec<'a> {
+    /// Returns a value with all fields.
+    pub const fn new(string: String<'a>) -> Self {
+        Self { string }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Result {
     pub ok: Ok,
     pub err: Err,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+impl Result {
+    /// Returns a value with all fields.
+    pub const fn new(ok: Ok, err: Err) -> Self {
+        Self { ok, err }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ok {}
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Err {}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum None {
     #[serde(rename = "none")]
     None,
+    /// A received value that the definition does not have. It can't be sent.
+    #[serde(other, skip_serializing)]
+    Other,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -252,9 +362,23 @@ pub struct Box {
     pub r#box: bool,
 }
 
+impl Box {
+    /// Returns a value with all fields.
+    pub const fn new(r#box: bool) -> Self {
+        Self { r#box }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interface<'a> {
     pub interface: &'a str,
+}
+
+impl<'a> Interface<'a> {
+    /// Returns a value with all fields.
+    pub const fn new(interface: &'a str) -> Self {
+        Self { interface }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -262,9 +386,23 @@ pub struct Debug {
     pub debug: Clone,
 }
 
+impl Debug {
+    /// Returns a value with all fields.
+    pub const fn new(debug: Clone) -> Self {
+        Self { debug }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Clone {
     pub clone: Copy,
+}
+
+impl Clone {
+    /// Returns a value with all fields.
+    pub const fn new(clone: Copy) -> Self {
+        Self { clone }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -272,9 +410,23 @@ pub struct Copy {
     pub copy: PartialEq,
 }
 
+impl Copy {
+    /// Returns a value with all fields.
+    pub const fn new(copy: PartialEq) -> Self {
+        Self { copy }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PartialEq {
     pub partial_eq: Eq,
+}
+
+impl PartialEq {
+    /// Returns a value with all fields.
+    pub const fn new(partial_eq: Eq) -> Self {
+        Self { partial_eq }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -282,6 +434,9 @@ pub enum Eq {
     Sized,
     Send,
     Sync,
+    /// A received value that the definition does not have. It can't be sent.
+    #[serde(other, skip_serializing)]
+    Other,
 }
 
 /// The names of type parameters
@@ -295,10 +450,24 @@ pub struct A<D, E, F> {
     pub c: Option<F>,
 }
 
+impl<D, E, F> A<D, E, F> {
+    /// Returns a value with the mandatory fields. The others are `None`.
+    pub const fn new(a: D, b: E) -> Self {
+        Self { a, b, c: Option::None }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct B<D> {
     /// `[]C`
     pub a: D,
+}
+
+impl<D> B<D> {
+    /// Returns a value with all fields.
+    pub const fn new(a: D) -> Self {
+        Self { a }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -306,10 +475,23 @@ pub struct C {
     pub a: i64,
 }
 
+impl C {
+    /// Returns a value with all fields.
+    pub const fn new(a: i64) -> Self {
+        Self { a }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct A1<D> {
     /// `?A`
     pub a: Option<D>,
+}
+
+impl<D> ::core::default::Default for A1<D> {
+    fn default() -> Self {
+        Self { a: Option::None }
+    }
 }
 
 /// Within itself, in every way
@@ -324,16 +506,36 @@ pub struct Tree<'a, D = Raw<'a>, E = Raw<'a>, F = Raw<'a>> {
     pub named: F,
 }
 
+impl<'a, D, E, F> Tree<'a, D, E, F> {
+    /// Returns a value with the mandatory fields. The others are `None`.
+    pub const fn new(value: &'a str, children: E, named: F) -> Self {
+        Self { value, parent: Option::None, children, named }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ring<D> {
     /// `?Rong`
     pub next: Option<D>,
 }
 
+impl<D> ::core::default::Default for Ring<D> {
+    fn default() -> Self {
+        Self { next: Option::None }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rong<D> {
     /// `Rang`
     pub next: D,
+}
+
+impl<D> Rong<D> {
+    /// Returns a value with all fields.
+    pub const fn new(next: D) -> Self {
+        Self { next }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -343,10 +545,22 @@ pub struct Rang<D> {
     pub last: Option<()>,
 }
 
+impl<D> ::core::default::Default for Rang<D> {
+    fn default() -> Self {
+        Self { next: Option::None, last: Option::None }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Knot<D> {
     /// `?KnotThrough`
     pub through: Option<D>,
+}
+
+impl<D> ::core::default::Default for Knot<D> {
+    fn default() -> Self {
+        Self { through: Option::None }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -357,10 +571,23 @@ pub struct KnotThrough<D, E> {
     pub same: E,
 }
 
+impl<D, E> KnotThrough<D, E> {
+    /// Returns a value with all fields.
+    pub const fn new(it: D, same: E) -> Self {
+        Self { it, same }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct KnotThroughIt<D> {
     /// `?Knot`
     pub again: Option<D>,
+}
+
+impl<D> ::core::default::Default for KnotThroughIt<D> {
+    fn default() -> Self {
+        Self { again: Option::None }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -368,6 +595,13 @@ pub struct Knotted<D> {
     /// `?Knot`
     pub knot: Option<D>,
     pub tie: f64,
+}
+
+impl<D> Knotted<D> {
+    /// Returns a value with the mandatory fields. The others are `None`.
+    pub const fn new(tie: f64) -> Self {
+        Self { knot: Option::None, tie }
+    }
 }
 
 /// Without names, and with the same names: NestedABC, three times
@@ -390,10 +624,24 @@ pub struct Nested<'a, D = NestedABc<NestedABcY<Raw<'a>>>, E = Raw<'a>, F = Raw<'
     pub sets: G,
 }
 
+impl<'a, D, E, F, G> Nested<'a, D, E, F, G> {
+    /// Returns a value with the mandatory fields. The others are `None`.
+    pub const fn new(a_b_c: NestedABC_<'a>, a_b_c_: NestedABC__, list: E, nothing: (), set: F, sets: G) -> Self {
+        Self { a_b_c, a_b_c_, a_bc: Option::None, list, nothing, perhaps: Option::None, set, sets }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NestedABC_<'a> {
     #[serde(borrow)]
     pub deep: NestedABCDeep<'a>,
+}
+
+impl<'a> NestedABC_<'a> {
+    /// Returns a value with all fields.
+    pub const fn new(deep: NestedABCDeep<'a>) -> Self {
+        Self { deep }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -402,15 +650,36 @@ pub struct NestedABCDeep<'a> {
     pub deeper: NestedABCDeepDeeper<'a>,
 }
 
+impl<'a> NestedABCDeep<'a> {
+    /// Returns a value with all fields.
+    pub const fn new(deeper: NestedABCDeepDeeper<'a>) -> Self {
+        Self { deeper }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NestedABCDeepDeeper<'a> {
     #[serde(borrow)]
     pub deepest: NestedABCDeepDeeperDeepest<'a>,
 }
 
+impl<'a> NestedABCDeepDeeper<'a> {
+    /// Returns a value with all fields.
+    pub const fn new(deepest: NestedABCDeepDeeperDeepest<'a>) -> Self {
+        Self { deepest }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NestedABCDeepDeeperDeepest<'a> {
     pub name: &'a str,
+}
+
+impl<'a> NestedABCDeepDeeperDeepest<'a> {
+    /// Returns a value with all fields.
+    pub const fn new(name: &'a str) -> Self {
+        Self { name }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -428,10 +697,24 @@ pub struct NestedABc<D> {
     pub y: Option<D>,
 }
 
+impl<D> NestedABc<D> {
+    /// Returns a value with the mandatory fields. The others are `None`.
+    pub const fn new(x: i64) -> Self {
+        Self { x, y: Option::None }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NestedABcY<D> {
     /// `[]string`
     pub z: D,
+}
+
+impl<D> NestedABcY<D> {
+    /// Returns a value with all fields.
+    pub const fn new(z: D) -> Self {
+        Self { z }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -441,10 +724,24 @@ pub struct NestedList<'a, D = NestedListOf<Raw<'a>>> {
     pub of: D,
 }
 
+impl<'a, D> NestedList<'a, D> {
+    /// Returns a value with all fields.
+    pub const fn new(name: &'a str, of: D) -> Self {
+        Self { name, of }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NestedListOf<D> {
     /// `[]?[string][]NestedListOfThings`
     pub things: D,
+}
+
+impl<D> NestedListOf<D> {
+    /// Returns a value with all fields.
+    pub const fn new(things: D) -> Self {
+        Self { things }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -460,9 +757,23 @@ pub struct NestedABC {
     pub taken: bool,
 }
 
+impl NestedABC {
+    /// Returns a value with all fields.
+    pub const fn new(taken: bool) -> Self {
+        Self { taken }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NestedAB {
     pub c: NestedABC___,
+}
+
+impl NestedAB {
+    /// Returns a value with all fields.
+    pub const fn new(c: NestedABC___) -> Self {
+        Self { c }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -470,8 +781,15 @@ pub struct NestedABC___ {
     pub taken: bool,
 }
 
+impl NestedABC___ {
+    /// Returns a value with all fields.
+    pub const fn new(taken: bool) -> Self {
+        Self { taken }
+    }
+}
+
 /// All that is a reply, and the names that replies have
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Get;
 
 impl Method for Get {
@@ -480,7 +798,7 @@ impl Method for Get {
     type Error<'r> = Error<'r>;
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct GetReply<'a> {
     pub reply: Option<&'a str>,
 }
@@ -497,10 +815,24 @@ pub struct GetReplyReply<'a> {
     pub reply: &'a str,
 }
 
+impl<'a> GetReplyReply<'a> {
+    /// Returns a value with all fields.
+    pub const fn new(reply: &'a str) -> Self {
+        Self { reply }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Self_ {
     #[serde(rename = "self")]
     pub self_: i64,
+}
+
+impl Self_ {
+    /// Returns a value with all fields.
+    pub const fn new(self_: i64) -> Self {
+        Self { self_ }
+    }
 }
 
 impl Method for Self_ {
@@ -516,7 +848,14 @@ pub struct SelfReply {
     pub self_: i64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+impl SelfReply {
+    /// Returns a value with all fields.
+    pub const fn new(self_: i64) -> Self {
+        Self { self_ }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Some;
 
 impl Method for Some {
@@ -538,10 +877,24 @@ pub struct SomeReply<'a> {
     pub debug: Option<Debug>,
 }
 
+impl<'a> SomeReply<'a> {
+    /// Returns a value with the mandatory fields. The others are `None`.
+    pub const fn new(keywords: Keywords<'a>, same: Same, values: Values, method: Method_<'a>) -> Self {
+        Self { some: Option::None, keywords, same, values, method, debug: Option::None }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Default<'a> {
     #[serde(borrow)]
     pub default: Camels<'a>,
+}
+
+impl<'a> Default<'a> {
+    /// Returns a value with all fields.
+    pub const fn new(default: Camels<'a>) -> Self {
+        Self { default }
+    }
 }
 
 impl Method for Default<'_> {
@@ -557,6 +910,13 @@ pub struct DefaultReply<'a> {
     pub default: Pascals<'a>,
 }
 
+impl<'a> DefaultReply<'a> {
+    /// Returns a value with all fields.
+    pub const fn new(default: Pascals<'a>) -> Self {
+        Self { default }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct List<D, E, F> {
     /// `Tree`
@@ -565,6 +925,13 @@ pub struct List<D, E, F> {
     pub knot: E,
     /// `?[]Nested`
     pub all: Option<F>,
+}
+
+impl<D, E, F> List<D, E, F> {
+    /// Returns a value with the mandatory fields. The others are `None`.
+    pub const fn new(tree: D, knot: E) -> Self {
+        Self { tree, knot, all: Option::None }
+    }
 }
 
 impl<D: Serialize, E: Serialize, F: Serialize> Method for List<D, E, F> {
@@ -586,11 +953,25 @@ pub struct ListReply<D, E, F> {
     pub rest: F,
 }
 
+impl<D, E, F> ListReply<D, E, F> {
+    /// Returns a value with all fields.
+    pub const fn new(trees: D, ring: E, rest: F) -> Self {
+        Self { trees, ring, rest }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ListReplyRest<D> {
     /// `ListReplyRestOnly`
     pub only: D,
     pub values: Values,
+}
+
+impl<D> ListReplyRest<D> {
+    /// Returns a value with all fields.
+    pub const fn new(only: D, values: Values) -> Self {
+        Self { only, values }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -599,12 +980,26 @@ pub struct ListReplyRestOnly<D> {
     pub lists: D,
 }
 
+impl<D> ListReplyRestOnly<D> {
+    /// Returns a value with all fields.
+    pub const fn new(lists: D) -> Self {
+        Self { lists }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ListReplyRestOnlyLists<D, E> {
     /// `[]string`
     pub of: D,
     /// `[]string`
     pub r#in: E,
+}
+
+impl<D, E> ListReplyRestOnlyLists<D, E> {
+    /// Returns a value with all fields.
+    pub const fn new(of: D, r#in: E) -> Self {
+        Self { of, r#in }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -627,9 +1022,23 @@ pub struct PutEverything<D, E, F, G, H, I, J, K> {
     pub eight: K,
 }
 
+impl<D, E, F, G, H, I, J, K> PutEverything<D, E, F, G, H, I, J, K> {
+    /// Returns a value with the mandatory fields. The others are `None`.
+    pub const fn new(one: D, three: F, four: G, five: H, seven: J, eight: K) -> Self {
+        Self { one, two: Option::None, three, four, five, six: Option::None, seven, eight }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PutEverythingSeven {
     pub a: i64,
+}
+
+impl PutEverythingSeven {
+    /// Returns a value with all fields.
+    pub const fn new(a: i64) -> Self {
+        Self { a }
+    }
 }
 
 impl<D: Serialize, E: Serialize, F: Serialize, G: Serialize, H: Serialize, I: Serialize, J: Serialize, K: Serialize> Method for PutEverything<D, E, F, G, H, I, J, K> {
@@ -644,8 +1053,148 @@ pub struct PutEverythingReply {
     pub count: i64,
 }
 
-/// The parameters are too many for a line, and the names are too long: this is what is far too long
+impl PutEverythingReply {
+    /// Returns a value with all fields.
+    pub const fn new(count: i64) -> Self {
+        Self { count }
+    }
+}
+
+/// A value that only calls have, one that only replies have, and names with acronyms
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct GetState {
+    pub only: Option<GetStateOnly>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GetStateOnly {
+    #[serde(rename = "up")]
+    Up,
+    #[serde(rename = "down")]
+    Down,
+}
+
+impl Method for GetState {
+    const NAME: &'static str = "org.example.torture.GetState";
+    type Output<'r> = GetStateReply<'r>;
+    type Error<'r> = Error<'r>;
+}
+
+/// The reply of `GetState`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GetStateReply<'a> {
+    pub hostname: &'a str,
+    pub state: GetStateReplyState,
+}
+
+impl<'a> GetStateReply<'a> {
+    /// Returns a value with all fields.
+    pub const fn new(hostname: &'a str, state: GetStateReplyState) -> Self {
+        Self { hostname, state }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GetStateReplyState {
+    #[serde(rename = "running")]
+    Running,
+    #[serde(rename = "other")]
+    Other,
+    /// A received value that the definition does not have. It can't be sent.
+    #[serde(other, skip_serializing)]
+    Other_,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IPv4AddressState<'a> {
+    #[serde(rename = "IPv4AddressState")]
+    pub ipv4_address_state: &'a str,
+    #[serde(rename = "IPv6")]
+    pub ipv6: i64,
+    #[serde(rename = "UIDs")]
+    pub uids: Option<i64>,
+    #[serde(rename = "OperatingSystemCPEName")]
+    pub operating_system_cpe_name: Option<&'a str>,
+    #[serde(rename = "DHCPv6PDPrefix")]
+    pub dhcpv6_pd_prefix: Option<i64>,
+    #[serde(rename = "VSockCID")]
+    pub v_sock_cid: Option<i64>,
+    #[serde(rename = "listenFDsMax")]
+    pub listen_fds_max: Option<i64>,
+    #[serde(rename = "PSI")]
+    pub psi: Option<i64>,
+}
+
+impl<'a> IPv4AddressState<'a> {
+    /// Returns a value with the mandatory fields. The others are `None`.
+    pub const fn new(ipv4_address_state: &'a str, ipv6: i64) -> Self {
+        Self { ipv4_address_state, ipv6, uids: Option::None, operating_system_cpe_name: Option::None, dhcpv6_pd_prefix: Option::None, v_sock_cid: Option::None, listen_fds_max: Option::None, psi: Option::None }
+    }
+}
+
+/// With flags
+/// [Requires 'more' flag]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Watch {
+    pub from: Option<i64>,
+}
+
+impl Method for Watch {
+    const NAME: &'static str = "org.example.torture.Watch";
+    const REQUIRES_MORE: bool = true;
+    type Output<'r> = WatchReply<'r>;
+    type Error<'r> = Error<'r>;
+}
+
+/// The reply of `Watch`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WatchReply<'a> {
+    pub event: &'a str,
+}
+
+impl<'a> WatchReply<'a> {
+    /// Returns a value with all fields.
+    pub const fn new(event: &'a str) -> Self {
+        Self { event }
+    }
+}
+
+/// [Requires 'upgrade' flag]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Pipe;
+
+impl Method for Pipe {
+    const NAME: &'static str = "org.example.torture.Pipe";
+    const REQUIRES_UPGRADE: bool = true;
+    type Output<'r> = ();
+    type Error<'r> = Error<'r>;
+}
+
+/// [Supports 'more' flag]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Once;
+
+impl Method for Once {
+    const NAME: &'static str = "org.example.torture.Once";
+    type Output<'r> = OnceReply<'r>;
+    type Error<'r> = Error<'r>;
+}
+
+/// The reply of `Once`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OnceReply<'a> {
+    pub event: &'a str,
+}
+
+impl<'a> OnceReply<'a> {
+    /// Returns a value with all fields.
+    pub const fn new(event: &'a str) -> Self {
+        Self { event }
+    }
+}
+
+/// The parameters are too many for a line, and the names are too long: this is what is far too long
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ThisIsAnExtraordinarilyLongNameOfAMethodThatDoesNextToNothingAndThenItReturns<'a> {
     /// Longer than a line can be with what is around it
     #[serde(borrow, rename = "andThisIsAnEvenLongerNameOfAFieldThatHoldsAValueOfWhichNobodyKnowsWhatItMayBe")]
@@ -674,8 +1223,22 @@ pub struct ThisIsAnExtraordinarilyLongNameOfAMethodThatDoesNextToNothingAndThenI
     pub the_list_of_all_that_there_will_be: F,
 }
 
+impl<D, E, F> ThisIsAnExtraordinarilyLongNameOfAMethodThatDoesNextToNothingAndThenItReturnsReply<D, E, F> {
+    /// Returns a value with all fields.
+    pub const fn new(the_list_of_all_that_there_is: D, the_list_of_all_that_there_was: E, the_list_of_all_that_there_will_be: F) -> Self {
+        Self { the_list_of_all_that_there_is, the_list_of_all_that_there_was, the_list_of_all_that_there_will_be }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MissingFrom<D> {
     /// `[string]()`
     pub set: D,
+}
+
+impl<D> MissingFrom<D> {
+    /// Returns a value with all fields.
+    pub const fn new(set: D) -> Self {
+        Self { set }
+    }
 }

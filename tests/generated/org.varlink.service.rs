@@ -1,7 +1,7 @@
-// Generated from the interface org.varlink.service by nullink's example `generate`.
-// Do not edit it. To generate it again:
+// Generated from the interface org.varlink.service by nullink's example `generate`. Do not edit it.
+// To generate it again, in this directory, with a clone of nullink in NULLINK:
 //
-//     cargo run --features tools --example generate ../../src/org.varlink.service.varlink > service.rs
+//     cargo run --manifest-path NULLINK/Cargo.toml --features tools --example generate -- ../../src/org.varlink.service.varlink ../../src/org.varlink.service.varlink > service.rs
 
 //! The interface `org.varlink.service`.
 //!
@@ -12,8 +12,8 @@
 #![allow(dead_code, unused_imports, missing_docs, clippy::all, rustdoc::all)]
 
 use nullink::{Method, NoError};
-use nullink::json::Raw;
 use serde::{Deserialize, Serialize};
+use nullink::json::Raw;
 
 /// The definition.
 pub const INTERFACE: nullink::Interface = nullink::interface!("../../src/org.varlink.service.varlink");
@@ -54,7 +54,7 @@ pub enum Error<'a> {
 }
 
 /// Who the service is, and what it can do
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct GetInfo;
 
 impl Method for GetInfo {
@@ -74,10 +74,24 @@ pub struct GetInfoReply<'a, A = Raw<'a>> {
     pub interfaces: A,
 }
 
+impl<'a, A> GetInfoReply<'a, A> {
+    /// Returns a value with all fields.
+    pub const fn new(vendor: &'a str, product: &'a str, version: &'a str, url: &'a str, interfaces: A) -> Self {
+        Self { vendor, product, version, url, interfaces }
+    }
+}
+
 /// The definition of one of the service's interfaces, as its author wrote it
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GetInterfaceDescription<'a> {
     pub interface: &'a str,
+}
+
+impl<'a> GetInterfaceDescription<'a> {
+    /// Returns a value with all fields.
+    pub const fn new(interface: &'a str) -> Self {
+        Self { interface }
+    }
 }
 
 impl Method for GetInterfaceDescription<'_> {
@@ -90,4 +104,11 @@ impl Method for GetInterfaceDescription<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GetInterfaceDescriptionReply<'a> {
     pub description: &'a str,
+}
+
+impl<'a> GetInterfaceDescriptionReply<'a> {
+    /// Returns a value with all fields.
+    pub const fn new(description: &'a str) -> Self {
+        Self { description }
+    }
 }
