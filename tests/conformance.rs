@@ -85,6 +85,16 @@ const PROMISES: &[(&str, char, &str)] = &[
     ("M8", '!', "NaN and the infinities are never written"),
     ("M9", '+', "duplicate keys in structs and maps are refused"),
     (
+        "W14",
+        '!',
+        "a final reply without parameters can end a stream; others must match their type",
+    ),
+    (
+        "D3",
+        '+',
+        "debug builds do not send a reply that does not match its definition",
+    ),
+    (
         "U1",
         '!',
         "an upgrade neither loses nor consumes a byte of the other protocol",
@@ -143,6 +153,11 @@ const PROMISES: &[(&str, char, &str)] = &[
         "I8",
         '+',
         "definitions: `[Requires 'more' flag]` and its kind, in comments of methods",
+    ),
+    (
+        "A1",
+        '+',
+        "unknown properties of an address are ignored by clients, and refused by listeners",
     ),
     (
         "X1",
