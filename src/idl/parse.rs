@@ -7,7 +7,7 @@
 use core::cmp::Ordering;
 
 use super::table::{Entry, EntryKind, Mark, compare, find, get, parts, parts_mut, put, sort, tag};
-use super::text::{after, flags, skip_space, word, word_at};
+use super::text::{after, skip_documentation, skip_space, word, word_at};
 use super::{MAX_DEPTH, MAX_FIELDS, MAX_NAME, MAX_VALUES, ParseError, Problem};
 use crate::bytes::hash;
 use crate::name;
@@ -204,22 +204,21 @@ impl<'t> Parser<'t, '_> {
         let name = attempt!(self.name(fault, Problem::InterfaceName));
         self.skip(name.len());
         loop {
-            let before = self.rest;
-            let (_, line) = self.space();
+            let (rest, line, flags) = skip_documentation(self.rest);
+            self.rest = rest;
             match self.rest {
                 [] if self.members == 0 && self.is_strict() => {
                     return self.fault(Problem::Member);
                 }
                 [] => return self.resolve(),
                 _ if !line => return self.fault(Problem::LineBreak),
-                _ => attempt!(self.member(before)),
+                _ => attempt!(self.member(flags)),
             }
         }
     }
 
-    /// Parses a member. `before` is the rest of the text before the white space and the comments in
-    /// front of it.
-    const fn member(&mut self, before: &[u8]) -> Result<(), ParseFault> {
+    /// Parses a member with the flags of its documentation.
+    const fn member(&mut self, flags: u16) -> Result<(), ParseFault> {
         let keyword = self.word();
         let kind = match keyword {
             b"type" => EntryKind::Type,
@@ -228,11 +227,8 @@ impl<'t> Parser<'t, '_> {
             _ => return self.fault(Problem::Member),
         };
         let index = attempt!(self.push(kind));
-        if let EntryKind::Method = kind
-            && let Some((space, _)) =
-                before.split_at_checked(before.len().saturating_sub(self.rest.len()))
-        {
-            self.at(index).number = flags(space);
+        if let EntryKind::Method = kind {
+            self.at(index).number = flags;
         }
         attempt!(self.keyword(keyword.len()));
         let fault = member_fault(self.word());

@@ -19,7 +19,7 @@ pub struct Entry {
     /// to. Field and value: the [`tag`] of its name.
     pub(super) link: u16,
     /// Structure: the number of its mandatory fields. Field and value: its number in the list, from
-    /// 0. Method: the [`flags`](super::text::flags) of its documentation.
+    /// 0. Method: the flags in its documentation: see `text`.
     pub(super) number: u16,
     pub(super) kind: EntryKind,
     pub(super) mark: Mark,

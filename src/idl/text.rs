@@ -75,21 +75,11 @@ pub(super) const fn skip_line(mut rest: &[u8]) -> &[u8] {
     }
 }
 
-/// Skips white space and comments. Returns the rest, and true if a line ended in them.
-pub(super) const fn skip_space(mut rest: &[u8]) -> (&[u8], bool) {
-    let mut line_ended = false;
+/// Skips white space without line ends.
+const fn skip_blank(mut rest: &[u8]) -> &[u8] {
     loop {
         rest = match rest {
             [b' ' | b'\t', tail @ ..] => tail,
-            [b'\n' | b'\r', tail @ ..] | [0xe2, 0x80, 0xa8 | 0xa9, tail @ ..] => {
-                line_ended = true;
-                tail
-            }
-            // A comment ends its line, even at the end of the text.
-            [b'#', tail @ ..] => {
-                line_ended = true;
-                skip_line(tail)
-            }
             // The other characters that UAPI.20 counts as white space, in UTF-8.
             [0xc2, 0xa0, tail @ ..]
             | [0xef, 0xbb, 0xbf, tail @ ..]
@@ -98,8 +88,52 @@ pub(super) const fn skip_space(mut rest: &[u8]) -> (&[u8], bool) {
             | [0xe2, 0x80, 0x80..=0x8a | 0xaf, tail @ ..]
             | [0xe2, 0x81, 0x9f, tail @ ..]
             | [0xe3, 0x80, 0x80, tail @ ..] => tail,
-            _ => return (rest, line_ended),
+            _ => return rest,
         };
+    }
+}
+
+/// Returns the rest after a line end, if the text begins with one.
+const fn after_line_end(text: &[u8]) -> Option<&[u8]> {
+    match text {
+        [b'\r', b'\n', tail @ ..]
+        | [b'\n' | b'\r', tail @ ..]
+        | [0xe2, 0x80, 0xa8 | 0xa9, tail @ ..] => Some(tail),
+        _ => None,
+    }
+}
+
+/// Skips white space and comments. Returns the rest, and whether a line ended in them.
+pub(super) const fn skip_space(text: &[u8]) -> (&[u8], bool) {
+    let (rest, lines, _) = skip_documentation(text);
+    (rest, lines)
+}
+
+/// Like `skip_space`, and returns the flags in the documentation of the method that follows, as
+/// systemd writes them.
+pub(super) const fn skip_documentation(mut rest: &[u8]) -> (&[u8], bool, u16) {
+    let (mut lines, mut flags) = (false, 0);
+    loop {
+        rest = skip_blank(rest);
+        if let [b'#', comment @ ..] = rest {
+            // A comment on the line of the item before is not documentation.
+            if lines {
+                flags |= flag(comment);
+            }
+            // A comment ends its line, even at the end of the text.
+            let end = skip_line(comment);
+            rest = match after_line_end(end) {
+                Some(tail) => tail,
+                None => end,
+            };
+        } else if let Some(tail) = after_line_end(rest) {
+            // An empty line ends the documentation of something else.
+            flags = 0;
+            rest = tail;
+        } else {
+            return (rest, lines, flags);
+        }
+        lines = true;
     }
 }
 
@@ -115,51 +149,23 @@ pub(super) const SUPPORTS_MORE: u16 = 4;
 /// A call of the method can have the flag `upgrade`.
 pub(super) const SUPPORTS_UPGRADE: u16 = 8;
 
-/// Returns the flags of a method, which systemd writes into its documentation. `space` is all white
-/// space and comments before the method.
-pub(super) const fn flags(space: &[u8]) -> u16 {
-    // A comment on the line of the item before is not documentation.
-    let mut rest = skip_line(space);
-    let mut flags = 0;
-    loop {
-        rest = match rest {
-            [b'\r', b'\n', tail @ ..] | [b'\r' | b'\n', tail @ ..] | [_, _, _, tail @ ..] => tail,
-            _ => return flags,
-        };
-        let end = skip_line(rest);
-        // Everything before a comment is white space.
-        while rest.len() > end.len()
-            && let [byte, tail @ ..] = rest
-            && *byte != b'#'
-        {
-            rest = tail;
-        }
-        flags = match rest {
-            [b'#', comment @ ..] => flags | flag(comment),
-            // The method, or an empty line, which ends a documentation.
-            _ if end.is_empty() => return flags,
-            _ => 0,
-        };
-        rest = end;
-    }
-}
-
-/// Returns the flags that a comment stands for.
+/// Returns the flags that a comment stands for. It looks no further than the end of the line.
 const fn flag(mut comment: &[u8]) -> u16 {
     while let [b' ' | b'\t', tail @ ..] = comment {
         comment = tail;
     }
-    let mut rest = comment;
-    while let [byte, tail @ ..] = rest
-        && *byte != b']'
-    {
+    let mut rest = match comment {
+        [b'[', ..] => comment,
+        _ => return 0,
+    };
+    while let [b' ' | b'\'' | b'[' | b'a'..=b'z' | b'A'..=b'Z', tail @ ..] = rest {
         rest = tail;
     }
     match comment.split_at_checked(comment.len().saturating_sub(rest.len())) {
-        Some((b"[Requires 'more' flag", [_, ..])) => REQUIRES_MORE | SUPPORTS_MORE,
-        Some((b"[Requires 'upgrade' flag", [_, ..])) => REQUIRES_UPGRADE | SUPPORTS_UPGRADE,
-        Some((b"[Supports 'more' flag", [_, ..])) => SUPPORTS_MORE,
-        Some((b"[Supports 'upgrade' flag", [_, ..])) => SUPPORTS_UPGRADE,
+        Some((b"[Requires 'more' flag", [b']', ..])) => REQUIRES_MORE | SUPPORTS_MORE,
+        Some((b"[Requires 'upgrade' flag", [b']', ..])) => REQUIRES_UPGRADE | SUPPORTS_UPGRADE,
+        Some((b"[Supports 'more' flag", [b']', ..])) => SUPPORTS_MORE,
+        Some((b"[Supports 'upgrade' flag", [b']', ..])) => SUPPORTS_UPGRADE,
         _ => 0,
     }
 }
@@ -196,14 +202,15 @@ pub(crate) const fn position(text: &[u8], offset: usize) -> (usize, usize) {
     };
     let (mut line, mut column) = (1_usize, 1_usize);
     loop {
-        (rest, line, column) = match rest {
+        if let Some(tail) = after_line_end(rest) {
+            (rest, line, column) = (tail, line.saturating_add(1), 1);
+            continue;
+        }
+        (rest, column) = match rest {
             [] => return (line, column),
-            [b'\r', b'\n', tail @ ..]
-            | [b'\n' | b'\r', tail @ ..]
-            | [0xe2, 0x80, 0xa8 | 0xa9, tail @ ..] => (tail, line.saturating_add(1), 1),
             // A continuation byte of a UTF-8 character.
-            [0x80..=0xbf, tail @ ..] => (tail, line, column),
-            [_, tail @ ..] => (tail, line, column.saturating_add(1)),
+            [0x80..=0xbf, tail @ ..] => (tail, column),
+            [_, tail @ ..] => (tail, column.saturating_add(1)),
         };
     }
 }
