@@ -102,7 +102,7 @@
 //! | set timeouts | [`unix::Timeouts`] for clients, [`server::Limits`] for services |
 //! | wait for timers and other descriptors as well | [`server`] |
 //! | use the socket that the service manager passes | [`activation`] |
-//! | test a service without a socket | [`Loopback`] |
+//! | test a service without a socket | [`Loopback`]; for parked calls and descriptors, [`Server::settle`](server::Server::settle) |
 //! | serve a UART or another serial line | [`line`](mod@line) |
 //! | move the bytes yourself | [`channel`] |
 //!

@@ -17,8 +17,8 @@ use crate::service::{Context, Service, Session, State};
 /// Calls have no peer and no descriptors, and cannot be parked: the service answers with
 /// `MethodNotImplemented` instead. A test that needs these uses a
 /// [`Stream::pair`](crate::unix::Stream::pair), with the client on one end and a
-/// [`Server`](crate::server::Server) on the other, and calls
-/// [`Server::step`](crate::server::Server::step) itself.
+/// [`Server`](crate::server::Server) on the other:
+/// [`Server::settle`](crate::server::Server::settle) has an example. Streams of replies work here.
 ///
 /// ```
 /// use nullink::client::CallError;
