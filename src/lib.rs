@@ -99,6 +99,7 @@
 //! | answer a call later, or when something changes | [`Responder::park`], [`Service::woken`], [`Server::wake`](server::Server::wake) |
 //! | send and receive file descriptors | [`Responder::attach`], [`Responder::descriptor`], [`Client::call_with`](client::Client::call_with) |
 //! | hand the connection over to another protocol | [`Responder::upgrade`], [`Client::upgrade`] |
+//! | return errors of a client with `?` | [`CallError`] |
 //! | set timeouts | [`unix::Timeouts`] for clients, [`server::Limits`] for services |
 //! | wait for timers and other descriptors as well | [`server`] |
 //! | use the socket that the service manager passes | [`activation`] |
@@ -140,6 +141,7 @@
 //! - The send buffer of a client must hold the longest call and its NUL.
 //! - A reply has half of a service's send buffer, so the buffer must be twice as long as the longest
 //!   reply and its NUL. [`Responder::try_send`] lets the handler answer with something shorter.
+//!   Half of it must also hold 100 bytes in addition to the longest method name of a call.
 //!
 //! Strings are unescaped in place in the receive buffer, so `&str` fields borrow from it.
 //!

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::json::Decode;
 use crate::name;
 
-/// A call as a client makes it: the value holds the parameters, the type names the method.
+/// A call as a client makes it: the value holds the parameters, the type names the method. A unit
+/// struct is a call without parameters.
 ///
 /// ```
 /// use nullink::Method;

@@ -225,7 +225,7 @@ struct Refused {
 }
 
 impl<'b> Relay<'b> {
-    /// The maximum number of bytes by which [`Verdict::PassAs`] may make a call longer. A call is
+    /// The maximum number of bytes by which [`Verdict::PassAs`] may make a call longer: 256. A call is
     /// added to the pending calls only if that many bytes stay free after it.
     pub const MAX_GROWTH: usize = MAX_GROWTH;
 

@@ -120,7 +120,8 @@ impl<'b, S: Read + Write> Client<'b, S> {
     /// # Errors
     ///
     /// Returns the error that the service answers with, or the reason why there is no valid reply:
-    /// see [`CallError`].
+    /// see [`CallError`]. A reply with file descriptors ends the connection: a client that expects
+    /// them uses `call_with`.
     pub fn call<M: Method>(&mut self, method: &M) -> CallResult<'_, M, S> {
         self.begin(called::<M, false, false>(), Mode::Simple, method)?;
         self.receive::<M>()
@@ -159,8 +160,8 @@ impl<'b, S: Read + Write> Client<'b, S> {
     ///
     /// The [reply timeout](crate::unix::Timeouts::reply) limits the time that [`Replies::next`]
     /// waits for each reply. So it also expires if the service is only quiet for that long, and the
-    /// client is unusable after that. If the service may be quiet, set no reply timeout. Then
-    /// `next` waits indefinitely.
+    /// client is unusable after that. If the service may be quiet, set no reply timeout before the
+    /// call. Then `next` waits indefinitely.
     ///
     /// # Errors
     ///

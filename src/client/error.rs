@@ -24,12 +24,17 @@ use crate::varlink_service::ServiceError;
 /// impl<E, T> From<CallError<'_, E, T>> for Failure {
 ///     fn from(error: CallError<'_, E, T>) -> Self {
 ///         match error {
-///             // For an error of the method, match `CallError::Method(disks::Error::NoSuchDisk { .. })`
-///             // in an impl for `CallError<'_, disks::Error<'_>, T>`.
 ///             CallError::Service(ServiceError::InterfaceNotFound { .. }) => Failure::NoInterface,
 ///             CallError::Connection(_) => Failure::Connection,
 ///             _ => Failure::Refused,
 ///         }
+///     }
+/// }
+///
+/// // `Client::queue`, `flush`, `replies` and `oneway` return this error.
+/// impl<T> From<nullink::Error<T>> for Failure {
+///     fn from(_: nullink::Error<T>) -> Self {
+///         Failure::Connection
 ///     }
 /// }
 ///
@@ -40,6 +45,10 @@ use crate::varlink_service::ServiceError;
 ///     Ok([one, two.description.len()])
 /// }
 /// ```
+///
+/// To match errors of methods, such as `CallError::Method(disks::Error::NoSuchDisk { .. })`, write
+/// one impl for each type of errors, such as `CallError<'_, disks::Error<'_>, T>`, instead of the
+/// generic one.
 ///
 /// A program with an allocator can keep the text: `.map_err(|error| error.to_string())?`.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -56,7 +56,7 @@ pub struct Session<'b> {
 }
 
 impl<'b> Session<'b> {
-    /// The maximum number of outstanding calls.
+    /// The maximum number of outstanding calls: 128.
     pub const MAX_CALLS: usize = MAX_CALLS;
 
     /// Creates the state of a new connection.

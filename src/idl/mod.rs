@@ -90,17 +90,17 @@ pub struct Definition<'a> {
 }
 
 impl<'a> Definition<'a> {
-    /// The longest name of an interface, a member or a field, in bytes.
+    /// The longest name of an interface, a member or a field: 255 bytes.
     pub const MAX_NAME: usize = MAX_NAME;
 
-    /// The maximum nesting depth of types, and of values:
+    /// The maximum nesting depth of types, and of values, 128:
     /// [`json::MAX_DEPTH`](crate::json::MAX_DEPTH).
     pub const MAX_DEPTH: usize = MAX_DEPTH;
 
-    /// The maximum number of fields of a structure.
+    /// The maximum number of fields of a structure: 256.
     pub const MAX_FIELDS: usize = MAX_FIELDS;
 
-    /// The maximum number of values of an enumeration.
+    /// The maximum number of values of an enumeration: 1,024.
     pub const MAX_VALUES: usize = MAX_VALUES;
 
     /// The maximum total number of fields of the structures that enclose any one part of a value. A

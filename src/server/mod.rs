@@ -86,7 +86,7 @@
 //! }
 //!
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     let mut slots = Slots::<8, 1024, 1024>::new(); // 8 clients, 1 KiB for a call
+//!     let mut slots = Slots::<8, 1024, 1024>::new(); // 8 clients, 1 KiB for a call, 512 bytes for a reply
 //!     let mut server = Server::bind("/run/org.example.countdown", &mut slots)?;
 //!     server.set_clock(unix::monotonic);
 //!     server.set_limits(Limits {
@@ -188,7 +188,8 @@ const MAX_TIMERS: usize = Limits::MAX_TIMERS;
 /// a send buffer of `TX` bytes.
 ///
 /// `RX` must hold the longest call and its NUL. Half of `TX` must hold the longest reply and its
-/// NUL, and must be 100 bytes longer than the longest name. `DESCRIPTORS` is the maximum number of
+/// NUL, and 100 bytes in addition to the longest method name of a call, which standard errors
+/// contain. The connection of a call with a longer name is closed. `DESCRIPTORS` is the maximum number of
 /// file descriptors that are sent or received with one message, up to 253.
 ///
 /// The size is `CONNECTIONS * (RX + TX + 12 * DESCRIPTORS + 400) + 4 * RX` bytes at most: two
@@ -278,7 +279,7 @@ pub struct Connection {
 pub enum Event<C> {
     /// A client has connected.
     Connected(Connection),
-    /// A call was handled. The next steps send its reply.
+    /// A call was handled. Its reply is sent before the server waits again.
     Called(Connection),
     /// A connection has ended: its client has closed it, or it has failed with this error.
     Disconnected(Connection, Result<(), Error<unix::IoError>>),
@@ -591,7 +592,11 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
 
     /// Serves until there is an event that the program must handle. Skips
     /// [`Connected`](Event::Connected), [`Called`](Event::Called) and
-    /// [`Disconnected`](Event::Disconnected).
+    /// [`Disconnected`](Event::Disconnected). So it does not return in a program without timers,
+    /// watched descriptors, upgrades and [`Limits::exit`].
+    ///
+    /// To stop a server from elsewhere, [`watch`](Self::watch) a descriptor, such as the end of a
+    /// pipe or a signalfd(2), and leave the loop when it is ready.
     ///
     /// # Errors
     ///

@@ -140,7 +140,8 @@ impl<'a> Info<'a> {
 /// `C` is the type of the service's cursors. A handler leaves a cursor, such as an index, when it
 /// sends a reply that others follow, parks its call, or upgrades the connection. The cursor of a
 /// stream or a parked call is passed to [`resume`](Self::resume), that of an upgrade to the
-/// program. A service without such methods omits `C`. The default, [`Infallible`], has no value, so
+/// program. If several methods leave cursors, `C` is an enum. A service without such methods omits
+/// `C`. The default, [`Infallible`], has no value, so
 /// the compiler removes the code for cursors.
 pub trait Service<C: Copy = Infallible> {
     /// The interfaces of the service, without `org.varlink.service`, which is always served.
@@ -220,8 +221,9 @@ pub trait Service<C: Copy = Infallible> {
     ///
     /// # Errors
     ///
-    /// Like [`call`](Self::call). In addition, a refusal that names the method or its interface
-    /// ends the connection, because the name is no longer known.
+    /// Like [`call`](Self::call). In addition, [`Refusal::MethodNotFound`],
+    /// [`Refusal::MethodNotImplemented`] and [`Refusal::InterfaceNotFound`] end the connection,
+    /// because the name is no longer known.
     fn resume<'c>(&mut self, cursor: C, reply: Responder<'c, C>) -> Answer<'c, C> {
         let (_, _) = (cursor, reply);
         Err(Refusal::MethodNotImplemented)

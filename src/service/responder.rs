@@ -403,7 +403,8 @@ impl<'c, C> ReplyStream<'c, C> {
     ///
     /// # Errors
     ///
-    /// Like [`Responder::send`].
+    /// Like [`Responder::send`]. A stream cannot continue after a reply that does not fit: choose
+    /// replies that always do.
     pub fn next<P: Serialize + ?Sized>(mut self, parameters: &P) -> Result<Sent<'c, C>, Refusal> {
         let content: Content<'_> = &|writer: &mut Writer<'_>| _ = writer.value(parameters);
         let length = self.reply.write(CONTINUES, content)?;

@@ -51,8 +51,8 @@ impl<'b, C: Copy> Session<'b, C> {
     /// Creates the session of a new connection.
     ///
     /// `receive` must hold the longest call and its NUL. Half of `send` is the room for the next
-    /// reply. It must hold the longest reply and its NUL, and must be 100 bytes longer than the
-    /// longest name, which standard errors contain.
+    /// reply. It must hold the longest reply and its NUL, and 100 bytes in addition to the longest
+    /// method name of a call, which standard errors contain.
     pub fn new(receive: &'b mut [u8], send: &'b mut [u8]) -> Self {
         Session::from_parts(Channel::new(receive, send), State::Open)
     }

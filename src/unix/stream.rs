@@ -55,10 +55,10 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// The longest path of a socket or a device, in bytes: `sun_path` without its NUL, unix(7).
+    /// The longest path of a socket or a device: 107 bytes, `sun_path` without its NUL, unix(7).
     pub const MAX_PATH: usize = PATH_MAX;
 
-    /// The maximum number of descriptors of one message: `SCM_MAX_FD`, unix(7).
+    /// The maximum number of descriptors of one message: 253, `SCM_MAX_FD` of unix(7).
     pub const MAX_DESCRIPTORS: usize = DESCRIPTORS_MAX;
 
     /// Connects to the socket at a path, or to an address such as `unix:@name`, `tcp:[::1]:12345`
