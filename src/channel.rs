@@ -391,7 +391,7 @@ impl<'b> SendBuffer<'b> {
     /// alone also fits after others. Returns None if less than half is free, and while descriptors
     /// wait to be sent with a message, because nothing may be written after that message.
     pub fn reply_room(&mut self) -> Option<&mut [u8]> {
-        let half = self.buffer.len() / 2;
+        let half = self.reply_room_size();
         if !self.has_reply_room() {
             return None;
         }
@@ -401,11 +401,16 @@ impl<'b> SendBuffer<'b> {
         self.buffer.get_mut(self.end..)?.get_mut(..half)
     }
 
+    /// Returns the length of [`reply_room`](Self::reply_room): half of the buffer.
+    pub fn reply_room_size(&self) -> usize {
+        self.buffer.len() / 2
+    }
+
     /// True if [`reply_room`](Self::reply_room) returns room.
     pub fn has_reply_room(&self) -> bool {
         let used = self.end.saturating_sub(self.start);
         let free = self.buffer.len().saturating_sub(used);
-        self.mark.is_none() && free >= self.buffer.len() / 2
+        self.mark.is_none() && free >= self.reply_room_size()
     }
 
     /// Returns the whole free part of the buffer. After writing a message into it, call `commit`.

@@ -415,11 +415,11 @@ impl<T: fmt::Display> fmt::Display for Error<T> {
             Error::Misuse(misuse) => misuse.fmt(f),
             Error::WriteZero => f.write_str("the stream takes no more bytes"),
             Error::NotAsDefined { why, field, offset } => {
-                write!(f, "the answer does not match its interface: {why}")?;
+                write!(f, "the answer is not as defined: {why}")?;
                 if let Some(field) = field {
                     write!(f, " in field {field}")?;
                 }
-                write!(f, " at byte {offset}")
+                write!(f, " at byte {offset}: test the types with tools::contract")
             }
             Error::Transport(error) => error.fmt(f),
         }

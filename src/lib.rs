@@ -216,4 +216,4 @@ pub use relay::Relay;
 pub use serve::{End, serve};
 #[cfg(all(feature = "unix", target_os = "linux"))]
 pub use server::{Server, Slots};
-pub use service::{Answer, Info, Outcome, Refusal, Responder, Service};
+pub use service::{Answer, Info, Outcome, Refusal, Responder, Service, SessionError};

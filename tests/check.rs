@@ -439,8 +439,8 @@ impl Service for Anything {
         }
     }
 
-    fn failed(&mut self, error: Error) {
-        self.failed.push(error);
+    fn failed(&mut self, error: nullink::SessionError) {
+        self.failed.push(error.error);
     }
 }
 
@@ -671,8 +671,8 @@ fn replies_and_errors_are_checked_in_debug_builds() {
                 _ => reply.error(&color("red")),
             }
         }
-        fn failed(&mut self, error: Error) {
-            self.1.push(error);
+        fn failed(&mut self, error: nullink::SessionError) {
+            self.1.push(error.error);
         }
     }
     let call = b"{\"method\":\"org.example.all.None\"}\0";

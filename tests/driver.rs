@@ -209,8 +209,8 @@ fn a_service_is_told_why_a_connection_failed() {
             reply.send(&[1, 2, 3])
         }
 
-        fn failed(&mut self, error: Error) {
-            self.0.push(error);
+        fn failed(&mut self, error: nullink::SessionError) {
+            self.0.push(error.error);
         }
     }
 

@@ -238,8 +238,8 @@ impl Service<u32> for Endless {
         self.abandoned.push(cursor);
     }
 
-    fn failed(&mut self, error: Error) {
-        self.failed.push(error);
+    fn failed(&mut self, error: nullink::SessionError) {
+        self.failed.push(error.error);
     }
 }
 

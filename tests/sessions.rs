@@ -80,8 +80,8 @@ impl Service<u8> for Adder {
         }
     }
 
-    fn failed(&mut self, error: Error) {
-        self.failed.push(error);
+    fn failed(&mut self, error: nullink::SessionError) {
+        self.failed.push(error.error);
     }
 
     fn abandoned(&mut self, cursor: u8) {

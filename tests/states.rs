@@ -123,8 +123,8 @@ impl Service<u8> for Script {
         self.answer(reply)
     }
 
-    fn failed(&mut self, error: Error) {
-        self.told.push(Failed(error));
+    fn failed(&mut self, error: nullink::SessionError) {
+        self.told.push(Failed(error.error));
     }
 
     fn abandoned(&mut self, cursor: u8) {

@@ -185,7 +185,7 @@ impl Service<Cursor> for Ring {
         std::mem::take(&mut self.has_added).then_some(NUMBERS)
     }
 
-    fn failed(&mut self, error: nullink::Error) {
+    fn failed(&mut self, error: nullink::SessionError) {
         panic!("{error}");
     }
 

@@ -229,7 +229,7 @@ impl<H: Hardware> Service<Watched> for Board<H> {
         }
     }
 
-    fn failed(&mut self, _: nullink::Error) {
+    fn failed(&mut self, _: nullink::SessionError) {
         self.refused = self.refused.saturating_add(1);
     }
 }

@@ -281,7 +281,9 @@ pub enum Event<C> {
     Connected(Connection),
     /// A call was handled. Its reply is sent before the server waits again.
     Called(Connection),
-    /// A connection has ended: its client has closed it, or it has failed with this error.
+    /// A connection has ended: its client has closed it, or it has failed with this error. Errors
+    /// other than those of the stream were also passed to
+    /// [`Service::failed`].
     Disconnected(Connection, Result<(), Error<unix::IoError>>),
     /// A connection was upgraded to another protocol. The cursor is that of
     /// [`Upgrade::send`](crate::service::Upgrade::send). The connection keeps its place until the

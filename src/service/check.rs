@@ -57,6 +57,14 @@ impl Callee {
         self.member.is_some()
     }
 
+    /// Returns the names of the interface and of the method. The second is `?` if the interface
+    /// does not declare the method.
+    pub fn names(&self) -> (&'static str, &'static str) {
+        let member = self.member.map(|member| self.interface.member_at(member));
+        let method = member.map_or("?", |member| member.name());
+        (self.interface.name(), method)
+    }
+
     /// Returns the method's definition, if calls and answers are checked against it.
     fn definition(&self) -> Option<Member<'static>> {
         let member = self.member.filter(|_| self.checked)?;

@@ -38,28 +38,31 @@
 //! The room for a reply is half of the send buffer, also for pipelined calls. So a reply that fits
 //! once always fits. [`Responder::send`] returns [`Refusal::Unsent`] for a reply that does not fit.
 //! A handler that returns this refusal ends the connection, because the client would wait for a
-//! reply that cannot be sent. [`Responder::try_send`] gives the responder back instead, so that the
+//! reply that cannot be sent, and no standard error says that there is none: UAPI.20. Then
+//! [`Service::failed`] gets a [`SessionError`] that names the method and the room, and the client
+//! gets [`Error::Closed`](crate::Error::Closed). [`Responder::try_send`] gives the responder back instead, so that the
 //! handler can answer with an error or a shorter reply.
 
 mod builtin;
 mod check;
 mod context;
+mod error;
 mod responder;
 mod session;
 mod state;
 
 use core::convert::Infallible;
 
-use crate::error::Error;
 use crate::idl::Interface;
 use crate::message::Call;
 
 pub(crate) use context::Context;
 #[cfg(all(feature = "unix", target_os = "linux"))]
 pub(crate) use context::Descriptors;
+pub use error::SessionError;
 pub use responder::{Answer, Outcome, ReplyStream, Responder, Sent, Unsent, Upgrade};
 pub use session::Session;
-pub use state::{Owed, State};
+pub use state::State;
 
 pub use crate::varlink_service::{
     Description, GetInfo, GetInterfaceDescription, Parameter, Refusal, ServiceError,
@@ -163,7 +166,7 @@ pub trait Service<C: Copy = Infallible> {
     /// accept it.
     ///
     /// In debug builds, answers are checked as well. An answer that differs from the definition is
-    /// not sent, and ends the connection: [`Error::NotAsDefined`].
+    /// not sent, and ends the connection: [`Error::NotAsDefined`](crate::Error::NotAsDefined).
     const CHECKED: bool = true;
 
     /// Returns the vendor, product, version and URL of the service, for
@@ -246,9 +249,10 @@ pub trait Service<C: Copy = Infallible> {
         None
     }
 
-    /// Called when a connection ends because the client has broken the protocol or sent a message
-    /// that is too long, or because an answer could not be written. The service may log the error.
-    fn failed(&mut self, error: Error) {
+    /// Called once when a connection ends because its client has broken the protocol or sent a
+    /// message that is too long, or because an answer could not be written. The service may log the
+    /// error. [`SessionError`] has an example.
+    fn failed(&mut self, error: SessionError) {
         let _ = error;
     }
 

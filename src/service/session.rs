@@ -6,7 +6,7 @@ use core::marker::PhantomData;
 use super::check::Callee;
 use super::responder::{Outcome, Responder, describe};
 use super::state::{Owed, Request, State};
-use super::{Context, Service, builtin};
+use super::{Context, Service, SessionError, builtin};
 use crate::channel::{Channel, SendBuffer, TooLong};
 use crate::error::{EncodeError, Error, Violation};
 use crate::idl::Kinds;
@@ -96,13 +96,18 @@ impl<'b, C: Copy> Session<'b, C> {
     #[inline(never)] // so that tests/freestanding/stack.sh finds it
     pub(crate) fn step_in<S: Service<C>>(&mut self, service: &mut S, context: Context<'_>) -> bool {
         let has_room = self.channel.send.has_reply_room();
+        let peer = context.peer;
+        let mut callee = None;
         let result = match self.state.reachable() {
             State::Parked(..) | State::Upgraded(_) | State::Ended(_) => return false,
             State::Due(_) | State::Describing(_) if !has_room => return false,
-            State::Due(owed) => self.resume(service, context, owed),
+            State::Due(owed) => {
+                callee = Some(owed.request.callee);
+                self.resume(service, context, owed)
+            }
             State::Describing(rest) => self.describe(rest),
             State::Open => match self.channel.receive.search() {
-                Ok(true) if has_room => self.dispatch(service, context),
+                Ok(true) if has_room => self.dispatch(service, context, &mut callee),
                 Ok(true) => return false,
                 Ok(false) if !self.channel.is_at_end() => return false,
                 Ok(false) if self.channel.receive.mid_message() => Err(Violation::Truncated.into()),
@@ -111,7 +116,12 @@ impl<'b, C: Copy> Session<'b, C> {
             },
         };
         self.state = result.unwrap_or_else(|error| {
-            service.failed(error);
+            service.failed(SessionError {
+                error,
+                peer,
+                room: self.channel.send.reply_room_size(),
+                callee,
+            });
             State::Ended(Err(error))
         });
         true
@@ -136,12 +146,13 @@ impl<'b, C: Copy> Session<'b, C> {
         self.channel.send.clear();
     }
 
-    /// Handles the call that the search has found.
+    /// Handles the call that the search has found. Sets `found` to its method.
     #[inline(never)] // keeps its variables out of the stack frames of callers
     fn dispatch<S: Service<C>>(
         &mut self,
         service: &mut S,
         mut context: Context<'_>,
+        found: &mut Option<Callee>,
     ) -> Result<State<C>, Error> {
         let Channel { receive, send, .. } = &mut self.channel;
         let (Some(message), Some(room)) = (receive.take(), send.reply_room()) else {
@@ -153,6 +164,7 @@ impl<'b, C: Copy> Session<'b, C> {
         let name = range.start..range.start.saturating_add(call.method().len());
         let mut lent = context.reborrow();
         let called = Callee::find::<S, C>(call.method()).and_then(|callee| {
+            *found = Some(callee);
             let request = Request { callee, mode };
             let call = call.with_peer(lent.peer);
             if !builtin::serves(callee.interface) {

@@ -309,8 +309,8 @@ impl Service<Cursor> for Room {
         std::mem::take(&mut self.changed).then_some(TOPIC)
     }
 
-    fn failed(&mut self, error: nullink::Error) {
-        let _ = self.told.send(Told::Failed(error));
+    fn failed(&mut self, error: nullink::SessionError) {
+        let _ = self.told.send(Told::Failed(error.error));
     }
 
     fn abandoned(&mut self, cursor: Cursor) {
