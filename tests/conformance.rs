@@ -187,6 +187,11 @@ const PROMISES: &[(&str, char, &str)] = &[
         "errors name the problem of a path; the live socket of another process is never removed",
     ),
     (
+        "X8",
+        '!',
+        "a relay does not forward a message with descriptors",
+    ),
+    (
         "X9",
         '+',
         "ancillary data other than descriptors does not end a connection",

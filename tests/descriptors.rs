@@ -298,6 +298,23 @@ fn x1_each_reply_of_a_stream_has_its_own_descriptors() {
             assert_eq!(reply.continues(), continues);
             assert_eq!(received.iter().flatten().count(), count);
         }
+        // Typed, and the client does not have to read messages one by one otherwise.
+        client.stream().set_reading(Reading::All);
+        client.queue(&Swap { n: 1 }, Mode::More).unwrap();
+        client.flush().unwrap();
+        for count in [0, 2, 1] {
+            send(&service, CONTINUES, &vec![pipe.1.as_fd(); count]);
+        }
+        send(&service, REPLY, &[pipe.1.as_fd()]);
+        let mut replies = client.replies::<Swap>().unwrap();
+        let mut received = none::<2>();
+        for count in [0, 2, 1, 1] {
+            let reply = replies.next_with(&mut received);
+            assert_eq!(reply, Ok(Some(Swapped { n: 2 })));
+            assert_eq!(received.iter().flatten().count(), count);
+        }
+        assert_eq!(replies.next_with(&mut received), Ok(None));
+        drop(received);
         assert!(is_closed(pipe));
     });
 }
@@ -315,6 +332,34 @@ fn x1_a_reply_before_refused_descriptors_is_not_lost() {
         assert_eq!(client.receive_raw().err(), Some(refused));
         assert!(is_closed(pipe));
     });
+}
+
+#[test]
+fn x1_replies_that_are_read_together_with_refused_descriptors_are_not_lost() {
+    let limits = nullink::unix::Timeouts {
+        reply: Some(Duration::from_secs(60)),
+        ..Default::default()
+    };
+    for (together, timeouts) in [(1, None), (2, None), (1, Some(limits))] {
+        with_client(|client, service| {
+            if let Some(timeouts) = timeouts {
+                client.stream().set_timeouts(timeouts).unwrap();
+            }
+            let pipe = pipe();
+            client.queue(&Swap { n: 1 }, Mode::More).unwrap();
+            client.flush().unwrap();
+            send(&service, &CONTINUES.repeat(together), &[]);
+            send(&service, REPLY, &[pipe.1.as_fd()]);
+            let mut replies = client.replies::<Swap>().unwrap();
+            for _ in 0..together {
+                assert_eq!(replies.next(), Ok(Some(Swapped { n: 2 })));
+            }
+            let refused = nullink::Error::Transport(IoError::Descriptors);
+            assert_eq!(replies.next(), Err(CallError::Connection(refused)));
+            assert!(is_closed(pipe));
+            assert!(is_unusable(client));
+        });
+    }
 }
 
 #[test]

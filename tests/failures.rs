@@ -1,12 +1,18 @@
 //! What a service is told about an answer that could not be sent, and what its client gets.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
+use std::mem::MaybeUninit;
+
+use embedded_io::Read;
 use nullink::server::{Event, Server, Slots};
-use nullink::unix::Stream;
+use nullink::unix::{IoError, Stream};
 use nullink::{
-    Answer, Call, CallError, Client, Info, Interface, Method, Mode, NoError, Responder, Service,
-    SessionError, interface,
+    Answer, Call, CallError, Client, Error, Info, Interface, Method, Mode, NoError, Responder,
+    Service, SessionError, interface,
 };
+use rustix::fd::AsFd;
+use rustix::io::IoSlice;
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use serde::{Deserialize, Serialize};
 
 const FAIL: Interface = interface!(
@@ -128,3 +134,43 @@ fn an_answer_that_is_not_sent_is_told_once_with_its_method_and_its_client() {
 const NOT_FINITE: &str = "JSON cannot represent NaN or infinity";
 const NOT_AS_DEFINED: &str = "the answer is not as defined: a value of a wrong type in field s at \
     byte 19: test the types with tools::contract";
+
+#[test]
+fn x1_calls_that_are_read_together_with_refused_descriptors_are_answered() {
+    let (ours, theirs) = Stream::pair().unwrap();
+    let (given, mut kept) = Stream::pair().unwrap();
+    let call = b"{\"method\":\"org.example.fail.Do\",\"parameters\":{\"what\":\"ok\"}}\0";
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    for list in [&[][..], &[given.as_fd()]] {
+        let mut descriptors = SendAncillaryBuffer::new(&mut space);
+        assert!(descriptors.push(SendAncillaryMessage::ScmRights(list)));
+        sendmsg(
+            &ours,
+            &[IoSlice::new(call)],
+            &mut descriptors,
+            SendFlags::empty(),
+        )
+        .unwrap();
+    }
+    drop(given);
+    let mut slots = Slots::<1, 1024, 2048>::new();
+    let mut server = Server::new(theirs, &mut slots).unwrap();
+    let mut service = Fails::default();
+    let mut ends = Vec::new();
+    while let Some(event) = server.try_step(&mut service).unwrap() {
+        match event {
+            Event::Disconnected(_, end) => ends.push(end),
+            Event::Idle => break,
+            _ => {}
+        }
+    }
+    assert_eq!(ends, [Err(Error::Transport(IoError::Descriptors))]);
+    let mut replies = Vec::new();
+    let mut buffer = [0; 256];
+    let mut ours = ours;
+    while let Ok(count @ 1..) = ours.read(&mut buffer) {
+        replies.extend_from_slice(&buffer[..count]);
+    }
+    assert_eq!(replies, b"{\"parameters\":{\"s\":\"ok\"}}\0");
+    assert_eq!(kept.read(&mut buffer), Ok(0));
+}

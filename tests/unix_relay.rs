@@ -241,13 +241,9 @@ fn c1_a_client_that_sends_an_invalid_call_gets_its_replies_and_the_end() {
 }
 
 #[test]
-fn descriptors_and_the_connection_that_brought_them_are_closed() {
+fn x8_a_message_with_descriptors_is_not_forwarded_and_ends_the_connection() {
     let (ours, client) = Stream::pair().unwrap();
     let (other, mut service) = pair();
-    let running = thread::spawn(|| {
-        let (mut calls, mut replies) = ([0; 1 << 15], [0; 1 << 15]);
-        unix::relay(ours, other, &mut calls, &mut replies, &mut ())
-    });
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut descriptors = SendAncillaryBuffer::new(&mut space);
     let (given, mut kept) = pair();
@@ -255,8 +251,16 @@ fn descriptors_and_the_connection_that_brought_them_are_closed() {
     assert!(descriptors.push(SendAncillaryMessage::ScmRights(&list)));
     let call = empty();
     let bytes = [IoSlice::new(call.as_bytes())];
+    let none = &mut SendAncillaryBuffer::default();
+    sendmsg(&client, &bytes, none, SendFlags::empty()).unwrap();
     sendmsg(&client, &bytes, &mut descriptors, SendFlags::empty()).unwrap();
     drop(given);
+    let running = thread::spawn(|| {
+        let (mut calls, mut replies) = ([0; 1 << 15], [0; 1 << 15]);
+        unix::relay(ours, other, &mut calls, &mut replies, &mut ())
+    });
+    // The call before it is forwarded.
+    expect(&mut service, &call);
     expect_end(&mut kept);
     expect_end(&mut service);
     assert_eq!(running.join().unwrap().unwrap_err().side, Side::Client);

@@ -443,7 +443,7 @@ pub struct Replies<'c, 'b, S, M> {
     method: PhantomData<fn() -> M>,
 }
 
-impl<S: Read + Write, M: Method> Replies<'_, '_, S, M> {
+impl<'b, S: Read + Write, M: Method> Replies<'_, 'b, S, M> {
     /// Waits for the next reply. Returns None after the last reply, and after a failure.
     ///
     /// The reply must be dropped before the next is received.
@@ -457,11 +457,19 @@ impl<S: Read + Write, M: Method> Replies<'_, '_, S, M> {
     /// received. After a [`CallError::Decode`], more replies may follow.
     #[allow(clippy::should_implement_trait)] // the reply borrows from `self`
     pub fn next(&mut self) -> CallResult<'_, M, S, Option<M::Output<'_>>> {
+        self.next_by(Client::receive_raw)
+    }
+
+    /// Waits for the next reply, which `receive` receives.
+    pub(crate) fn next_by(
+        &mut self,
+        receive: impl for<'r> FnOnce(&'r mut Client<'b, S>) -> Result<Reply<'r>, Error<S::Error>>,
+    ) -> CallResult<'_, M, S, Option<M::Output<'_>>> {
         if self.ended {
             return Ok(None);
         }
         self.ended = true;
-        let reply = self.client.receive_raw()?;
+        let reply = receive(self.client)?;
         self.ended = !reply.continues();
         // systemd ends a list without elements so: a final reply without parameters, whether the
         // definition allows it or not.

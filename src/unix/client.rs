@@ -5,7 +5,7 @@ use rustix::fd::BorrowedFd;
 use super::error::IoError;
 use super::receive::Reading;
 use super::stream::Stream;
-use crate::client::{CallError, CallResult, Client, ignore_closed};
+use crate::client::{CallError, CallResult, Client, Replies, ignore_closed};
 use crate::error;
 use crate::io::fill_by;
 use crate::message::{Mode, Reply};
@@ -163,5 +163,42 @@ impl Client<'_, Stream> {
             })
         });
         reply.inspect_err(|_| received.fill_with(|| None))
+    }
+}
+
+impl<M: Method> Replies<'_, '_, Stream, M> {
+    /// Waits for the next reply, and takes its descriptors. Receive all replies of the stream with
+    /// this method: [`next`](Self::next) reads as many replies as are available, and refuses
+    /// descriptors.
+    ///
+    /// # Errors
+    ///
+    /// Like [`next`](Self::next) and [`Client::receive_raw_with`].
+    ///
+    /// ```no_run
+    /// # use nullink::{Client, Method, NoError, unix::Stream};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Serialize)] struct ListFiles {}
+    /// # #[derive(Deserialize)] struct File { file: usize }
+    /// # impl Method for ListFiles {
+    /// #     const NAME: &'static str = "org.example.files.ListFiles";
+    /// #     type Output<'r> = File;
+    /// #     type Error<'r> = NoError;
+    /// # }
+    /// # fn list(client: &mut Client<'_, Stream>) -> Result<(), String> {
+    /// let mut replies = client.more(&ListFiles {}).map_err(|error| error.to_string())?;
+    /// let mut files = [None];
+    /// while let Some(reply) = replies.next_with(&mut files).map_err(|error| error.to_string())? {
+    ///     let file = files.get_mut(reply.file).and_then(Option::take);
+    ///     // ...
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn next_with(
+        &mut self,
+        received: &mut [Option<Descriptor>],
+    ) -> CallResult<'_, M, Stream, Option<M::Output<'_>>> {
+        self.next_by(|client| client.receive_raw_with(received))
     }
 }

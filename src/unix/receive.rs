@@ -9,7 +9,9 @@ use core::mem::{ManuallyDrop, MaybeUninit};
 
 use rustix::fd::OwnedFd;
 use rustix::io::{IoSliceMut, retry_on_intr};
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, Shutdown, recvmsg, shutdown,
+};
 
 use super::DESCRIPTORS_MAX;
 use super::error::{IoError, unless_again};
@@ -53,6 +55,8 @@ pub(super) enum Truncation {
     Suspected,
     /// Every read is truncated for another reason, so that descriptors cannot be detected.
     Always,
+    /// Descriptors were refused: the next read fails.
+    Refused,
 }
 
 /// A read from a Unix socket.
@@ -129,14 +133,31 @@ impl Receive<'_> {
     }
 
     /// Receives without room for ancillary data. Fails if descriptors were sent, as far as
-    /// `truncation` shows that.
+    /// `truncation` shows that. If messages came before the one with the descriptors, returns these
+    /// messages, and the next read fails.
     fn receive_checked(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, IoError> {
+        if *self.truncation == Truncation::Refused {
+            return Err(IoError::Descriptors);
+        }
         let received = self.without_control(buffer, RecvFlags::empty())?;
         let Some((count @ 1.., truncated)) = received else {
             return Ok(received.map(|(count, _)| count));
         };
         *self.truncation = match (*self.truncation, truncated) {
-            (Truncation::Descriptors, true) | (Truncation::Suspected, false) => {
+            (Truncation::Descriptors, true) => {
+                // The kernel ends a read after the piece that was sent with descriptors, so they
+                // belong to the last message.
+                let last = count.saturating_sub(1);
+                let rest = buffer.get(..last).unwrap_or_default();
+                let Some(end) = rest.iter().rposition(|byte| *byte == 0) else {
+                    return Err(IoError::Descriptors);
+                };
+                *self.truncation = Truncation::Refused;
+                // So that a driver that waits for input reads again.
+                let _ = shutdown(self.socket, Shutdown::Read);
+                return Ok(Some(end.saturating_add(1)));
+            }
+            (Truncation::Suspected, false) | (Truncation::Refused, _) => {
                 return Err(IoError::Descriptors);
             }
             (Truncation::Descriptors | Truncation::Unknown, false) => Truncation::Descriptors,
