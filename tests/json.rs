@@ -1006,3 +1006,18 @@ fn a_type_that_reads_no_value_is_an_error() {
     }
     assert!(json::decode::<Nothing>(&mut b"1".to_vec()).is_err());
 }
+
+#[test]
+fn a_raw_value_is_encoded_from_another() {
+    #[derive(serde::Serialize)]
+    struct Busy<'a> {
+        devices: Raw<'a>,
+    }
+    let mut buffer = [0; 32];
+    let list = json::List(["sda", "s\"b"].iter());
+    let devices = Raw::encode(&list, &mut buffer).unwrap();
+    assert_eq!(devices.as_str(), r#"["sda","s\"b"]"#);
+    let text = r#"{"devices":["sda","s\"b"]}"#;
+    assert_eq!(json::encode(&Busy { devices }, &mut [0; 32]), Ok(text));
+    assert_eq!(Raw::encode(&list, &mut [0; 13]), Err(EncodeError::Full));
+}

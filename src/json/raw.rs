@@ -50,7 +50,7 @@ impl<'a> Raw<'a> {
         Ok(Raw(text))
     }
 
-    /// Creates a value from a text that has passed [`scan`].
+    /// Creates a value from a text that is valid JSON.
     pub(crate) fn scanned(text: &'a str) -> Self {
         Raw(text)
     }

@@ -46,6 +46,35 @@ where
     str::from_utf8(text).map_err(|_| EncodeError::Custom)
 }
 
+impl<'a> Raw<'a> {
+    /// Creates a value by encoding another one into `buffer`, like [`encode`]. So an enum of errors,
+    /// which has no type parameters, can hold a list of any length.
+    ///
+    /// # Errors
+    ///
+    /// Like [`encode`].
+    ///
+    /// ```
+    /// use nullink::json::{List, Raw};
+    /// # use nullink::service::{Answer, Responder};
+    ///
+    /// #[derive(serde::Serialize)]
+    /// enum Error<'a> { Busy { devices: Raw<'a> } }
+    ///
+    /// fn fail<'c>(devices: &[&str], reply: Responder<'c>) -> Answer<'c> {
+    ///     let mut buffer = [0; 512];
+    ///     let devices = Raw::encode(&List(devices), &mut buffer)?;
+    ///     reply.error(&Error::Busy { devices })
+    /// }
+    /// ```
+    pub fn encode<T>(value: &T, buffer: &'a mut [u8]) -> Result<Self, EncodeError>
+    where
+        T: Serialize + ?Sized,
+    {
+        encode(value, buffer).map(Raw::scanned)
+    }
+}
+
 /// A list that is written from an iterator over its elements, without collecting them first.
 ///
 /// ```
