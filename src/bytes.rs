@@ -26,7 +26,10 @@ const fn mark_equal(word: u64, byte: u8) -> u64 {
 /// Marks the special bytes of a word, which a JSON string must escape: the quote, the backslash and
 /// the control characters. Only the lowest mark is reliable.
 const fn mark_special(word: u64) -> u64 {
-    mark_less(word, 0x20) | mark_equal(word, b'"') | mark_equal(word, b'\\')
+    // With bit 1 inverted, the quote is 0x20, next to the control characters, and 0x20 is 0x22.
+    let low = (word ^ splat(2)).wrapping_sub(splat(0x21));
+    let backslash = (word ^ splat(b'\\')).wrapping_sub(splat(1));
+    (low | backslash) & !word & splat(0x80)
 }
 
 /// Returns the number of bytes before the first mark of a word; 8 if it has no mark.
@@ -54,21 +57,36 @@ fn partial_word(bytes: &[u8]) -> u64 {
     }
 }
 
+/// The number of words in a block. Long runs are examined a block at a time, but most runs are short,
+/// so they begin with as many single words.
+const BLOCK: usize = 4;
+
+/// True if `marks` marks a byte of a block.
+fn is_marked(block: &[u8; 8 * BLOCK], marks: impl Fn(u64) -> u64) -> bool {
+    let words = block.as_chunks().0.iter();
+    words.fold(0, |all, word| all | marks(u64::from_le_bytes(*word))) != 0
+}
+
 /// Returns the number of bytes before the first byte that `marks` marks. `marks` must mark zeros,
 /// because the last word is padded with zeros.
 fn count_unmarked(bytes: &[u8], marks: impl Fn(u64) -> u64) -> usize {
     let mut rest = bytes;
+    while let Some((block, tail)) = rest.split_first_chunk()
+        && !is_marked(block, &marks)
+    {
+        rest = tail;
+    }
     while let Some((word, tail)) = rest.split_first_chunk() {
         let marks = marks(u64::from_le_bytes(*word));
         if marks != 0 {
-            let before = bytes.len().saturating_sub(rest.len());
-            return before.saturating_add(count_before(marks));
+            let before = bytes.len().wrapping_sub(rest.len());
+            return before.wrapping_add(count_before(marks));
         }
         rest = tail;
     }
-    let before = bytes.len().saturating_sub(rest.len());
+    let before = bytes.len().wrapping_sub(rest.len());
     let last = count_before(marks(partial_word(rest)));
-    before.saturating_add(last.min(rest.len()))
+    before.wrapping_add(last.min(rest.len()))
 }
 
 /// Returns the index of the first NUL.
@@ -80,6 +98,19 @@ pub(crate) fn find_nul(bytes: &[u8]) -> Option<usize> {
 /// Returns the number of plain bytes at the beginning: the bytes before the first quote, backslash
 /// or control character.
 pub(crate) fn count_plain(bytes: &[u8]) -> usize {
+    let mut count = 0_usize;
+    for word in bytes.as_chunks().0.iter().take(BLOCK) {
+        let marks = mark_special(u64::from_le_bytes(*word));
+        count = count.wrapping_add(count_before(marks));
+        if marks != 0 {
+            return count;
+        }
+    }
+    count.wrapping_add(count_plain_of_long(after(bytes, count)))
+}
+
+#[inline(never)] // most runs are short
+fn count_plain_of_long(bytes: &[u8]) -> usize {
     count_unmarked(bytes, mark_special)
 }
 
@@ -87,30 +118,54 @@ pub(crate) fn count_plain(bytes: &[u8]) -> usize {
 /// it is written as an escape.
 const DEL: u8 = 0x7f;
 
+/// Marks the bytes of a word that a string is written with an escape for: the special bytes and DEL.
+/// Only the lowest mark is reliable.
+const fn mark_escaped(word: u64) -> u64 {
+    mark_special(word) | mark_equal(word, DEL)
+}
+
 /// Copies the bytes at the beginning of `from` that a string is written with unchanged, up to the
 /// length of `to`: plain bytes except DEL. Returns their number. The bytes after them in `to` may
 /// change, too.
 pub(crate) fn copy_plain(from: &[u8], to: &mut [u8]) -> usize {
     let mut count = 0_usize;
-    for (word, target) in from.as_chunks().0.iter().zip(to.as_chunks_mut().0) {
+    let words = from.as_chunks().0.iter().zip(to.as_chunks_mut().0);
+    for (word, target) in words.take(BLOCK) {
         *target = *word;
-        let word = u64::from_le_bytes(*word);
-        let marks = mark_special(word) | mark_equal(word, DEL);
-        count = count.saturating_add(count_before(marks));
+        let marks = mark_escaped(u64::from_le_bytes(*word));
+        count = count.wrapping_add(count_before(marks));
         if marks != 0 {
             return count;
         }
     }
-    let rest = from.get(count..).unwrap_or_default();
-    let room = to.get_mut(count..).unwrap_or_default();
+    let (rest, room) = (after(from, count), part_mut(to, count, usize::MAX));
+    count.wrapping_add(copy_plain_of_long(rest, room))
+}
+
+#[inline(never)] // most runs are short
+fn copy_plain_of_long(from: &[u8], to: &mut [u8]) -> usize {
+    let mut count = 0_usize;
+    for (block, target) in from.as_chunks().0.iter().zip(to.as_chunks_mut().0) {
+        if is_marked(block, mark_escaped) {
+            break;
+        }
+        *target = *block;
+        count = count.wrapping_add(block.len());
+    }
+    let (rest, room) = (after(from, count), part_mut(to, count, usize::MAX));
     for (byte, target) in rest.iter().zip(room) {
         if is_special(*byte) || *byte == DEL {
             break;
         }
         *target = *byte;
-        count = count.saturating_add(1);
+        count = count.wrapping_add(1);
     }
     count
+}
+
+/// Returns the bytes from `start` on.
+pub(crate) fn after(bytes: &[u8], start: usize) -> &[u8] {
+    bytes.get(start..).unwrap_or_default()
 }
 
 /// Copies bytes up to the length of the shorter slice; returns their number. Unlike
@@ -130,7 +185,7 @@ pub(crate) fn compact(buffer: &mut [u8], start: &mut usize, end: &mut usize) -> 
         for (to, from) in cells.iter().zip(held) {
             to.set(from.get());
         }
-        *end = end.saturating_sub(by);
+        *end = end.wrapping_sub(by);
     }
     by
 }
@@ -141,34 +196,34 @@ pub(crate) fn part_mut(buffer: &mut [u8], start: usize, end: usize) -> &mut [u8]
     buffer.get_mut(start..end).unwrap_or_default()
 }
 
-/// Moves plain bytes towards the beginning, from index `from` to index `to`, up to the first
-/// special byte; returns the indices after them.
-pub(crate) fn move_plain(bytes: &mut [u8], from: usize, to: usize) -> (usize, usize) {
-    let (mut from, mut to) = (from, to);
-    while let Some(word) = bytes.get(from..).and_then(<[u8]>::first_chunk).copied()
-        && let Some(target) = bytes.get_mut(to..).and_then(<[u8]>::first_chunk_mut)
+/// Moves the plain bytes that begin at index `by` to the beginning, up to the first special byte;
+/// returns their number.
+pub(crate) fn move_plain(bytes: &mut [u8], by: usize) -> usize {
+    let (length, mut rest) = (bytes.len(), bytes);
+    while let Some(word) = rest.get(by..).and_then(<[u8]>::first_chunk).copied()
+        && let Some((target, tail)) = mem::take(&mut rest).split_first_chunk_mut()
     {
-        let word = u64::from_le_bytes(word);
-        let marks = mark_special(word);
-        // The target keeps its bytes from the first mark on: they may not have been moved yet.
-        let plain = ((marks & marks.wrapping_neg()) >> 7).wrapping_sub(1);
-        let word = word & plain | u64::from_le_bytes(*target) & !plain;
-        *target = word.to_le_bytes();
-        from = from.saturating_add(count_before(marks));
-        to = to.saturating_add(count_before(marks));
+        let value = u64::from_le_bytes(word);
+        let marks = mark_special(value);
         if marks != 0 {
-            return (from, to);
+            // The target keeps its bytes from the first mark on: they were not moved yet.
+            let plain = ((marks & marks.wrapping_neg()) >> 7).wrapping_sub(1);
+            let value = value & plain | u64::from_le_bytes(*target) & !plain;
+            *target = value.to_le_bytes();
+            let before = length.wrapping_sub(tail.len()).wrapping_sub(8);
+            return before.wrapping_add(count_before(marks));
         }
+        *target = word;
+        rest = tail;
     }
-    while let Some(byte) = bytes.get(from).copied()
+    while let Some(byte) = rest.get(by).copied()
         && !is_special(byte)
-        && let Some(target) = bytes.get_mut(to)
+        && let Some((target, tail)) = mem::take(&mut rest).split_first_mut()
     {
         *target = byte;
-        from = from.saturating_add(1);
-        to = to.saturating_add(1);
+        rest = tail;
     }
-    (from, to)
+    length.wrapping_sub(rest.len())
 }
 
 /// Returns a hash of a text. Different texts rarely have the same hash.
@@ -218,10 +273,7 @@ mod tests {
                             let mut moved = [b"<---->", &*bytes].concat();
                             let rest = moved[from..].to_vec();
                             let count = count_plain(&rest);
-                            assert_eq!(
-                                move_plain(&mut moved, from, to),
-                                (from + count, to + count)
-                            );
+                            assert_eq!(move_plain(&mut moved[to..], from - to), count);
                             assert_eq!(moved[to..to + count], rest[..count]);
                             assert_eq!(moved[from + count..], rest[count..], "not moved");
                         }

@@ -361,7 +361,7 @@ impl MemberValue {
     fn string(self, name: &'static str) -> Result<Range<usize>, Violation> {
         match self.kind {
             ValueKind::String => {
-                Ok(self.range.start.saturating_add(1)..self.range.end.saturating_sub(1))
+                Ok(self.range.start.wrapping_add(1)..self.range.end.wrapping_sub(1))
             }
             _ => Err(Violation::MemberType(name)),
         }

@@ -24,7 +24,7 @@ pub(crate) const fn interface(name: &[u8]) -> bool {
             (b'0'..=b'9', _) => Previous::Alphanumeric,
             (b'-', Previous::Alphanumeric | Previous::Hyphen) => Previous::Hyphen,
             (b'.', Previous::Alphanumeric) => {
-                parts = parts.saturating_add(1);
+                parts = parts.wrapping_add(1);
                 Previous::Dot
             }
             _ => return false,
@@ -101,9 +101,9 @@ pub(crate) const fn is_full(name: &str) -> bool {
         if *byte == b'.' {
             break;
         }
-        member_length = member_length.saturating_add(1);
+        member_length = member_length.wrapping_add(1);
     }
-    let at = name.len().saturating_sub(member_length);
+    let at = name.len().wrapping_sub(member_length);
     match (core::str::from_utf8(interface), name.split_at_checked(at)) {
         (Ok(interface), Some((_, member))) => is_interface(interface) && is_member(member),
         _ => false,

@@ -195,12 +195,12 @@ impl Fault<'_> {
     pub fn offset_by(self, start: usize) -> Self {
         Fault {
             field: match self.field {
-                FaultField::Key(range) => FaultField::Key(
-                    range.start.saturating_add(start)..range.end.saturating_add(start),
-                ),
+                FaultField::Key(range) => {
+                    FaultField::Key(range.start.wrapping_add(start)..range.end.wrapping_add(start))
+                }
                 field => field,
             },
-            offset: self.offset.saturating_add(start),
+            offset: self.offset.wrapping_add(start),
             ..self
         }
     }
@@ -336,10 +336,10 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
             let entry = self.entry(ty);
             ty = match entry.kind {
                 EntryKind::Nullable if has::<T>(EntryKind::Nullable) && byte != Some(b'n') => {
-                    ty.saturating_add(1)
+                    ty.wrapping_add(1)
                 }
                 EntryKind::Reference if has::<T>(EntryKind::Reference) => {
-                    entry.link.saturating_add(1)
+                    entry.link.wrapping_add(1)
                 }
                 _ => break entry,
             };
@@ -355,11 +355,11 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
         }
         let next = match entry.kind {
             EntryKind::Struct => {
-                self.free = self.free.saturating_add(entry.link.into());
+                self.free = self.free.wrapping_add(entry.link.into());
                 while self.seen.len() < self.free.div_ceil(64) {
                     self.seen.push(0).map_err(|_| Mismatch::Length)?;
                 }
-                ty.saturating_add(1)
+                ty.wrapping_add(1)
             }
             _ => u16::try_from(self.keys.len()).unwrap_or_default(),
         };
@@ -380,10 +380,21 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
             && self.cursor.peek() == Some(b'"')
         {
             let value = self.cursor.string().ok_or(Mismatch::Syntax)?;
-            let first = ty.saturating_add(1);
+            let first = ty.wrapping_add(1);
             return match self.definition.find_in(ty, first, &value) {
                 Some(_) => Ok(()),
                 None => Err(Mismatch::Variant),
+            };
+        }
+        if has::<T>(EntryKind::Int)
+            && entry.kind == EntryKind::Int
+            && let Some(b'-' | b'0'..=b'9') = self.cursor.peek()
+        {
+            let number = self.cursor.number().ok_or(Mismatch::Syntax)?;
+            return if is_integer(number) {
+                Ok(())
+            } else {
+                Err(Mismatch::Range)
             };
         }
         let text = self.cursor.value(0).ok_or(Mismatch::Syntax)?;
@@ -393,13 +404,6 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
             | (EntryKind::String, [b'"', ..])
             | (EntryKind::Object, [b'{', ..]) => Ok(()),
             (EntryKind::Any, [first, ..]) if *first != b'n' => Ok(()),
-            (EntryKind::Int, [b'-' | b'0'..=b'9', ..]) if has::<T>(EntryKind::Int) => {
-                if is_integer(text) {
-                    Ok(())
-                } else {
-                    Err(Mismatch::Range)
-                }
-            }
             (EntryKind::Float, [b'-' | b'0'..=b'9', ..]) if has::<T>(EntryKind::Float) => {
                 if is_finite(text) {
                     Ok(())
@@ -414,7 +418,7 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
     /// Returns the type of the next value of an open structure, array or map, or None at its end.
     /// Checks the key before the value.
     fn next(&mut self, open: Open, first: bool) -> Result<Option<u16>, Mismatch> {
-        let inner = open.ty.saturating_add(1);
+        let inner = open.ty.wrapping_add(1);
         let kind = self.entry(open.ty).kind;
         if has::<T>(EntryKind::Array) && kind == EntryKind::Array {
             let more = self.cursor.more(b']', first);
@@ -464,9 +468,9 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
         self.offset = offset;
         let Some(index) = self.definition.find_in(open.ty, open.next, key) else {
             if top {
-                let start = offset.saturating_add(1);
+                let start = offset.wrapping_add(1);
                 self.field = None;
-                self.unknown = start..start.saturating_add(key.inside.len());
+                self.unknown = start..start.wrapping_add(key.inside.len());
             }
             return Err(Mismatch::Unknown);
         };
@@ -474,8 +478,8 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
             self.field = Some(index);
         }
         let entry = self.entry(index);
-        let ty = index.saturating_add(1);
-        let bit = self.first_bit(open).saturating_add(entry.number.into());
+        let ty = index.wrapping_add(1);
+        let bit = self.first_bit(open).wrapping_add(entry.number.into());
         if self.is_seen(bit) {
             return Err(Mismatch::Duplicate);
         }
@@ -485,7 +489,7 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
         }
         if let Some(open) = self.open.last_mut() {
             open.next = entry.next;
-            open.missing = open.missing.saturating_sub(mandatory.into());
+            open.missing = open.missing.wrapping_sub(mandatory.into());
         }
         Ok(ty)
     }
@@ -496,8 +500,8 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
         if open.missing > 0 {
             let missing = self.definition.list(open.ty).find(|index| {
                 let number = usize::from(self.entry(*index).number);
-                self.entry(index.saturating_add(1)).kind != EntryKind::Nullable
-                    && !self.is_seen(start.saturating_add(number))
+                self.entry(index.wrapping_add(1)).kind != EntryKind::Nullable
+                    && !self.is_seen(start.wrapping_add(number))
             });
             if let (1, Some(index)) = (self.open.len(), missing) {
                 self.field = Some(index);
@@ -505,9 +509,7 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
             return Err(Mismatch::Missing);
         }
         // Clears its bits for the next structure.
-        let count = (self.free / 64)
-            .saturating_sub(start / 64)
-            .saturating_add(1);
+        let count = (self.free / 64).wrapping_sub(start / 64).wrapping_add(1);
         let mut others = mask(start).wrapping_sub(1);
         for word in self.seen.iter_mut().skip(start / 64).take(count) {
             *word &= mem::take(&mut others);
@@ -518,7 +520,7 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
 
     /// Returns the first bit of the innermost structure.
     fn first_bit(&self, open: Open) -> usize {
-        self.free.saturating_sub(self.entry(open.ty).link.into())
+        self.free.wrapping_sub(self.entry(open.ty).link.into())
     }
 
     /// True if the field with this bit was seen.

@@ -49,7 +49,7 @@ impl<'a> Definition<'a> {
 
     /// Returns the type after the entry of a field, or within that of a type.
     pub(super) fn type_of(&self, index: u16) -> Type<'a> {
-        let (definition, index) = (*self, index.saturating_add(1));
+        let (definition, index) = (*self, index.wrapping_add(1));
         Type { definition, index }
     }
 
@@ -68,7 +68,7 @@ impl<'a> Definition<'a> {
     pub(super) fn list(&self, list: u16) -> Entries<'a> {
         Entries {
             definition: *self,
-            index: list.saturating_add(1),
+            index: list.wrapping_add(1),
             left: self.entry(list).link.into(),
         }
     }
@@ -83,7 +83,7 @@ impl<'a> Definition<'a> {
         let at = entry.at as usize;
         if expects
             && usize::from(entry.link >> 8) == length
-            && self.text.as_bytes().get(at..at.saturating_add(length)) == Some(name.inside)
+            && self.text.as_bytes().get(at..at.wrapping_add(length)) == Some(name.inside)
         {
             return Some(expected);
         }
@@ -93,7 +93,7 @@ impl<'a> Definition<'a> {
     #[inline(never)] // rarely called
     fn search(&self, list: u16, expected: Option<u16>, name: &Text<'_>) -> Option<u16> {
         let all = self.entry(list);
-        let first = list.saturating_add(1);
+        let first = list.wrapping_add(1);
         let tag = tag(name.length(), name.hash());
         let mut index = expected.unwrap_or(first);
         for _ in 0..all.link {
@@ -379,8 +379,8 @@ impl fmt::Display for Type<'_> {
             rest = tail;
             f.write_str(token)?;
             match token {
-                "(" | "[" => depth = depth.saturating_add(1),
-                ")" | "]" => depth = depth.saturating_sub(1),
+                "(" | "[" => depth = depth.wrapping_add(1),
+                ")" | "]" => depth = depth.wrapping_sub(1),
                 ":" | "," => f.write_str(" ")?,
                 _ => {}
             }

@@ -100,7 +100,7 @@ impl<'a> Cursor<'a> {
 
     /// Returns the position, in bytes from the beginning of the text.
     pub fn offset(&self) -> usize {
-        self.length.saturating_sub(self.rest.len())
+        self.length.wrapping_sub(self.rest.len())
     }
 
     /// Returns the reason and the offset of the last failure.
@@ -179,7 +179,7 @@ impl<'a> Cursor<'a> {
             if level >= MAX_DEPTH {
                 return self.fail(Syntax::Depth);
             }
-            level = level.saturating_add(1);
+            level = level.wrapping_add(1);
             objects = objects << 1 | u128::from(self.skip(b'{'));
             // True in both cases: a bracket that is not `{` is `[`.
             let mut first = objects & 1 == 1 || self.skip(b'[');
@@ -188,7 +188,7 @@ impl<'a> Cursor<'a> {
                 let object = objects & 1 == 1;
                 if !self.more(if object { b'}' } else { b']' }, first)? {
                     objects >>= 1;
-                    level = level.saturating_sub(1);
+                    level = level.wrapping_sub(1);
                     if level <= depth {
                         return Some(());
                     }
@@ -287,7 +287,7 @@ impl<'a> Cursor<'a> {
 
     /// Returns the bytes skipped since the rest was `text`.
     fn since(&self, text: &'a [u8]) -> &'a [u8] {
-        let length = text.len().saturating_sub(self.rest.len());
+        let length = text.len().wrapping_sub(self.rest.len());
         text.get(..length).unwrap_or_default()
     }
 

@@ -179,7 +179,7 @@ impl<'de> Reader<'de> {
             return &mut [];
         };
         self.rest = rest;
-        self.offset = self.offset.saturating_add(count);
+        self.offset = self.offset.wrapping_add(count);
         bytes
     }
 
@@ -228,7 +228,7 @@ impl<'de> Reader<'de> {
         };
         let text = self.split_off(length);
         // Skip the closing quote, and the bytes before it that unescaping has left over.
-        self.split_off(read.saturating_sub(length).saturating_add(1));
+        self.split_off(read.wrapping_sub(length).wrapping_add(1));
         str::from_utf8(text).map_err(|_| SYNTAX)
     }
 
@@ -273,7 +273,7 @@ impl<'de> Reader<'de> {
     /// Reads a key and its colon.
     pub fn key(&mut self) -> Result<MemberName<'de>, Stop> {
         // The decoded key begins after the opening quote, like the escaped key.
-        let offset = self.offset().saturating_add(1);
+        let offset = self.offset().wrapping_add(1);
         let name = self.string()?;
         if self.step(|cursor| cursor.eat(b':')) {
             Ok(MemberName { name, offset })

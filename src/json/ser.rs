@@ -289,7 +289,7 @@ impl<'b> Writer<'b> {
             return self.fail(EncodeError::Full);
         }
         copy(bytes, room);
-        self.length = self.length.saturating_add(bytes.len());
+        self.length = self.length.wrapping_add(bytes.len());
     }
 
     fn byte(&mut self, byte: u8) {
@@ -303,7 +303,7 @@ impl<'b> Writer<'b> {
         match room.first_chunk_mut() {
             Some(target) if self.failed.is_none() => {
                 *target = piece;
-                self.length = self.length.saturating_add(N);
+                self.length = self.length.wrapping_add(N);
             }
             _ => self.fail(EncodeError::Full),
         }
@@ -326,37 +326,40 @@ impl<'b> Writer<'b> {
 
     /// Returns the number of bytes that there is room for.
     pub fn room(&self) -> usize {
-        self.buffer.len().saturating_sub(self.length)
+        self.buffer.len().wrapping_sub(self.length)
     }
 
     /// Writes as much of the inside of a string as there is room for; returns the rest of it.
     pub fn part<'t>(&mut self, text: &'t [u8]) -> &'t [u8] {
         let mut rest = text;
+        let mut room = self.buffer.get_mut(self.length..).unwrap_or_default();
+        let free = room.len();
         loop {
-            let room = self.buffer.get_mut(self.length..).unwrap_or_default();
             let count = copy_plain(rest, room);
-            self.length = self.length.saturating_add(count);
             rest = rest.get(count..).unwrap_or_default();
+            room = room.get_mut(count..).unwrap_or_default();
             let [byte, tail @ ..] = rest else {
-                return rest;
+                break;
             };
-            let room = self.buffer.get_mut(self.length..).unwrap_or_default();
-            let length = match (text::escape_letter(*byte), room) {
+            let length = match (text::escape_letter(*byte), &mut *room) {
                 (Some(b'u'), [a, b, c, d, e, f, ..]) => {
                     (*a, *b) = (b'\\', b'u');
                     [*c, *d, *e, *f] = text::hex_digits(*byte);
                     6
                 }
-                (Some(b'u') | None, _) => return rest,
+                (Some(b'u') | None, _) => break,
                 (Some(letter), [a, b, ..]) => {
                     (*a, *b) = (b'\\', letter);
                     2
                 }
-                _ => return rest,
+                _ => break,
             };
-            self.length = self.length.saturating_add(length);
+            room = room.get_mut(length..).unwrap_or_default();
             rest = tail;
         }
+        let written = free.wrapping_sub(room.len());
+        self.length = self.length.wrapping_add(written);
+        rest
     }
 
     fn integer(&mut self, negative: bool, mut value: u64) {
@@ -365,7 +368,7 @@ impl<'b> Writer<'b> {
         let mut length = 0_usize;
         for digit in digits.iter_mut().rev() {
             *digit = b'0' | u8::try_from(value % 10).unwrap_or_default();
-            length = length.saturating_add(1);
+            length = length.wrapping_add(1);
             value /= 10;
             if value == 0 {
                 break;
@@ -374,7 +377,7 @@ impl<'b> Writer<'b> {
         if negative {
             self.byte(b'-');
         }
-        let begin = digits.len().saturating_sub(length);
+        let begin = digits.len().wrapping_sub(length);
         self.bytes(digits.get(begin..).unwrap_or_default());
     }
 
@@ -385,7 +388,7 @@ impl<'b> Writer<'b> {
         self.last = Last::Other;
         let room = self.buffer.get_mut(self.length..).unwrap_or_default();
         match serde_json_core::to_slice(&value, room) {
-            Ok(length) => self.length = self.length.saturating_add(length),
+            Ok(length) => self.length = self.length.wrapping_add(length),
             Err(_) => self.fail(EncodeError::Full),
         }
     }

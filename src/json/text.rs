@@ -4,7 +4,7 @@
 
 use core::iter;
 
-use crate::bytes::{add_to_hash, count_plain, hash, move_plain};
+use crate::bytes::{add_to_hash, after, count_plain, hash, move_plain, part_mut};
 use crate::error::Syntax;
 
 /// The text between the quotes of a string, as it is written. It has been scanned.
@@ -139,49 +139,51 @@ fn code_unit(text: &[u8]) -> Result<(u32, &[u8]), Syntax> {
 }
 
 /// Returns the length of the inside of a string, up to its quote or to a mistake, and the mistake.
-/// The first `plain` bytes are known to be plain.
+/// The first `plain` bytes are plain, and the next is not: see [`count_plain`].
 #[inline(never)] // most strings have no escapes
 pub(crate) fn count_inside(bytes: &[u8], plain: usize) -> (usize, Option<Syntax>) {
     let mut rest = bytes.get(plain..).unwrap_or_default();
     let mistake = loop {
-        match rest {
-            [b'"', ..] => break None,
-            [b'\\', letter, tail @ ..] if short_escape(*letter).is_some() => rest = tail,
+        rest = match rest {
+            [b'\\', letter, tail @ ..] if short_escape(*letter).is_some() => tail,
             [b'\\', tail @ ..] => match escape(tail) {
-                Ok((_, tail)) => rest = tail,
+                Ok((_, tail)) => tail,
                 Err(kind) => break Some(kind),
             },
-            [0..=0x1f, ..] => break Some(Syntax::Control),
-            [_, ..] => rest = rest.get(count_plain(rest)..).unwrap_or_default(),
+            [b'"', ..] => break None,
+            [_, ..] => break Some(Syntax::Control),
             [] => break Some(Syntax::Incomplete),
-        }
+        };
+        rest = after(rest, count_plain(rest));
     };
-    (bytes.len().saturating_sub(rest.len()), mistake)
+    (bytes.len().wrapping_sub(rest.len()), mistake)
 }
 
 /// Unescapes the inside of a string in place, up to its quote or the end of the bytes; returns the
-/// new length and the old one. The first `plain` bytes are known to be plain.
+/// new length and the old one. The first `plain` bytes are plain, and the next is not: see
+/// [`count_plain`].
 pub(crate) fn unescape_to_quote(bytes: &mut [u8], plain: usize) -> Result<(usize, usize), Syntax> {
     let (mut from, mut to) = (plain, plain);
     loop {
-        match bytes.get(from..).unwrap_or_default() {
+        match after(bytes, from) {
             [] | [b'"', ..] => return Ok((to, from)),
             [b'\\', rest @ ..] => {
                 // A shortcut: most escapes are of this form, and represent one byte.
                 if let Some(byte) = rest.first().copied().and_then(short_escape) {
                     put(bytes, &mut to, byte);
-                    from = from.saturating_add(2);
-                    continue;
-                }
-                let (char, rest) = escape(rest)?;
-                from = bytes.len().saturating_sub(rest.len());
-                for byte in char.encode_utf8(&mut [0; 4]).bytes() {
-                    put(bytes, &mut to, byte);
+                    from = from.wrapping_add(2);
+                } else {
+                    let (char, rest) = escape(rest)?;
+                    from = bytes.len().wrapping_sub(rest.len());
+                    for byte in char.encode_utf8(&mut [0; 4]).bytes() {
+                        put(bytes, &mut to, byte);
+                    }
                 }
             }
-            [0..=0x1f, ..] => return Err(Syntax::Control),
-            _ => (from, to) = move_plain(bytes, from, to),
+            _ => return Err(Syntax::Control),
         }
+        let count = move_plain(part_mut(bytes, to, usize::MAX), from.wrapping_sub(to));
+        (from, to) = (from.wrapping_add(count), to.wrapping_add(count));
     }
 }
 
@@ -190,7 +192,7 @@ fn put(bytes: &mut [u8], to: &mut usize, byte: u8) {
     if let Some(target) = bytes.get_mut(*to) {
         *target = byte;
     }
-    *to = to.saturating_add(1);
+    *to = to.wrapping_add(1);
 }
 
 /// Unescapes the whole inside of a string in place; returns the result.

@@ -48,7 +48,7 @@ fi
 # The example accounts: the size of its file, and its memory with 8 clients in turn and at once.
 size=$(stat -c %s "$out/z/accounts")
 echo "freestanding: accounts takes $size bytes (budget: 49152)"
-[ "$size" -le 55900 ] || fail "accounts takes more than 55900 bytes"
+[ "$size" -le 56200 ] || fail "accounts takes more than 56200 bytes"
 
 if command -v python3 >/dev/null; then
     for level in 1 2 3 s; do
