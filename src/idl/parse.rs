@@ -242,6 +242,7 @@ impl<'t> Parser<'t, '_> {
         let entry = Entry {
             at: self.offset() as u32,
             next: index,
+            link: tag(name.len(), hash(name)),
             kind: EntryKind::Order,
             ..Entry::EMPTY
         };

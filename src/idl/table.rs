@@ -16,7 +16,7 @@ pub struct Entry {
     /// The entry after this one and everything that belongs to it. `Order`: the member's entry.
     pub(crate) next: u16,
     /// List: the number of its fields or values. Reference: the entry of the type that it refers
-    /// to. Field and value: the [`tag`] of its name.
+    /// to. Field, value and `Order`: the [`tag`] of its name.
     pub(super) link: u16,
     /// Structure: the number of its mandatory fields. Field and value: its number in the list, from
     /// 0. Method: the flags in its documentation: see `text`.

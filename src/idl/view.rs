@@ -3,11 +3,12 @@
 use core::fmt;
 
 use super::Definition;
-use super::table::{Entry, EntryKind, find, get, tag};
+use super::table::{Entry, EntryKind, get, tag};
 use super::text::{
     LINE_ENDS, REQUIRES_MORE, REQUIRES_UPGRADE, SUPPORTS_MORE, SUPPORTS_UPGRADE, first_word,
-    is_space, name_after, name_at, token,
+    is_space, name_after, name_at, token, word_at,
 };
+use crate::bytes::hash;
 use crate::json::Text;
 
 impl<'a> Definition<'a> {
@@ -29,8 +30,12 @@ impl<'a> Definition<'a> {
 
     /// Finds a type, a method or an error by its name within the interface.
     pub fn find(&self, name: &str) -> Option<Member<'a>> {
-        let index = find(self.text.as_bytes(), self.order, name.as_bytes())?;
-        Some(self.member_at(index))
+        let name = name.as_bytes();
+        let tag = tag(name.len(), hash(name));
+        let is_it =
+            |entry: &&Entry| entry.link == tag && word_at(self.text.as_bytes(), entry.at) == name;
+        let entry = self.order.iter().find(is_it)?;
+        Some(self.member_at(entry.next))
     }
 
     /// Finds a method by its name within the interface.
