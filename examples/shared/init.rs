@@ -163,7 +163,7 @@ fn serve<'a>(
         ..Limits::default()
     })?;
     // A kernel may lack netlink or signalfd. The rest is served without it.
-    let socket = watch(&mut server, monitor::open_socket(), UEVENTS);
+    let mut socket = watch(&mut server, monitor::open_socket(), UEVENTS);
     if socket.is_none() {
         complain(&["can't receive uevents"]);
     }
@@ -185,9 +185,8 @@ fn serve<'a>(
         }
         match event {
             Some(Event::Ready(UEVENTS)) => {
-                if let Some(socket) = &socket {
-                    boot.uevents().receive(socket);
-                    server.wake(monitor::TOPIC);
+                if let Some(socket) = &mut socket {
+                    monitor::receive(&mut server, boot.uevents(), socket);
                 }
             }
             Some(Event::Ready(CHILDREN)) => {
