@@ -321,6 +321,7 @@ const NULL: &str = "/devices/virtual/mem/null";
 const ZERO: &str = "/devices/virtual/mem/zero";
 const RANDOM: &str = "/devices/virtual/mem/random";
 const FULL: &str = "/devices/virtual/mem/full";
+const URANDOM: &str = "/devices/virtual/mem/urandom";
 const KMSG: &str = "/devices/virtual/mem/kmsg";
 
 /// Returns a server that receives the kernel's uevents, if this process can trigger some.
@@ -461,6 +462,36 @@ fn follow_prints_the_events_of_a_running_service() {
     assert!(lines.any(|line| line.unwrap() == "  DEVNAME=random"));
     drop(service);
     assert!(!follow.0.wait().unwrap().success());
+    let _ = std::fs::remove_file(path);
+}
+
+#[test]
+fn follow_ends_quietly_when_nobody_reads_its_output() {
+    let (Some(mut service), Some(mut follow)) = (example("monitor"), example("monitor")) else {
+        return;
+    };
+    let Some(_) = kernel() else { return };
+    let path = std::env::temp_dir().join(format!("nullink-{}-quiet", std::process::id()));
+    let address = format!("unix:{}", path.display());
+    let _service = Running(service.arg(&address).spawn().unwrap());
+    let begin = Instant::now();
+    while UnixStream::connect(&path).is_err() {
+        assert!(begin.elapsed() < Duration::from_secs(60), "does not listen");
+        std::thread::yield_now();
+    }
+    let follow = follow.args(["--follow", &address, "mem"]);
+    let follow = follow.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut follow = follow.spawn().unwrap();
+    // As in `monitor --follow .. | head -n 1`.
+    let mut line = String::new();
+    let mut output = BufReader::new(follow.stdout.take().unwrap());
+    output.read_line(&mut line).unwrap();
+    assert_eq!(line, "listening\n");
+    drop(output);
+    std::fs::write(format!("/sys{URANDOM}/uevent"), "change").unwrap();
+    let ended = follow.wait_with_output().unwrap();
+    let errors = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!((ended.status.code(), &errors[..]), (Some(0), ""));
     let _ = std::fs::remove_file(path);
 }
 
