@@ -7,6 +7,9 @@
 
 #[path = "shared/certification.rs"]
 mod certification;
+#[path = "shared/output.rs"]
+#[allow(dead_code)] // only `say` is used here
+mod output;
 
 use std::process::ExitCode;
 
@@ -14,6 +17,7 @@ use certification::{Certification, Progress, certify};
 use nullink::server::{Server, Slots};
 use nullink::unix::{Listener, Stream, Timeouts};
 use nullink::{Address, Client};
+use output::say;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -47,9 +51,12 @@ fn client(address: &str) -> Result<bool, Box<dyn std::error::Error>> {
     let (mut receive, mut send) = ([0; 4096], [0; 4096]);
     let mut client = Client::new(stream, &mut receive, &mut send);
     let all_ok = certify(&mut client, &mut |progress| match progress {
-        Progress::Passed(method) => println!("{method}: ok"),
-        Progress::Failed(method, why) => println!("{method}: {why}"),
+        Progress::Passed(method) => say!("{method}: ok"),
+        Progress::Failed(method, why) => {
+            // An error may contain JSON of several lines.
+            say!("{method}: {}", why.to_string().replace(['\r', '\n'], " "))
+        }
     });
-    println!("all_ok: {all_ok}");
+    say!("all_ok: {all_ok}");
     Ok(all_ok)
 }

@@ -26,6 +26,9 @@ mod kernel;
 #[path = "shared/monitor.rs"]
 #[allow(dead_code)] // `Monitor` and `serve` are unused here
 mod monitor;
+#[path = "shared/output.rs"]
+#[allow(dead_code)] // only `say` is used here
+mod output;
 #[path = "shared/process.rs"]
 #[allow(dead_code)] // the part for activated services is unused here
 mod process;
@@ -47,6 +50,7 @@ use nullink::client::CallError;
 use nullink::service::GetInfo;
 use nullink::unix::{self, Stream, Timeouts};
 use nullink::{Address, Client};
+use output::say;
 use rustix::io::Errno;
 
 /// The program's buffers. They are zero at first, so unused pages take no memory.
@@ -134,7 +138,7 @@ fn call(address: &str, line: bool, command: &[&str]) -> Result<(), Failed> {
     match *command {
         ["info"] => {
             let info = client.call(&GetInfo).map_err(text)?;
-            println!("{}", info.raw().as_str());
+            say!("{}", info.raw().as_str());
         }
         ["state"] => show(&client.call(&GetState).map_err(text)?),
         ["watch"] => {
@@ -195,8 +199,8 @@ fn call(address: &str, line: bool, command: &[&str]) -> Result<(), Failed> {
                 .map_err(text)?;
             while let Some(report) = reports.next().map_err(text)? {
                 match report.event {
-                    Some(event) => println!("{} {}", event.action, event.devpath),
-                    None => println!("listening ({} lost)", report.lost.unwrap_or(0)),
+                    Some(event) => say!("{} {}", event.action, event.devpath),
+                    None => say!("listening ({} lost)", report.lost.unwrap_or(0)),
                 }
             }
         }
@@ -226,7 +230,7 @@ fn show(progress: &boot::Progress<'_>) {
         running,
         orphans,
     } = progress.state;
-    println!(
+    say!(
         "{} ms: {phase:?}, {}, {modules} modules, {running} running, {orphans} orphans",
         progress.uptime,
         status.unwrap_or("no status"),
@@ -246,12 +250,12 @@ fn start(client: &mut Client<'_, Stream>, path: &str, arguments: &[&str]) -> Res
     let mut replies = client.more(&Start { path, arguments }).map_err(text)?;
     while let Some(Started { pid, exit }) = replies.next().map_err(text)? {
         match exit {
-            None => println!("{pid} is running"),
+            None => say!("{pid} is running"),
             Some(Exit {
                 code: Some(code), ..
-            }) => println!("{pid} has ended with {code}"),
+            }) => say!("{pid} has ended with {code}"),
             Some(Exit { signal, .. }) => {
-                println!("{pid} was killed by signal {}", signal.unwrap_or(0))
+                say!("{pid} was killed by signal {}", signal.unwrap_or(0))
             }
         }
     }

@@ -9,11 +9,13 @@
 
 #[path = "shared/monitor.rs"]
 mod monitor;
+#[path = "shared/output.rs"]
+#[allow(dead_code)] // only `say` is used here
+mod output;
 #[path = "shared/process.rs"]
 #[allow(dead_code)] // only `activated` is used here
 mod process;
 
-use std::io::{Write, stdout};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -22,6 +24,7 @@ use monitor::{REPLY, Room, Subscribe};
 use nullink::activation::Activated;
 use nullink::unix::{self, Listener, Stream};
 use nullink::{Address, Client};
+use output::say;
 
 fn main() -> ExitCode {
     match run() {
@@ -63,17 +66,16 @@ fn follow(address: &str, subsystem: Option<&str>) -> Result<(), Box<dyn std::err
     let (mut receive, mut send) = ([0; REPLY], [0; 256]);
     let mut client = Client::new(stream, &mut receive, &mut send);
     let mut reports = client.more(&Subscribe { subsystem })?;
-    let mut out = stdout().lock();
     while let Some(report) = reports.next().map_err(|error| error.to_string())? {
         match (report.event, report.lost) {
             (Some(event), _) => {
-                writeln!(out, "{} {} {}", event.sequence, event.action, event.devpath)?;
+                say!("{} {} {}", event.sequence, event.action, event.devpath);
                 for (key, value) in &event.properties {
-                    writeln!(out, "  {key}={value}")?;
+                    say!("  {key}={value}");
                 }
             }
-            (_, Some(count)) => writeln!(out, "at least {count} lost")?,
-            _ => writeln!(out, "listening")?,
+            (_, Some(count)) => say!("at least {count} lost"),
+            _ => say!("listening"),
         }
     }
     Ok(())

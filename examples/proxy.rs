@@ -6,19 +6,27 @@
 //! cargo run --example proxy -- --deny org.example.secret unix:/tmp/front unix:/tmp/t
 //! ```
 
-use std::process::ExitCode;
+#[path = "shared/output.rs"]
+mod output;
+
+use std::convert::Infallible;
+use std::process::{ExitCode, exit};
 use std::thread;
 use std::time::Duration;
 
 use nullink::json::Raw;
 use nullink::relay::{Policy, Side, Verdict};
-use nullink::unix::{Listener, Stream, Timeouts, relay};
+use nullink::unix::{self, Listener, Stream, Timeouts, relay};
 use nullink::{Address, Call, Refusal, Reply, name};
+use output::{complain, say};
 
-const USAGE: &str =
-    "usage: proxy [--deny INTERFACE] [--rename INTERFACE=INTERFACE] LISTEN-ADDRESS TARGET-ADDRESS
-  --deny    refuses calls of the interface, and upgrades: such calls could be sent after one
-  --rename  passes calls of the first interface on as calls of the second
+const USAGE: &str = "usage: proxy [OPTION..] LISTEN-ADDRESS TARGET-ADDRESS
+  --clients COUNT
+      serves this number of clients at once, by default 32, and lets the others wait
+  --deny INTERFACE
+      refuses calls of the interface, and upgrades: such calls could be sent after one
+  --rename INTERFACE=INTERFACE
+      passes calls of the first interface on as calls of the second
 An address is unix:/path or unix:@name.";
 
 /// The length of the longest message in either direction, with its NUL.
@@ -36,10 +44,15 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Box<dyn std::error::Error>> {
     let mut rules = Rules::default();
+    let mut clients: usize = 32;
     let mut addresses = Vec::new();
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match &argument[..] {
+            "--clients" => {
+                let count = arguments.next().and_then(|count| count.parse().ok());
+                clients = count.filter(|count| *count > 0).ok_or(USAGE)?;
+            }
             "--deny" => rules.denied.push(interface(arguments.next())?),
             "--rename" => {
                 let rule = arguments.next().unwrap_or_default();
@@ -55,24 +68,42 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     };
     Address::parse(target)?;
     let listener = Listener::bind_with(front, Listener::EVERYBODY)?;
+    // A thread serves one client at a time. The next clients wait until a thread accepts them.
+    let serve_clients = || -> Infallible {
+        match serve_clients(&listener, target, &rules) {
+            Err(error) => {
+                complain(format_args!("proxy: {error}"));
+                exit(1)
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..clients {
+            // The system may refuse more threads. Those that it has started are enough.
+            if let Err(error) = thread::Builder::new().spawn_scoped(scope, serve_clients) {
+                complain(format_args!("proxy: {error}"));
+                break;
+            }
+        }
+        match serve_clients() {}
+    })
+}
+
+/// Serves one client after the other.
+fn serve_clients(
+    listener: &Listener,
+    target: &str,
+    rules: &Rules,
+) -> Result<Infallible, unix::IoError> {
     loop {
-        let client = match listener.accept() {
-            Ok(client) => client,
-            Err(error) if error.is_exhausted() => {
-                thread::sleep(Duration::from_millis(100));
-                continue;
+        match listener.accept() {
+            Ok(client) => {
+                if let Err(error) = serve(client, target, rules.clone()) {
+                    complain(format_args!("proxy: {error}"));
+                }
             }
-            Err(error) => return Err(error.into()),
-        };
-        let (rules, target) = (rules.clone(), target.clone());
-        // If the system refuses another thread, the client is disconnected.
-        let started = thread::Builder::new().spawn(move || {
-            if let Err(error) = serve(client, &target, rules) {
-                eprintln!("proxy: {error}");
-            }
-        });
-        if let Err(error) = started {
-            eprintln!("proxy: {error}");
+            Err(error) if error.is_exhausted() => thread::sleep(Duration::from_millis(100)),
+            Err(error) => return Err(error),
         }
     }
 }
@@ -106,16 +137,16 @@ impl Rules {
     fn judge<'c>(&'c self, call: &Call<'c>, message: Raw<'_>) -> Verdict<'c> {
         let (interface, member) = (call.interface(), call.member());
         if self.denied.iter().any(|denied| denied == interface) {
-            println!("-> {message} (denied)");
+            say!("-> {message} (denied)");
             return Verdict::Refuse(Refusal::PermissionDenied);
         }
         match self.renamed.iter().find(|(from, _)| from == interface) {
             Some((_, interface)) => {
-                println!("-> {message} (as {interface}.{member})");
+                say!("-> {message} (as {interface}.{member})");
                 Verdict::PassAs { interface, member }
             }
             None => {
-                println!("-> {message}");
+                say!("-> {message}");
                 Verdict::Pass
             }
         }
@@ -131,13 +162,13 @@ impl Policy for Rules {
         if self.denied.is_empty() {
             self.judge(&call, message)
         } else {
-            println!("-> {message} (denied)");
+            say!("-> {message} (denied)");
             Verdict::Refuse(Refusal::PermissionDenied)
         }
     }
 
     fn reply(&mut self, _: Reply<'_>, message: Raw<'_>) {
-        println!("<- {message}");
+        say!("<- {message}");
     }
 
     fn bytes(&mut self, from: Side, bytes: &[u8]) {
@@ -145,6 +176,6 @@ impl Policy for Rules {
             Side::Client => "->",
             Side::Service => "<-",
         };
-        println!("{direction} {} bytes", bytes.len());
+        say!("{direction} {} bytes", bytes.len());
     }
 }

@@ -16,6 +16,9 @@
 //! com.redhat.accounts,org.example.users unix:/run/accounts /usr/bin/accounts
 //! ```
 
+#[path = "shared/output.rs"]
+#[allow(dead_code, unused_imports, unused_macros)] // only `complain` is used here
+mod output;
 #[path = "shared/process.rs"]
 #[allow(dead_code)] // only `activated` and `start` are used here
 mod process;
@@ -29,6 +32,7 @@ use nullink::server::{self, Event, Interest, Limits, Slots};
 use nullink::unix::fd::{AsFd, OwnedFd};
 use nullink::unix::{self, Listener};
 use nullink::{Address, Answer, Call, Info, Interface, Responder, Service, interface};
+use output::complain;
 use rustix::io::{fcntl_dupfd_cloexec, ioctl_fionbio};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use serde::{Deserialize, Serialize};
@@ -252,17 +256,17 @@ impl<'t> Started<'t> {
                 self.began = Instant::now();
                 match self.start() {
                     Ok((child, pidfd)) => {
-                        eprintln!("{name}: started");
+                        complain(format_args!("{name}: started"));
                         server.watch(&pidfd, Interest::Readable, number)?;
                         self.process = Some((child, pidfd));
                         return Ok(());
                     }
-                    Err(error) => eprintln!("{name}: {error}"),
+                    Err(error) => complain(format_args!("{name}: {error}")),
                 }
             }
             Some((mut process, pidfd)) => {
                 server.unwatch(&pidfd)?;
-                eprintln!("{name}: ended, {}", process.wait()?);
+                complain(format_args!("{name}: ended, {}", process.wait()?));
             }
         }
         if self.began.elapsed() >= SHORTEST_RUN {
@@ -272,7 +276,7 @@ impl<'t> Started<'t> {
         let (first, longest) = BACK_OFF;
         let pause = longest.min(first << self.failures.min(16));
         self.failures += 1;
-        eprintln!("{name}: can restart in {pause} ms");
+        complain(format_args!("{name}: can restart in {pause} ms"));
         Ok(server.set_timer(number, Some(pause))?)
     }
 

@@ -13,7 +13,7 @@ mod attack;
 #[path = "../tests/common/room.rs"]
 mod room;
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::process::{Command, ExitCode};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -27,16 +27,30 @@ fn main() -> ExitCode {
     match arguments[..] {
         ["serve", path] => attack::serve(path),
         ["be-killed", path] => attack::be_killed(path),
-        ["attack"] => under_attack(),
-        ["greed"] => next_to_busy_clients(),
-        ["replies"] => replies(),
+        ["attack"] => return status(under_attack()),
+        ["greed"] => return status(next_to_busy_clients()),
+        ["replies"] => return status(replies()),
         ["calls", calls, seconds] => match (calls.parse(), seconds.parse()) {
-            (Ok(count), Ok(seconds)) => calls_of_all_kinds(count, Duration::from_secs(seconds)),
+            (Ok(count), Ok(seconds)) => {
+                return status(calls_of_all_kinds(count, Duration::from_secs(seconds)));
+            }
             _ => return usage(),
         },
         _ => return usage(),
     }
     ExitCode::SUCCESS
+}
+
+/// Returns the exit status. It is no failure if the reader of the output has gone away, as in
+/// `soak attack | head`.
+fn status(printed: io::Result<()>) -> ExitCode {
+    match printed {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("soak: can't print: {error}");
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
+    }
 }
 
 fn usage() -> ExitCode {
@@ -62,20 +76,28 @@ fn state(server: &Process) -> (usize, usize) {
 }
 
 /// Compares calls to a server under every kind of attack with calls to a quiet server.
-fn under_attack() {
+fn under_attack() -> io::Result<()> {
+    let mut out = io::stdout();
     let (attacked, quiet) = (server(), server());
     let begin = state(&attacked);
-    println!("slots                   {} kB", attack::SLOTS_SIZE / 1024);
-    println!("memory at the beginning {} kB", begin.0);
+    writeln!(
+        out,
+        "slots                   {} kB",
+        attack::SLOTS_SIZE / 1024
+    )?;
+    writeln!(out, "memory at the beginning {} kB", begin.0)?;
     attack::all_at_once(&attacked.path);
-    println!("all places used once    {} kB", attacked.memory());
+    writeln!(out, "all places used once    {} kB", attacked.memory())?;
     for round in 1..=3 {
         let path = attacked.path.clone();
         let attack = Attack::begin(&attacked.path, move || this("be-killed", &path));
         let (mut good, mut other) = (attacked.connect(), quiet.connect());
         let (one, two) = attack::medians(&mut good, &mut other, 20_000);
         let ratio = one.as_secs_f64() / two.as_secs_f64();
-        println!("round {round}: median call {one:?}, quiet server {two:?}: ratio {ratio:.2}");
+        writeln!(
+            out,
+            "round {round}: median call {one:?}, quiet server {two:?}: ratio {ratio:.2}"
+        )?;
         assert!(ratio <= 2.0, "calls take more than twice as long");
         attack::one_after_another(&attacked.path, 1000);
         attack::all_at_once(&attacked.path);
@@ -83,13 +105,18 @@ fn under_attack() {
         drop((attack, good));
         let as_before = attacked.has_descriptors(begin.1);
         let (memory, descriptors) = state(&attacked);
-        println!("  {rounds} attacks; memory {memory} kB; {descriptors} descriptors");
+        writeln!(
+            out,
+            "  {rounds} attacks; memory {memory} kB; {descriptors} descriptors"
+        )?;
         assert!(as_before, "there were {} descriptors before", begin.1);
     }
+    Ok(())
 }
 
 /// Compares calls to a server that another client keeps busy with calls to a quiet server.
-fn next_to_busy_clients() {
+fn next_to_busy_clients() -> io::Result<()> {
+    let mut out = io::stdout();
     let oneway = attack::PING.replacen('{', r#"{"oneway":true,"#, 1);
     for (name, call) in [
         ("calls without replies", format!("{oneway}\0").repeat(1000)),
@@ -105,23 +132,29 @@ fn next_to_busy_clients() {
         let (busy, quiet) = (server(), server());
         let greedy = busy.connect().stream;
         let stop = || greedy.shutdown(std::net::Shutdown::Both);
-        thread::scope(|scope| {
+        let (one, two) = thread::scope(|scope| {
             scope.spawn(|| while (&greedy).write_all(call.as_bytes()).is_ok() {});
             scope.spawn(|| {
                 let mut buffer = [0; 1 << 16];
                 while matches!((&greedy).read(&mut buffer), Ok(1..)) {}
             });
             let (mut good, mut other) = (busy.connect(), quiet.connect());
-            let (one, two) = attack::medians(&mut good, &mut other, 20_000);
-            let ratio = one.as_secs_f64() / two.as_secs_f64();
-            println!("{name}: median call {one:?}, quiet server {two:?}: ratio {ratio:.2}");
+            let medians = attack::medians(&mut good, &mut other, 20_000);
             stop().expect("a socket");
+            medians
         });
+        let ratio = one.as_secs_f64() / two.as_secs_f64();
+        writeln!(
+            out,
+            "{name}: median call {one:?}, quiet server {two:?}: ratio {ratio:.2}"
+        )?;
     }
+    Ok(())
 }
 
 /// Checks a million replies to a client that stops reading for a second in the middle.
-fn replies() {
+fn replies() -> io::Result<()> {
+    let mut out = io::stdout();
     const REPLIES: u32 = 1_000_000;
     let server = server();
     let mut caller = server.connect();
@@ -140,15 +173,18 @@ fn replies() {
         let expected = format!(r#"{{{continues}"parameters":{{"i":{i},"letters":"xxxxxxxxxx"}}}}"#);
         assert_eq!(caller.receive().expect("a reply"), expected);
     }
-    println!(
+    writeln!(
+        out,
         "{REPLIES} replies in order, in {:?}; memory {} kB",
         begin.elapsed(),
         server.memory()
-    );
+    )?;
+    Ok(())
 }
 
 /// Makes calls of all kinds, spread evenly over a time. Neither memory nor descriptors may grow.
-fn calls_of_all_kinds(calls: u64, time: Duration) {
+fn calls_of_all_kinds(calls: u64, time: Duration) -> io::Result<()> {
+    let mut out = io::stdout();
     const CLIENTS: u64 = 4;
     let server = server();
     let made = AtomicU64::new(0);
@@ -162,10 +198,11 @@ fn calls_of_all_kinds(calls: u64, time: Duration) {
     );
     let begin = Instant::now();
     let first = state(&server);
-    println!(
+    writeln!(
+        out,
         "at the beginning: memory {} kB, {} descriptors",
         first.0, first.1
-    );
+    )?;
     made.store(0, Ordering::Relaxed);
     thread::scope(|scope| {
         for _ in 0..CLIENTS {
@@ -175,8 +212,9 @@ fn calls_of_all_kinds(calls: u64, time: Duration) {
                     calls_of_one_client(&server.path, batch, &made);
                     // Spreads the calls over the time.
                     let share = made.load(Ordering::Relaxed) as f64 / calls as f64;
-                    let due = time.mul_f64(share.min(1.0));
-                    thread::sleep(due.saturating_sub(begin.elapsed()));
+                    if share < 1.0 {
+                        thread::sleep(time.mul_f64(share).saturating_sub(begin.elapsed()));
+                    }
                 }
             });
         }
@@ -184,24 +222,33 @@ fn calls_of_all_kinds(calls: u64, time: Duration) {
         while made.load(Ordering::Relaxed) < calls {
             if begin.elapsed() >= next {
                 let (memory, descriptors) = state(&server);
-                println!(
+                let printed = writeln!(
+                    out,
                     "{:4} s: {:8} calls, memory {memory} kB, {descriptors} descriptors",
                     begin.elapsed().as_secs(),
                     made.load(Ordering::Relaxed),
                 );
+                if printed.is_err() {
+                    // The clients stop as well.
+                    made.store(calls, Ordering::Relaxed);
+                    return printed;
+                }
                 next += time / 10;
             }
             thread::sleep(Duration::from_millis(100));
         }
-    });
+        Ok(())
+    })?;
     assert!(server.has_descriptors(first.1), "descriptors have leaked");
     let (memory, descriptors) = state(&server);
-    println!(
+    writeln!(
+        out,
         "{:?}: {} calls, memory {memory} kB, {descriptors} descriptors",
         begin.elapsed(),
         made.load(Ordering::Relaxed),
-    );
+    )?;
     assert_eq!(memory, first.0, "the memory has grown");
+    Ok(())
 }
 
 /// Makes about `calls` calls over several connections, and adds their number to `made`.

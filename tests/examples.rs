@@ -7,6 +7,8 @@ mod accounts;
 #[path = "common/example.rs"]
 mod example;
 
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -114,6 +116,124 @@ fn the_certification_client_passes_against_its_service() {
     let text = text(&output);
     assert!(output.status.success(), "{text}");
     assert!(text.ends_with("End: ok\nall_ok: true\n"), "{text}");
+}
+
+/// A service whose map keys have capitals, with white space in its replies, and its client: the
+/// output of the client, and the calls.
+fn certify_with(mytype: &str) -> Option<(bool, String, Vec<String>)> {
+    let mut client = example("certification")?;
+    let (address, path) = address("capitals");
+    let _ = std::fs::remove_file(&path);
+    let listener = UnixListener::bind(&path).expect("a socket");
+    let service = std::thread::spawn({
+        let mytype = mytype.to_owned();
+        move || {
+            let (mut stream, _) = listener.accept().expect("a client");
+            let mut reader = BufReader::new(stream.try_clone().expect("a descriptor"));
+            let mut calls = Vec::new();
+            loop {
+                let mut call = Vec::new();
+                reader.read_until(0, &mut call).expect("a call");
+                if call.pop().is_none() {
+                    return calls;
+                }
+                let call = String::from_utf8(call).expect("UTF-8");
+                let method = call.split('"').nth(3).expect("a method").to_owned();
+                calls.push(call);
+                let parameters = match method.rsplit('.').next().expect("a name") {
+                    "Start" => r#"{"client_id":"x"}"#,
+                    "Test01" => r#"{"bool":true}"#,
+                    "Test02" => r#"{"int":1}"#,
+                    "Test03" => r#"{"float":1.0}"#,
+                    "Test04" => r#"{"string":"ping"}"#,
+                    "Test05" => SCALARS,
+                    "Test06" => &format!(r#"{{"struct":{SCALARS}}}"#),
+                    "Test07" => "{\n  \"map\": {\"FOO\": \"Foo\", \"Bar\": \"Bar\"}\n}",
+                    "Test08" => r#"{"set":{"One":{},"Two":{},"Three":{}}}"#,
+                    "Test09" => &format!("{{\n  \"mytype\": {mytype}\n}}"),
+                    "Test10" => {
+                        for number in 1..10 {
+                            write!(
+                                stream,
+                                r#"{{"continues":true,"parameters":{{"string":"Reply number {number}"}}}}{}"#,
+                                '\0'
+                            )
+                            .expect("room");
+                        }
+                        r#"{"string":"Reply number 10"}"#
+                    }
+                    "Test11" => continue,
+                    _ => r#"{"all_ok":true}"#,
+                };
+                write!(stream, "{{\"parameters\":{parameters}}}\0").expect("room");
+            }
+        }
+    });
+    let output = client
+        .args(["--client", &address])
+        .output()
+        .expect("a process");
+    let calls = service.join().expect("a service");
+    let _ = std::fs::remove_file(&path);
+    Some((output.status.success(), text(&output), calls))
+}
+
+const SCALARS: &str =
+    r#"{"bool":false,"int":2,"float":3.141592653589793,"string":"a lot of string"}"#;
+
+#[test]
+fn the_certification_client_accepts_map_keys_in_any_case_and_prints_a_line_for_each_test() {
+    let mytype = r#"{"object":{"method":"org.varlink.certification.Test09",
+        "parameters":{"map":{"Foo":"Foo","Bar":"Bar"}}},"enum":"two",
+        "struct":{"first":1,"second":"2"},"array":["one","two","three"],
+        "dictionary":{"Foo":"Foo","Bar":"Bar"},"stringset":{"One":{},"Two":{},"Three":{}},
+        "nullable":null,"nullable_array_struct":null,"interface":{
+        "foo":[null,{"Foo":"foo","Bar":"bar"},null,{"One":"foo","Two":"bar"}],
+        "anon":{"foo":true,"bar":false}}}"#;
+    let Some((certified, text, calls)) = certify_with(mytype) else {
+        return;
+    };
+    let tests = (1..=11).map(|number| format!("Test{number:02}: ok"));
+    let lines: Vec<String> = std::iter::once("Start: ok".to_owned())
+        .chain(tests)
+        .chain(["End: ok".to_owned(), "all_ok: true".to_owned()])
+        .collect();
+    assert_eq!(text.lines().collect::<Vec<_>>(), lines);
+    assert!(certified);
+    // They are sent back as they were received.
+    assert!(
+        calls[8].contains(r#""map":{"FOO": "Foo", "Bar": "Bar"}"#),
+        "{}",
+        calls[8]
+    );
+    assert!(
+        calls[9].contains(r#""set":{"One":{},"Two":{},"Three":{}}"#),
+        "{}",
+        calls[9]
+    );
+    assert!(calls[10].contains(mytype), "{}", calls[10]);
+
+    // Values in capitals, and a key too many, are wrong.
+    for (right, wrong) in [
+        (
+            r#""dictionary":{"Foo":"Foo""#,
+            r#""dictionary":{"Foo":"FOO""#,
+        ),
+        (r#""One":"foo","Two":"bar""#, r#""One":"foo""#),
+        (r#""Three":{}}"#, r#""Three":{},"Four":{}}"#),
+        (r#""first":1"#, r#""First":1"#),
+    ] {
+        let wrong = mytype.replace(right, wrong);
+        let (certified, text, _) = certify_with(&wrong).expect("the example");
+        assert!(!certified);
+        let lines: Vec<&str> = text.lines().skip(9).collect();
+        assert_eq!(lines.len(), 2, "{text}");
+        assert!(
+            lines[0].starts_with("Test09: ") && lines[0] != "Test09: ok",
+            "{text}"
+        );
+        assert_eq!(lines[1], "all_ok: false");
+    }
 }
 
 #[test]

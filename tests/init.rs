@@ -284,9 +284,10 @@ fn a_copy_is_complete_with_its_mode_or_does_not_exist() {
     };
     let mut client = running.connect();
     let (from, to) = (running.path("from"), running.path("to"));
-    let (fifo, part) = (running.path("fifo"), running.path("to.part"));
+    let (fifo, part) = (running.path("fifo"), running.path("to.part0"));
     mkfifo(&fifo);
-    let content: Vec<u8> = (0..10_000_u32).flat_map(u32::to_le_bytes).collect();
+    // More than one piece.
+    let content: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
     fs::write(&from, &content).unwrap();
     let (from, to) = (&from[..], &to[..]);
     // The set-user-ID bit is dropped: the copy belongs to root, so the program would run as root.
@@ -319,6 +320,53 @@ fn a_copy_is_complete_with_its_mode_or_does_not_exist() {
     // A refused copy leaves the target unchanged.
     assert_eq!(fs::read(to).unwrap(), content);
     assert!(!Path::new(&part).exists());
+}
+
+#[test]
+fn a_long_copy_does_not_stop_other_clients_and_ends_with_its_own() {
+    let Some(running) = Running::start("long") else {
+        return;
+    };
+    let (mut copying, mut other) = (running.connect(), running.connect());
+    let (from, to) = (running.path("from"), running.path("to"));
+    // Its content is a hole. It takes seconds to copy, and the calls below take milliseconds.
+    let file = fs::File::create(&from).unwrap();
+    file.set_len(2 << 30).unwrap();
+    let (from, to) = (&from[..], &to[..]);
+    copying.queue(&Copy { from, to }, Mode::Simple).unwrap();
+    copying.flush().unwrap();
+    let parts = || {
+        let entries = fs::read_dir(&running.directory).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.contains(".part")).count()
+    };
+    while parts() == 0 {}
+    // A second copy to the same path runs at the same time, and is complete first.
+    fs::write(running.path("short"), "short").unwrap();
+    let short = &running.path("short")[..];
+    other.call(&Copy { from: short, to }).unwrap();
+    for _ in 0..10 {
+        other.call(&GetState).unwrap();
+    }
+    assert_eq!(parts(), 1, "the long copy should still run");
+    assert_eq!(fs::read(to).unwrap(), b"short");
+    shutdown(copying.into_parts().0, Shutdown::Both).unwrap();
+    while parts() > 0 {
+        other.call(&GetState).unwrap();
+    }
+    assert_eq!(fs::read(to).unwrap(), b"short");
+    // Without a client that waits, a copy is not abandoned.
+    let oneway = &running.path("oneway")[..];
+    other
+        .oneway(&Copy {
+            from: short,
+            to: oneway,
+        })
+        .unwrap();
+    other.call(&GetState).unwrap();
+    while !Path::new(oneway).exists() {}
+    assert_eq!(fs::read(oneway).unwrap(), b"short");
+    assert_eq!(parts(), 0);
 }
 
 #[test]

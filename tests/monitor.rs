@@ -60,9 +60,10 @@ impl Served {
         while let Some(event) = self.server.try_step(&mut *self.service).unwrap() {
             match event {
                 server::Event::Ready(UEVENTS) => {
-                    self.service.uevents.receive(self.socket.as_ref().unwrap());
-                    self.server.wake(TOPIC);
+                    let uevents = &mut self.service.uevents;
+                    monitor::receive(&mut self.server, uevents, self.socket.as_mut().unwrap());
                     received += 1;
+                    assert!(received < 1000, "the socket stays readable");
                 }
                 server::Event::Idle => break,
                 _ => {}
@@ -320,6 +321,8 @@ const NULL: &str = "/devices/virtual/mem/null";
 const ZERO: &str = "/devices/virtual/mem/zero";
 const RANDOM: &str = "/devices/virtual/mem/random";
 const FULL: &str = "/devices/virtual/mem/full";
+const URANDOM: &str = "/devices/virtual/mem/urandom";
+const KMSG: &str = "/devices/virtual/mem/kmsg";
 
 /// Returns a server that receives the kernel's uevents, if this process can trigger some.
 fn kernel() -> Option<Served> {
@@ -409,16 +412,20 @@ fn l1_many_uevents_do_not_starve_the_clients() {
 
 #[test]
 fn an_unusual_socket_error_is_reported_as_lost_and_ends_nothing() {
-    let mut served = Served::new();
-    let mut client = served.subscribe(None);
-    // Not connected: recvfrom(2) fails with EINVAL.
-    let socket = socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
-    served.service.uevents.receive(&socket);
-    served.server.wake(TOPIC);
+    let Some(mut served) = kernel() else { return };
+    let mut client = served.subscribe(Some("mem"));
+    // Always readable, and recvfrom(2) always fails with ENOTSOCK.
+    let (reader, writer) = rustix::pipe::pipe().unwrap();
+    drop(writer);
+    let socket = served.socket.take().unwrap();
+    served.server.unwatch(&socket).unwrap();
+    drop(socket);
+    served.watch(reader);
     served.run();
     assert_eq!(next(&mut client), lost(1));
-    served.publish("net", 1, "");
-    assert_eq!(next_sequence(&mut client), 1);
+    // Uevents are received again.
+    served.trigger(KMSG).unwrap();
+    while !is_about(&next(&mut client).event, KMSG) {}
 }
 
 /// A process that is killed when this is dropped.
@@ -455,6 +462,36 @@ fn follow_prints_the_events_of_a_running_service() {
     assert!(lines.any(|line| line.unwrap() == "  DEVNAME=random"));
     drop(service);
     assert!(!follow.0.wait().unwrap().success());
+    let _ = std::fs::remove_file(path);
+}
+
+#[test]
+fn follow_ends_quietly_when_nobody_reads_its_output() {
+    let (Some(mut service), Some(mut follow)) = (example("monitor"), example("monitor")) else {
+        return;
+    };
+    let Some(_) = kernel() else { return };
+    let path = std::env::temp_dir().join(format!("nullink-{}-quiet", std::process::id()));
+    let address = format!("unix:{}", path.display());
+    let _service = Running(service.arg(&address).spawn().unwrap());
+    let begin = Instant::now();
+    while UnixStream::connect(&path).is_err() {
+        assert!(begin.elapsed() < Duration::from_secs(60), "does not listen");
+        std::thread::yield_now();
+    }
+    let follow = follow.args(["--follow", &address, "mem"]);
+    let follow = follow.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut follow = follow.spawn().unwrap();
+    // As in `monitor --follow .. | head -n 1`.
+    let mut line = String::new();
+    let mut output = BufReader::new(follow.stdout.take().unwrap());
+    output.read_line(&mut line).unwrap();
+    assert_eq!(line, "listening\n");
+    drop(output);
+    std::fs::write(format!("/sys{URANDOM}/uevent"), "change").unwrap();
+    let ended = follow.wait_with_output().unwrap();
+    let errors = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!((ended.status.code(), &errors[..]), (Some(0), ""));
     let _ = std::fs::remove_file(path);
 }
 

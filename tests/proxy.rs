@@ -194,6 +194,72 @@ fn calls_of_a_denied_interface_do_not_reach_the_service() {
 }
 
 #[test]
+fn further_clients_wait_until_another_disconnects() {
+    let Some((_service, mut proxy)) = proxy("clients", &["--clients", "2"]) else {
+        return;
+    };
+    let call = |stream: &mut UnixStream| {
+        stream.write_all(format!("{EMPTY}\0").as_bytes()).unwrap();
+    };
+    let reply = |stream: &mut UnixStream| {
+        let mut reply = [0; 3];
+        stream.read_exact(&mut reply).unwrap();
+        assert_eq!(&reply, b"{}\0");
+    };
+    let mut served = [proxy.connect(), proxy.connect()];
+    for stream in &mut served {
+        call(stream);
+        reply(stream);
+    }
+    let mut waiting = proxy.connect();
+    let info = r#"{"method":"org.varlink.service.GetInfo"}"#;
+    waiting.write_all(format!("{info}\0").as_bytes()).unwrap();
+    // In this time a proxy without the limit would accept another one.
+    for _ in 0..500 {
+        for stream in &mut served {
+            call(stream);
+            reply(stream);
+        }
+    }
+    let [gone, mut kept] = served;
+    drop(gone);
+    waiting.shutdown(Shutdown::Write).unwrap();
+    let mut replies = Vec::new();
+    waiting.read_to_end(&mut replies).unwrap();
+    assert!(replies.starts_with(b"{\"parameters\":{"));
+    call(&mut kept);
+    reply(&mut kept);
+    let lines = proxy.lines(4 * 501 + 4);
+    let first = lines.iter().position(|line| line.contains("GetInfo"));
+    assert!(first >= Some(4 * 501), "{first:?}");
+}
+
+#[test]
+fn it_ends_quietly_when_nobody_reads_its_output() {
+    let Some((_service, mut proxy)) = proxy("quiet", &[]) else {
+        return;
+    };
+    drop(proxy.0.stdout.take());
+    let mut stream = proxy.connect();
+    // It ends before it has passed the call on, or the reply.
+    stream.write_all(format!("{EMPTY}\0").as_bytes()).unwrap();
+    let _ = stream.read_to_end(&mut Vec::new());
+    let begin = Instant::now();
+    let status = loop {
+        if let Some(status) = proxy.0.try_wait().unwrap() {
+            break status;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(10), "does not end");
+        std::thread::yield_now();
+    };
+    assert_eq!(status.code(), Some(0));
+    let mut errors = String::new();
+    let output = proxy.0.stderr.as_mut().expect("its output");
+    output.read_to_string(&mut errors).unwrap();
+    assert_eq!(errors, "");
+}
+
+#[test]
 fn calls_of_a_renamed_interface_reach_the_original_one() {
     let options = ["--rename", "com.example.t=org.example.t"];
     let Some((_service, mut proxy)) = proxy("rename", &options) else {
@@ -219,6 +285,8 @@ fn wrong_arguments_are_reported() {
         &["--deny", "nonsense", "unix:@a", "unix:@b"],
         &["--rename", "a.b", "unix:@a", "unix:@b"],
         &["unix:@a", "unix:@b", "--deny"],
+        &["--clients", "0", "unix:@a", "unix:@b"],
+        &["--clients", "few", "unix:@a", "unix:@b"],
         &["unix:/no/such/directory/socket", "unix:@b"],
     ] {
         let Some(mut proxy) = example("proxy") else {

@@ -11,8 +11,11 @@ use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, unmount};
 use serde::{Deserialize, Serialize};
 
-use super::kernel::{self, Command, Failure, Text, failure};
+use super::kernel::{self, Command, Copying, Failure, Text, failure};
 use super::monitor::{self, Subscription, Uevents};
+
+/// The number of clients that can be connected at once.
+pub const CLIENTS: usize = 8;
 
 /// The number of programs that can run at once.
 pub const RUNNING: usize = 16;
@@ -23,8 +26,11 @@ const ARGUMENTS: usize = 16;
 /// The topic of the calls that wait for a change of state. [`monitor::TOPIC`] is 0.
 pub const STATE: u32 = 1;
 
+/// The topic of the calls that wait for the end of a copy.
+pub const COPY: u32 = 2;
+
 /// The first topic of the calls that wait for the end of a program. The program's index is added.
-const PROGRAM: u32 = 2;
+const PROGRAM: u32 = 3;
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -234,6 +240,8 @@ pub enum Cursor {
     State,
     /// The end of the program with this index.
     Program(usize),
+    /// The end of the copy with this index.
+    Copy(usize),
     Uevents(Subscription),
 }
 
@@ -253,6 +261,18 @@ struct Program {
     is_awaited: bool,
 }
 
+/// A copy that was started with `Copy`.
+#[allow(clippy::large_enum_variant)] // as above
+enum CopyState {
+    Running {
+        copying: Copying,
+        /// True if a client waits for its end: not for a `oneway` call.
+        is_awaited: bool,
+    },
+    /// The result, which the waiting client is not told yet.
+    Ended(Result<(), Failure>),
+}
+
 /// The interface.
 pub const INTERFACE: Interface = interface!("org.example.boot.varlink");
 
@@ -265,6 +285,8 @@ pub struct Boot<'u> {
     modules: u32,
     /// The programs that run, and those that have ended while the waiting client is not told yet.
     programs: [Option<Program>; RUNNING],
+    /// The copies that run, and those that have ended while the waiting client is not told yet.
+    copies: [Option<CopyState>; CLIENTS],
     orphans: u32,
     leave: Option<Leave>,
     uevents: &'u mut Uevents,
@@ -280,6 +302,7 @@ impl<'u> Boot<'u> {
             status: None,
             modules: 0,
             programs: [None; RUNNING],
+            copies: [const { None }; CLIENTS],
             orphans: 0,
             leave: None,
             uevents,
@@ -383,6 +406,56 @@ impl<'u> Boot<'u> {
         Ok((index, Started { pid, exit: None }))
     }
 
+    /// Starts a copy, and returns its index.
+    fn start_copy(&mut self, from: &str, to: &str, mode: Mode) -> Result<usize, Failure> {
+        let mut places = self.copies.iter_mut().enumerate();
+        let free = places.find(|(_, place)| place.is_none());
+        let (index, place) = free.ok_or(failure("open")(Errno::AGAIN))?;
+        *place = Some(CopyState::Running {
+            copying: Copying::new(from, to, index as u8)?,
+            is_awaited: mode != Mode::Oneway,
+        });
+        Ok(index)
+    }
+
+    /// True if a copy runs. The loop then calls [`copy_pieces`](Self::copy_pieces) after each step,
+    /// and does not wait.
+    pub fn is_copying(&self) -> bool {
+        let mut copies = self.copies.iter().flatten();
+        copies.any(|copy| matches!(copy, CopyState::Running { .. }))
+    }
+
+    /// Copies a piece of each file. Returns true if a copy has ended: the topic [`COPY`] must be
+    /// woken.
+    pub fn copy_pieces(&mut self) -> bool {
+        let mut has_ended = false;
+        for place in &mut self.copies {
+            if let Some(CopyState::Running {
+                copying,
+                is_awaited,
+            }) = place
+            {
+                let result = match copying.copy_piece() {
+                    Ok(false) => continue,
+                    result => result.map(drop),
+                };
+                *place = is_awaited.then_some(CopyState::Ended(result));
+                has_ended = true;
+            }
+        }
+        has_ended
+    }
+
+    /// Forgets all clients: drops the copies, and the programs that have ended.
+    pub fn disconnect(&mut self) {
+        for index in 0..CLIENTS {
+            self.abandoned(Cursor::Copy(index));
+        }
+        for index in 0..RUNNING {
+            self.abandoned(Cursor::Program(index));
+        }
+    }
+
     /// Sends the first reply to `Start`, and parks the call until the program has ended.
     fn await_end<'c>(
         &mut self,
@@ -439,7 +512,10 @@ impl<'u> Boot<'u> {
             Methods::Unmount(Unmount { target }) => Text::new(&[target])
                 .and_then(|target| unmount(target.as_c_str(), UnmountFlags::empty()))
                 .map_err(failure("umount2")),
-            Methods::Copy(Copy { from, to }) => kernel::copy(from, to),
+            Methods::Copy(Copy { from, to }) => match self.start_copy(from, to, mode) {
+                Ok(index) if mode != Mode::Oneway => return reply.park(COPY, Cursor::Copy(index)),
+                started => started.map(drop),
+            },
             Methods::Start(Start { path, arguments }) => {
                 let command = Command::new(path, &arguments.unwrap_or_default());
                 let command = command.ok_or(Refusal::invalid_parameter("arguments"))?;
@@ -467,10 +543,14 @@ impl<'u> Boot<'u> {
             }
             Methods::PowerOff(_) => Err(failure("reboot")(Errno::PERM)),
         };
-        reply.result(&done.map_err(|Failure { call, errno }| Error::Refused {
-            call,
-            errno: errno.raw_os_error(),
-        }))
+        reply.result(&done.map_err(refused))
+    }
+}
+
+fn refused(Failure { call, errno }: Failure) -> Error<'static> {
+    Error::Refused {
+        call,
+        errno: errno.raw_os_error(),
     }
 }
 
@@ -504,6 +584,14 @@ impl Service<Cursor> for Boot<'_> {
                     None => reply.park(topic(index), cursor),
                 }
             }
+            Cursor::Copy(index) => {
+                let place = self.copies.get_mut(index);
+                let has_ended = |copy: &mut CopyState| matches!(copy, CopyState::Ended(_));
+                match place.and_then(|place| place.take_if(has_ended)) {
+                    Some(CopyState::Ended(result)) => reply.result(&result.map_err(refused)),
+                    _ => reply.park(COPY, cursor),
+                }
+            }
             Cursor::Uevents(subscription) => monitor::resume(self.uevents, subscription, reply),
         }
     }
@@ -513,13 +601,13 @@ impl Service<Cursor> for Boot<'_> {
     }
 
     fn abandoned(&mut self, cursor: Cursor) {
-        if let Cursor::Program(index) = cursor
-            && let Some(place) = self.programs.get_mut(index)
-        {
-            match place {
-                Some(program) if program.exit.is_none() => program.is_awaited = false,
-                _ => *place = None,
-            }
+        match cursor {
+            Cursor::Program(index) => match self.programs.get_mut(index) {
+                Some(Some(program)) if program.exit.is_none() => program.is_awaited = false,
+                place => _ = place.map(Option::take),
+            },
+            Cursor::Copy(index) => _ = self.copies.get_mut(index).map(Option::take),
+            Cursor::State | Cursor::Uevents(_) => {}
         }
     }
 }

@@ -20,15 +20,12 @@ use rustix::io::{Errno, read, retry_on_intr};
 use rustix::process::{WaitOptions, wait};
 use rustix::system::{RebootCommand, reboot};
 
-use super::boot::{Boot, Cursor, Exit, Leave, Level, STATE, System, Then};
+use super::boot::{Boot, CLIENTS, COPY, Cursor, Exit, Leave, Level, STATE, System, Then};
 use super::kernel::{self, Failure, MOUNTS, failure, mount_on};
 use super::monitor::{self, SEND, UEVENTS, Uevents};
 
 /// The path of the listening socket.
 pub const SOCKET: &str = "/run/org.example.boot";
-
-/// The number of clients that can be connected at once.
-const CLIENTS: usize = 8;
 
 /// The program's buffers, all zero at first.
 pub struct Room {
@@ -95,6 +92,7 @@ pub fn run_first(system: System, room: &mut Room) -> ! {
         if serve(&mut boot, addresses, slots).is_err() {
             complain(&["can't serve, trying again"]);
         }
+        boot.disconnect();
         match boot.leave() {
             Some(Leave::SwitchRoot { root, command }) => {
                 let left = kernel::switch_root(&root).and_then(|()| {
@@ -165,7 +163,7 @@ fn serve<'a>(
         ..Limits::default()
     })?;
     // A kernel may lack netlink or signalfd. The rest is served without it.
-    let socket = watch(&mut server, monitor::open_socket(), UEVENTS);
+    let mut socket = watch(&mut server, monitor::open_socket(), UEVENTS);
     if socket.is_none() {
         complain(&["can't receive uevents"]);
     }
@@ -177,21 +175,28 @@ fn serve<'a>(
     reap(&mut server, boot);
     let mut is_leaving = false;
     loop {
-        match server.step(boot)? {
-            Event::Ready(UEVENTS) => {
-                if let Some(socket) = &socket {
-                    boot.uevents().receive(socket);
-                    server.wake(monitor::TOPIC);
+        let event = if boot.is_copying() {
+            server.try_step(boot)?
+        } else {
+            Some(server.step(boot)?)
+        };
+        if boot.copy_pieces() {
+            server.wake(COPY);
+        }
+        match event {
+            Some(Event::Ready(UEVENTS)) => {
+                if let Some(socket) = &mut socket {
+                    monitor::receive(&mut server, boot.uevents(), socket);
                 }
             }
-            Event::Ready(CHILDREN) => {
+            Some(Event::Ready(CHILDREN)) => {
                 if let Some(signals) = &signals {
                     // Several ended children may be one signal. Its content is not needed.
                     while retry_on_intr(|| read(signals, &mut [0; 128])).is_ok_and(|n| n > 0) {}
                 }
                 reap(&mut server, boot);
             }
-            Event::Timer(END) => return Ok(()),
+            Some(Event::Timer(END)) => return Ok(()),
             _ => {}
         }
         // The timer is set only once, so that further calls do not postpone the end.

@@ -2,6 +2,7 @@
 
 use core::ffi::CStr;
 use core::mem::{self, MaybeUninit};
+use core::str;
 
 use heapless::Vec;
 use rustix::fd::{AsRawFd, OwnedFd};
@@ -161,38 +162,69 @@ pub fn load_module(path: &str, parameters: &str) -> Result<bool, Failure> {
     }
 }
 
-/// Copies a file and its permissions, without the set-user-ID, set-group-ID and sticky bits: the
-/// copy belongs to root. If this fails, a file that existed at the target path is unchanged.
-pub fn copy(from: &str, to: &str) -> Result<(), Failure> {
-    let path = |parts: &[&str]| Text::new(parts).map_err(failure("open"));
-    let (from, part, to) = (path(&[from])?, path(&[to, ".part"])?, path(&[to])?);
-    let (part, to) = (part.as_c_str(), to.as_c_str());
-    let from = open_file(from.as_c_str())?;
-    // An earlier attempt or another program may have left a file there.
-    let _ = unlink(part);
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-    let file = open(part, flags, Mode::RUSR).map_err(failure("open"))?;
-    let copied = copy_all(&from, &file);
-    let copied = copied.and_then(|()| rename(part, to).map_err(failure("rename")));
-    if copied.is_err() {
-        let _ = unlink(part);
-    }
-    copied
+/// The number of reads in one piece of a copy: 64 KiB.
+const READS: usize = 16;
+
+/// A file that is being copied in pieces, so that other clients are served in between. When it is
+/// dropped, the incomplete file is deleted.
+pub struct Copying {
+    from: OwnedFd,
+    file: OwnedFd,
+    mode: Mode,
+    /// The path of the incomplete file.
+    part: Text,
+    to: Text,
 }
 
-fn copy_all(from: &OwnedFd, to: &OwnedFd) -> Result<(), Failure> {
-    let mode = fstat(from).map_err(failure("fstat"))?.st_mode & 0o777;
-    let mut buffer = [0; 4096];
-    loop {
-        let count = retry_on_intr(|| read(from, &mut buffer)).map_err(failure("read"))?;
-        let mut bytes = buffer.get(..count).unwrap_or_default();
-        if bytes.is_empty() {
-            return fchmod(to, Mode::from_raw_mode(mode)).map_err(failure("fchmod"));
+impl Copying {
+    /// Opens both files. `number` is part of the name of the incomplete file: two copies to the
+    /// same path must have different numbers.
+    pub fn new(from: &str, to: &str, number: u8) -> Result<Self, Failure> {
+        let path = |parts: &[&str]| Text::new(parts).map_err(failure("open"));
+        let digit = [b'0'.saturating_add(number)];
+        let digit = str::from_utf8(&digit).unwrap_or_default();
+        let (from, part, to) = (path(&[from])?, path(&[to, ".part", digit])?, path(&[to])?);
+        let from = open_file(from.as_c_str())?;
+        let stat = fstat(&from).map_err(failure("fstat"))?;
+        // An earlier attempt or another program may have left a file there.
+        let _ = unlink(part.as_c_str());
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let file = open(part.as_c_str(), flags, Mode::RUSR).map_err(failure("open"))?;
+        Ok(Copying {
+            from,
+            file,
+            // Without the set-user-ID, set-group-ID and sticky bits: the copy belongs to root.
+            mode: Mode::from_raw_mode(stat.st_mode & 0o777),
+            part,
+            to,
+        })
+    }
+
+    /// Copies the next piece. Returns true if the copy is complete, and has replaced the file at
+    /// the target path. Until then, that file is unchanged.
+    pub fn copy_piece(&mut self) -> Result<bool, Failure> {
+        let mut buffer = [0; 4096];
+        for _ in 0..READS {
+            let count = retry_on_intr(|| read(&self.from, &mut buffer)).map_err(failure("read"))?;
+            let mut bytes = buffer.get(..count).unwrap_or_default();
+            if bytes.is_empty() {
+                fchmod(&self.file, self.mode).map_err(failure("fchmod"))?;
+                let renamed = rename(self.part.as_c_str(), self.to.as_c_str());
+                return renamed.map(|()| true).map_err(failure("rename"));
+            }
+            while !bytes.is_empty() {
+                let count = retry_on_intr(|| write(&self.file, bytes)).map_err(failure("write"))?;
+                bytes = bytes.get(count..).unwrap_or_default();
+            }
         }
-        while !bytes.is_empty() {
-            let count = retry_on_intr(|| write(to, bytes)).map_err(failure("write"))?;
-            bytes = bytes.get(count..).unwrap_or_default();
-        }
+        Ok(false)
+    }
+}
+
+impl Drop for Copying {
+    fn drop(&mut self) {
+        // After a complete copy, there is no such file.
+        let _ = unlink(self.part.as_c_str());
     }
 }
 

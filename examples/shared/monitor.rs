@@ -262,7 +262,12 @@ impl Uevents {
 
     /// Receives uevents from the kernel, up to [`BATCH`] of them. If more are pending, the socket
     /// stays readable.
-    pub fn receive(&mut self, socket: impl AsFd) {
+    ///
+    /// # Errors
+    ///
+    /// Fails after an error that a netlink socket does not have in use. It could stay, so the
+    /// socket should be opened again.
+    fn receive(&mut self, socket: impl AsFd) -> Result<(), Errno> {
         let mut message = [0; UEVENT];
         for _ in 0..BATCH {
             match retry_on_intr(|| recvfrom(&socket, &mut message, RecvFlags::TRUNC)) {
@@ -275,15 +280,20 @@ impl Uevents {
                         self.push(whole.unwrap_or(LOST));
                     }
                 }
-                Err(Errno::AGAIN) => return,
-                // ENOBUFS: the receive buffer was full, netlink(7). After other errors too, uevents
-                // may be lost, and the clients are still served.
-                Err(_) => {
+                Err(Errno::AGAIN) => return Ok(()),
+                Err(errno) => {
+                    // ENOBUFS: the receive buffer was full, netlink(7). After other errors too,
+                    // uevents may be lost.
                     self.push(LOST);
-                    return;
+                    return if errno == Errno::NOBUFS {
+                        Ok(())
+                    } else {
+                        Err(errno)
+                    };
                 }
             }
         }
+        Ok(())
     }
 
     /// Keeps another uevent. It overwrites the oldest ones if there is no space left.
@@ -497,7 +507,8 @@ pub fn serve(
 ) -> Result<(), unix::IoError> {
     let Room { slots, monitor } = room;
     let socket = open_socket();
-    let socket = socket.map_err(|errno| unix::IoError::from_raw_os_error(errno.raw_os_error()))?;
+    let mut socket =
+        socket.map_err(|errno| unix::IoError::from_raw_os_error(errno.raw_os_error()))?;
     let mut server = Server::new(source, slots)?;
     server.set_clock(clock);
     server.set_limits(Limits {
@@ -509,13 +520,32 @@ pub fn serve(
     loop {
         match server.serve(monitor)? {
             server::Event::Ready(UEVENTS) => {
-                monitor.uevents.receive(&socket);
-                server.wake(TOPIC);
+                receive(&mut server, &mut monitor.uevents, &mut socket);
             }
             server::Event::Idle => return Ok(()),
             _ => {}
         }
     }
+}
+
+/// Receives uevents from the socket that the server watches, and wakes the calls that wait for
+/// them. After an unusual error, the clients are told of lost uevents, and the socket is opened
+/// again: the error could stay, and make it readable without end.
+pub fn receive<C: Copy, const CONNECTIONS: usize>(
+    server: &mut Server<'_, C, CONNECTIONS>,
+    uevents: &mut Uevents,
+    socket: &mut OwnedFd,
+) {
+    // If it cannot be opened again, the next attempt follows at once.
+    if uevents.receive(&*socket).is_err()
+        && let Ok(opened) = open_socket()
+        && server.watch(&opened, Interest::Readable, UEVENTS).is_ok()
+    {
+        // This cannot fail: it was watched.
+        let _ = server.unwatch(socket);
+        *socket = opened;
+    }
+    server.wake(TOPIC);
 }
 
 /// Opens a socket that receives uevents.

@@ -32,13 +32,19 @@ if command -v strace >/dev/null; then
     calls=$(sed -n 's/^\([a-z_0-9]*\)(.*/\1/p' "$out/trace" | tr '\n' ' ')
     [ "$calls" = "execve read write read exit " ] || fail "freestanding makes the system calls $calls"
     # `report --later` starts itself by its name, which fails here because there is no such file in /.
-    # The read that learns of the failure is interrupted, and must be repeated.
-    if (cd / && PATH="$out/z:$PATH" strace -o "$out/trace" -e inject=read:error=EINTR:when=1 \
-        report --later status 2>"$out/errors"); then
-        fail "report takes an interrupted read for a started program"
-    fi
-    grep -q "report: can't start" "$out/errors" || fail "report prints: $(cat "$out/errors")"
-    grep -q INJECTED "$out/trace" || fail "strace has not interrupted a read"
+    # The calls that learn of the failure are interrupted, and must be repeated: the read, the write
+    # in the child, and the wait for its end. After a read that fails otherwise, the program is not
+    # taken for started either.
+    for error in read:error=EINTR write:error=EINTR wait4:error=EINTR read:error=EIO; do
+        if (cd / && PATH="$out/z:$PATH" strace -f -o "$out/trace" -e "inject=$error:when=1" \
+            report --later status 2>"$out/errors"); then
+            fail "report takes $error for a started program"
+        fi
+        grep -q "report: can't start" "$out/errors" || fail "report prints: $(cat "$out/errors")"
+        grep -q INJECTED "$out/trace" || fail "strace has not made $error"
+        ! grep -q "wait4.*EINTR" "$out/trace" || [ "$(grep -c "wait4(" "$out/trace")" -gt 1 ] ||
+            fail "report does not repeat an interrupted wait"
+    done
 elif [ "${CI:-}" = true ]; then
     fail "needs strace"
 else

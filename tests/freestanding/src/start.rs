@@ -151,10 +151,14 @@ unsafe fn uninterrupted(number: usize, arguments: [usize; 4]) -> isize {
 
 /// Reads from a descriptor: read(2). Returns 0 at the end and for errors.
 pub fn read(fd: usize, buffer: &mut [u8]) -> usize {
+    usize::try_from(try_read(fd, buffer)).unwrap_or(0)
+}
+
+/// Like [`read`], but returns a negative number for errors.
+fn try_read(fd: usize, buffer: &mut [u8]) -> isize {
     let place = buffer.as_mut_ptr() as usize;
     // SAFETY: the kernel writes only within the buffer.
-    let count = unsafe { uninterrupted(number::READ, [fd, place, buffer.len(), 0]) };
-    usize::try_from(count).unwrap_or(0)
+    unsafe { uninterrupted(number::READ, [fd, place, buffer.len(), 0]) }
 }
 
 /// Writes to a descriptor: write(2). Returns 0 for errors.
@@ -296,8 +300,11 @@ pub fn start_program<'a>(strings: impl Iterator<Item = &'a CStr>) -> Result<i32,
         result @ 1.. => {
             drop(writer);
             let mut failed = [0];
-            if read(reader.as_raw_fd() as usize, &mut failed) == 0 {
-                return Ok(result as i32);
+            match try_read(reader.as_raw_fd() as usize, &mut failed) {
+                0 => return Ok(result as i32),
+                1.. => {}
+                // Whether the child has failed is unknown, so this must not wait for its end.
+                unread => return Err(errno(unread)),
             }
             // SAFETY: the kernel gets no pointers.
             unsafe { uninterrupted(number::WAIT4, [result as usize, 0, 0, 0]) };

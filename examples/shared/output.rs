@@ -1,0 +1,28 @@
+//! Prints lines of a program whose output may end before the program, as in `proxy | head`.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::process::exit;
+
+/// Prints a line. The macro `println` panics if that fails. This ends the program: quietly if the
+/// reader of its output has gone away.
+pub fn print(line: fmt::Arguments<'_>) {
+    match writeln!(io::stdout(), "{line}") {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => exit(0),
+        Err(error) => {
+            complain(format_args!("can't print: {error}"));
+            exit(1)
+        }
+    }
+}
+
+/// Prints an error message, if there is a reader of it.
+pub fn complain(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+macro_rules! say {
+    ($($part:tt)*) => { $crate::output::print(format_args!($($part)*)) };
+}
+pub(crate) use say;
