@@ -20,16 +20,14 @@ use crate::varlink_service::GetInterfaceDescription;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # #[cfg(all(feature = "unix", target_os = "linux"))] {
 /// use nullink::service::GetInterfaceDescription;
-/// use nullink::{Client, unix};
+/// use nullink::{CallError, Client};
 ///
 /// let (mut receive, mut send) = ([0; 4096], [0; 256]);
-/// let stream = unix::Stream::connect("/run/org.example.ftl")?;
-/// let mut client = Client::new(stream, &mut receive, &mut send);
+/// let mut client = Client::connect("/run/org.example.ftl", &mut receive, &mut send)?;
 ///
-/// match client.call(&GetInterfaceDescription { interface: "org.example.ftl" }) {
-///     Ok(reply) => println!("{}", reply.description),
-///     Err(error) => println!("{error}"),
-/// }
+/// let call = GetInterfaceDescription { interface: "org.example.ftl" };
+/// let reply = client.call(&call).map_err(CallError::forget)?;
+/// println!("{}", reply.description);
 /// # }
 /// # Ok(())
 /// # }
@@ -38,7 +36,8 @@ use crate::varlink_service::GetInterfaceDescription;
 /// Several calls can be outstanding: [`queue`](Self::queue) them, then [`receive`](Self::receive)
 /// their replies in the same order.
 ///
-/// A reply borrows from the receive buffer, so it must be dropped before the next call.
+/// A reply borrows from the receive buffer, so it must be dropped before the next call. So does a
+/// [`CallError`]: [`forget`](CallError::forget) makes an error of it that `?` can return.
 ///
 /// By default, a client waits indefinitely. [`unix::Timeouts`](crate::unix::Timeouts) shows how to
 /// set timeouts.
