@@ -40,7 +40,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     match (&arguments[..], activated) {
         (["--follow", address], None) => follow(address, None),
         (["--follow", address, subsystem], None) => follow(address, Some(subsystem)),
-        ([address], None) if !address.starts_with('-') => {
+        ([address], None) => {
             let listener = Listener::bind_with(address, Listener::EVERYBODY)?;
             serve(listener.into(), None)
         }

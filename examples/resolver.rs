@@ -90,7 +90,7 @@ fn run() -> Result<()> {
 /// A line of the configuration.
 struct Entry<'t> {
     interfaces: &'t str,
-    address: &'t str,
+    address: String,
     program: Vec<&'t str>,
 }
 
@@ -98,13 +98,17 @@ impl<'t> Entry<'t> {
     fn parse(line: &'t str) -> Result<Self> {
         let mut words = line.split_whitespace();
         let (interfaces, address) = (words.next(), words.next());
-        let entry = Entry {
-            interfaces: interfaces.unwrap_or_default(),
-            address: address.ok_or("there is no address")?,
-            program: words.collect(),
+        let address = address.ok_or("there is no address")?;
+        let address = match Address::parse(address)? {
+            // Clients in other languages may know only addresses with a scheme.
+            Address::Unix(path) if path == address => format!("unix:{path}"),
+            _ => address.into(),
         };
-        Address::parse(entry.address)?;
-        Ok(entry)
+        Ok(Entry {
+            interfaces: interfaces.unwrap_or_default(),
+            address,
+            program: words.collect(),
+        })
     }
 
     fn parse_all(text: &'t str) -> Result<Vec<Self>> {
@@ -152,7 +156,7 @@ impl<'t> Resolver<'t> {
     fn all(&self) -> impl Iterator<Item = (&'t str, &'t str)> + Clone {
         self.entries.iter().flat_map(|entry| {
             let interfaces = entry.interfaces.split(',');
-            interfaces.map(|interface| (interface, entry.address))
+            interfaces.map(|interface| (interface, &entry.address[..]))
         })
     }
 }
@@ -223,7 +227,7 @@ fn system_error(errno: rustix::io::Errno) -> unix::IoError {
 
 impl<'t> Started<'t> {
     fn new(entry: &'t Entry<'t>) -> Result<Self> {
-        let listener = Listener::bind(entry.address);
+        let listener = Listener::bind(&entry.address);
         let listener = listener.map_err(|error| format!("{}: {error}", entry.address))?;
         let socket = listener
             .pollable()

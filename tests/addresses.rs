@@ -20,7 +20,7 @@ use nullink::peer::Peer;
 use nullink::service::GetInterfaceDescription;
 use nullink::unix::fd::OwnedFd;
 use nullink::unix::{IoError, Listener, Stream, Timeouts};
-use nullink::{Address, Client};
+use nullink::{CallError, Client, Error};
 use rustix::fd::AsFd;
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
@@ -73,9 +73,7 @@ fn x7_connecting_to_a_port_without_a_listener_is_not_found() {
 #[test]
 fn l3_a_tcp_connection_that_is_not_accepted_times_out() {
     let listener = Listener::bind("tcp:127.0.0.1:0").unwrap();
-    let to = format!("127.0.0.1:{}", listener.port().unwrap())
-        .parse()
-        .unwrap();
+    let to = format!("tcp:127.0.0.1:{}", listener.port().unwrap());
     let limit = Duration::from_millis(50);
     let timeouts = Timeouts {
         connect: Some(limit),
@@ -85,7 +83,7 @@ fn l3_a_tcp_connection_that_is_not_accepted_times_out() {
     let mut clients = Vec::new();
     let (error, waited) = loop {
         let before = Instant::now();
-        match Stream::connect_to(Address::Tcp(to), timeouts) {
+        match Stream::connect_with(&to, timeouts) {
             Ok(client) => clients.push(client),
             Err(error) => break (error, before.elapsed()),
         }
@@ -151,7 +149,60 @@ fn u1_over_tcp_bytes_read_past_an_upgrade_call_are_handed_over() {
 }
 
 #[test]
-fn exec_addresses_are_refused() {
+fn a2_a_host_name_is_looked_up_by_std() {
+    let listener = Listener::bind("tcp:127.0.0.1:0").unwrap();
+    let port = listener.port().unwrap();
+    let connected = Stream::connect(&format!("tcp:localhost:{port}"));
+    let bound = Listener::bind("tcp:localhost:0");
+    // Longer than a name may be, so that no server is asked.
+    let unknown = format!("tcp:{}:1", "x".repeat(300));
+    if cfg!(feature = "std") {
+        connected.expect("a connection");
+        listener.accept().expect("the same connection");
+        assert!(bound.expect("a listener").port() > Some(0));
+        assert_eq!(Stream::connect(&unknown).err(), Some(IoError::UnknownHost));
+        assert_eq!(Listener::bind(&unknown).err(), Some(IoError::UnknownHost));
+        // Nothing listens on the port of any address.
+        drop(listener);
+        let gone = Stream::connect(&format!("tcp:localhost:{port}"));
+        assert_eq!(gone.err(), Some(IoError::NotFound));
+    } else {
+        assert_eq!(connected.err(), Some(IoError::NoHostNames));
+        assert_eq!(bound.err(), Some(IoError::NoHostNames));
+        assert_eq!(Stream::connect(&unknown).err(), Some(IoError::NoHostNames));
+    }
+}
+
+#[test]
+fn a2_vsock_addresses_are_parsed_and_refused() {
+    assert_eq!(Stream::connect("vsock:2:1").err(), Some(IoError::Vsock));
+    assert_eq!(Listener::bind("vsock:2:1").err(), Some(IoError::Vsock));
+}
+
+#[test]
+fn l3_a_client_that_connects_with_timeouts_waits_no_longer() {
+    let path = std::env::temp_dir().join(format!("nullink-test-with-{}", std::process::id()));
+    let path = path.to_str().unwrap();
+    let listener = Listener::bind(path).unwrap();
+    let timeouts = Timeouts {
+        reply: Some(Duration::from_millis(1)),
+        ..Timeouts::default()
+    };
+    let (mut receive, mut send) = ([0; 256], [0; 256]);
+    let mut client = Client::connect_with(path, timeouts, &mut receive, &mut send).unwrap();
+    let interface = "org.example.t";
+    let reply = client.call(&GetInterfaceDescription { interface });
+    let timed_out = Error::Transport(IoError::TimedOut);
+    assert_eq!(reply.err(), Some(CallError::Connection(timed_out)));
+    drop(listener);
+    fs::remove_file(path).unwrap();
+    let (mut receive, mut send) = ([0; 256], [0; 256]);
+    let gone = Client::connect_with(path, timeouts, &mut receive, &mut send);
+    assert_eq!(gone.err(), Some(IoError::NotFound));
+}
+
+#[test]
+fn a2_exec_addresses_are_refused() {
     assert_eq!(Stream::connect("exec:/bin/true").err(), Some(IoError::Exec));
     assert_eq!(Listener::bind("exec:/bin/true").err(), Some(IoError::Exec));
 }

@@ -194,6 +194,10 @@ fn examples_fail_with_a_message_after_bad_arguments() {
     for name in ["accounts", "certification", "conformance"] {
         for arguments in [
             &[][..],
+            &["nonsense"],
+            &["--nonsense"],
+            &["nonsense"],
+            &["--nonsense"],
             &["nonsense:/x"],
             &["unix:"],
             &["a", "b", "c"],

@@ -462,6 +462,8 @@ fn follow_prints_the_events_of_a_running_service() {
 fn wrong_arguments_are_reported() {
     for arguments in [
         &[][..],
+        &["nonsense"],
+        &["--nonsense"],
         &["nonsense:/x"],
         &["--follow"],
         &["a", "b"],

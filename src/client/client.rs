@@ -201,6 +201,11 @@ impl<'b, S: Read + Write> Client<'b, S> {
     /// Calls a method by its full name, with parameters that are already JSON. An error of the
     /// service is returned as a reply.
     ///
+    /// For calls in other modes, use [`queue_raw`](Self::queue_raw), and then
+    /// [`receive_raw`](Self::receive_raw) for the reply, or for the replies while
+    /// [`Reply::continues`]. After a oneway call, use [`flush`](Self::flush). For descriptors, use
+    /// `send_raw_with` and `receive_raw_with`.
+    ///
     /// # Errors
     ///
     /// Fails if no reply is received, or if `method` is not the full name of a method.
@@ -269,6 +274,26 @@ impl<'b, S: Read + Write> Client<'b, S> {
     /// # Errors
     ///
     /// Like [`queue`](Self::queue). Also fails if `method` is not the full name of a method.
+    ///
+    /// ```
+    /// # use nullink::{Client, Duplex, Mode, json::Raw};
+    /// # let mut call = [0; 99];
+    /// # let replies = b"{\"continues\":true,\"parameters\":{\"i\":0}}\0{\"parameters\":{\"i\":1}}\0";
+    /// # let stream = Duplex { reader: &replies[..], writer: &mut call[..] };
+    /// # let (mut receive, mut send) = ([0; 99], [0; 99]);
+    /// # let mut client = Client::new(stream, &mut receive, &mut send);
+    /// client.queue_raw("org.example.t.Count", Mode::More, Raw::new(r#"{"n":2}"#)?)?;
+    /// let mut count = 0;
+    /// loop {
+    ///     let reply = client.receive_raw()?;
+    ///     count += 1;
+    ///     if !reply.continues() {
+    ///         break;
+    ///     }
+    /// }
+    /// assert_eq!(count, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn queue_raw(
         &mut self,
         method: &str,
