@@ -478,6 +478,86 @@ fn x3_descriptors_of_tcp_and_devices_are_close_on_exec() {
 }
 
 #[test]
+fn x7_a_missing_service_and_a_stale_socket_are_told_apart() {
+    let directory = std::env::temp_dir().join(format!("nullink-test-x7-{}", std::process::id()));
+    fs::create_dir(&directory).unwrap();
+    let path = |name: &str| directory.join(name).to_str().unwrap().to_owned();
+    let link = |to: &str, from: &str| std::os::unix::fs::symlink(path(to), path(from)).unwrap();
+    drop(Listener::bind(&path("stale")).unwrap());
+    let _datagram = std::os::unix::net::UnixDatagram::bind(path("datagram")).unwrap();
+    fs::write(path("file"), "").unwrap();
+    link("stale", "to stale");
+    link("nothing", "to nothing");
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
+    let tcp = format!("tcp:{}", port.unwrap());
+    // A program that another test starts has a copy of the listeners until it is executed.
+    for address in [&path("stale"), &tcp] {
+        while Stream::connect(address).is_ok() {
+            thread::yield_now();
+        }
+    }
+    let no_directory = IoError::from_raw_os_error(20); // ENOTDIR
+    for (address, error) in [
+        (path("nothing"), IoError::NotFound),
+        (path("no/thing"), IoError::NotFound),
+        (path("to nothing"), IoError::NotFound),
+        (path("file/socket"), no_directory),
+        (path("stale"), IoError::Stale),
+        (path("to stale"), IoError::Stale),
+        (path("file"), IoError::NotASocket),
+        (path(""), IoError::NotASocket),
+        (path("datagram"), IoError::NotAStream),
+        (format!("unix:@{}", path("nothing")), IoError::NotFound),
+        (tcp, IoError::NotFound),
+        (format!("device:{}", path("nothing")), IoError::NotFound),
+        (format!("device:{}", path("no/thing")), IoError::NotFound),
+        (format!("device:{}", path("stale")), IoError::NotADevice),
+        (format!("device:{}", path("file/x")), no_directory),
+    ] {
+        let limit = Some(Duration::from_secs(9));
+        let limited = Timeouts {
+            connect: limit,
+            send: limit,
+            reply: limit,
+        };
+        for timeouts in [Timeouts::default(), limited] {
+            let connect = |address: &str| Stream::connect_with(address, timeouts).err();
+            assert_eq!(connect(&address), Some(error), "{address}");
+            if address.starts_with('/') {
+                assert_eq!(connect(&format!("unix:{address}")), Some(error));
+            }
+        }
+    }
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn x7_a_socket_that_is_removed_during_a_connect_is_not_found() {
+    let name = "x7_a_socket_that_is_removed_during_a_connect_is_not_found";
+    if let Ok(path) = std::env::var(AGAIN) {
+        drop(Listener::bind(&path).unwrap());
+        assert_eq!(Stream::connect(&path).err(), Some(IoError::NotFound));
+        return;
+    }
+    let Some(mut strace) = strace() else {
+        return;
+    };
+    let path = std::env::temp_dir().join(format!("nullink-test-removed-{}", std::process::id()));
+    let output = strace
+        .args(["-f", "-qq", "-P", path.to_str().unwrap()])
+        .args(["-e", "inject=stat,newfstatat,statx:error=ENOENT"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture"])
+        .env(AGAIN, &path)
+        .output()
+        .unwrap();
+    fs::remove_file(path).unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let trace = String::from_utf8_lossy(&output.stderr);
+    assert!(trace.contains("(INJECTED)"), "{trace}");
+}
+
+#[test]
 fn x5_the_credentials_of_the_peer_are_returned() {
     let name = format!("nullink-test-peer-{}", std::process::id());
     let listener = Listener::bind(&format!("unix:@{name}")).unwrap();

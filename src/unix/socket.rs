@@ -111,11 +111,15 @@ pub(super) fn connect(socket: &OwnedFd, address: Address<'_>) -> Result<(), IoEr
             Err(IoError::TimedOut)
         }
         Err(Errno::PROTOTYPE) => Err(IoError::NotAStream),
-        Err(Errno::CONNREFUSED) => match address {
-            Address::Unix(path) if file_type(path) == Ok(FileType::Socket) => Err(IoError::Stale),
-            Address::Unix(_) => Err(IoError::NotASocket),
-            _ => Err(IoError::NotFound),
-        },
+        Err(Errno::CONNREFUSED) => Err(match address {
+            Address::Unix(path) => match file_type(path) {
+                Ok(FileType::Socket) => IoError::Stale,
+                Ok(_) => IoError::NotASocket,
+                // It was removed in the meantime.
+                Err(error) => error,
+            },
+            _ => IoError::NotFound,
+        }),
         Err(errno) => Err(IoError::from_errno(errno)),
     }
 }
