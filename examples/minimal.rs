@@ -1,5 +1,7 @@
 //! The README's service and client: `minimal serve` is the service, `minimal TEXT` the client.
 
+use std::process::ExitCode;
+
 use nullink::{
     Answer, Call, CallError, Client, Info, Interface, Method, Responder, Server, Service, Slots,
     interface,
@@ -75,10 +77,17 @@ fn ping(text: &str) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    match std::env::args().nth(1).as_deref() {
+fn main() -> ExitCode {
+    let done = match std::env::args().nth(1).as_deref() {
         Some("serve") => serve(),
         text => ping(text.unwrap_or("hello")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {SOCKET}: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -56,7 +56,8 @@ fn run() -> Result<()> {
     let (file, source) = match (&arguments[..], activated) {
         ([file], Some(activated)) => (file, activated),
         ([file, address], None) => {
-            let listener = Listener::bind_with(address, Listener::EVERYBODY)?;
+            let listener = Listener::bind_with(address, Listener::EVERYBODY);
+            let listener = listener.map_err(|error| format!("{address}: {error}"))?;
             (file, listener.into())
         }
         _ => return Err("usage: resolver SERVICES ADDRESS".into()),
@@ -99,7 +100,8 @@ impl<'t> Entry<'t> {
         let mut words = line.split_whitespace();
         let (interfaces, address) = (words.next(), words.next());
         let address = address.ok_or("there is no address")?;
-        let address = match Address::parse(address)? {
+        let parsed = Address::parse(address).map_err(|error| format!("{address}: {error}"))?;
+        let address = match parsed {
             // Clients in other languages may know only addresses with a scheme.
             Address::Unix(path) if path == address => format!("unix:{path}"),
             _ => address.into(),

@@ -475,6 +475,11 @@ fn wrong_arguments_are_reported() {
         let output = command.args(arguments).output().unwrap();
         let text = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");
-        assert!(text.starts_with("monitor: "), "{text}");
+        let begins = match arguments {
+            [] | [_, _] => "monitor: usage: ".to_string(),
+            [address] => format!("monitor: {address}: "),
+            _ => unreachable!(),
+        };
+        assert!(text.starts_with(&begins), "{text}");
     }
 }
