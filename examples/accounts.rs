@@ -47,7 +47,10 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let source = match (activated, &arguments[..]) {
         (Some(activated), _) => Source::Activated(activated),
-        (None, [address]) => Source::Own(Listener::bind_with(address, Listener::EVERYBODY)?),
+        (None, [address]) => {
+            let listener = Listener::bind_with(address, Listener::EVERYBODY);
+            Source::Own(listener.map_err(|error| format!("{address}: {error}"))?)
+        }
         _ => {
             return Err("usage: accounts ADDRESS, such as unix:/path or tcp:127.0.0.1:1234".into());
         }

@@ -38,6 +38,11 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         [address, command @ ("watch" | "stop")] => (address, command),
         _ => return Err("usage: board ADDRESS [watch|stop]".into()),
     };
+    let done = client(address, command);
+    done.map_err(|error| format!("{address}: {error}").into())
+}
+
+fn client(address: &str, command: &str) -> Result<(), Box<dyn std::error::Error>> {
     let address = Address::parse(address)?;
     // A serial line does not tell if the board is gone: without a timeout, a call waits forever.
     let timeouts = Timeouts {
@@ -52,7 +57,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         client.synchronize(&format!("org.example.n{}", std::process::id()))?;
     }
     match command {
-        "stop" => Ok(client.call(&Stop).map_err(|error| error.to_string())?),
+        "stop" => Ok(client.call(&Stop).map_err(CallError::forget)?),
         "watch" => watch(&mut client, None),
         _ => show(&mut client),
     }
@@ -66,29 +71,29 @@ struct Who<'a> {
 }
 
 fn show(client: &mut Client<'_, Stream>) -> Result<(), Box<dyn std::error::Error>> {
-    let info = client.call(&GetInfo).map_err(|error| error.to_string())?;
+    let info = client.call(&GetInfo).map_err(CallError::forget)?;
     let who: Who = info.decode()?;
     println!("{} by {}", who.product, who.vendor);
 
     let interface = "org.example.board";
     let found = client.call(&GetInterfaceDescription { interface });
-    let description = found.map_err(|error| error.to_string())?.description;
+    let description = found.map_err(CallError::forget)?.description;
     println!("description {} bytes", description.len());
 
     for lamp in [Lamp::On, Lamp::Off, Lamp::On] {
         let switched = client.call(&SetLamp { lamp });
-        let switched = switched.map_err(|error| error.to_string())?;
+        let switched = switched.map_err(CallError::forget)?;
         println!("lamp {:?} -> {lamp:?}", switched.before);
     }
     for text in ["\u{1F980} \"hello\"", &"long ".repeat(10)] {
         match client.call(&Show { text }) {
             Ok(()) => println!("shows {text}"),
             Err(CallError::Method(Error::TooLong { room })) => println!("has room for {room}"),
-            Err(error) => return Err(error.to_string().into()),
+            Err(error) => return Err(error.forget().into()),
         }
     }
     watch(client, Some(3))?;
-    let found = client.call(&GetState).map_err(|error| error.to_string())?;
+    let found = client.call(&GetState).map_err(CallError::forget)?;
     println!("{:?}", found.state);
     Ok(())
 }
@@ -98,8 +103,8 @@ fn watch(
     count: Option<u32>,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let watch = Watch { every: 100, count };
-    let mut times = client.more(&watch).map_err(|error| error.to_string())?;
-    while let Some(time) = times.next().map_err(|error| error.to_string())? {
+    let mut times = client.more(&watch).map_err(CallError::forget)?;
+    while let Some(time) = times.next().map_err(CallError::forget)? {
         println!("uptime {}", time.uptime);
     }
     Ok(())

@@ -14,17 +14,19 @@ mod output;
 use std::process::ExitCode;
 
 use certification::{Certification, Progress, certify};
+use nullink::Client;
 use nullink::server::{Server, Slots};
-use nullink::unix::{Listener, Stream, Timeouts};
-use nullink::{Address, Client};
+use nullink::unix::{IoError, Listener};
 use output::say;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(|argument| &argument[..]).collect();
     let result = match arguments[..] {
-        ["--client", address] => client(address),
-        [address] => service(address).map(|()| true),
+        ["--client", address] => client(address).map_err(|error| format!("{address}: {error}")),
+        [address] => service(address)
+            .map(|()| true)
+            .map_err(|error| format!("{address}: {error}")),
         _ => {
             Err("usage: certification [--client] ADDRESS, such as unix:/path or unix:@name".into())
         }
@@ -39,17 +41,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn service(address: &str) -> Result<(), Box<dyn std::error::Error>> {
+fn service(address: &str) -> Result<(), IoError> {
     let listener = Listener::bind_with(address, Listener::EVERYBODY)?;
     let mut slots = Slots::<8, 4096, 8192>::new();
     Server::new(listener, &mut slots)?.serve(&mut Certification::default())?;
     Ok(())
 }
 
-fn client(address: &str) -> Result<bool, Box<dyn std::error::Error>> {
-    let stream = Stream::connect_to(Address::parse(address)?, Timeouts::default())?;
+fn client(address: &str) -> Result<bool, IoError> {
     let (mut receive, mut send) = ([0; 4096], [0; 4096]);
-    let mut client = Client::new(stream, &mut receive, &mut send);
+    let mut client = Client::connect(address, &mut receive, &mut send)?;
     let all_ok = certify(&mut client, &mut |progress| match progress {
         Progress::Passed(method) => say!("{method}: ok"),
         Progress::Failed(method, why) => {

@@ -35,7 +35,8 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let [address] = &arguments[..] else {
         return Err("usage: conformance ADDRESS, such as unix:/path or tcp:127.0.0.1:1234".into());
     };
-    let listener = Listener::bind_with(address, Listener::EVERYBODY)?;
+    let listener = Listener::bind_with(address, Listener::EVERYBODY);
+    let listener = listener.map_err(|error| format!("{address}: {error}"))?;
     let mut slots = SLOTS.lock().expect("it is locked only here");
     let mut scratch = [0; 16 * 1024];
     let mut service = T {

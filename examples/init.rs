@@ -46,9 +46,9 @@ use boot::{
 };
 use init::Room;
 use nullink::Method;
-use nullink::client::CallError;
+use nullink::client::{CallError, CallFailure};
 use nullink::service::GetInfo;
-use nullink::unix::{self, Stream, Timeouts};
+use nullink::unix::{self, IoError, Stream};
 use nullink::{Address, Client};
 use output::say;
 use rustix::io::Errno;
@@ -121,29 +121,32 @@ type Failed = Box<dyn std::error::Error>;
 
 fn serve(address: &str) -> Result<(), Failed> {
     let mut room = ROOM.lock().expect("this is the only thread");
-    Ok(init::run_at(Address::parse(address)?, SYSTEM, &mut room)?)
+    let served = match Address::parse(address) {
+        Ok(address) => init::run_at(address, SYSTEM, &mut room),
+        Err(error) => Err(IoError::Address(error)),
+    };
+    served.map_err(|error| format!("{address}: {error}").into())
 }
 
 /// Makes a call as a client. With `line`, the address is a socket that is joined to a device.
 fn call(address: &str, line: bool, command: &[&str]) -> Result<(), Failed> {
-    let address = Address::parse(address)?;
-    let stream = Stream::connect_to(address, Timeouts::default())?;
     let (mut receive, mut send) = ([0; monitor::REPLY], [0; 2048]);
-    let client = &mut Client::new(stream, &mut receive, &mut send);
-    if line || matches!(address, Address::Device(_)) {
+    let client = Client::connect(address, &mut receive, &mut send);
+    let client = &mut client.map_err(|error| format!("{address}: {error}"))?;
+    if line || matches!(Address::parse(address), Ok(Address::Device(_))) {
         // The previous client may have left half a message, or replies that it did not read.
         let nonce = format!("org.example.n{}x{}", std::process::id(), unix::monotonic());
         client.synchronize(&nonce)?;
     }
     match *command {
         ["info"] => {
-            let info = client.call(&GetInfo).map_err(text)?;
+            let info = client.call(&GetInfo).map_err(CallError::forget)?;
             say!("{}", info.raw().as_str());
         }
-        ["state"] => show(&client.call(&GetState).map_err(text)?),
+        ["state"] => show(&client.call(&GetState).map_err(CallError::forget)?),
         ["watch"] => {
-            let mut states = client.more(&GetState).map_err(text)?;
-            while let Some(progress) = states.next().map_err(text)? {
+            let mut states = client.more(&GetState).map_err(CallError::forget)?;
+            while let Some(progress) = states.next().map_err(CallError::forget)? {
                 show(&progress);
             }
         }
@@ -196,8 +199,8 @@ fn call(address: &str, line: bool, command: &[&str]) -> Result<(), Failed> {
             let subsystem = subsystem.first().copied();
             let mut reports = client
                 .more(&monitor::Subscribe { subsystem })
-                .map_err(text)?;
-            while let Some(report) = reports.next().map_err(text)? {
+                .map_err(CallError::forget)?;
+            while let Some(report) = reports.next().map_err(CallError::forget)? {
                 match report.event {
                     Some(event) => say!("{} {}", event.action, event.devpath),
                     None => say!("listening ({} lost)", report.lost.unwrap_or(0)),
@@ -238,17 +241,19 @@ fn show(progress: &boot::Progress<'_>) {
 }
 
 /// Makes a call whose reply is empty.
-fn perform<M>(client: &mut Client<'_, Stream>, call: &M) -> Result<(), String>
+fn perform<M>(client: &mut Client<'_, Stream>, call: &M) -> Result<(), CallFailure>
 where
     M: for<'r> Method<Output<'r> = (), Error<'r> = boot::Error<'r>> + serde::Serialize,
 {
-    client.call(call).map_err(text)
+    client.call(call).map_err(CallError::forget)
 }
 
 fn start(client: &mut Client<'_, Stream>, path: &str, arguments: &[&str]) -> Result<(), Failed> {
     let arguments = Some(heapless::Vec::from_slice(arguments)?);
-    let mut replies = client.more(&Start { path, arguments }).map_err(text)?;
-    while let Some(Started { pid, exit }) = replies.next().map_err(text)? {
+    let mut replies = client
+        .more(&Start { path, arguments })
+        .map_err(CallError::forget)?;
+    while let Some(Started { pid, exit }) = replies.next().map_err(CallError::forget)? {
         match exit {
             None => say!("{pid} is running"),
             Some(Exit {
@@ -260,12 +265,4 @@ fn start(client: &mut Client<'_, Stream>, path: &str, arguments: &[&str]) -> Res
         }
     }
     Ok(())
-}
-
-/// Copies the text of an error, which borrows from the client's buffer.
-fn text<E: core::fmt::Debug, T: core::fmt::Display>(error: CallError<'_, E, T>) -> String {
-    match error {
-        CallError::Method(error) => format!("{error:?}"),
-        error => error.to_string(),
-    }
 }

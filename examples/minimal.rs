@@ -1,6 +1,7 @@
 //! The README's service and client: `minimal serve` is the service, `minimal TEXT` the client.
 
-use nullink::unix::IoError;
+use std::process::ExitCode;
+
 use nullink::{
     Answer, Call, CallError, Client, Info, Interface, Method, Responder, Server, Service, Slots,
     interface,
@@ -45,10 +46,11 @@ impl Service for Pinger {
     }
 }
 
-fn serve() -> Result<(), IoError> {
+fn serve() -> Result<(), Box<dyn std::error::Error>> {
     let mut slots = Slots::<8, 4096, 8192>::new(); // 8 clients at once, 4 KiB for a call or a reply
     let mut server = Server::bind(SOCKET, &mut slots)?;
-    server.serve(&mut Pinger).map(drop)
+    server.serve(&mut Pinger)?;
+    Ok(())
 }
 
 // The client: a struct is a call.
@@ -63,21 +65,29 @@ impl Method for Ping<'_> {
     type Error<'r> = Error;
 }
 
-fn ping(text: &str) -> Result<(), IoError> {
+fn ping(text: &str) -> Result<(), Box<dyn std::error::Error>> {
     let (mut receive, mut send) = ([0; 4096], [0; 4096]);
     let mut client = Client::connect(SOCKET, &mut receive, &mut send)?;
     match client.call(&Ping { ping: text }) {
         Ok(reply) => println!("{}", reply.pong),
         Err(CallError::Method(Error::Silence)) => println!("(silence)"),
-        Err(error) => println!("{error}"),
+        // The error borrows from `receive`. `forget` keeps its text alone.
+        Err(error) => return Err(error.forget().into()),
     }
     Ok(())
 }
 
-fn main() -> Result<(), IoError> {
-    match std::env::args().nth(1).as_deref() {
+fn main() -> ExitCode {
+    let done = match std::env::args().nth(1).as_deref() {
         Some("serve") => serve(),
         text => ping(text.unwrap_or("hello")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {SOCKET}: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 

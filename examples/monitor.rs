@@ -22,8 +22,8 @@ use std::time::Duration;
 
 use monitor::{REPLY, Room, Subscribe};
 use nullink::activation::Activated;
-use nullink::unix::{self, Listener, Stream};
-use nullink::{Address, Client};
+use nullink::unix::{self, Listener};
+use nullink::{CallError, Client};
 use output::say;
 
 fn main() -> ExitCode {
@@ -41,10 +41,13 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(|argument| &argument[..]).collect();
     match (&arguments[..], activated) {
-        (["--follow", address], None) => follow(address, None),
-        (["--follow", address, subsystem], None) => follow(address, Some(subsystem)),
-        ([address], None) if !address.starts_with('-') => {
-            let listener = Listener::bind_with(address, Listener::EVERYBODY)?;
+        (["--follow", address, subsystem @ ..], None) if subsystem.len() < 2 => {
+            let followed = follow(address, subsystem.first().copied());
+            followed.map_err(|error| format!("{address}: {error}").into())
+        }
+        ([address], None) => {
+            let listener = Listener::bind_with(address, Listener::EVERYBODY);
+            let listener = listener.map_err(|error| format!("{address}: {error}"))?;
             serve(listener.into(), None)
         }
         // It ends a second after its last client. The next client starts it again.
@@ -62,11 +65,10 @@ fn serve(source: Activated, exit: Option<Duration>) -> Result<(), Box<dyn std::e
 }
 
 fn follow(address: &str, subsystem: Option<&str>) -> Result<(), Box<dyn std::error::Error>> {
-    let stream = Stream::connect_to(Address::parse(address)?, Default::default())?;
     let (mut receive, mut send) = ([0; REPLY], [0; 256]);
-    let mut client = Client::new(stream, &mut receive, &mut send);
+    let mut client = Client::connect(address, &mut receive, &mut send)?;
     let mut reports = client.more(&Subscribe { subsystem })?;
-    while let Some(report) = reports.next().map_err(|error| error.to_string())? {
+    while let Some(report) = reports.next().map_err(CallError::forget)? {
         match (report.event, report.lost) {
             (Some(event), _) => {
                 say!("{} {} {}", event.sequence, event.action, event.devpath);

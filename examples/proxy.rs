@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use nullink::json::Raw;
 use nullink::relay::{Policy, Side, Verdict};
-use nullink::unix::{self, Listener, Stream, Timeouts, relay};
+use nullink::unix::{self, Listener, Stream, relay};
 use nullink::{Address, Call, Refusal, Reply, name};
 use output::{complain, say};
 
@@ -66,8 +66,9 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let [front, target] = &addresses[..] else {
         return Err(USAGE.into());
     };
-    Address::parse(target)?;
-    let listener = Listener::bind_with(front, Listener::EVERYBODY)?;
+    Address::parse(target).map_err(|error| format!("{target}: {error}"))?;
+    let listener = Listener::bind_with(front, Listener::EVERYBODY);
+    let listener = listener.map_err(|error| format!("{front}: {error}"))?;
     // A thread serves one client at a time. The next clients wait until a thread accepts them.
     let serve_clients = || -> Infallible {
         match serve_clients(&listener, target, &rules) {
@@ -119,7 +120,7 @@ fn interface(name: Option<String>) -> Result<String, String> {
 
 /// Relays one connection.
 fn serve(client: Stream, target: &str, mut rules: Rules) -> Result<(), Box<dyn std::error::Error>> {
-    let service = Stream::connect_to(Address::parse(target)?, Timeouts::default())?;
+    let service = Stream::connect(target).map_err(|error| format!("{target}: {error}"))?;
     // A buffer holds received messages in one half, and messages to send in the other.
     let (mut calls, mut replies) = (vec![0; 2 * LONGEST], vec![0; 2 * LONGEST]);
     relay(client, service, &mut calls, &mut replies, &mut rules)?;

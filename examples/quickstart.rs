@@ -11,6 +11,7 @@ mod accounts;
 mod wire;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Mutex;
 use std::{fs, process, thread};
 
@@ -26,9 +27,24 @@ use wire::{BLUE, BOLD, Colors, Tap};
 /// GetAll fits with a thousand accounts.
 static SLOTS: Mutex<Slots<4, 4096, { 512 * 1024 }>> = Mutex::new(Slots::new());
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("quickstart: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn std::error::Error>> {
     let directory = Directory::new()?;
     let path = directory.0.join("accounts").to_string_lossy().into_owned();
+    let done = serve_and_call(&path);
+    done.map_err(|error| format!("unix:{path}: {error}").into())
+}
+
+fn serve_and_call(path: &str) -> Result<(), Box<dyn std::error::Error>> {
     let colors = Colors::of_terminal();
     println!(
         "{} listens on unix:{path}\n",
@@ -36,7 +52,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
 
     // The service runs in its own thread, which ends with the program.
-    let listener = Listener::bind(&path)?;
+    let listener = Listener::bind(path)?;
     thread::spawn(move || {
         let passwd = fs::read("/etc/passwd").unwrap_or_default();
         let group = fs::read("/etc/group").unwrap_or_default();
@@ -49,11 +65,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // The client. `Tap` prints its messages.
     let (mut receive, mut send) = (vec![0; 256 * 1024], vec![0; 4096]);
-    let stream = Tap::new(Stream::connect(&path)?, colors);
+    let stream = Tap::new(Stream::connect(path)?, colors);
     let mut client = Client::new(stream, &mut receive, &mut send);
 
     println!("{}", colors.paint(BLUE, "Who are you?"));
-    let info = client.call(&GetInfo).map_err(|error| error.to_string())?;
+    let info = client.call(&GetInfo).map_err(CallError::forget)?;
     println!("  A service with the interfaces");
     for interface in info.member("interfaces")?.items()? {
         println!("    {}", interface.decode::<&str>()?);
@@ -63,7 +79,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     match client.call(&GetByName { name: "root" }) {
         Ok(found) => show(&found.account),
         Err(CallError::Method(Error::NotFound)) => println!("  this system has no root"),
-        Err(error) => return Err(error.to_string().into()),
+        Err(error) => return Err(error.forget().into()),
     }
 
     println!("\n{}", colors.paint(BLUE, "Who is nobody-at-all?"));
@@ -71,8 +87,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         name: "nobody-at-all",
     }) {
         Ok(found) => show(&found.account),
-        Err(CallError::Method(error)) => println!("  {error:?}"),
-        Err(error) => return Err(error.to_string().into()),
+        Err(error @ CallError::Method(_)) => println!("  {error}"),
+        Err(error) => return Err(error.forget().into()),
     }
 
     println!(
@@ -85,13 +101,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for uid in 0..3 {
         match client.receive::<GetByUid>() {
             Ok(found) => show(&found.account),
-            Err(CallError::Method(error)) => println!("  {uid}: {error:?}"),
-            Err(error) => return Err(error.to_string().into()),
+            Err(error @ CallError::Method(_)) => println!("  {uid}: {error}"),
+            Err(error) => return Err(error.forget().into()),
         }
     }
 
     println!("\n{}", colors.paint(BLUE, "Who has an account?"));
-    let all = client.call(&GetAll).map_err(|error| error.to_string())?;
+    let all = client.call(&GetAll).map_err(CallError::forget)?;
     for account in all.member("accounts")?.items()? {
         show(&account.decode::<Account>()?);
     }

@@ -60,7 +60,8 @@ fn run() -> Result<()> {
     let (file, source) = match (&arguments[..], activated) {
         ([file], Some(activated)) => (file, activated),
         ([file, address], None) => {
-            let listener = Listener::bind_with(address, Listener::EVERYBODY)?;
+            let listener = Listener::bind_with(address, Listener::EVERYBODY);
+            let listener = listener.map_err(|error| format!("{address}: {error}"))?;
             (file, listener.into())
         }
         _ => return Err("usage: resolver SERVICES ADDRESS".into()),
@@ -94,7 +95,7 @@ fn run() -> Result<()> {
 /// A line of the configuration.
 struct Entry<'t> {
     interfaces: &'t str,
-    address: &'t str,
+    address: String,
     program: Vec<&'t str>,
 }
 
@@ -102,13 +103,18 @@ impl<'t> Entry<'t> {
     fn parse(line: &'t str) -> Result<Self> {
         let mut words = line.split_whitespace();
         let (interfaces, address) = (words.next(), words.next());
-        let entry = Entry {
-            interfaces: interfaces.unwrap_or_default(),
-            address: address.ok_or("there is no address")?,
-            program: words.collect(),
+        let address = address.ok_or("there is no address")?;
+        let parsed = Address::parse(address).map_err(|error| format!("{address}: {error}"))?;
+        let address = match parsed {
+            // Clients in other languages may know only addresses with a scheme.
+            Address::Unix(path) if path == address => format!("unix:{path}"),
+            _ => address.into(),
         };
-        Address::parse(entry.address)?;
-        Ok(entry)
+        Ok(Entry {
+            interfaces: interfaces.unwrap_or_default(),
+            address,
+            program: words.collect(),
+        })
     }
 
     fn parse_all(text: &'t str) -> Result<Vec<Self>> {
@@ -156,7 +162,7 @@ impl<'t> Resolver<'t> {
     fn all(&self) -> impl Iterator<Item = (&'t str, &'t str)> + Clone {
         self.entries.iter().flat_map(|entry| {
             let interfaces = entry.interfaces.split(',');
-            interfaces.map(|interface| (interface, entry.address))
+            interfaces.map(|interface| (interface, &entry.address[..]))
         })
     }
 }
@@ -227,7 +233,7 @@ fn system_error(errno: rustix::io::Errno) -> unix::IoError {
 
 impl<'t> Started<'t> {
     fn new(entry: &'t Entry<'t>) -> Result<Self> {
-        let listener = Listener::bind(entry.address);
+        let listener = Listener::bind(&entry.address);
         let listener = listener.map_err(|error| format!("{}: {error}", entry.address))?;
         let socket = listener
             .pollable()

@@ -2,8 +2,9 @@
 
 use core::fmt;
 use core::net::SocketAddr;
+use core::str::FromStr;
 
-/// The address of a service, in the notation of Varlink.
+/// The address of a service, in the notation of Varlink, or the path of a Unix socket.
 ///
 /// ```
 /// use nullink::Address;
@@ -12,7 +13,7 @@ use core::net::SocketAddr;
 /// assert_eq!(Address::parse("unix:@org.example.ftl;mode=0600"), Ok(Address::Abstract("org.example.ftl")));
 /// assert_eq!(Address::parse("tcp:[::1]:12345"), Ok(Address::Tcp("[::1]:12345".parse()?)));
 /// assert_eq!(Address::parse("device:/dev/ttyS1"), Ok(Address::Device("/dev/ttyS1")));
-/// assert!(Address::parse("/run/org.example.ftl").is_err());
+/// assert_eq!(Address::parse("/run/org.example.ftl"), Ok(Address::Unix("/run/org.example.ftl")));
 /// # Ok::<(), core::net::AddrParseError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,8 +24,6 @@ pub enum Address<'a> {
     /// `unix:@org.example.ftl`: a Unix socket in Linux's abstract namespace.
     Abstract(&'a str),
     /// `tcp:127.0.0.1:12345` or `tcp:[::1]:12345`: a TCP port.
-    ///
-    /// A host name must be looked up first, which this crate cannot do.
     Tcp(SocketAddr),
     /// `device:/dev/ttyS1`: a character device with the peer at its other end, such as a serial
     /// line.
@@ -32,16 +31,31 @@ pub enum Address<'a> {
     /// `exec:/usr/bin/ftl`: a program that the client starts, and to which it passes a connection
     /// by socket activation.
     Exec(&'a str),
+    /// `tcp:localhost:12345`: the name of a host, and a TCP port. std looks the name up, so the
+    /// program needs the feature `std`.
+    TcpName(&'a str),
+    /// `vsock:2:12345`: a port of the host or of a virtual machine, vsock(7). The program must open
+    /// the socket itself.
+    Vsock {
+        /// The number of the machine; 2 is the host.
+        cid: u32,
+        /// The number of the port.
+        port: u32,
+    },
 }
 
 impl<'a> Address<'a> {
-    /// Parses an address. Properties after a `;` are ignored;
+    /// Parses an address, or a path that begins with `/` or `.`, which can have any characters.
+    /// Properties after the `;` of an address are ignored;
     /// [`Listener::bind`](crate::unix::Listener::bind) reads `mode=`.
     ///
     /// # Errors
     ///
     /// Fails if the address is invalid: [`AddressError`] says which part of it.
     pub fn parse(text: &'a str) -> Result<Self, AddressError> {
+        if text.starts_with(['/', '.']) {
+            return Ok(Address::Unix(text));
+        }
         let address = text.split_once(';').map_or(text, |(address, _)| address);
         let (scheme, rest) = address.split_once(':').ok_or(AddressError::NoScheme)?;
         match (scheme, rest) {
@@ -52,8 +66,15 @@ impl<'a> Address<'a> {
             }),
             ("tcp", to) => match to.parse() {
                 Ok(to) => Ok(Address::Tcp(to)),
-                Err(_) => Err(tcp_error(to)),
+                Err(_) => tcp_name(to),
             },
+            ("vsock", to) => {
+                let (cid, port) = to.split_once(':').ok_or(AddressError::BadVsock)?;
+                match (number(cid), number(port)) {
+                    (Some(cid), Some(port)) => Ok(Address::Vsock { cid, port }),
+                    _ => Err(AddressError::BadVsock),
+                }
+            }
             ("device", path) => absolute(path).map(Address::Device),
             ("exec", path) => absolute(path).map(Address::Exec),
             _ => Err(AddressError::UnknownScheme),
@@ -70,21 +91,27 @@ fn absolute(path: &str) -> Result<&str, AddressError> {
     }
 }
 
-/// Finds the error in the host and port of an invalid TCP address.
-fn tcp_error(text: &str) -> AddressError {
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+/// Parses a decimal number without a sign.
+fn number<T: FromStr>(text: &str) -> Option<T> {
+    let number = text.parse().ok();
+    number.filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Parses a host name and a port, or finds the error in an invalid TCP address.
+fn tcp_name(text: &str) -> Result<Address<'_>, AddressError> {
     // Colons in brackets belong to an IPv6 address.
     let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => (host, Some(port)),
-        _ => (text, None),
+        Some((host, port)) if !port.contains(']') => (host, port),
+        _ => (text, ""),
     };
-    match port {
-        _ if host.is_empty() => AddressError::NoHost,
-        None | Some("") => AddressError::NoPort,
-        Some(port) if !digits(port) || port.parse::<u16>().is_err() => AddressError::BadPort,
-        Some(_) if host.contains([':', '[', ']']) => AddressError::BadHost,
-        Some(_) if host.split('.').all(digits) => AddressError::BadHost,
-        Some(_) => AddressError::HostName,
+    let digits = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
+    match number::<u16>(port) {
+        _ if host.is_empty() => Err(AddressError::NoHost),
+        None if port.is_empty() => Err(AddressError::NoPort),
+        None => Err(AddressError::BadPort),
+        Some(_) if host.contains([':', '[', ']']) => Err(AddressError::BadHost),
+        Some(_) if host.split('.').all(digits) => Err(AddressError::BadHost),
+        Some(_) => Ok(Address::TcpName(text)),
     }
 }
 
@@ -95,7 +122,9 @@ impl fmt::Display for Address<'_> {
             Address::Abstract(name) => write!(f, "unix:@{name}"),
             Address::Tcp(to) => write!(f, "tcp:{to}"),
             Address::Device(path) => write!(f, "device:{path}"),
+            Address::TcpName(to) => write!(f, "tcp:{to}"),
             Address::Exec(path) => write!(f, "exec:{path}"),
+            Address::Vsock { cid, port } => write!(f, "vsock:{cid}:{port}"),
         }
     }
 }
@@ -104,7 +133,8 @@ impl fmt::Display for Address<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AddressError {
-    /// The address does not begin with a scheme, such as `unix:`.
+    /// The text does not begin with a scheme, such as `unix:`, and is not a path that begins with
+    /// `/` or `.`.
     NoScheme,
     /// The scheme is not one of those of [`Address`].
     UnknownScheme,
@@ -116,12 +146,12 @@ pub enum AddressError {
     NoHost,
     /// The host of a `tcp:` address is neither a valid IP address nor a host name.
     BadHost,
-    /// The host of a `tcp:` address is a host name, which must be looked up first.
-    HostName,
     /// A `tcp:` address has no port.
     NoPort,
     /// The port of a `tcp:` address is not a number from 0 to 65535.
     BadPort,
+    /// A `vsock:` address does not have two numbers, the CID and the port.
+    BadVsock,
     /// A property that a listening address does not have.
     UnknownProperty,
     /// `mode=` without an octal number up to 777.
@@ -154,17 +184,17 @@ pub(crate) fn listening_mode(text: &str) -> Result<Option<u32>, AddressError> {
 impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            AddressError::NoScheme => "an address begins with a scheme: unix:/path or unix:@name",
-            AddressError::UnknownScheme => "unknown scheme: use unix:, tcp:, device: or exec:",
+            AddressError::NoScheme => "not an address: use /path, ./path, unix:/path or unix:@name",
+            AddressError::UnknownScheme => {
+                "unknown scheme: use unix:, tcp:, vsock:, device: or exec:"
+            }
             AddressError::NoPath => "a path must follow the scheme, or a @name after unix:",
             AddressError::NotAbsolute => "the path must begin with a /",
-            AddressError::NoHost => "an IP address must follow tcp:",
+            AddressError::NoHost => "a host must follow tcp:",
             AddressError::BadHost => "not an IP address: use tcp:127.0.0.1:port or tcp:[::1]:port",
-            AddressError::HostName => {
-                "a host name: look it up first (std: ToSocketAddrs), and use the IP address"
-            }
             AddressError::NoPort => "no port: use tcp:127.0.0.1:port",
             AddressError::BadPort => "a port is a number from 0 to 65535",
+            AddressError::BadVsock => "use vsock:CID:PORT, with two numbers",
             AddressError::UnknownProperty => {
                 "only unix:/path;mode=0600 has a property to listen with"
             }
@@ -182,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_read_and_written() {
+    fn a2_addresses_are_read_and_written() {
         let tcp = |text: &str| Address::Tcp(text.parse().unwrap());
         for (text, address) in [
             ("unix:/run/a", Address::Unix("/run/a")),
@@ -199,6 +229,17 @@ mod tests {
             ("tcp:[::ffff:1.2.3.4]:1", tcp("[::ffff:1.2.3.4]:1")),
             ("device:/dev/ttyS1", Address::Device("/dev/ttyS1")),
             ("exec:/usr/bin/a", Address::Exec("/usr/bin/a")),
+            ("tcp:localhost:80", Address::TcpName("localhost:80")),
+            ("tcp:example.org:0", Address::TcpName("example.org:0")),
+            ("tcp:4.example:65535", Address::TcpName("4.example:65535")),
+            ("vsock:2:1234", Address::Vsock { cid: 2, port: 1234 }),
+            (
+                "vsock:4294967295:0",
+                Address::Vsock {
+                    cid: u32::MAX,
+                    port: 0,
+                },
+            ),
         ] {
             assert_eq!(Address::parse(text), Ok(address), "{text}");
             assert_eq!(address.to_string(), text);
@@ -210,10 +251,30 @@ mod tests {
     }
 
     #[test]
+    fn a3_a_bare_path_is_a_path() {
+        for path in [
+            "/run/a",
+            "/",
+            "./a",
+            "../a",
+            ".",
+            "/run/a:b",
+            "./unix:a",
+            "/run/a;mode=0600",
+            "/@a",
+        ] {
+            assert_eq!(Address::parse(path), Ok(Address::Unix(path)));
+        }
+        // An option or a word is not a path.
+        for text in ["", "--follow", "-", "a", "run/a", "@a", "-/a"] {
+            assert_eq!(Address::parse(text), Err(AddressError::NoScheme), "{text}");
+        }
+    }
+
+    #[test]
     fn each_bad_address_has_its_reason() {
         for (text, error) in [
             ("", AddressError::NoScheme),
-            ("/run/a", AddressError::NoScheme),
             ("unix", AddressError::NoScheme),
             ("a;unix:/b", AddressError::NoScheme),
             (":", AddressError::UnknownScheme),
@@ -247,8 +308,15 @@ mod tests {
             ("tcp:[::1:80", AddressError::BadHost),
             ("tcp:[::g]:80", AddressError::BadHost),
             ("tcp:[1.2.3.4]:80", AddressError::BadHost),
-            ("tcp:localhost:80", AddressError::HostName),
-            ("tcp:example.org:80", AddressError::HostName),
+            ("tcp:localhost:65536", AddressError::BadPort),
+            ("vsock:", AddressError::BadVsock),
+            ("vsock:2", AddressError::BadVsock),
+            ("vsock:2:", AddressError::BadVsock),
+            ("vsock::1", AddressError::BadVsock),
+            ("vsock:host:1", AddressError::BadVsock),
+            ("vsock:+2:1", AddressError::BadVsock),
+            ("vsock:2:4294967296", AddressError::BadVsock),
+            ("vsock:2:1:1", AddressError::BadVsock),
         ] {
             assert_eq!(Address::parse(text), Err(error), "{text}");
         }

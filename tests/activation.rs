@@ -11,6 +11,7 @@ mod process;
 
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,9 +21,10 @@ use embedded_io::{Read, Write};
 use example::example_path;
 use nullink::activation::{self, Activated, ActivationError};
 use nullink::json::Raw;
+use nullink::service::GetInfo;
 use nullink::unix::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use nullink::unix::{Listener, Stream, Timeouts};
-use nullink::{Address, Client};
+use nullink::{Address, CallError, Client, Error};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::{Errno, FdFlags, IoSlice, fcntl_getfd};
 use rustix::net::{
@@ -480,7 +482,7 @@ fn x4_a_program_serves_the_connection_that_it_was_started_with() {
         return;
     };
     let accounts = accounts.to_str().expect("UTF-8");
-    let (stream, child) = process::connect_exec(accounts).expect("a process");
+    let process::Program { stream, child } = process::connect_exec(accounts).expect("a process");
     let mut child = Running(child);
     let copy = Stream::from(rustix::io::fcntl_dupfd_cloexec(&stream, 0).unwrap());
     let open = ask(copy, &child, 1);
@@ -489,6 +491,61 @@ fn x4_a_program_serves_the_connection_that_it_was_started_with() {
     // The service ends with its connection.
     drop(stream);
     assert!(child.0.wait().unwrap().success());
+}
+
+fn script_path(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("nullink-{name}-{}", std::process::id()))
+}
+
+/// Starts a shell script for one connection. The shell may read it until it ends.
+fn run(name: &str, script: &str) -> process::Program {
+    let path = script_path(name);
+    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("a file");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("its mode");
+    let program = process::connect_exec(path.to_str().expect("UTF-8"));
+    program.expect("a process")
+}
+
+#[test]
+fn r5_a_client_is_told_the_status_of_a_program_that_has_ended() {
+    let _alone = Alone::new();
+    // `read` waits for the call, so that the program ends with or without having read it.
+    for (name, script, says) in [
+        ("status", "exit 3", "the program ended, exit status: 3"),
+        ("zero", "read call <&3", "the program ended, exit status: 0"),
+        (
+            "killed",
+            "kill -9 $$",
+            "the program ended, signal: 9 (SIGKILL)",
+        ),
+    ] {
+        let (mut receive, mut send) = ([0; 4096], [0; 256]);
+        let mut client = Client::new(run(name, script), &mut receive, &mut send);
+        if name == "zero" {
+            // A line end, for `read`.
+            client.stream().stream.write(b"\n").expect("written");
+        }
+        let error = client.call(&GetInfo).map_err(CallError::forget).err();
+        assert_eq!(error.map(|error| error.to_string()).as_deref(), Some(says));
+        // `wait` returns the same status again.
+        let status = client.into_parts().0.wait().expect("a status");
+        assert_eq!(format!("the program ended, {status}"), says);
+        std::fs::remove_file(script_path(name)).expect("the script");
+    }
+}
+
+#[test]
+fn r5_a_program_that_closes_its_connection_and_runs_on_has_not_ended() {
+    let _alone = Alone::new();
+    let program = run("closes", "exec 3>&-; exec sleep 60");
+    let (mut receive, mut send) = ([0; 4096], [0; 256]);
+    let mut client = Client::new(program, &mut receive, &mut send);
+    let reply = client.call(&GetInfo);
+    assert_eq!(reply.err(), Some(CallError::Connection(Error::Closed)));
+    let mut program = client.into_parts().0;
+    program.child.kill().expect("killed");
+    program.wait().expect("a status");
+    std::fs::remove_file(script_path("closes")).expect("the script");
 }
 
 /// Checks that the child has made its socket close-on-exec.

@@ -20,7 +20,7 @@ use nullink::peer::Peer;
 use nullink::service::GetInterfaceDescription;
 use nullink::unix::fd::OwnedFd;
 use nullink::unix::{IoError, Listener, Stream, Timeouts};
-use nullink::{Address, Client};
+use nullink::{CallError, Client, Error};
 use rustix::fd::AsFd;
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
@@ -73,9 +73,7 @@ fn x7_connecting_to_a_port_without_a_listener_is_not_found() {
 #[test]
 fn l3_a_tcp_connection_that_is_not_accepted_times_out() {
     let listener = Listener::bind("tcp:127.0.0.1:0").unwrap();
-    let to = format!("127.0.0.1:{}", listener.port().unwrap())
-        .parse()
-        .unwrap();
+    let to = format!("tcp:127.0.0.1:{}", listener.port().unwrap());
     let limit = Duration::from_millis(50);
     let timeouts = Timeouts {
         connect: Some(limit),
@@ -85,7 +83,7 @@ fn l3_a_tcp_connection_that_is_not_accepted_times_out() {
     let mut clients = Vec::new();
     let (error, waited) = loop {
         let before = Instant::now();
-        match Stream::connect_to(Address::Tcp(to), timeouts) {
+        match Stream::connect_with(&to, timeouts) {
             Ok(client) => clients.push(client),
             Err(error) => break (error, before.elapsed()),
         }
@@ -151,7 +149,60 @@ fn u1_over_tcp_bytes_read_past_an_upgrade_call_are_handed_over() {
 }
 
 #[test]
-fn exec_addresses_are_refused() {
+fn a2_a_host_name_is_looked_up_by_std() {
+    let listener = Listener::bind("tcp:127.0.0.1:0").unwrap();
+    let port = listener.port().unwrap();
+    let connected = Stream::connect(&format!("tcp:localhost:{port}"));
+    let bound = Listener::bind("tcp:localhost:0");
+    // Longer than a name may be, so that no server is asked.
+    let unknown = format!("tcp:{}:1", "x".repeat(300));
+    if cfg!(feature = "std") {
+        connected.expect("a connection");
+        listener.accept().expect("the same connection");
+        assert!(bound.expect("a listener").port() > Some(0));
+        assert_eq!(Stream::connect(&unknown).err(), Some(IoError::UnknownHost));
+        assert_eq!(Listener::bind(&unknown).err(), Some(IoError::UnknownHost));
+        // Nothing listens on the port of any address.
+        drop(listener);
+        let gone = Stream::connect(&format!("tcp:localhost:{port}"));
+        assert_eq!(gone.err(), Some(IoError::NotFound));
+    } else {
+        assert_eq!(connected.err(), Some(IoError::NoHostNames));
+        assert_eq!(bound.err(), Some(IoError::NoHostNames));
+        assert_eq!(Stream::connect(&unknown).err(), Some(IoError::NoHostNames));
+    }
+}
+
+#[test]
+fn a2_vsock_addresses_are_parsed_and_refused() {
+    assert_eq!(Stream::connect("vsock:2:1").err(), Some(IoError::Vsock));
+    assert_eq!(Listener::bind("vsock:2:1").err(), Some(IoError::Vsock));
+}
+
+#[test]
+fn l3_a_client_that_connects_with_timeouts_waits_no_longer() {
+    let path = std::env::temp_dir().join(format!("nullink-test-with-{}", std::process::id()));
+    let path = path.to_str().unwrap();
+    let listener = Listener::bind(path).unwrap();
+    let timeouts = Timeouts {
+        reply: Some(Duration::from_millis(1)),
+        ..Timeouts::default()
+    };
+    let (mut receive, mut send) = ([0; 256], [0; 256]);
+    let mut client = Client::connect_with(path, timeouts, &mut receive, &mut send).unwrap();
+    let interface = "org.example.t";
+    let reply = client.call(&GetInterfaceDescription { interface });
+    let timed_out = Error::Transport(IoError::TimedOut);
+    assert_eq!(reply.err(), Some(CallError::Connection(timed_out)));
+    drop(listener);
+    fs::remove_file(path).unwrap();
+    let (mut receive, mut send) = ([0; 256], [0; 256]);
+    let gone = Client::connect_with(path, timeouts, &mut receive, &mut send);
+    assert_eq!(gone.err(), Some(IoError::NotFound));
+}
+
+#[test]
+fn a2_exec_addresses_are_refused() {
     assert_eq!(Stream::connect("exec:/bin/true").err(), Some(IoError::Exec));
     assert_eq!(Listener::bind("exec:/bin/true").err(), Some(IoError::Exec));
 }
@@ -424,6 +475,86 @@ fn x3_descriptors_of_tcp_and_devices_are_close_on_exec() {
     let peer = Stream::pair().unwrap().0.peer().unwrap().unwrap();
     let _pidfd = peer.pidfd_racy().unwrap();
     assert_eq!(inherited(), before);
+}
+
+#[test]
+fn x7_a_missing_service_and_a_stale_socket_are_told_apart() {
+    let directory = std::env::temp_dir().join(format!("nullink-test-x7-{}", std::process::id()));
+    fs::create_dir(&directory).unwrap();
+    let path = |name: &str| directory.join(name).to_str().unwrap().to_owned();
+    let link = |to: &str, from: &str| std::os::unix::fs::symlink(path(to), path(from)).unwrap();
+    drop(Listener::bind(&path("stale")).unwrap());
+    let _datagram = std::os::unix::net::UnixDatagram::bind(path("datagram")).unwrap();
+    fs::write(path("file"), "").unwrap();
+    link("stale", "to stale");
+    link("nothing", "to nothing");
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
+    let tcp = format!("tcp:{}", port.unwrap());
+    // A program that another test starts has a copy of the listeners until it is executed.
+    for address in [&path("stale"), &tcp] {
+        while Stream::connect(address).is_ok() {
+            thread::yield_now();
+        }
+    }
+    let no_directory = IoError::from_raw_os_error(20); // ENOTDIR
+    for (address, error) in [
+        (path("nothing"), IoError::NotFound),
+        (path("no/thing"), IoError::NotFound),
+        (path("to nothing"), IoError::NotFound),
+        (path("file/socket"), no_directory),
+        (path("stale"), IoError::Stale),
+        (path("to stale"), IoError::Stale),
+        (path("file"), IoError::NotASocket),
+        (path(""), IoError::NotASocket),
+        (path("datagram"), IoError::NotAStream),
+        (format!("unix:@{}", path("nothing")), IoError::NotFound),
+        (tcp, IoError::NotFound),
+        (format!("device:{}", path("nothing")), IoError::NotFound),
+        (format!("device:{}", path("no/thing")), IoError::NotFound),
+        (format!("device:{}", path("stale")), IoError::NotADevice),
+        (format!("device:{}", path("file/x")), no_directory),
+    ] {
+        let limit = Some(Duration::from_secs(9));
+        let limited = Timeouts {
+            connect: limit,
+            send: limit,
+            reply: limit,
+        };
+        for timeouts in [Timeouts::default(), limited] {
+            let connect = |address: &str| Stream::connect_with(address, timeouts).err();
+            assert_eq!(connect(&address), Some(error), "{address}");
+            if address.starts_with('/') {
+                assert_eq!(connect(&format!("unix:{address}")), Some(error));
+            }
+        }
+    }
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn x7_a_socket_that_is_removed_during_a_connect_is_not_found() {
+    let name = "x7_a_socket_that_is_removed_during_a_connect_is_not_found";
+    if let Ok(path) = std::env::var(AGAIN) {
+        drop(Listener::bind(&path).unwrap());
+        assert_eq!(Stream::connect(&path).err(), Some(IoError::NotFound));
+        return;
+    }
+    let Some(mut strace) = strace() else {
+        return;
+    };
+    let path = std::env::temp_dir().join(format!("nullink-test-removed-{}", std::process::id()));
+    let output = strace
+        .args(["-f", "-qq", "-P", path.to_str().unwrap()])
+        .args(["-e", "inject=stat,newfstatat,statx:error=ENOENT"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture"])
+        .env(AGAIN, &path)
+        .output()
+        .unwrap();
+    fs::remove_file(path).unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let trace = String::from_utf8_lossy(&output.stderr);
+    assert!(trace.contains("(INJECTED)"), "{trace}");
 }
 
 #[test]

@@ -160,6 +160,12 @@ const PROMISES: &[(&str, char, &str)] = &[
         "unknown properties of an address are ignored by clients, and refused by listeners",
     ),
     (
+        "A2",
+        '+',
+        "addresses: `unix:`, `tcp:` with IP addresses and names, `device:`, `exec:`, `vsock:`",
+    ),
+    ("A3", '+', "a bare path is a path"),
+    (
         "X1",
         '!',
         "descriptors are sent with the first byte of their message",

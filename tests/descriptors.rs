@@ -387,6 +387,55 @@ fn x1_oneway_and_upgrade_calls_can_have_descriptors() {
 }
 
 #[test]
+fn x1_a_raw_call_in_every_mode_can_have_descriptors() {
+    with_client(|client, service| {
+        let pipe = pipe();
+        let parameters = Raw::new(r#"{"n":1}"#).unwrap();
+        for (mode, flag, replies) in [
+            (Mode::Simple, "", 1),
+            (Mode::More, r#","more":true"#, 2),
+            (Mode::Oneway, r#","oneway":true"#, 0),
+            (Mode::Upgrade, r#","upgrade":true"#, 1),
+        ] {
+            client
+                .send_raw_with(Swap::NAME, mode, parameters, &[pipe.1.as_fd()])
+                .unwrap();
+            let (call, descriptors) = receive(&service, 4096);
+            let parameters = parameters.as_str();
+            let expected = format!(
+                "{{\"method\":\"{}\"{flag},\"parameters\":{parameters}}}\0",
+                Swap::NAME
+            );
+            assert_eq!(String::from_utf8(call).unwrap(), expected);
+            assert_eq!(descriptors.len(), 1);
+            for left in (0..replies).rev() {
+                let reply = match left {
+                    0 => REPLY,
+                    _ => b"{\"continues\":true,\"parameters\":{\"n\":2}}\0",
+                };
+                send(&service, reply, &[pipe.1.as_fd()]);
+                let mut received = none::<1>();
+                let reply = client.receive_raw_with(&mut received).unwrap();
+                assert_eq!(reply.parameters().as_str(), r#"{"n":2}"#);
+                assert_eq!(reply.continues(), left > 0);
+                assert!(received[0].take().is_some());
+            }
+        }
+        assert!(is_closed(pipe));
+    });
+    // Neither a wrong name nor a stream without descriptors sends anything.
+    with_client(|client, service| {
+        let pipe = pipe();
+        let send = &[pipe.1.as_fd()];
+        let wrong = client.send_raw_with("Swap", Mode::Simple, Raw::EMPTY_OBJECT, send);
+        let name = nullink::Error::Encode(nullink::EncodeError::Name);
+        assert_eq!(wrong.err(), Some(name));
+        drop(service);
+        assert!(is_closed(pipe));
+    });
+}
+
+#[test]
 fn x1_the_descriptors_of_a_reply_that_is_too_long_are_closed() {
     with_client(|client, service| {
         let (pipe, mut received) = (pipe(), none::<1>());

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use example::example;
+use example::{example, example_path};
 
 /// Returns a unique address, and its path.
 fn address(name: &str) -> (String, PathBuf) {
@@ -314,6 +314,8 @@ fn examples_fail_with_a_message_after_bad_arguments() {
     for name in ["accounts", "certification", "conformance"] {
         for arguments in [
             &[][..],
+            &["nonsense"],
+            &["--nonsense"],
             &["nonsense:/x"],
             &["unix:"],
             &["a", "b", "c"],
@@ -329,7 +331,53 @@ fn examples_fail_with_a_message_after_bad_arguments() {
                 Some(1),
                 "{name} {arguments:?}: {text}"
             );
-            assert!(text.starts_with(&format!("{name}: ")), "{text}");
+            let begins = match arguments {
+                [address] => format!("{name}: {address}: "),
+                _ => format!("{name}: usage: "),
+            };
+            assert!(text.starts_with(&begins), "{text}");
         }
     }
+}
+
+#[test]
+fn clients_report_the_address_without_a_service() {
+    let missing = "unix:/no/such/socket";
+    let why = "no service found: is it running?";
+    for (name, arguments) in [
+        ("certification", &["--client", missing][..]),
+        ("monitor", &["--follow", missing]),
+        ("board", &[missing]),
+        ("init", &[missing, "state"]),
+    ] {
+        let Some(mut command) = example(name) else {
+            return;
+        };
+        let output = command.args(arguments).output().expect("a process");
+        assert_eq!(text(&output), format!("{name}: {missing}: {why}\n"));
+        assert_eq!(output.status.code(), Some(1), "{name}");
+    }
+}
+
+#[test]
+fn the_program_of_the_readme_reports_errors_with_its_address() {
+    let Some(minimal) = example_path("minimal") else {
+        return;
+    };
+    // Its own /tmp, because a service may run at the address.
+    let private = |program: &std::path::Path| {
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--mount", "sh", "-c"]);
+        command.arg("mount -t tmpfs none /tmp && exec \"$0\"");
+        command.arg(program).output()
+    };
+    if !private("true".as_ref()).is_ok_and(|output| output.status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "needs unshare");
+        return println!("skipped: needs unshare");
+    }
+    let output = private(&minimal).expect("a process");
+    let why = "no service found: is it running?";
+    let expected = format!("error: /tmp/org.example.ping: {why}\n");
+    assert_eq!(text(&output), expected);
+    assert_eq!(output.status.code(), Some(1));
 }

@@ -499,6 +499,8 @@ fn follow_ends_quietly_when_nobody_reads_its_output() {
 fn wrong_arguments_are_reported() {
     for arguments in [
         &[][..],
+        &["nonsense"],
+        &["--nonsense"],
         &["nonsense:/x"],
         &["--follow"],
         &["a", "b"],
@@ -510,6 +512,11 @@ fn wrong_arguments_are_reported() {
         let output = command.args(arguments).output().unwrap();
         let text = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");
-        assert!(text.starts_with("monitor: "), "{text}");
+        let begins = match arguments {
+            [] | [_, _] => "monitor: usage: ".to_string(),
+            [address] => format!("monitor: {address}: "),
+            _ => unreachable!(),
+        };
+        assert!(text.starts_with(&begins), "{text}");
     }
 }

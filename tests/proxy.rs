@@ -312,5 +312,6 @@ fn without_a_service_the_client_reads_the_end_and_stderr_says_why() {
     let mut line = String::new();
     let output = proxy.0.stderr.as_mut().expect("its output");
     BufReader::new(output).read_line(&mut line).expect("a line");
-    assert_eq!(line, "proxy: no service found: is it running?\n");
+    let why = "no service found: is it running?";
+    assert_eq!(line, format!("proxy: unix:/no/such/socket: {why}\n"));
 }

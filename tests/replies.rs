@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Arrival, every_arrival, with_client};
-use nullink::client::{CallError, Session};
+use nullink::client::{CallError, CallFailure, Session};
 
 const CALLS: usize = Session::MAX_CALLS;
 use nullink::json::{Raw, Value};
@@ -292,6 +292,75 @@ fn r4_an_error_with_invalid_parameters_keeps_its_name() {
             other => panic!("{other:?}"),
         },
     );
+}
+
+/// Makes calls with two types of errors, and returns both with `?`.
+fn two_calls(input: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
+    with_client(input, Arrival::Joined, 999, |client| {
+        client.call(&JUMP).map_err(CallError::forget)?;
+        client.call(&Land).map_err(CallError::forget)?;
+        Ok(client.oneway(&Land)?)
+    })
+    .0
+}
+
+/// Like `two_calls`, with `CallFailure` in the place of `Box`.
+fn two_calls_without_box(input: &[u8]) -> Result<(), CallFailure> {
+    with_client(input, Arrival::Joined, 999, |client| {
+        client.call(&JUMP)?;
+        client.call(&Land)?;
+        client.flush()?;
+        Ok(())
+    })
+    .0
+}
+
+#[derive(Serialize)]
+struct Land;
+
+impl Method for Land {
+    const NAME: &'static str = "org.example.ftl.Land";
+    type Output<'r> = ();
+    type Error<'r> = NoError;
+}
+
+#[test]
+fn a_forgotten_error_outlives_its_client_and_keeps_its_text() {
+    let service = |name: &str, parameters: &str| {
+        format!(r#"{{"error":"org.varlink.service.{name}","parameters":{parameters}}}"#) + "\0"
+    };
+    let own = r#"{"error":"org.example.ftl.ParameterOutOfRange","parameters":{"field":"to"}}"#;
+    let other = r#"{"error":"a.b.C","parameters":{"d":1}}"#;
+    for (input, text) in [
+        (format!("{own}\0"), r#"ParameterOutOfRange { field: "to" }"#),
+        (
+            "{}\0".to_string() + &service("InvalidParameter", r#"{"parameter":"to"}"#),
+            "the parameter to is not valid",
+        ),
+        (
+            format!("{{}}\0{other}\0"),
+            r#"the service returned the error a.b.C {"d":1}"#,
+        ),
+        (
+            r#"{"parameters":{"seconds":"x"}}"#.to_string() + "\0",
+            "the reply is not as expected: a value of a wrong type at byte 25 in field seconds",
+        ),
+        (
+            "{}\0".to_string(),
+            "the service closed the connection before replying",
+        ),
+    ] {
+        let error = two_calls(input.as_bytes()).unwrap_err();
+        assert_eq!(error.to_string(), text);
+        // The error of `main` is printed with `Debug`.
+        assert_eq!(format!("{error:?}"), text);
+        assert!(error.is::<CallFailure>());
+        let error = two_calls_without_box(input.as_bytes()).unwrap_err();
+        assert_eq!(error.to_string(), text);
+    }
+    assert!(two_calls(b"{}\0{}\0").is_ok());
+    assert_eq!(two_calls_without_box(b"{}\0{}\0"), Ok(()));
+    assert!(size_of::<CallFailure>() < 128);
 }
 
 #[test]

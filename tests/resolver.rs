@@ -127,6 +127,7 @@ fn root(client: &mut Client<'static, Stream>) -> String {
 const SERVICES: &str = "
     # A comment, and a service that the resolver does not start
     org.example.one,org.example.two  unix:@org.example.one;mode=0600
+org.example.path /run/path
     com.redhat.accounts\tunix:DIRECTORY/accounts ACCOUNTS
 ";
 
@@ -138,6 +139,7 @@ fn interfaces_are_resolved_to_addresses() {
     for (interface, address) in [
         ("org.example.one", "unix:@org.example.one;mode=0600"),
         ("org.example.two", "unix:@org.example.one;mode=0600"),
+        ("org.example.path", "unix:/run/path"),
         ("com.redhat.accounts", "unix:DIRECTORY/accounts"),
     ] {
         let parameters = format!(r#"{{"interface":"{interface}"}}"#);
@@ -154,7 +156,7 @@ fn interfaces_are_resolved_to_addresses() {
         info.starts_with(r#"ok {"vendor":"Nullink","product":"Resolver","#),
         "{info}"
     );
-    let interfaces = r#""interfaces":["org.example.one","org.example.two","com.redhat.accounts"]}"#;
+    let interfaces = r#""interfaces":["org.example.one","org.example.two","org.example.path","com.redhat.accounts"]}"#;
     assert!(info.ends_with(interfaces), "{info}");
 }
 
@@ -259,7 +261,7 @@ fn configuration_errors_are_reported() {
         .collect();
     for (services, says) in [
         ("a.b\n", "line 1: there is no address"),
-        ("# fine\n\na.b unix:@a\na.b /path", "line 4: "),
+        ("# fine\n\na.b unix:@a\na.b path", "line 4: "),
         (
             "a.b unix:/no/such/directory /bin/true",
             "unix:/no/such/directory: ",

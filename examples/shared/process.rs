@@ -15,16 +15,20 @@
 //!   kernel.
 
 use std::ffi::{CString, c_char, c_int, c_void};
+use std::fmt;
 use std::io::{self, Write as _};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command};
+use std::process::{Child, Command, ExitStatus};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nullink::activation::{Activated, ActivationError};
-use nullink::unix::Stream;
+use nullink::embedded_io::{self, ErrorKind};
 use nullink::unix::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use nullink::unix::{IoError, Stream};
 
 /// Returns the socket that this program was started with. Call this first in main, before anything
 /// is opened: if the number was not passed after all, it could belong to another descriptor.
@@ -68,16 +72,113 @@ pub fn start(
     command.spawn()
 }
 
-/// Starts a service for one connection, as for the address `exec:/program`. The service ends when
-/// the stream is dropped. Then the caller must wait for the child.
+/// Starts a service for one connection, as for the address `exec:/program`.
 ///
 /// # Errors
 ///
 /// Fails if the sockets cannot be created. Otherwise like [`start`].
-pub fn connect_exec(program: &str) -> io::Result<(Stream, Child)> {
-    let (ours, theirs) = Stream::pair().map_err(io::Error::other)?;
+pub fn connect_exec(program: &str) -> io::Result<Program> {
+    let (stream, theirs) = Stream::pair().map_err(io::Error::other)?;
     let child = start(program, &[], theirs.as_fd(), "varlink")?;
-    Ok((ours, child))
+    Ok(Program { stream, child })
+}
+
+/// The connection to a service that was started for it, as a stream for a client.
+///
+/// If the service ends before its reply, the error of the client is [`ProgramError::Ended`], with
+/// the exit status. The service should end when the connection is closed: [`wait`](Self::wait).
+///
+/// For calls with descriptors, take the fields.
+#[derive(Debug)]
+pub struct Program {
+    /// The connection.
+    pub stream: Stream,
+    /// The process.
+    pub child: Child,
+}
+
+/// The error of a connection to a [`Program`].
+#[derive(Debug, PartialEq)]
+pub enum ProgramError {
+    /// The program has ended, with this status.
+    Ended(ExitStatus),
+    /// The connection has failed.
+    Connection(IoError),
+}
+
+impl Program {
+    /// Closes the connection, and waits until the program has ended.
+    pub fn wait(self) -> io::Result<ExitStatus> {
+        let Program { stream, mut child } = self;
+        drop(stream);
+        child.wait()
+    }
+
+    /// Returns the status of the program after its end of the connection was closed. None if the
+    /// program still runs.
+    fn ended(&mut self) -> Option<ExitStatus> {
+        let deadline = Instant::now() + ENDING;
+        loop {
+            match self.child.try_wait() {
+                Ok(None) if Instant::now() < deadline => thread::sleep(Duration::from_millis(1)),
+                status => return status.ok().flatten(),
+            }
+        }
+    }
+}
+
+/// The time between the end of a connection and the end of the process: the kernel closes the
+/// descriptors first.
+const ENDING: Duration = Duration::from_millis(500);
+
+impl embedded_io::ErrorType for Program {
+    type Error = ProgramError;
+}
+
+impl embedded_io::Read for Program {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ProgramError> {
+        let received = embedded_io::Read::read(&mut self.stream, buffer);
+        if matches!(received, Ok(0) | Err(IoError::Closed))
+            && !buffer.is_empty()
+            && let Some(status) = self.ended()
+        {
+            return Err(ProgramError::Ended(status));
+        }
+        received.map_err(ProgramError::Connection)
+    }
+}
+
+impl embedded_io::Write for Program {
+    // If the program has ended, the client still reads, because replies may have been sent before.
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, ProgramError> {
+        let sent = embedded_io::Write::write(&mut self.stream, bytes);
+        sent.map_err(ProgramError::Connection)
+    }
+
+    fn flush(&mut self) -> Result<(), ProgramError> {
+        Ok(()) // a stream has no buffer
+    }
+}
+
+impl fmt::Display for ProgramError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ProgramError::Ended(status) => write!(f, "the program ended, {status}"),
+            ProgramError::Connection(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ProgramError {}
+
+impl embedded_io::Error for ProgramError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            // Not `BrokenPipe`, for which the client has its own error, without the status.
+            ProgramError::Ended(_) => ErrorKind::Other,
+            ProgramError::Connection(error) => embedded_io::Error::kind(error),
+        }
+    }
 }
 
 /// Opens a descriptor that becomes readable when a child has ended: signalfd(2). SIGCHLD is blocked

@@ -20,16 +20,14 @@ use crate::varlink_service::GetInterfaceDescription;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # #[cfg(all(feature = "unix", target_os = "linux"))] {
 /// use nullink::service::GetInterfaceDescription;
-/// use nullink::{Client, unix};
+/// use nullink::{CallError, Client};
 ///
 /// let (mut receive, mut send) = ([0; 4096], [0; 256]);
-/// let stream = unix::Stream::connect("/run/org.example.ftl")?;
-/// let mut client = Client::new(stream, &mut receive, &mut send);
+/// let mut client = Client::connect("/run/org.example.ftl", &mut receive, &mut send)?;
 ///
-/// match client.call(&GetInterfaceDescription { interface: "org.example.ftl" }) {
-///     Ok(reply) => println!("{}", reply.description),
-///     Err(error) => println!("{error}"),
-/// }
+/// let call = GetInterfaceDescription { interface: "org.example.ftl" };
+/// let reply = client.call(&call).map_err(CallError::forget)?;
+/// println!("{}", reply.description);
 /// # }
 /// # Ok(())
 /// # }
@@ -38,7 +36,8 @@ use crate::varlink_service::GetInterfaceDescription;
 /// Several calls can be outstanding: [`queue`](Self::queue) them, then [`receive`](Self::receive)
 /// their replies in the same order.
 ///
-/// A reply borrows from the receive buffer, so it must be dropped before the next call.
+/// A reply borrows from the receive buffer, so it must be dropped before the next call. So does a
+/// [`CallError`]: [`forget`](CallError::forget) makes an error of it that `?` can return.
 ///
 /// By default, a client waits indefinitely. [`unix::Timeouts`](crate::unix::Timeouts) shows how to
 /// set timeouts.
@@ -202,6 +201,11 @@ impl<'b, S: Read + Write> Client<'b, S> {
     /// Calls a method by its full name, with parameters that are already JSON. An error of the
     /// service is returned as a reply.
     ///
+    /// For calls in other modes, use [`queue_raw`](Self::queue_raw), and then
+    /// [`receive_raw`](Self::receive_raw) for the reply, or for the replies while
+    /// [`Reply::continues`]. After a oneway call, use [`flush`](Self::flush). For descriptors, use
+    /// `send_raw_with` and `receive_raw_with`.
+    ///
     /// # Errors
     ///
     /// Fails if no reply is received, or if `method` is not the full name of a method.
@@ -270,6 +274,26 @@ impl<'b, S: Read + Write> Client<'b, S> {
     /// # Errors
     ///
     /// Like [`queue`](Self::queue). Also fails if `method` is not the full name of a method.
+    ///
+    /// ```
+    /// # use nullink::{Client, Duplex, Mode, json::Raw};
+    /// # let mut call = [0; 99];
+    /// # let replies = b"{\"continues\":true,\"parameters\":{\"i\":0}}\0{\"parameters\":{\"i\":1}}\0";
+    /// # let stream = Duplex { reader: &replies[..], writer: &mut call[..] };
+    /// # let (mut receive, mut send) = ([0; 99], [0; 99]);
+    /// # let mut client = Client::new(stream, &mut receive, &mut send);
+    /// client.queue_raw("org.example.t.Count", Mode::More, Raw::new(r#"{"n":2}"#)?)?;
+    /// let mut count = 0;
+    /// loop {
+    ///     let reply = client.receive_raw()?;
+    ///     count += 1;
+    ///     if !reply.continues() {
+    ///         break;
+    ///     }
+    /// }
+    /// assert_eq!(count, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn queue_raw(
         &mut self,
         method: &str,

@@ -11,6 +11,6 @@ mod session;
 #[cfg(all(feature = "unix", target_os = "linux"))]
 pub(crate) use client::ignore_closed;
 pub use client::{CallResult, Client, Replies};
-pub use error::CallError;
+pub use error::{CallError, CallFailure};
 pub(crate) use session::MAX_CALLS;
 pub use session::Session;

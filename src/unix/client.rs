@@ -5,9 +5,11 @@ use rustix::fd::BorrowedFd;
 use super::error::IoError;
 use super::receive::Reading;
 use super::stream::Stream;
+use super::time::Timeouts;
 use crate::client::{CallError, CallResult, Client, Replies, ignore_closed};
 use crate::error;
 use crate::io::fill_by;
+use crate::json::Raw;
 use crate::message::{Mode, Reply};
 use crate::method::Method;
 use crate::peer::Descriptor;
@@ -15,10 +17,8 @@ use crate::peer::Descriptor;
 impl<'b> Client<'b, Stream> {
     /// Connects to a service at a path or an address: see [`Stream::connect`].
     ///
-    /// [`Client::new`] describes the sizes of the buffers. To set timeouts, call
-    /// [`Stream::set_timeouts`] on [`stream`](Self::stream). To limit the time for connecting as
-    /// well, call [`Stream::connect_to`] and [`Client::new`] instead of this function.
-    /// [`Timeouts`](super::Timeouts) has an example of both.
+    /// [`Client::new`] describes the sizes of the buffers. To change timeouts later, call
+    /// [`Stream::set_timeouts`] on [`stream`](Self::stream).
     ///
     /// # Errors
     ///
@@ -31,8 +31,27 @@ impl<'b> Client<'b, Stream> {
     /// let client = Client::connect("/run/org.example.ftl", &mut receive, &mut send)?;
     /// # Ok::<(), nullink::unix::IoError>(())
     /// ```
-    pub fn connect(path: &str, receive: &'b mut [u8], send: &'b mut [u8]) -> Result<Self, IoError> {
-        Ok(Client::new(Stream::connect(path)?, receive, send))
+    pub fn connect(
+        address: &str,
+        receive: &'b mut [u8],
+        send: &'b mut [u8],
+    ) -> Result<Self, IoError> {
+        Ok(Client::new(Stream::connect(address)?, receive, send))
+    }
+
+    /// Like [`connect`](Self::connect), with timeouts: see [`Timeouts`] for an example.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of [`Stream::connect_with`].
+    pub fn connect_with(
+        address: &str,
+        timeouts: Timeouts,
+        receive: &'b mut [u8],
+        send: &'b mut [u8],
+    ) -> Result<Self, IoError> {
+        let stream = Stream::connect_with(address, timeouts)?;
+        Ok(Client::new(stream, receive, send))
     }
 }
 
@@ -100,12 +119,37 @@ impl Client<'_, Stream> {
         mode: Mode,
         send: &[BorrowedFd<'_>],
     ) -> Result<(), error::Error<IoError>> {
+        self.send_written(send, |client| client.queue(method, mode))
+    }
+
+    /// Like `send_with`, with the full name of the method, and parameters that are already JSON.
+    /// [`receive_raw_with`](Self::receive_raw_with) returns the replies.
+    ///
+    /// # Errors
+    ///
+    /// Like [`send_with`](Self::send_with). Also fails if `method` is not the full name of a method.
+    pub fn send_raw_with(
+        &mut self,
+        method: &str,
+        mode: Mode,
+        parameters: Raw<'_>,
+        send: &[BorrowedFd<'_>],
+    ) -> Result<(), error::Error<IoError>> {
+        self.send_written(send, |client| client.queue_raw(method, mode, parameters))
+    }
+
+    /// Sends the call that `write` queues, with file descriptors.
+    fn send_written(
+        &mut self,
+        send: &[BorrowedFd<'_>],
+        write: impl FnOnce(&mut Self) -> Result<(), error::Error<IoError>>,
+    ) -> Result<(), error::Error<IoError>> {
         // Checked first, because a call that was written cannot be removed.
         let checked = self.stream().check_attachable(send);
         checked.map_err(error::Error::Transport)?;
         // Descriptors are sent with the first pending byte, which must be that of this call.
         self.flush()?;
-        self.queue(method, mode)?;
+        write(self)?;
         self.send_by(|stream, channel| {
             let sent = stream.write_with(channel.pending(), send);
             channel.sent(sent.map_err(error::Error::Transport)?);

@@ -11,11 +11,19 @@ use crate::address::AddressError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IoError {
-    /// The text is neither a path nor a valid address.
+    /// The text is neither a path that begins with `/` or `.`, nor a valid address.
     Address(AddressError),
     /// The address begins with `exec:`. The program must start the service itself, with one end of
     /// a [`Stream::pair`](super::Stream::pair), which needs `unsafe` code.
     Exec,
+    /// The address begins with `vsock:`. The program must open the socket itself, which needs
+    /// `unsafe` code: a [`Stream`](super::Stream) and a [`Listener`](super::Listener) can be made of
+    /// its descriptor.
+    Vsock,
+    /// The address has a host name, and the program was built without the feature `std`.
+    NoHostNames,
+    /// The host name has no IP address, or cannot be looked up now.
+    UnknownHost,
     /// The address begins with `device:`, and the program was built without the feature `device`.
     NoDevices,
     /// The path or the abstract name is longer than [`Stream::MAX_PATH`](super::Stream::MAX_PATH).
@@ -89,6 +97,9 @@ impl fmt::Display for IoError {
         f.write_str(match self {
             IoError::Address(error) => return error.fmt(f),
             IoError::Exec => "exec: the program must start the service",
+            IoError::Vsock => "vsock: the program must open the socket",
+            IoError::NoHostNames => "a host name needs the feature `std`: use an IP address",
+            IoError::UnknownHost => "unknown host name",
             IoError::NoDevices => "device: needs the feature `device`",
             IoError::PathTooLong => "the path is longer than 107 bytes: use a shorter one",
             IoError::NotFound => "no service found: is it running?",
@@ -131,11 +142,14 @@ impl embedded_io::Error for IoError {
             | IoError::NotADevice
             | IoError::NoClock
             | IoError::TooManyDescriptors => ErrorKind::InvalidInput,
-            IoError::Exec | IoError::NoDevices | IoError::NotAUnixSocket | IoError::UnknownPeer => {
-                ErrorKind::Unsupported
-            }
+            IoError::Exec
+            | IoError::Vsock
+            | IoError::NoHostNames
+            | IoError::NoDevices
+            | IoError::NotAUnixSocket
+            | IoError::UnknownPeer => ErrorKind::Unsupported,
             IoError::Descriptors => ErrorKind::InvalidData,
-            IoError::NotFound | IoError::NoDirectory => ErrorKind::NotFound,
+            IoError::NotFound | IoError::NoDirectory | IoError::UnknownHost => ErrorKind::NotFound,
             IoError::Stale => ErrorKind::ConnectionRefused,
             IoError::InUse => ErrorKind::AddrInUse,
             IoError::TimedOut => ErrorKind::TimedOut,

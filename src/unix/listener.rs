@@ -53,9 +53,9 @@ impl Listener {
     /// The mode of a socket to which everybody may connect.
     pub const EVERYBODY: u32 = 0o666;
 
-    /// Listens at a path, or at an address such as `unix:@name`, `tcp:[::1]:12345` or
-    /// `device:/dev/ttyS1`. A socket at a path has the mode of the
-    /// address, as in `unix:/path;mode=0666`, or else [`OWNER`](Self::OWNER).
+    /// Listens at a path, such as `/run/x` or `./x`, or at an address, such as `unix:@name`,
+    /// `tcp:[::1]:12345` or `device:/dev/ttyS1`. A socket at a path has the mode of the address, as
+    /// in `unix:/path;mode=0666`, or else [`OWNER`](Self::OWNER).
     ///
     /// This function links the code for all kinds of addresses. A small program that listens at a
     /// path calls `Listener::bind_to(Address::Unix(path), Listener::OWNER)` instead.
@@ -89,6 +89,8 @@ impl Listener {
     ///
     /// A device is opened when its connection is accepted, and may be missing until then.
     ///
+    /// Of the addresses of a host name, the first that can be listened at is used.
+    ///
     /// # Errors
     ///
     /// Returns [`IoError::InUse`] if a service listens at the address already, and
@@ -106,6 +108,11 @@ impl Listener {
             let source = ListenerKind::Device(path, device);
             return Ok(Listener { source });
         }
+        socket::resolve(address, |address| Listener::listen(address, mode))
+    }
+
+    /// Listens at an address of a socket.
+    fn listen(address: Address<'_>, mode: u32) -> Result<Self, IoError> {
         let (socket, kind) = socket::new(address)?;
         match address {
             Address::Unix(path) => bind_to_path(&socket, path, Mode::from_raw_mode(mode))?,

@@ -37,7 +37,7 @@ pub use rustix::fd;
 
 pub use crate::address::Address;
 
-use crate::address::{AddressError, listening_mode};
+use crate::address::listening_mode;
 
 /// The longest path of a socket or a device, in bytes: `sun_path` without its NUL, unix(7).
 const PATH_MAX: usize = 107;
@@ -45,20 +45,9 @@ const PATH_MAX: usize = 107;
 /// The maximum number of descriptors of one message: `SCM_MAX_FD`, unix(7).
 const DESCRIPTORS_MAX: usize = 253;
 
-/// Parses a path or an address.
-fn address(text: &str) -> Result<Address<'_>, IoError> {
-    if text.is_empty() || text.starts_with(['/', '.']) {
-        return Ok(Address::Unix(text));
-    }
-    match Address::parse(text) {
-        Err(AddressError::NoScheme) if !text.starts_with('@') => Ok(Address::Unix(text)),
-        address => address.map_err(IoError::Address),
-    }
-}
-
-/// Like `address`, with the mode that an address to listen at has.
+/// Parses an address to listen at, and its mode; None if it has no mode.
 fn listening_address(text: &str) -> Result<(Address<'_>, Option<u32>), IoError> {
-    let address = address(text)?;
+    let address = Address::parse(text).map_err(IoError::Address)?;
     // A path can have any characters.
     let mode = match address {
         Address::Unix(path) if path == text => None,

@@ -40,17 +40,44 @@ impl SocketKind {
     }
 }
 
+/// Calls `attempt` with an address, or with each address of a host name until one succeeds. Returns
+/// the last error.
+pub(super) fn resolve<T>(
+    address: Address<'_>,
+    mut attempt: impl FnMut(Address<'_>) -> Result<T, IoError>,
+) -> Result<T, IoError> {
+    #[cfg(feature = "std")]
+    if let Address::TcpName(to) = address {
+        let mut result = Err(IoError::UnknownHost);
+        let found = std::net::ToSocketAddrs::to_socket_addrs(to);
+        for to in found.into_iter().flatten() {
+            result = attempt(Address::Tcp(to));
+            if result.is_ok() {
+                break;
+            }
+        }
+        return result;
+    }
+    attempt(address)
+}
+
 /// Creates a socket for an address, and returns its kind.
+#[inline(always)] // a program with one kind of address has no code for the others
 pub(super) fn new(address: Address<'_>) -> Result<(OwnedFd, SocketKind), IoError> {
     let (family, kind) = match address {
         Address::Exec(_) => return Err(IoError::Exec),
+        Address::Vsock { .. } => return Err(IoError::Vsock),
+        Address::TcpName(_) => return Err(IoError::NoHostNames),
         Address::Tcp(to) if to.is_ipv4() => (AddressFamily::INET, SocketKind::Tcp),
         Address::Tcp(_) => (AddressFamily::INET6, SocketKind::Tcp),
         _ => (AddressFamily::UNIX, SocketKind::Unix),
     };
-    let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)
-        .map_err(IoError::from_errno)?;
-    Ok((socket, kind))
+    Ok((create(family)?, kind))
+}
+
+/// Calls socket(2).
+fn create(family: AddressFamily) -> Result<OwnedFd, IoError> {
+    socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None).map_err(IoError::from_errno)
 }
 
 /// Converts the address of a Unix socket for the kernel.
@@ -84,11 +111,15 @@ pub(super) fn connect(socket: &OwnedFd, address: Address<'_>) -> Result<(), IoEr
             Err(IoError::TimedOut)
         }
         Err(Errno::PROTOTYPE) => Err(IoError::NotAStream),
-        Err(Errno::CONNREFUSED) => match address {
-            Address::Unix(path) if file_type(path) == Ok(FileType::Socket) => Err(IoError::Stale),
-            Address::Unix(_) => Err(IoError::NotASocket),
-            _ => Err(IoError::NotFound),
-        },
+        Err(Errno::CONNREFUSED) => Err(match address {
+            Address::Unix(path) => match file_type(path) {
+                Ok(FileType::Socket) => IoError::Stale,
+                Ok(_) => IoError::NotASocket,
+                // It was removed in the meantime.
+                Err(error) => error,
+            },
+            _ => IoError::NotFound,
+        }),
         Err(errno) => Err(IoError::from_errno(errno)),
     }
 }

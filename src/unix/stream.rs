@@ -61,19 +61,31 @@ impl Stream {
     /// The maximum number of descriptors of one message: 253, `SCM_MAX_FD` of unix(7).
     pub const MAX_DESCRIPTORS: usize = DESCRIPTORS_MAX;
 
-    /// Connects to the socket at a path, or to an address such as `unix:@name`, `tcp:[::1]:12345`
-    /// or `device:/dev/ttyS1`, without timeouts.
+    /// Connects to the socket at a path, such as `/run/x` or `./x`, or to an address, such as
+    /// `unix:@name`, `tcp:[::1]:12345` or `device:/dev/ttyS1`, without timeouts.
     ///
     /// # Errors
     ///
-    /// Like [`connect_to`](Self::connect_to). Returns [`IoError::Address`] if the address is not
-    /// valid.
-    pub fn connect(path: &str) -> Result<Self, IoError> {
-        let address = super::address(path)?;
-        Stream::connect_to(address, Timeouts::default())
+    /// Like [`connect_with`](Self::connect_with).
+    pub fn connect(address: &str) -> Result<Self, IoError> {
+        Stream::connect_with(address, Timeouts::default())
     }
 
-    /// Connects to an address, and sets timeouts: see [`Timeouts`] for an example.
+    /// Like [`connect`](Self::connect), with timeouts: see [`Timeouts`] for an example.
+    ///
+    /// # Errors
+    ///
+    /// Like [`connect_to`](Self::connect_to). Returns [`IoError::Address`] if the text is neither a
+    /// path nor an address.
+    pub fn connect_with(address: &str, timeouts: Timeouts) -> Result<Self, IoError> {
+        let address = Address::parse(address).map_err(IoError::Address)?;
+        Stream::connect_to(address, timeouts)
+    }
+
+    /// Like [`connect_with`](Self::connect_with), with a parsed address.
+    ///
+    /// All addresses of a host name are tried, each with the timeout for connecting. That timeout
+    /// does not limit the look-up of the name.
     ///
     /// The service at the other end of a device does not notice a new client. So this function
     /// sends a break, two NULs: the first ends a half-sent message of an earlier client, and the
@@ -84,17 +96,18 @@ impl Stream {
     /// # Errors
     ///
     /// Returns the reason why the address does not lead to a service: see [`IoError`]. Returns
-    /// [`IoError::Exec`] for an `exec:` address, because a program that starts another needs
-    /// `unsafe` code, and this library has none.
+    /// [`IoError::Exec`] for an `exec:` address and [`IoError::Vsock`] for a `vsock:` address,
+    /// because both need `unsafe` code, and this library has none. Returns
+    /// [`IoError::NoHostNames`] for a host name without the feature `std`.
     pub fn connect_to(address: Address<'_>, timeouts: Timeouts) -> Result<Self, IoError> {
         let mut stream = match address {
             Address::Device(path) => Stream::open(path)?,
-            address => {
+            address => socket::resolve(address, |address| {
                 let (socket, kind) = socket::new(address)?;
                 socket::connect_within(&socket, address, timeouts.connect)?;
                 socket::tag(&socket, kind, "client");
-                Stream::new(socket, kind)
-            }
+                Ok(Stream::new(socket, kind))
+            })?,
         };
         stream.set_timeouts(timeouts)?;
         if stream.is_device() {

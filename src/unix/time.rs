@@ -15,19 +15,19 @@ use crate::bytes::find_nul;
 
 /// The timeouts of a client. None, the default, is no timeout: the client waits indefinitely.
 ///
-/// [`Stream::connect_to`](super::Stream::connect_to) sets them when it connects, and
+/// [`Client::connect_with`](crate::Client::connect_with) sets them when it connects, and
 /// [`Stream::set_timeouts`](super::Stream::set_timeouts) changes them later:
 ///
 /// ```no_run
 /// use core::time::Duration;
-/// use nullink::unix::{Address, Stream, Timeouts};
+/// use nullink::unix::Timeouts;
 /// use nullink::Client;
 ///
 /// let (mut receive, mut send) = ([0; 4096], [0; 4096]);
 /// let limit = Some(Duration::from_secs(5));
 /// let timeouts = Timeouts { connect: limit, send: limit, reply: limit };
-/// let stream = Stream::connect_to(Address::Unix("/run/org.example.ftl"), timeouts)?;
-/// let mut client = Client::new(stream, &mut receive, &mut send);
+/// let service = "/run/org.example.ftl";
+/// let mut client = Client::connect_with(service, timeouts, &mut receive, &mut send)?;
 ///
 /// // From now on, wait indefinitely for replies.
 /// client.stream().set_timeouts(Timeouts { reply: None, ..timeouts })?;
