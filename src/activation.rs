@@ -68,9 +68,11 @@ use core::{fmt, str};
 
 use rustix::fd::{OwnedFd, RawFd};
 use rustix::fs::{fstat, fstatfs};
-use rustix::io::{Errno, FdFlags, fcntl_setfd};
-use rustix::net::SocketType;
+use rustix::io::{Errno, FdFlags, fcntl_setfd, retry_on_intr};
 use rustix::net::sockopt::{socket_acceptconn, socket_type};
+use rustix::net::{
+    AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType, sendto, socket_with,
+};
 use rustix::process::{Pid, PidfdFlags, getpid, pidfd_open};
 
 use crate::unix::{Listener, Stream};
@@ -121,6 +123,46 @@ impl Activated {
             (_, _, 0) => Err(ActivationError::NoneNamed),
             _ => Err(ActivationError::SeveralNamed),
         }
+    }
+}
+
+impl Activated {
+    /// Tells the service manager about the state of this service, as sd_notify(3) does, and returns
+    /// true. Returns false if no manager has asked for that: `NOTIFY_SOCKET` is not set.
+    ///
+    /// `READY=1` says that the service listens, and `STOPPING=1` that it ends. systemd needs
+    /// `Type=notify`: systemd.service(5). The [module](self) describes `environment`.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ActivationError::Malformed`] if the variable is neither a path nor the name of an
+    /// abstract socket, and [`ActivationError::System`] if the message cannot be sent.
+    ///
+    /// ```no_run
+    /// use nullink::activation::Activated;
+    ///
+    /// // After the listener is bound.
+    /// Activated::notify(|name| std::env::var(name).ok(), "READY=1")?;
+    /// # Ok::<(), nullink::activation::ActivationError>(())
+    /// ```
+    pub fn notify<T: AsRef<[u8]>>(
+        environment: impl Fn(&str) -> Option<T>,
+        state: &str,
+    ) -> Result<bool, ActivationError> {
+        let Some(to) = environment("NOTIFY_SOCKET") else {
+            return Ok(false);
+        };
+        let to = match to.as_ref() {
+            [b'@', name @ ..] => SocketAddrUnix::new_abstract_name(name),
+            path @ [b'/', ..] => SocketAddrUnix::new(path),
+            _ => return Err(ActivationError::Malformed("NOTIFY_SOCKET")),
+        };
+        let (kind, flags) = (SocketType::DGRAM, SocketFlags::CLOEXEC);
+        let sent = to.and_then(|to| {
+            let socket = socket_with(AddressFamily::UNIX, kind, flags, None)?;
+            retry_on_intr(|| sendto(&socket, state.as_bytes(), SendFlags::NOSIGNAL, &to))
+        });
+        sent.map(|_| true).map_err(ActivationError::from_errno)
     }
 }
 
@@ -257,7 +299,7 @@ impl fmt::Display for ActivationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             ActivationError::Malformed(variable) => {
-                return write!(f, "{variable} is malformed: see sd_listen_fds(3)");
+                return write!(f, "{variable} is malformed: see sd-daemon(3)");
             }
             ActivationError::System(errno) => {
                 return write!(f, "system error {errno}: see errno(3)");

@@ -708,3 +708,37 @@ fn the_pidfd_of_the_peer_can_be_opened() {
     let null = rustix::fs::open("/dev/null", OFlags::RDWR, Mode::empty()).unwrap();
     assert!(process::peer_pidfd(null.as_fd()).is_none());
 }
+
+#[test]
+fn a_manager_is_notified_over_any_kind_of_socket() {
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::{SocketAddr, UnixDatagram};
+    let name = format!("nullink-notify-{}", std::process::id());
+    let path = std::env::temp_dir().join(&name);
+    let abstract_name = SocketAddr::from_abstract_name(&name).unwrap();
+    for (socket, variable) in [
+        (
+            UnixDatagram::bind(&path).unwrap(),
+            path.to_str().unwrap().to_string(),
+        ),
+        (
+            UnixDatagram::bind_addr(&abstract_name).unwrap(),
+            format!("@{name}"),
+        ),
+    ] {
+        let environment = |name: &str| (name == "NOTIFY_SOCKET").then(|| variable.clone());
+        assert_eq!(Activated::notify(environment, "READY=1"), Ok(true));
+        let mut buffer = [0; 16];
+        let count = socket.recv(&mut buffer).unwrap();
+        assert_eq!(&buffer[..count], b"READY=1");
+    }
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(Activated::notify(|_| None::<String>, "READY=1"), Ok(false));
+    let malformed = Err(ActivationError::Malformed("NOTIFY_SOCKET"));
+    for variable in ["", "notify", "vsock:2:1234"] {
+        assert_eq!(Activated::notify(|_| Some(variable), "READY=1"), malformed);
+    }
+    let missing = Activated::notify(|_| Some("/nullink/missing"), "READY=1");
+    let errno = Errno::NOENT.raw_os_error();
+    assert_eq!(missing, Err(ActivationError::System(errno)));
+}

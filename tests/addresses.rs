@@ -704,3 +704,39 @@ fn l4_tcp_connections_have_keepalive_enabled() {
         assert_eq!(tcp_keepcnt(&stream), Ok(3));
     }
 }
+
+#[test]
+fn the_directories_of_a_socket_are_made_with_a_mode() {
+    use std::os::unix::fs::PermissionsExt;
+    let root = std::env::temp_dir().join(format!("nullink-made-{}", std::process::id()));
+    fs::create_dir(&root).unwrap();
+    fs::write(root.join("file"), "").unwrap();
+    let root_text = root.to_str().unwrap();
+    let path = format!("{root_text}/a/b/socket");
+    assert_eq!(Listener::bind(&path).err(), Some(IoError::NoDirectory));
+    for address in [
+        format!("unix:{path};mode=0600"),
+        path.clone(),
+        String::from("unix:@nullink-no-directory"),
+        String::from("tcp:127.0.0.1:0"),
+        String::from("/socket"),
+    ] {
+        assert_eq!(
+            Listener::make_directory(&address, 0o700),
+            Ok(()),
+            "{address}"
+        );
+    }
+    for made in ["a", "a/b"] {
+        let mode = fs::metadata(root.join(made)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "{made}");
+    }
+    Listener::bind(&path).unwrap();
+    let in_file = format!("{root_text}/file/a/socket");
+    let made = Listener::make_directory(&in_file, 0o700);
+    assert_eq!(made, Err(IoError::NoDirectory));
+    let long = format!("{root_text}/{}/socket", "x".repeat(107));
+    let made = Listener::make_directory(&long, 0o700);
+    assert_eq!(made, Err(IoError::PathTooLong));
+    fs::remove_dir_all(&root).unwrap();
+}

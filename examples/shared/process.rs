@@ -10,7 +10,7 @@
 //!   it was passed to this process, and is taken over only once.
 //! - [`start`] runs code in the child between fork(2) and execve(2). All memory is allocated
 //!   before; the child calls only functions that signal-safety(7) allows.
-//! - [`children`] passes a set of signals to libc, and makes a descriptor from the number it opens.
+//! - [`signals`] passes a set of signals to libc, and makes a descriptor from the number it opens.
 //! - [`refuse_descriptors`] and [`peer_pidfd`] pass a pointer to a number and its length to the
 //!   kernel.
 
@@ -181,19 +181,31 @@ impl embedded_io::Error for ProgramError {
     }
 }
 
-/// Opens a descriptor that becomes readable when a child has ended: signalfd(2). SIGCHLD is blocked
-/// in this thread and in threads that it creates, so call this while there is one thread.
+/// Opens a descriptor that becomes readable when a child has ended, like [`signals`].
+///
+/// # Errors
+///
+/// Like [`signals`].
+pub fn children() -> io::Result<OwnedFd> {
+    signals(&[SIGCHLD])
+}
+
+/// Opens a descriptor that becomes readable when one of these signals was sent to the process:
+/// signalfd(2). They are blocked in this thread and in threads that it creates, so call this while
+/// there is one thread.
 ///
 /// # Errors
 ///
 /// Fails if a system call fails.
-pub fn children() -> io::Result<OwnedFd> {
+pub fn signals(signals: &[c_int]) -> io::Result<OwnedFd> {
     let mut set = [0; SIGSET_WORDS];
     // SAFETY: the set has space for every signal, and libc writes nothing else. Only the mask of
     // this thread changes; std starts programs with an empty mask.
     let number = unsafe {
         sigemptyset(&mut set);
-        sigaddset(&mut set, SIGCHLD);
+        for signal in signals {
+            sigaddset(&mut set, *signal);
+        }
         if sigprocmask(SIG_BLOCK, &set, ptr::null_mut()) == -1 {
             return Err(io::Error::last_os_error());
         }
@@ -353,6 +365,8 @@ const LISTEN: [&str; 4] = [
 const EBADF: c_int = 9;
 const F_SETFD: c_int = 2;
 const F_DUPFD_CLOEXEC: c_int = 1030;
+pub const SIGINT: c_int = 2;
+pub const SIGTERM: c_int = 15;
 const SIGCHLD: c_int = 17;
 const SIG_BLOCK: c_int = 0;
 const SFD_CLOEXEC: c_int = 0o2_000_000;

@@ -598,7 +598,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     /// watched descriptors, upgrades and [`Limits::exit`].
     ///
     /// To stop a server from elsewhere, [`watch`](Self::watch) a descriptor, such as the end of a
-    /// pipe or a signalfd(2), and leave the loop when it is ready.
+    /// pipe or a signalfd(2), and leave the loop when it is ready. `examples/helper.rs` does so.
     ///
     /// # Errors
     ///

@@ -6,7 +6,7 @@ use rustix::event::PollFlags;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{
     AtFlags, FileType, FlockOperation, Mode, OFlags, chmod, chmodat, fchmod, flock, fstat, lstat,
-    open, unlink,
+    mkdir, open, unlink,
 };
 use rustix::io::{Errno, ioctl_fionbio, retry_on_intr};
 use rustix::net::sockopt::set_socket_reuseaddr;
@@ -16,7 +16,7 @@ use rustix::path::DecInt;
 use super::PATH_MAX;
 use super::device::{self, Device};
 use super::error::{IoError, unless_again};
-use super::path::{Path, type_of};
+use super::path::{Path, file_type, type_of};
 use super::socket::{self, SocketKind};
 use super::stream::Stream;
 use super::time::{BACK_OFF, pause, wait};
@@ -109,6 +109,47 @@ impl Listener {
             return Ok(Listener { source });
         }
         socket::resolve(address, |address| Listener::listen(address, mode))
+    }
+
+    /// Creates the missing directories of a socket's path, as `DirectoryMode=` of systemd.socket(5)
+    /// does. `address` is that of [`bind`](Self::bind). Other addresses have no directories. An
+    /// existing directory is left unchanged.
+    ///
+    /// The umask reduces the mode: mkdir(2).
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of the address that `bind` returns, and those of mkdir(2), such as
+    /// [`IoError::NoDirectory`] if a file is in the place of a directory.
+    ///
+    /// ```no_run
+    /// use nullink::unix::Listener;
+    ///
+    /// let path = "/run/example/org.example.ping";
+    /// Listener::make_directory(path, 0o755)?;
+    /// let listener = Listener::bind(path)?;
+    /// # Ok::<(), nullink::unix::IoError>(())
+    /// ```
+    pub fn make_directory(address: &str, mode: u32) -> Result<(), IoError> {
+        let (Address::Unix(path), _) = super::listening_address(address)? else {
+            return Ok(());
+        };
+        let ends = path.bytes().enumerate().filter(|(_, byte)| *byte == b'/');
+        for (end, _) in ends {
+            let directory = path.get(..end).unwrap_or_default();
+            if directory.is_empty() {
+                continue;
+            }
+            let made = mkdir(Path::new(directory)?.as_c_str(), Mode::from_raw_mode(mode));
+            match made {
+                Ok(()) | Err(Errno::EXIST) => {}
+                // It exists, and is not writable.
+                Err(Errno::ROFS | Errno::ACCESS) if file_type(directory).is_ok() => {}
+                Err(Errno::NOTDIR) => return Err(IoError::NoDirectory),
+                Err(errno) => return Err(IoError::from_errno(errno)),
+            }
+        }
+        Ok(())
     }
 
     /// Listens at an address of a socket.

@@ -19,6 +19,8 @@ mod peer;
 mod receive;
 mod relay;
 mod socket;
+#[cfg(feature = "std")]
+mod stdio;
 mod stream;
 mod time;
 

@@ -460,7 +460,7 @@ fn send_with(
 
 impl From<OwnedFd> for Stream {
     /// Takes a connected socket, blocking or not, or an open device. For a server, a device must be
-    /// non-blocking. A pipe must not be used, because it raises `SIGPIPE`.
+    /// non-blocking. A pipe must not be used where `SIGPIPE` is not ignored.
     fn from(descriptor: OwnedFd) -> Self {
         let kind = SocketKind::detect(&descriptor);
         Stream::adopted(descriptor, kind)
