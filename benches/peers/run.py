@@ -16,8 +16,8 @@ import tempfile
 import time
 
 QUICK = sys.argv[1:] == ["quick"]
-ROUNDS = 5 if QUICK else 9
-UNIT = 40 if QUICK else 150  # milliseconds of one measurement
+ROUNDS = 5 if QUICK else 15
+UNIT = 40 if QUICK else 250  # milliseconds of one measurement
 LIMIT = 3 if QUICK else 30  # seconds until a contestant is dropped from a row
 SLOW, SLOW_ROUNDS = 2, 3  # from so many seconds on, a contestant takes part in so many rounds only
 STREAM = 10_000 if QUICK else 100_000  # replies
@@ -218,16 +218,15 @@ TOOLS = [
 
 def count(directory):
     """Returns for each tool, row and contestant the count of one call: the difference of a long and
-    a short run, so that start and end do not count. And the phases of Nullink's first row."""
+    a short run, so that start and end do not count. And for Nullink the phases of each row."""
 
     def one(tool, entry, name):
         row, few, many, per = entry
         short, short_out = counted(tool, name, row, few, directory)
         long, long_out = counted(tool, name, row, many, directory)
-        parts = None
-        if (tool, name, row.label) == ("callgrind", "Nullink", COUNTED[0][0].label):
-            parts = phases(short_out, long_out, many - few)
-        return (long - short) / ((many - few) * per), parts
+        calls = (many - few) * per
+        parts = phases(short_out, long_out, calls) if (tool, name) == ("callgrind", "Nullink") else None
+        return (long - short) / calls, parts
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         jobs = {
@@ -236,12 +235,12 @@ def count(directory):
             for entry in entries
             for name in names
         }
-        results = {}
-        found = None
+        results, found = {}, {}
         for key, job in jobs.items():
             try:
                 results[key], parts = job.result()
-                found = parts or found
+                if parts:
+                    found[key[1]] = parts
             except (Failed, TypeError) as failure:
                 results[key] = str(failure)
         return results, found
@@ -410,16 +409,17 @@ def count_table(counts, tool, names):
         first = best([v if name in LIBRARIES else "" for v, name in zip(values, names)])
         digits = 0 if tool == "callgrind" else 2
         cells = [v if isinstance(v, str) else f"{v:,.{digits}f}" for v in values]
-        cells[first] = f"**{cells[first]}**"
+        if first is not None:
+            cells[first] = f"**{cells[first]}**"
         lines.append([row.label, *cells])
     return table(["", *names], lines)
 
 
 def phase_tables(found):
-    total, functions = found
-    order = ["search", "scan", "check", "decode", "handler", "encode", "loop", "other"]
-    lines = [[name, f"{total[name]:,.0f}"] for name in order if round(total[name])]
-    lines.append(["sum", f"{sum(total.values()):,.0f}"])
+    order = ["search", "scan", "check", "decode", "handler", "encode", "loop", "other", "sum"]
+    totals = [{**total, "sum": sum(total.values())} for total, _ in found.values()]
+    lines = [[name, *(f"{total.get(name, 0):,.0f}" for total in totals)] for name in order]
+    functions = found[COUNTED[0][0].label][1]
     big = sorted(functions.items(), key=lambda item: -item[1].total())[:16]
     inlined = [
         [
@@ -430,8 +430,8 @@ def phase_tables(found):
         for function, parts in big
     ]
     return (
-        table(["phase", "instructions"], lines)
-        + "\n\n"
+        table(["phase", *found], lines)
+        + "\n\nThe functions that remain after inlining, for a ping of 5 B:\n\n"
         + table(["function", "instructions", "by source file, inlined ones included"], inlined).replace("|---:|---:|", "|---:|---|")
     )
 
@@ -519,7 +519,7 @@ rows above.
 
 ## Where Nullink's instructions are
 
-For a ping of 5 B. A phase has the instructions whose source lines are in its files. Lines of core, of `bytes` and of
+User instructions of one call. A phase has the instructions whose source lines are in its files. Lines of core, of `bytes` and of
 `json/cursor`, which several phases use, count for the function that they are inlined into, or that calls them.
 
 {phase_tables(found) if found else "not counted"}
@@ -551,11 +551,13 @@ def picture(results):
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
         'font-family="sans-serif" font-size="12">',
-        "<style>text{fill:#24292f}.s0{fill:#0969da}.s1{fill:#bf8700}.s2{fill:#8c959f}line{stroke:#8c959f;"
-        "stroke-opacity:.4}@media (prefers-color-scheme:dark){text{fill:#e6edf3}.s0{fill:#58a6ff}.s1{fill:#d29922}"
+        "<style>.b{fill:#fff}text{fill:#24292f}.s0{fill:#0969da}.s1{fill:#bf8700}.s2{fill:#8c959f}line{stroke:#8c959f;"
+        "stroke-opacity:.4}@media (prefers-color-scheme:dark){.b{fill:#0d1117}text{fill:#e6edf3}.s0{fill:#58a6ff}.s1{fill:#d29922}"
         ".s2{fill:#8b949e}}</style>",
+        # A background of its own, because the page may be light where the reader's system is dark.
+        f'<rect class="b" width="{width}" height="{height}" rx="6"/>',
         '<text x="8" y="18" font-weight="bold">Processor time of the service, as a multiple of a service that '
-        "parses nothing (less is better)</text>",
+        "parses nothing (logarithmic, less is better)</text>",
     ]
     for index, name in enumerate(LIBRARIES):
         x = left + index * 110
