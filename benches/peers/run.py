@@ -3,6 +3,7 @@
 import collections
 import concurrent.futures
 import datetime
+import functools
 import itertools
 import math
 import os
@@ -249,7 +250,7 @@ def count(directory):
 # Phases: the source files of Nullink, by a pattern that its paths and the paths of its functions match.
 PHASES = [
     ("encode", r"message/Envelope|json/ser|service/responder"),
-    ("decode", r"message/decode|json/(de|text|number|raw|value)\b"),
+    ("decode", r"message/decode|json/(de|number|raw|value)\b"),
     ("check", r"idl/|service/check"),
     ("scan", r"json/cursor|message|\bname\b"),
     ("search", r"channel"),
@@ -257,7 +258,7 @@ PHASES = [
     ("loop", r"nullink/main|server/|unix/|service/|rustix|\bio\b"),
 ]
 # Code that all phases use: it belongs to the function that it is inlined into, or to its caller.
-SHARED = re.compile(r"^(core/(str|slice|num|fmt)/|__mem)|nullink/(json/cursor|bytes)/")
+SHARED = re.compile(r"^(core/(str|slice|num|fmt)/|__mem)|nullink/(json/cursor|json/text|bytes)/")
 
 
 def phase(function, file):
@@ -269,8 +270,8 @@ def phase(function, file):
         return home
     if inside[1] == "bytes":
         return "search" if home == "loop" else home
-    if inside[1] == "json/cursor" and home in ("check", "decode"):
-        return home
+    if inside[1] in ("json/cursor", "json/text"):
+        return home if home in ("check", "decode") else "scan"
     return next((name for name, pattern in PHASES if re.search(pattern, inside[1])), home)
 
 
@@ -312,15 +313,26 @@ def phases(short, long, operations):
     own.subtract(own_0)
     calls.subtract(calls_0)
     shared = lambda function: bool(SHARED.search(function.replace("::", "/")))
+
+    @functools.cache
+    def shares(callee):
+        """How the phases share a function: by the cost of their calls of it."""
+        found = collections.Counter()
+        for (function, file, called), cost in calls.items():
+            if called == callee and function != callee and cost > 0:
+                parts = shares(function) if shared(function) else {phase(function, file): 1}
+                for name, part in parts.items():
+                    found[name] += part * cost
+        whole = sum(found.values())
+        return {name: part / whole for name, part in found.items()} if whole else {"other": 1}
+
     total, functions = collections.Counter(), collections.defaultdict(collections.Counter)
     for (function, file), cost in own.items():
-        if not shared(function):
-            total[phase(function, file)] += cost / operations
+        parts = shares(function) if shared(function) else {phase(function, file): 1}
+        for name, part in parts.items():
+            total[name] += part * cost / operations
         source = re.search(r"/src/(.*)\.rs$", file or "") if str(ROOT) in (file or "") else None
         functions[function][source[1] if source else "(core)"] += cost / operations
-    for (function, file, callee), cost in calls.items():
-        if shared(callee) and not shared(function):
-            total[phase(function, file)] += cost / operations
     return total, functions
 
 
@@ -418,7 +430,8 @@ def count_table(counts, tool, names):
 def phase_tables(found):
     order = ["search", "scan", "check", "decode", "handler", "encode", "loop", "other", "sum"]
     totals = [{**total, "sum": sum(total.values())} for total, _ in found.values()]
-    lines = [[name, *(f"{total.get(name, 0):,.0f}" for total in totals)] for name in order]
+    numbers = {name: [round(total.get(name, 0)) for total in totals] for name in order}
+    lines = [[name, *(f"{number:,}" for number in row)] for name, row in numbers.items() if any(row)]
     functions = found[COUNTED[0][0].label][1]
     big = sorted(functions.items(), key=lambda item: -item[1].total())[:16]
     inlined = [
@@ -470,7 +483,7 @@ Written by `benches/run.sh{" quick" if QUICK else ""}`, which says in [benches/R
 | rounds | {ROUNDS}, {UNIT} ms for each unit |
 
 Each cell is the median of the ratios to the floor of the same round, and the smallest and the largest ratio. The
-floor, which waits with epoll(7), answers without reading. The best library is bold.
+floor, which waits with epoll(7), answers without parsing. The best library is bold.
 
 ## Time of an operation
 
@@ -519,8 +532,9 @@ rows above.
 
 ## Where Nullink's instructions are
 
-User instructions of one call. A phase has the instructions whose source lines are in its files. Lines of core, of `bytes` and of
-`json/cursor`, which several phases use, count for the function that they are inlined into, or that calls them.
+User instructions of one call. A phase has the instructions whose source lines are in its files. Code of core, `bytes`,
+`json/cursor` and `json/text`, which several phases use, counts for the function that it is inlined into, or that calls
+it.
 
 {phase_tables(found) if found else "not counted"}
 """
