@@ -109,7 +109,7 @@ def run_client(command, limit):
         raise Failed(f"more than {limit} s") from None
     if client.returncode != 0:
         reason = [line for line in error.splitlines() if not line.startswith(("thread", "note"))]
-        raise Failed(next(filter(None, reason), "fails"))
+        raise Failed(next(filter(None, reason), "fails").partition(": Os {")[0])
     count, wall, service_time, own = map(int, out.split())
     return wall, service_time / count, own / count
 

@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use common::{Job, connect, cpu_time, message};
 
+const CLOSED: &str = "the service has closed the connection";
 const METHOD: &str = "{\"method\":\"org.example.ping.";
 
 fn ping(text: &str) -> Vec<u8> {
@@ -27,8 +28,8 @@ fn receive(mut stream: &UnixStream, buffer: &mut [u8], count: usize) {
     let mut left = count;
     let mut is_first = true;
     while left > 0 {
-        let length = stream.read(buffer).expect("a connection");
-        assert!(length > 0, "the service has closed the connection");
+        let length = stream.read(buffer).expect(CLOSED);
+        assert!(length > 0, "{CLOSED}");
         let received = &buffer[..length];
         // An error is short, so it arrives at once.
         assert!(
@@ -44,7 +45,7 @@ fn receive(mut stream: &UnixStream, buffer: &mut [u8], count: usize) {
 
 /// Makes one call on a connection.
 fn round_trip(mut stream: &UnixStream, buffer: &mut [u8], call: &[u8], replies: usize) {
-    stream.write_all(call).expect("a connection");
+    stream.write_all(call).expect(CLOSED);
     receive(stream, buffer, replies);
 }
 
@@ -75,7 +76,7 @@ fn main() {
             let calls = one.repeat(*depth);
             client.measure(|| {
                 for mut stream in &streams {
-                    stream.write_all(&calls).expect("a connection");
+                    stream.write_all(&calls).expect(CLOSED);
                 }
                 for stream in &streams {
                     receive(stream, &mut buffer, *depth);
