@@ -38,7 +38,7 @@ const fn count_before(marks: u64) -> usize {
 }
 
 /// True if [`mark_special`] marks the byte.
-const fn is_special(byte: u8) -> bool {
+pub(crate) const fn is_special(byte: u8) -> bool {
     matches!(byte, 0..=0x1f | b'"' | b'\\')
 }
 
@@ -67,8 +67,7 @@ fn is_marked(block: &[u8; 8 * BLOCK], marks: impl Fn(u64) -> u64) -> bool {
     words.fold(0, |all, word| all | marks(u64::from_le_bytes(*word))) != 0
 }
 
-/// Returns the number of bytes before the first byte that `marks` marks. `marks` must mark zeros,
-/// because the last word is padded with zeros.
+/// Returns the number of bytes before the first byte that `marks` marks.
 fn count_unmarked(bytes: &[u8], marks: impl Fn(u64) -> u64) -> usize {
     let mut rest = bytes;
     while let Some((block, tail)) = rest.split_first_chunk()
@@ -89,10 +88,16 @@ fn count_unmarked(bytes: &[u8], marks: impl Fn(u64) -> u64) -> usize {
     before.wrapping_add(last.min(rest.len()))
 }
 
+/// Returns the index of the first `byte`.
+#[inline(never)] // one copy for all bytes
+pub(crate) fn find(bytes: &[u8], byte: u8) -> Option<usize> {
+    let before = count_unmarked(bytes, |word| mark_equal(word, byte));
+    (before < bytes.len()).then_some(before)
+}
+
 /// Returns the index of the first NUL.
 pub(crate) fn find_nul(bytes: &[u8]) -> Option<usize> {
-    let before = count_unmarked(bytes, |word| mark_equal(word, 0));
-    (before < bytes.len()).then_some(before)
+    find(bytes, 0)
 }
 
 /// Returns the number of plain bytes at the beginning: the bytes before the first quote, backslash
@@ -112,6 +117,11 @@ pub(crate) fn count_plain(bytes: &[u8]) -> usize {
 #[inline(never)] // most runs are short
 fn count_plain_of_long(bytes: &[u8]) -> usize {
     count_unmarked(bytes, mark_special)
+}
+
+/// True if a JSON string is written with an escape for the byte.
+pub(crate) const fn is_escaped(byte: u8) -> bool {
+    is_special(byte) || byte == DEL
 }
 
 /// The control character U+007F. JSON allows it in strings, but sd-json does not read it there, so
@@ -154,7 +164,7 @@ fn copy_plain_of_long(from: &[u8], to: &mut [u8]) -> usize {
     }
     let (rest, room) = (after(from, count), part_mut(to, count, usize::MAX));
     for (byte, target) in rest.iter().zip(room) {
-        if is_special(*byte) || *byte == DEL {
+        if is_escaped(*byte) {
             break;
         }
         *target = *byte;

@@ -1021,3 +1021,48 @@ fn a_raw_value_is_encoded_from_another() {
     assert_eq!(json::encode(&Busy { devices }, &mut [0; 32]), Ok(text));
     assert_eq!(Raw::encode(&list, &mut [0; 13]), Err(EncodeError::Full));
 }
+
+#[test]
+fn strings_with_escapes_next_to_each_other_are_skipped_read_and_written() {
+    #[derive(serde::Deserialize)]
+    struct Both<'a> {
+        #[serde(borrow)]
+        raw: Raw<'a>,
+        text: &'a str,
+    }
+    let pieces = [
+        "a",
+        "#",
+        "]",
+        "\\\\",
+        "\\\"",
+        "\\n",
+        "\\u0022",
+        "\\u007f",
+        "é",
+        "----------",
+    ];
+    let count = pieces.len();
+    for padding in [0, 3, 7, 40] {
+        for number in 0..count.pow(4) {
+            let mut string = "x".repeat(padding);
+            for place in 0..4 {
+                string += pieces[number / count.pow(place) % count];
+            }
+            let mut text = format!(r#"{{"raw":"{string}","text":"{string}"}}"#).into_bytes();
+            let plain: String = serde_json::from_str(&format!("\"{string}\"")).unwrap();
+            let both: Both = json::decode(&mut text).unwrap();
+            assert_eq!(
+                (both.raw.as_str(), both.text),
+                (&*format!("\"{string}\""), &*plain)
+            );
+            let mut buffer = [0; 128];
+            let written = json::encode(&plain, &mut buffer).unwrap();
+            // Both write the same, but serde_json writes U+007F as it is.
+            let expected = serde_json::to_string(&plain)
+                .unwrap()
+                .replace('\x7f', "\\u007f");
+            assert_eq!(written, expected);
+        }
+    }
+}

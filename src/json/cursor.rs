@@ -6,7 +6,7 @@
 use core::str;
 
 use super::text::{Text, count_inside};
-use crate::bytes::count_plain;
+use crate::bytes::{count_plain, find};
 use crate::error::{Syntax, SyntaxError};
 
 /// The maximum nesting depth of arrays and objects.
@@ -70,6 +70,8 @@ pub(crate) struct Cursor<'a> {
     rest: &'a [u8],
     length: usize,
     failure: Syntax,
+    /// True if the text was scanned, so that a string ends at the first quote without a backslash.
+    scanned: bool,
 }
 
 impl<'a> Cursor<'a> {
@@ -84,13 +86,17 @@ impl<'a> Cursor<'a> {
             rest: text.get(offset..).unwrap_or_default(),
             length: text.len(),
             failure: Syntax::Unexpected,
+            scanned: true,
         }
     }
 
     /// Creates a cursor at the beginning of an untrusted text. Fails if the text is not UTF-8.
     pub fn strict(text: &'a [u8]) -> Result<Self, SyntaxError> {
         match str::from_utf8(text) {
-            Ok(_) => Ok(Cursor::new(text)),
+            Ok(_) => Ok(Cursor {
+                scanned: false,
+                ..Cursor::new(text)
+            }),
             Err(error) => Err(SyntaxError {
                 kind: Syntax::Utf8,
                 offset: error.valid_up_to(),
@@ -161,6 +167,7 @@ impl<'a> Cursor<'a> {
     /// Skips a value that is neither an array nor an object, and begins with the byte `first`.
     fn scalar(&mut self, first: Option<u8>) -> Option<()> {
         match first {
+            Some(b'"') if self.scanned => self.skip_string(),
             Some(b'"') => self.string().map(drop),
             Some(b'-' | b'0'..=b'9') => self.number().map(drop),
             Some(b't') => self.literal(b"true"),
@@ -238,6 +245,21 @@ impl<'a> Cursor<'a> {
             inside,
             has_escapes: true,
         })
+    }
+
+    /// Skips a string of a scanned text.
+    fn skip_string(&mut self) -> Option<()> {
+        self.expect(b'"')?;
+        loop {
+            let (inside, rest) = self.rest.split_at_checked(find(self.rest, b'"')?)?;
+            self.rest = rest;
+            self.expect(b'"')?;
+            // An odd number of backslashes escapes the quote.
+            let backslashes = inside.iter().rev().take_while(|byte| **byte == b'\\');
+            if backslashes.count() % 2 == 0 {
+                return Some(());
+            }
+        }
     }
 
     /// Skips a number; returns its text.

@@ -14,7 +14,7 @@ use serde::{Serialize, Serializer, ser};
 
 use super::raw::Raw;
 use super::text;
-use crate::bytes::{copy, copy_plain};
+use crate::bytes::{copy, copy_plain, is_escaped};
 use crate::error::EncodeError;
 use crate::name;
 
@@ -334,8 +334,8 @@ impl<'b> Writer<'b> {
         let mut rest = text;
         let mut room = self.buffer.get_mut(self.length..).unwrap_or_default();
         let free = room.len();
+        let mut count = copy_plain(rest, room);
         loop {
-            let count = copy_plain(rest, room);
             rest = rest.get(count..).unwrap_or_default();
             room = room.get_mut(count..).unwrap_or_default();
             let [byte, tail @ ..] = rest else {
@@ -356,6 +356,14 @@ impl<'b> Writer<'b> {
             };
             room = room.get_mut(length..).unwrap_or_default();
             rest = tail;
+            count = match (rest, &mut *room) {
+                // A shortcut for texts with many escapes.
+                ([plain, next, ..], [target, ..]) if !is_escaped(*plain) && is_escaped(*next) => {
+                    *target = *plain;
+                    1
+                }
+                (_, room) => copy_plain(rest, room),
+            };
         }
         let written = free.wrapping_sub(room.len());
         self.length = self.length.wrapping_add(written);

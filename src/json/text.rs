@@ -4,7 +4,7 @@
 
 use core::iter;
 
-use crate::bytes::{add_to_hash, after, count_plain, hash, move_plain, part_mut};
+use crate::bytes::{add_to_hash, after, count_plain, hash, is_special, move_plain, part_mut};
 use crate::error::Syntax;
 
 /// The text between the quotes of a string, as it is written. It has been scanned.
@@ -154,7 +154,11 @@ pub(crate) fn count_inside(bytes: &[u8], plain: usize) -> (usize, Option<Syntax>
             [_, ..] => break Some(Syntax::Control),
             [] => break Some(Syntax::Incomplete),
         };
-        rest = after(rest, count_plain(rest));
+        rest = match rest {
+            // A shortcut for texts with many escapes.
+            [plain, b'\\', ..] if !is_special(*plain) => after(rest, 1),
+            _ => after(rest, count_plain(rest)),
+        };
     };
     (bytes.len().wrapping_sub(rest.len()), mistake)
 }
@@ -182,7 +186,15 @@ pub(crate) fn unescape_to_quote(bytes: &mut [u8], plain: usize) -> Result<(usize
             }
             _ => return Err(Syntax::Control),
         }
-        let count = move_plain(part_mut(bytes, to, usize::MAX), from.wrapping_sub(to));
+        let count = match after(bytes, from) {
+            // A shortcut for texts with many escapes.
+            [plain, b'\\', ..] if !is_special(*plain) => {
+                put(bytes, &mut to, *plain);
+                from = from.wrapping_add(1);
+                continue;
+            }
+            _ => move_plain(part_mut(bytes, to, usize::MAX), from.wrapping_sub(to)),
+        };
         (from, to) = (from.wrapping_add(count), to.wrapping_add(count));
     }
 }
