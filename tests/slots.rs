@@ -100,3 +100,29 @@ fn their_size_is_the_documented_one() {
         );
     }
 }
+
+/// Returns the number of page faults of this thread: minflt of proc_pid_stat(5).
+fn page_faults() -> u64 {
+    let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    fields.split(' ').nth(7).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_new_server_does_not_touch_the_memory_of_its_places() {
+    static SLOTS: Mutex<Slots<1000, 4096, 8192, 16>> = Mutex::new(Slots::new());
+    let mut slots = SLOTS.lock().unwrap();
+    let (ours, _theirs) = Stream::pair().unwrap();
+    // The code is in memory after the first server.
+    let mut few = Slots::<1, 64, 64, 16>::new();
+    drop(Server::<u32, 1, 16>::new(ours, &mut few).unwrap());
+    let (ours, _theirs) = Stream::pair().unwrap();
+    page_faults();
+    let before = page_faults();
+    let server = Server::<u32, 1000, 16>::new(ours, &mut slots).unwrap();
+    drop(server);
+    // The states of the sessions are on the stack.
+    let states = 1000 * size_of::<nullink::service::State<u32>>() * 4 / 4096;
+    let faults = usize::try_from(page_faults() - before).unwrap();
+    assert!(faults < 16 + states, "{faults}");
+}

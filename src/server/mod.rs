@@ -369,9 +369,10 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         source: impl Into<Activated>,
         slots: &'b mut Slots<CONNECTIONS, RX, TX, DESCRIPTORS>,
     ) -> Result<Self, unix::IoError> {
-        for carried in &mut slots.carried {
-            carried.close();
-        }
+        // An earlier server that was forgotten has left its connections and descriptors. It had no
+        // more pairs of buffers than places.
+        let used = places::empty(&mut slots.slots);
+        slots.carried.iter_mut().take(used).for_each(Carried::close);
         let now = CLOCK.map_or(0, |clock| clock());
         let mut server = Server {
             poller: Poller::new()?,

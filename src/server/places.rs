@@ -21,9 +21,12 @@ pub(super) struct Places<'b, C, const CONNECTIONS: usize> {
 }
 
 impl<'b, C: Copy, const CONNECTIONS: usize> Places<'b, C, CONNECTIONS> {
-    /// Creates an empty table. Closes connections that an earlier server has left in the places.
+    /// Creates an empty table of places that are [empty](empty).
     pub fn new(slots: &'b mut [Slot; CONNECTIONS]) -> Self {
-        empty(slots);
+        debug_assert!(
+            slots.first().is_none_or(Slot::is_unused),
+            "the places were emptied"
+        );
         Places {
             slots,
             states: [State::Open; CONNECTIONS],
@@ -103,7 +106,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize> Places<'b, C, CONNECTIONS> {
         let Occupant::Endpoint(endpoint) = core::mem::take(&mut slot.occupant) else {
             return None;
         };
-        slot.generation = slot.generation.wrapping_add(1);
+        slot.generation = slot.generation.wrapping_add(1).max(1);
         slot.next_free = self.free.replace(index);
         Some(endpoint)
     }
@@ -163,11 +166,11 @@ impl<C, const CONNECTIONS: usize> Drop for Places<'_, C, CONNECTIONS> {
     }
 }
 
-/// Closes the connections in all places. Does not write to places that were never used.
-fn empty(slots: &mut [Slot]) {
-    for slot in slots.iter_mut().filter(|slot| !slot.is_unused()) {
-        *slot = Slot::EMPTY;
-    }
+/// Closes the connections in all places, and returns the number of places that were used. Does not
+/// touch the memory of the others: places are used in their order.
+pub(super) fn empty(slots: &mut [Slot]) -> usize {
+    let used = slots.iter_mut().take_while(|slot| !slot.is_unused());
+    used.map(|slot| *slot = Slot::EMPTY).count()
 }
 
 /// Converts an index. Every target with epoll(7) has pointers of at least 32 bits.

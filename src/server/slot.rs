@@ -48,7 +48,7 @@ impl Slot {
         occupant: Occupant::Empty,
     };
 
-    /// True if this place was never used, so it equals [`EMPTY`](Self::EMPTY).
+    /// True if this place was never used: generation 0 is that of no other place.
     pub fn is_unused(&self) -> bool {
         self.generation == 0 && matches!(self.occupant, Occupant::Empty)
     }
