@@ -400,7 +400,9 @@ fn has_no_odd_integer(value: &Anything) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(
+        if std::env::var_os("CI").is_some() { 2000 } else { 500 }
+    ))]
 
     #[test]
     fn the_scan_accepts_all_json(text in text()) {
