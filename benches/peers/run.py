@@ -594,6 +594,20 @@ def picture(results):
     return "\n".join([*lines, "</svg>", ""])
 
 
+def codec():
+    """Returns the section about the codec alone, which benches/codec.sh measures."""
+    table = subprocess.run([ROOT / "benches/codec.sh"], check=True, text=True, stdout=subprocess.PIPE)
+    return f"""
+## The codec alone
+
+User instructions for each byte of a message, in memory. Nullink reads a message in two passes: the first checks that it
+is JSON, so that nothing after it can fail half-way, and the second decodes. Both are in `read`; a service makes the first
+pass once for the envelope and the parameters together. serde-json-core does not check what it skips, and does not decode
+escapes.
+
+{table.stdout}"""
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="peers.") as name:
         directory = pathlib.Path(name)
@@ -602,7 +616,7 @@ def main():
         rest = {name: at_rest(name, directory) for name in CONTESTANTS}
         results = measure(directory)
         counts, found = count(directory)
-        text = report(results, counts, found, size, rest)
+        text = report(results, counts, found, size, rest) + codec()
         where = (HERE / "target", HERE / "target") if QUICK else (ROOT, ROOT / "benches")
         (where[0] / "RESULTS.md").write_text(text)
         (where[1] / "results.svg").write_text(picture(results))
