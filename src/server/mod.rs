@@ -226,7 +226,7 @@ const MAX_TIMERS: usize = Limits::MAX_TIMERS;
 /// ```
 ///
 /// A program without std can use any other safe cell, or `Memory` of
-/// `tests/freestanding/src/start.rs`.
+/// `examples/freestanding/src/start.rs`.
 #[derive(Debug)]
 pub struct Slots<
     const CONNECTIONS: usize,

@@ -11,6 +11,7 @@
 mod accounts;
 #[path = "../../../examples/shared/serving.rs"]
 mod serving;
+#[path = "../../../examples/freestanding/src/start.rs"]
 #[allow(dead_code)] // the other programs use the rest
 mod start;
 

@@ -12,6 +12,7 @@ mod kernel;
 #[path = "../../../examples/shared/monitor.rs"]
 #[allow(dead_code)] // `Monitor` and `serve` are unused here
 mod monitor;
+#[path = "../../../examples/freestanding/src/start.rs"]
 #[allow(dead_code)] // the other programs use the rest
 mod start;
 

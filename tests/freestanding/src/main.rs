@@ -12,6 +12,7 @@
 #[cfg(feature = "could_allocate")]
 extern crate alloc;
 
+#[path = "../../../examples/freestanding/src/start.rs"]
 #[allow(dead_code)] // `Process` and `paint` may be unused
 mod start;
 

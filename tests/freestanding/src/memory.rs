@@ -3,6 +3,7 @@
 //! Tests the memory functions of start.rs for all distances and lengths: slices are copied, filled
 //! and compared with them. Exits with 0, or names the wrong function.
 
+#[path = "../../../examples/freestanding/src/start.rs"]
 #[allow(dead_code)] // services use the rest
 mod start;
 

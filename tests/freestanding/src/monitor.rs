@@ -6,6 +6,7 @@
 #[path = "../../../examples/shared/monitor.rs"]
 #[allow(dead_code)] // the client's part is unused here
 mod monitor;
+#[path = "../../../examples/freestanding/src/start.rs"]
 #[allow(dead_code)] // the other programs use the rest
 mod start;
 

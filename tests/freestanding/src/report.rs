@@ -15,6 +15,7 @@ mod kernel;
 #[path = "../../../examples/shared/monitor.rs"]
 #[allow(dead_code)] // the service is unused here
 mod monitor;
+#[path = "../../../examples/freestanding/src/start.rs"]
 #[allow(dead_code)] // the other programs use the rest
 mod start;
 
