@@ -713,6 +713,7 @@ fn the_pidfd_of_the_peer_can_be_opened() {
 fn a_manager_is_notified_over_any_kind_of_socket() {
     use std::os::linux::net::SocketAddrExt;
     use std::os::unix::net::{SocketAddr, UnixDatagram};
+    let _alone = Alone::new();
     let name = format!("nullink-notify-{}", std::process::id());
     let path = std::env::temp_dir().join(&name);
     let abstract_name = SocketAddr::from_abstract_name(&name).unwrap();
