@@ -571,8 +571,11 @@ pub fn open_socket() -> Result<OwnedFd, Errno> {
 
 #[cfg(test)]
 mod tests {
+    use std::format;
+    use std::string::String;
+    use std::vec::Vec;
+
     use nullink::json::encode;
-    use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
     use super::*;
 
@@ -633,11 +636,8 @@ mod tests {
     #[test]
     fn as_many_properties_are_parsed_as_the_kernel_allows() {
         let with = |count: usize| {
-            let properties = (0..count).map(|i| std::format!("K{i}=\0"));
-            std::format!(
-                "add@/a\0SEQNUM=1\0{}",
-                properties.collect::<std::string::String>()
-            )
+            let properties = (0..count).map(|i| format!("K{i}=\0"));
+            format!("add@/a\0SEQNUM=1\0{}", properties.collect::<String>())
         };
         let message = with(PROPERTIES);
         let event = Event::parse(message.as_bytes()).unwrap();
@@ -646,7 +646,7 @@ mod tests {
     }
 
     /// Returns a message of `length` bytes that begins with its number.
-    fn message(number: usize, length: usize) -> std::vec::Vec<u8> {
+    fn message(number: usize, length: usize) -> Vec<u8> {
         let mut message = std::vec![b'x'; length];
         message
             .iter_mut()
@@ -655,62 +655,108 @@ mod tests {
         message
     }
 
+    /// Random numbers from a seed: xorshift*.
+    struct Random(u64);
+
+    impl Random {
+        /// Returns a number below `limit`.
+        fn below(&mut self, limit: usize) -> usize {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            let mixed = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32;
+            usize::try_from(mixed).unwrap() % limit
+        }
+
+        /// Returns a text of fewer than `limit` of these characters.
+        fn text(&mut self, characters: &str, limit: usize) -> String {
+            let characters: Vec<char> = characters.chars().collect();
+            let length = self.below(limit);
+            let next = |_| characters[self.below(characters.len())];
+            (0..length).map(next).collect()
+        }
+    }
+
     #[test]
     fn the_newest_uevents_are_kept_whole_and_in_order() {
-        proptest!(|(lengths in proptest::collection::vec(1..=UEVENT, 1..600))| {
+        for seed in 1..200 {
+            let mut random = Random(seed);
+            let count = 1 + random.below(599);
+            let lengths: Vec<usize> = (0..count).map(|_| 1 + random.below(UEVENT)).collect();
             let mut uevents = std::boxed::Box::new(Uevents::new());
             for (number, length) in lengths.iter().enumerate() {
                 uevents.push(&message(number, *length));
-                prop_assert_eq!(uevents.next, number as u64 + 1);
+                assert_eq!(uevents.next, number as u64 + 1, "{seed}");
                 // At both ends, the unused space is less than one message.
                 let kept = &lengths[uevents.oldest as usize..=number];
                 let bytes = kept.iter().sum::<usize>();
-                prop_assert!(
-                    uevents.oldest == 0 || kept.len() == KEPT || bytes > KEPT_BYTES - 2 * UEVENT
-                );
+                let is_full = kept.len() == KEPT || bytes > KEPT_BYTES - 2 * UEVENT;
+                assert!(uevents.oldest == 0 || is_full, "{seed}");
             }
-            prop_assert_eq!(uevents.get(uevents.next), None);
+            assert_eq!(uevents.get(uevents.next), None);
             for number in uevents.oldest..uevents.next {
                 let expected = message(number as usize, lengths[number as usize]);
-                prop_assert_eq!(uevents.get(number), Some(&expected[..]));
+                assert_eq!(uevents.get(number), Some(&expected[..]), "{seed}");
             }
             if let Some(overwritten) = uevents.oldest.checked_sub(1) {
-                prop_assert_eq!(uevents.get(overwritten), None);
-            }
-        });
-    }
-
-    proptest! {
-        #[test]
-        fn a_reply_fits_if_fits_reply_says_so(
-            path in "[a\u{1}\"\\\\]{0,900}",
-            properties in proptest::collection::vec("[A-Z]{1,4}=[=\u{1}\t\"\\\\aé]{0,60}", 0..64),
-        ) {
-            let message = std::format!(
-                "unbind@{path}\0SUBSYSTEM={path}\0SEQNUM=-9223372036854775808\0{}\0",
-                properties.join("\0"),
-            );
-            let event = Event::parse(message.as_bytes()).expect("an event");
-            if fits_reply(message.as_bytes()) {
-                // The rest of the reply: `{"continues":true,"parameters":}` and a NUL.
-                let mut room = [0; REPLY - 33];
-                let report = Report { event: Some(event), lost: None };
-                prop_assert!(encode(&report, &mut room).is_ok());
+                assert_eq!(uevents.get(overwritten), None, "{seed}");
             }
         }
+    }
 
-        #[test]
-        fn arbitrary_messages_do_not_panic(
-            head in "[a-z]{0,3}@?/?[\\PC]{0,9}",
-            tail in proptest::collection::vec(any::<u8>(), 0..200),
-        ) {
+    #[test]
+    fn a_reply_fits_if_fits_reply_says_so() {
+        let (mut fit, mut seeds) = (0, 0);
+        for seed in 1..500 {
+            let mut random = Random(seed);
+            let limit = 1 + random.below(900);
+            let path = random.text("a\u{1}\"\\", limit);
+            let count = random.below(64);
+            let property = |_| {
+                let name = random.text("ABCXYZ", 4);
+                format!("A{name}={}\0", random.text("=\u{1}\t\"\\aé", 60))
+            };
+            let properties: String = (0..count).map(property).collect();
+            let message = format!(
+                "unbind@{path}\0SUBSYSTEM={path}\0SEQNUM=-9223372036854775808\0{properties}"
+            );
+            let event = Event::parse(message.as_bytes()).expect("an event");
+            seeds += 1;
+            if fits_reply(message.as_bytes()) {
+                fit += 1;
+                // The rest of the reply: `{"continues":true,"parameters":}` and a NUL.
+                let mut room = [0; REPLY - 33];
+                let (event, lost) = (Some(event), None);
+                assert!(encode(&Report { event, lost }, &mut room).is_ok(), "{seed}");
+            }
+        }
+        assert!(fit > 50 && fit < seeds, "{fit} of {seeds}");
+    }
+
+    #[test]
+    fn arbitrary_messages_do_not_panic() {
+        let mut parsed = 0;
+        for seed in 1..2000 {
+            let mut random = Random(seed);
+            let head = random.text("az@/é\u{1f600}\u{7f} =", 12);
+            let head = ["", "a", "add@", "add@/"][random.below(4)].to_owned() + &head;
+            let length = random.below(200);
+            let tail: Vec<u8> = (0..length)
+                .map(|_| match random.below(4) {
+                    0 => b'\0',
+                    1 => b'=',
+                    _ => random.below(256).to_le_bytes()[0],
+                })
+                .collect();
             let message = [head.as_bytes(), b"\0SEQNUM=7\0", &tail, b"\0"].concat();
             if let Some(event) = Event::parse(&message) {
+                parsed += 1;
                 let mut room = [0; 4096];
                 let text = encode(&event, &mut room).unwrap();
                 let value: serde_json::Value = serde_json::from_str(text).unwrap();
-                prop_assert!(value["properties"].is_object());
+                assert!(value["properties"].is_object(), "{seed}");
             }
         }
+        assert!(parsed > 500, "{parsed}");
     }
 }

@@ -2,9 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+/// Returns the directory of the project, which also holds the package `tests/properties`.
+pub fn root() -> PathBuf {
+    let mut packages = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    let root = packages.find(|path| path.join("examples").exists());
+    root.expect("the directory of the project").to_path_buf()
+}
+
 /// Returns the definitions of the project, and those in the folder that VARLINK_DEFINITIONS names.
 pub fn definitions() -> Vec<(PathBuf, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = root();
     let mut folders = ["examples", "examples/shared", "src/service"]
         .map(|folder| root.join(folder))
         .to_vec();

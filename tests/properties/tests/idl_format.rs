@@ -1,6 +1,6 @@
 //! `format`: the canonical layout of definitions, which keeps their content.
 
-#[path = "common/definitions.rs"]
+#[path = "../../common/definitions.rs"]
 mod definitions;
 
 use definitions::definitions;

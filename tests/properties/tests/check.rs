@@ -1,5 +1,6 @@
 //! Values are checked against their definitions before a handler runs.
 
+#[path = "../../common/mod.rs"]
 mod common;
 
 use common::{Arrival, answer};

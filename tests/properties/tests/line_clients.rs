@@ -3,6 +3,7 @@
 //!
 //! `PROPTEST_CASES=100000 cargo test --release --test line_clients` takes a few minutes.
 
+#[path = "../../common/mod.rs"]
 mod common;
 
 use std::collections::VecDeque;

@@ -1,6 +1,6 @@
 //! `compare` and `compatible`: changes between two versions of a definition, and what they break.
 
-#[path = "common/definitions.rs"]
+#[path = "../../common/definitions.rs"]
 mod definitions;
 
 use definitions::definitions;

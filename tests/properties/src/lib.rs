@@ -1,0 +1,1 @@
+//! Tests of nullink with random inputs: see `tests`.
