@@ -1,1 +1,3 @@
 //! Tests of nullink with random inputs: see `tests`.
+
+#![no_std]
