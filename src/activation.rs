@@ -124,9 +124,7 @@ impl Activated {
             _ => Err(ActivationError::SeveralNamed),
         }
     }
-}
 
-impl Activated {
     /// Tells the service manager about the state of this service, as sd_notify(3) does, and returns
     /// true. Returns false if no manager has asked for that: `NOTIFY_SOCKET` is not set.
     ///
