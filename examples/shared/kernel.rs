@@ -91,7 +91,7 @@ impl Command {
     }
 
     /// Returns the path and the arguments.
-    pub fn strings(&self) -> impl Iterator<Item = &CStr> {
+    pub fn strings(&self) -> impl Iterator<Item = &CStr> + Clone {
         let strings = self.strings.split_inclusive(|byte| *byte == 0);
         strings.map_while(|string| CStr::from_bytes_with_nul(string).ok())
     }

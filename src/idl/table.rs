@@ -28,6 +28,8 @@ pub struct Entry {
 /// The kind of an [`Entry`]. It determines which entries follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EntryKind {
+    // The first, with the number 0: so empty tables in static memory take no space in a file.
+    Any,
     /// The keyword `type`. Its list follows.
     Type,
     /// The keyword `method`. Its two lists follow.
@@ -53,7 +55,6 @@ pub(super) enum EntryKind {
     Float,
     String,
     Object,
-    Any,
     /// The name of a type.
     Reference,
     /// The name and the entry of a member: one of the sorted members at the end of the table.

@@ -51,14 +51,14 @@ aarch64)
 esac
 name=$(echo "$target" | tr a-z- A-Z_)
 export CARGO_PROFILE_RELEASE_OPT_LEVEL="$level" "CARGO_TARGET_${name}_RUSTFLAGS=$common $more"
-programs="freestanding accounts monitor init report memory"
+programs="freestanding accounts monitor init report nullctl memory"
 (cd "$built/$target/release" 2>/dev/null && rm -f $programs) || true
 build() { $cargo build --quiet --locked --release --target "$target" "$@"; }
 build "$@"
 # With --bin, only that program is built.
 case " $* " in
 *" --bin "*) ;;
-*) build --features device --bin monitor --bin init --bin report "$@" ;;
+*) build --features device --bin monitor --bin init --bin report --bin nullctl "$@" ;;
 esac
 for program in $programs; do
     [ ! -e "$built/$target/release/$program" ] || cp "$built/$target/release/$program" "$out/"

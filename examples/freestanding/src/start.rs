@@ -9,7 +9,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use nullink::activation::{Activated, ActivationError};
-use nullink::unix::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use nullink::unix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use arch::number;
 
@@ -40,18 +40,20 @@ impl Process {
         self.arguments.clone()
     }
 
+    /// Returns the arguments as strings with a NUL.
+    pub fn strings(&self) -> impl Iterator<Item = &'static CStr> {
+        self.arguments.clone().into_strings()
+    }
+
+    /// Returns the environment.
+    pub fn environment(&self) -> Option<Environment> {
+        self.environment.clone().map(Environment)
+    }
+
     /// Returns the socket that the program was started with. Further calls return None.
     pub fn activated(&mut self) -> Result<Option<Activated>, ActivationError> {
-        let environment = self.environment.take();
-        Activated::from_environment(
-            |name| {
-                environment.clone()?.find_map(|variable| {
-                    let value = variable.strip_prefix(name.as_bytes())?;
-                    value.strip_prefix(b"=")
-                })
-            },
-            adopt,
-        )
+        let environment = self.environment.take().map(Environment);
+        Activated::from_environment(|name| environment.as_ref()?.variable(name), adopt)
     }
 }
 
@@ -62,14 +64,27 @@ fn adopt(number: RawFd) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(number) }
 }
 
+/// The environment of the program: environ(7).
+#[derive(Clone)]
+pub struct Environment(Strings);
+
+impl Environment {
+    /// Returns the value of a variable.
+    pub fn variable(&self, name: &str) -> Option<&'static [u8]> {
+        self.0.clone().find_map(|variable| {
+            let value = variable.strip_prefix(name.as_bytes())?;
+            value.strip_prefix(b"=")
+        })
+    }
+}
+
 /// A list of strings from the kernel: a pointer to each, and a null.
 #[derive(Clone)]
 struct Strings(*const *const c_char);
 
-impl Iterator for Strings {
-    type Item = &'static [u8];
-
-    fn next(&mut self) -> Option<&'static [u8]> {
+impl Strings {
+    /// Takes the next string.
+    fn string(&mut self) -> Option<&'static CStr> {
         // SAFETY: there is a pointer or the null at the end, and this never moves past the null. A
         // pointer leads to a string with a NUL, which never changes.
         unsafe {
@@ -78,8 +93,20 @@ impl Iterator for Strings {
                 return None;
             }
             self.0 = self.0.add(1);
-            Some(CStr::from_ptr(string).to_bytes())
+            Some(CStr::from_ptr(string))
         }
+    }
+
+    fn into_strings<'a>(mut self) -> impl Iterator<Item = &'a CStr> {
+        core::iter::from_fn(move || -> Option<&'a CStr> { self.string() })
+    }
+}
+
+impl Iterator for Strings {
+    type Item = &'static [u8];
+
+    fn next(&mut self) -> Option<&'static [u8]> {
+        self.string().map(CStr::to_bytes)
     }
 }
 
@@ -106,12 +133,20 @@ impl<T> Memory<T> {
 }
 
 /// The largest number of arguments of a started program, with its name.
-const ARGUMENTS: usize = 32;
+const ARGUMENTS: usize = 256;
+
+/// The largest number of variables that a started program gets.
+const VARIABLES: usize = 256;
 
 // Values that are the same on x86_64 and aarch64.
 const CLOCK_MONOTONIC: usize = 1;
 const EINTR: i32 = 4;
 const E2BIG: i32 = 7;
+const EBADF: i32 = 9;
+const F_SETFD: usize = 2;
+/// The number of the first passed descriptor: sd_listen_fds(3).
+const LISTEN_FDS_START: RawFd = 3;
+const LISTEN_PID: &str = "LISTEN_PID=";
 const EINVAL: i32 = 22;
 const O_CLOEXEC: usize = 0o2_000_000;
 const SFD_CLOEXEC: usize = O_CLOEXEC;
@@ -233,6 +268,12 @@ const PAINTED: usize = 64 * 1024;
 /// The value of a painted byte.
 const PAINT: u8 = 0xa5;
 
+/// Returns a standard descriptor, which must be open: stdin(3).
+pub fn standard(number: RawFd) -> BorrowedFd<'static> {
+    // SAFETY: nothing in these programs closes them.
+    unsafe { BorrowedFd::borrow_raw(number.clamp(0, 2)) }
+}
+
 /// Ends the process.
 pub fn exit(status: u8) -> ! {
     loop {
@@ -252,29 +293,124 @@ pub fn stop() -> ! {
 
 /// Replaces this program with another, with an empty environment: execve(2). The strings are its
 /// arguments, and the first is also its path. Returns errno if that fails.
-pub fn execute<'a>(strings: impl Iterator<Item = &'a CStr>) -> i32 {
-    let mut pointers = [ptr::null(); ARGUMENTS + 1];
-    let mut places = pointers.iter_mut();
-    for string in strings {
-        match places.next() {
-            Some(place) => *place = string.as_ptr(),
-            None => return E2BIG,
-        }
-    }
-    if places.next().is_none() {
+pub fn execute<'a>(mut strings: impl Iterator<Item = &'a CStr> + Clone) -> i32 {
+    let path = strings.clone().next().unwrap_or_default();
+    execute_with(path, &mut strings, &mut core::iter::empty())
+}
+
+/// Like [`execute`], with a path and an environment. The strings may have any lifetime: they are
+/// used during the call only.
+fn execute_with<'a>(
+    path: &CStr,
+    arguments: &mut dyn Iterator<Item = &'a CStr>,
+    environment: &mut dyn Iterator<Item = &'a CStr>,
+) -> i32 {
+    let mut lists = ([ptr::null(); ARGUMENTS + 1], [ptr::null(); VARIABLES + 1]);
+    if !fill(&mut lists.0, arguments) || !fill(&mut lists.1, environment) {
         return E2BIG;
     }
-    let [path, ..] = pointers;
-    let nothing: [*const c_char; 1] = [ptr::null()];
     // A program should start without blocked signals.
     let before = mask(SIG_SETMASK, 0);
     let result = unsafe {
         // SAFETY: the kernel reads a string, and two lists of strings that end with a null.
-        let lists = [pointers.as_ptr() as usize, nothing.as_ptr() as usize];
-        syscall(number::EXECVE, [path as usize, lists[0], lists[1]])
+        let lists = [lists.0.as_ptr() as usize, lists.1.as_ptr() as usize];
+        syscall(number::EXECVE, [path.as_ptr() as usize, lists[0], lists[1]])
     };
     mask(SIG_SETMASK, before);
     errno(result)
+}
+
+/// Writes pointers to strings into a list of nulls. Returns false if no null is left.
+fn fill<'a>(list: &mut [*const c_char], strings: &mut dyn Iterator<Item = &'a CStr>) -> bool {
+    let mut places = list.iter_mut();
+    for string in strings {
+        match places.next() {
+            Some(place) => *place = string.as_ptr(),
+            None => return false,
+        }
+    }
+    places.next().is_some()
+}
+
+/// A program to execute, and what it gets.
+pub struct Program<'a> {
+    pub path: &'a CStr,
+    /// The arguments. The first is the name of the program.
+    pub arguments: &'a [&'a CStr],
+    pub environment: Option<Environment>,
+    /// The descriptor that becomes standard input and standard output.
+    pub standard: Option<RawFd>,
+    /// The descriptor that becomes the first that LISTEN_FDS announces: sd_listen_fds(3).
+    pub socket: Option<RawFd>,
+}
+
+impl Program<'_> {
+    /// Replaces this program: execve(2). Returns errno if that fails. Then standard input and
+    /// output may have changed already.
+    pub fn execute(&self) -> i32 {
+        let targets = [
+            (self.standard, 0),
+            (self.standard, 1),
+            (self.socket, LISTEN_FDS_START),
+        ];
+        for (descriptor, number) in targets {
+            if let Some(descriptor) = descriptor
+                && !place(descriptor, number)
+            {
+                return EBADF;
+            }
+        }
+        // Digits are written from the end, before a NUL.
+        let mut own = *b"LISTEN_PID=\0\0\0\0\0\0\0\0\0\0\0";
+        // SAFETY: getpid does not access memory.
+        let mut pid = unsafe { syscall(number::GETPID, [0]) }.unsigned_abs();
+        let mut digits = 1_usize;
+        while pid.checked_div(10_usize.saturating_pow(digits as u32)) > Some(0) {
+            digits = digits.saturating_add(1);
+        }
+        for digit in own.iter_mut().skip(LISTEN_PID.len()).take(digits).rev() {
+            *digit = b'0'.saturating_add((pid % 10) as u8);
+            pid /= 10;
+        }
+        let announced = [
+            CStr::from_bytes_until_nul(&own).unwrap_or_default(),
+            c"LISTEN_FDS=1",
+            c"LISTEN_FDNAMES=varlink",
+        ];
+        let announced = announced.into_iter().filter(|_| self.socket.is_some());
+        let inherited = self.environment.clone().into_iter();
+        let inherited = inherited.flat_map(|environment| environment.0.into_strings());
+        // Descriptors that were passed to this program are not passed on.
+        let inherited = inherited.filter(|variable| !variable.to_bytes().starts_with(b"LISTEN_"));
+        execute_with(
+            self.path,
+            &mut self.arguments.iter().copied(),
+            &mut inherited.chain(announced),
+        )
+    }
+
+    /// Starts the program in a child, and returns its pid: fork(2).
+    ///
+    /// # Errors
+    ///
+    /// Returns errno if a system call fails, in the child also.
+    pub fn start(&self) -> Result<i32, i32> {
+        start_child(|| self.execute())
+    }
+}
+
+/// Makes a descriptor known as a number to the next program: dup2(2).
+fn place(descriptor: RawFd, number: RawFd) -> bool {
+    // SAFETY: the kernel gets no pointers.
+    let result = unsafe {
+        if descriptor == number {
+            // dup3 refuses that.
+            syscall(number::FCNTL, [number as usize, F_SETFD, 0])
+        } else {
+            syscall(number::DUP3, [descriptor as usize, number as usize, 0])
+        }
+    };
+    result >= 0
 }
 
 /// Starts a program as [`execute`] does, in a child, and returns its pid: fork(2).
@@ -282,16 +418,23 @@ pub fn execute<'a>(strings: impl Iterator<Item = &'a CStr>) -> i32 {
 /// # Errors
 ///
 /// Returns errno if a system call fails, in the child also.
-pub fn start_program<'a>(strings: impl Iterator<Item = &'a CStr>) -> Result<i32, i32> {
+pub fn start_program<'a>(strings: impl Iterator<Item = &'a CStr> + Clone) -> Result<i32, i32> {
+    start_child(|| {
+        // In its own group, so that signals to the group do not reach other children.
+        // SAFETY: setpgid does not access memory.
+        unsafe { syscall(number::SETPGID, [0, 0]) };
+        execute(strings)
+    })
+}
+
+/// Starts a child that executes a program. `execute` returns errno if that fails.
+fn start_child(execute: impl FnOnce() -> i32) -> Result<i32, i32> {
     let (reader, writer) = pipe()?;
     // SAFETY: the child has a copy of this memory, with the stack at the same address. There are no
     // other threads.
     match unsafe { syscall(number::CLONE, [SIGCHLD, 0, 0, 0, 0]) } {
         0 => {
-            // In its own group, so that signals to the group do not reach other children.
-            // SAFETY: setpgid does not access memory.
-            unsafe { syscall(number::SETPGID, [0, 0]) };
-            let errno = execute(strings);
+            let errno = execute();
             // An errno fits into a byte. If execve succeeds, it closes the pipe, and the reader
             // gets none.
             write(writer.as_raw_fd() as usize, &[errno as u8]);
@@ -471,14 +614,17 @@ mod arch {
         pub const READ: usize = 0;
         pub const WRITE: usize = 1;
         pub const RT_SIGPROCMASK: usize = 14;
+        pub const GETPID: usize = 39;
         pub const CLONE: usize = 56;
         pub const EXECVE: usize = 59;
         pub const EXIT: usize = 60;
         pub const WAIT4: usize = 61;
+        pub const FCNTL: usize = 72;
         pub const SETPGID: usize = 109;
         pub const CLOCK_GETTIME: usize = 228;
         pub const PPOLL: usize = 271;
         pub const SIGNALFD4: usize = 289;
+        pub const DUP3: usize = 292;
         pub const PIPE2: usize = 293;
     }
 
@@ -565,6 +711,8 @@ mod arch {
 
     /// The numbers of system calls: asm-generic/unistd.h.
     pub mod number {
+        pub const DUP3: usize = 24;
+        pub const FCNTL: usize = 25;
         pub const PIPE2: usize = 59;
         pub const READ: usize = 63;
         pub const WRITE: usize = 64;
@@ -574,6 +722,7 @@ mod arch {
         pub const CLOCK_GETTIME: usize = 113;
         pub const RT_SIGPROCMASK: usize = 135;
         pub const SETPGID: usize = 154;
+        pub const GETPID: usize = 172;
         pub const CLONE: usize = 220;
         pub const EXECVE: usize = 221;
         pub const WAIT4: usize = 260;

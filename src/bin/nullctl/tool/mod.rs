@@ -1,0 +1,138 @@
+//! The portable part of the tool: all verbs that need no allocator. `main.rs` runs it with std,
+//! and `tests/freestanding/src/nullctl.rs` without libc. Both also have a function `standard`, which
+//! returns the standard descriptors.
+//!
+//! | file | content |
+//! |---|---|
+//! | `verbs` | the table of verbs: `help`, completion and the manual page come from it, too |
+//! | `options` | the options of the command line |
+//! | `output` | standard output and its colors; failures |
+//! | `system` | what the tool needs of the operating system that needs `unsafe` code or std |
+//! | `connect` | from an address, or the name of an interface, to a connection |
+//! | `json` | how JSON is printed |
+//! | the others | one verb each, or a few that belong together |
+
+mod call;
+mod connect;
+mod info;
+mod introspect;
+mod json;
+mod options;
+mod output;
+mod system;
+mod verbs;
+
+use core::ffi::CStr;
+
+use nullink::idl::Entry;
+
+pub use options::{Flag, Options};
+pub use output::{Failure, Output, complain, fail};
+pub use system::{Command, Passed, Standard, System};
+pub use verbs::{VERBS, Verb};
+
+/// The longest message in either direction, with its NUL: systemd's limit is 16 MiB.
+const LONGEST: usize = 16 * 1024 * 1024 + 4096;
+
+/// The maximum number of words on the command line.
+const WORDS: usize = 256;
+
+/// The tool's memory. It is static and zero at first, so a page that is not used takes no memory.
+pub struct Room {
+    /// The words of the command line that are not options.
+    words: heapless::Vec<&'static CStr, WORDS>,
+    /// Text from standard input, or another text that the verb needs while it calls.
+    pub input: [u8; LONGEST],
+    /// The buffers of the connection.
+    pub receive: [u8; LONGEST],
+    pub send: [u8; LONGEST],
+    /// The table of a definition.
+    pub entries: [Entry; ENTRIES],
+}
+
+/// The number of entries for a definition. The longest of systemd's needs about 900.
+const ENTRIES: usize = 16 * 1024;
+
+impl Room {
+    pub const fn new() -> Self {
+        Room {
+            words: heapless::Vec::new(),
+            input: [0; LONGEST],
+            receive: [0; LONGEST],
+            send: [0; LONGEST],
+            entries: [Entry::EMPTY; ENTRIES],
+        }
+    }
+}
+
+/// What a verb works with.
+pub struct Tool<'t> {
+    pub system: &'t dyn System,
+    pub options: &'t Options<'t>,
+    pub out: &'t mut Output,
+    pub input: &'t mut [u8],
+    pub receive: &'t mut [u8],
+    pub send: &'t mut [u8],
+    pub entries: &'t mut [Entry],
+    /// All verbs of this program, for `help`.
+    pub verbs: &'t [&'static [Verb]],
+}
+
+/// Runs the verb that the command line names, and returns the exit status. The first argument is
+/// the name of the program. `verbs` are the tables of this program.
+pub fn run(
+    system: &dyn System,
+    verbs: &[&'static [Verb]],
+    arguments: impl Iterator<Item = &'static CStr>,
+    room: &mut Room,
+) -> u8 {
+    let mut out = Output::new();
+    let done = run_verb(system, verbs, arguments.skip(1), room, &mut out);
+    match done.and_then(|()| out.flush()) {
+        Ok(()) => 0,
+        Err(Failure(status)) => {
+            // What was printed before the failure. If that fails, too, the status is the same.
+            let _ = out.flush();
+            status
+        }
+    }
+}
+
+fn run_verb(
+    system: &dyn System,
+    verbs: &[&'static [Verb]],
+    arguments: impl Iterator<Item = &'static CStr>,
+    room: &mut Room,
+    out: &mut Output,
+) -> Result<(), Failure> {
+    let mut options = Options::default();
+    options::parse(verbs, arguments, &mut options, &mut room.words)?;
+    let name = room.words.first().copied().map_or("help", text);
+    let name = if options.help { "help" } else { name };
+    let Some(verb) = verbs::find(verbs, name) else {
+        return Err(verbs::unknown(verbs, name));
+    };
+    let words = room.words.get(1..).unwrap_or(&[]);
+    if !options.help {
+        verb.check_count(words.len())?;
+    }
+    options.color.get_or_insert_with(|| {
+        system.variable("NO_COLOR").is_none_or(<[u8]>::is_empty) && output::is_terminal(Standard::Output)
+    });
+    let tool = Tool {
+        system,
+        options: &options,
+        out,
+        input: &mut room.input,
+        receive: &mut room.receive,
+        send: &mut room.send,
+        entries: &mut room.entries,
+        verbs,
+    };
+    (verb.run)(tool, words)
+}
+
+/// Returns the text of a word. `options::parse` has refused words that are not UTF-8.
+pub fn text(word: &CStr) -> &str {
+    word.to_str().unwrap_or_default()
+}

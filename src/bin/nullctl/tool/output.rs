@@ -1,0 +1,142 @@
+//! Standard output and its colors; failures.
+
+use core::fmt::{self, Write};
+
+use rustix::fd::BorrowedFd;
+use rustix::io::Errno;
+
+use super::system::Standard;
+use crate::standard;
+
+/// The exit status of a failure whose message has been printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failure(pub u8);
+
+impl Failure {
+    /// The reader of the output has gone away, as in `nullctl ... | head`. That is not an error.
+    const QUIET: Failure = Failure(0);
+}
+
+/// Standard output, buffered.
+pub struct Output {
+    buffer: heapless::Vec<u8, 1024>,
+    /// The failure of an earlier write.
+    failed: Option<Failure>,
+}
+
+impl Output {
+    pub const fn new() -> Self {
+        Output {
+            buffer: heapless::Vec::new(),
+            failed: None,
+        }
+    }
+
+    /// Adds text.
+    pub fn text(&mut self, text: &str) -> Result<(), Failure> {
+        self.bytes(text.as_bytes())
+    }
+
+    /// Adds formatted text.
+    pub fn print(&mut self, text: fmt::Arguments<'_>) -> Result<(), Failure> {
+        let _ = self.write_fmt(text);
+        self.failed.map_or(Ok(()), Err)
+    }
+
+    /// Adds bytes. Long ones are written without a copy.
+    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        if self.buffer.extend_from_slice(bytes).is_ok() {
+            return Ok(());
+        }
+        self.flush()?;
+        if self.buffer.extend_from_slice(bytes).is_err() {
+            self.write(bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what is buffered.
+    ///
+    /// # Errors
+    ///
+    /// Fails quietly if the reader has gone away, and with a message for other errors.
+    pub fn flush(&mut self) -> Result<(), Failure> {
+        let buffer = core::mem::take(&mut self.buffer);
+        self.write(&buffer)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        if let Some(failure) = self.failed {
+            return Err(failure);
+        }
+        let written = write_all(standard(Standard::Output), bytes);
+        written.map_err(|errno| {
+            let failure = match errno {
+                Errno::PIPE => Failure::QUIET,
+                errno => fail(format_args!("standard output: {}", SystemError(errno))),
+            };
+            *self.failed.insert(failure)
+        })
+    }
+}
+
+impl Write for Output {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.text(text).map_err(|_| fmt::Error)
+    }
+}
+
+/// Prints an error message, and returns the failure.
+#[must_use]
+pub fn fail(message: fmt::Arguments<'_>) -> Failure {
+    complain(message);
+    Failure(1)
+}
+
+/// Prints a message on standard error, if there is a reader of it.
+pub fn complain(message: fmt::Arguments<'_>) {
+    let mut errors = Errors(heapless::Vec::new());
+    let _ = errors.write_fmt(format_args!("nullctl: {message}\n"));
+    let _ = write_all(standard(Standard::Error), &errors.0);
+}
+
+/// Standard error. A message is one write, so that messages of several programs do not mix.
+struct Errors(heapless::Vec<u8, 1024>);
+
+impl Write for Errors {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.0.extend_from_slice(text.as_bytes()).is_err() {
+            let _ = write_all(standard(Standard::Error), &self.0);
+            self.0.clear();
+            if self.0.extend_from_slice(text.as_bytes()).is_err() {
+                let _ = write_all(standard(Standard::Error), text.as_bytes());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn write_all(descriptor: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
+    while !bytes.is_empty() {
+        match rustix::io::write(descriptor, bytes) {
+            Ok(count) => bytes = bytes.get(count..).unwrap_or(&[]),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
+/// True if a standard descriptor is a terminal: isatty(3). Consoles and pseudoterminals have a size.
+pub fn is_terminal(which: Standard) -> bool {
+    rustix::termios::tcgetwinsize(standard(which)).is_ok()
+}
+
+/// The text of an error number.
+pub struct SystemError(pub Errno);
+
+impl fmt::Display for SystemError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        nullink::unix::IoError::from_raw_os_error(self.0.raw_os_error()).fmt(f)
+    }
+}

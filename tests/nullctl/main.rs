@@ -1,0 +1,6 @@
+//! The tool nullctl against the example services: `NULLCTL` is the path of the program to test, by
+//! default the form with std. `tests/freestanding/check.sh` runs the same tests with the static form.
+
+mod tool;
+
+mod basics;
