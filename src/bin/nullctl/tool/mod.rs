@@ -106,7 +106,8 @@ fn run_verb(
     out: &mut Output,
 ) -> Result<(), Failure> {
     let mut options = Options::default();
-    options::parse(verbs, arguments, &mut options, &mut room.words)?;
+    let command_at = |verb: &CStr| verbs::find(verbs, text(verb))?.command_at;
+    options::parse(command_at, arguments, &mut options, &mut room.words)?;
     let name = room.words.first().copied().map_or("help", text);
     let name = if options.help { "help" } else { name };
     let Some(verb) = verbs::find(verbs, name) else {
@@ -117,7 +118,8 @@ fn run_verb(
         verb.check_count(words.len())?;
     }
     options.color.get_or_insert_with(|| {
-        system.variable("NO_COLOR").is_none_or(<[u8]>::is_empty) && output::is_terminal(Standard::Output)
+        system.variable("NO_COLOR").is_none_or(<[u8]>::is_empty)
+            && output::is_terminal(Standard::Output)
     });
     let tool = Tool {
         system,

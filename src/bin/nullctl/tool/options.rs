@@ -6,10 +6,9 @@ use core::time::Duration;
 
 use heapless::Vec;
 
+use super::WORDS;
 use super::output::{Failure, fail};
 use super::system::Standard;
-use super::verbs::{self, Verb};
-use super::{WORDS, text};
 
 /// How JSON is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,13 +194,14 @@ fn duration(text: &str) -> Option<Duration> {
     Some(Duration::from_micros(micros))
 }
 
-/// Reads the command line.
+/// Reads the command line. After the number of words that `command_at` returns for a verb, the
+/// words are those of a command, also if they begin with `-`.
 ///
 /// # Errors
 ///
 /// Fails if an option is unknown or its value is not valid, or a word is not UTF-8.
 pub fn parse(
-    verbs: &[&'static [Verb]],
+    command_at: impl Fn(&CStr) -> Option<usize>,
     arguments: impl Iterator<Item = &'static CStr>,
     options: &mut Options<'static>,
     words: &mut Vec<&'static CStr, WORDS>,
@@ -219,11 +219,7 @@ pub fn parse(
             words
                 .push(word)
                 .map_err(|_| fail(format_args!("too many arguments")))?;
-            // The words of a command are not options of the tool.
-            let verb = words
-                .first()
-                .and_then(|name| verbs::find(verbs, text(name)));
-            let command = verb.and_then(|verb| verb.command_at);
+            let command = words.first().and_then(|verb| command_at(verb));
             only_words |= command.is_some_and(|at| words.len() > at);
         } else if argument == "--" {
             only_words = true;
