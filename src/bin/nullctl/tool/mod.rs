@@ -1,6 +1,6 @@
 //! The portable part of the tool: all verbs that need no allocator. `main.rs` runs it with std,
 //! and `tests/freestanding/src/nullctl.rs` without libc. Both also have a function `standard`, which
-//! returns the standard descriptors.
+//! returns the standard descriptors, and a table `MORE_FLAGS` with the options of that form only.
 //!
 //! | file | content |
 //! |---|---|
@@ -13,12 +13,12 @@
 //! | the others | one verb each, or a few that belong together |
 
 mod call;
-mod connect;
+pub mod connect;
 mod info;
 mod introspect;
-mod json;
-mod options;
-mod output;
+pub mod json;
+pub mod options;
+pub mod output;
 mod system;
 mod verbs;
 

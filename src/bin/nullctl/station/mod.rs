@@ -1,0 +1,65 @@
+//! The verbs for a workstation, which only the form with std has.
+//!
+//! | file | content |
+//! |---|---|
+//! | `options` | the options of these verbs |
+//! | `source` | reads definitions from files and services |
+//! | `value` | JSON values as trees |
+//! | `changes` | `diff` |
+//! | `layout` | `format` and `generate` |
+
+mod changes;
+mod layout;
+mod options;
+mod source;
+mod value;
+
+use crate::tool::Verb;
+
+pub use options::FLAGS;
+
+/// The verbs, in the order of `help`.
+pub const VERBS: &[Verb] = &[
+    Verb {
+        name: "diff",
+        arguments: "OLD|FILE [NEW|FILE...]",
+        summary: "Compare definitions, and fail if a change breaks something",
+        details: "\
+OLD and NEW are each a file, - for standard input, or ADDRESS/INTERFACE. A line for each change
+says whom it breaks: old callers of a new service, or new callers of an old service. Names of
+types, comments and the order of fields are not on the wire, so they are not compared.
+
+With --released=DIR, each FILE is compared with its released versions in DIR: NAME.varlink, and
+NAME-1.varlink, NAME-2.varlink and so on, where NAME is the name of the interface. If FILE is a
+folder, all its definitions are compared, and no released interface may be missing.
+
+The exit status is 1 if something breaks, and 0 if not. varlinkctl has no such verb.
+",
+        command_at: None,
+        run: changes::diff,
+    },
+    Verb {
+        name: "format",
+        arguments: "FILE|- [FILE...]",
+        summary: "Print definitions in the canonical layout",
+        details: "\
+With --check, nothing is printed, and the exit status is 1 if a file has another layout. With
+--in-place, the files are rewritten. Members, their order and comments stay the same.
+
+`varlinkctl validate-idl FILE` prints the definition also, and has no way to check the layout.
+",
+        command_at: None,
+        run: layout::format,
+    },
+    Verb {
+        name: "generate",
+        arguments: "FILE",
+        summary: "Print a Rust module with the types and methods of a definition",
+        details: "\
+The module needs the crates nullink and serde, and no allocator. With --owned, its types have
+String, Vec and BTreeMap. Write it to the folder of the definition, and commit it.
+",
+        command_at: None,
+        run: layout::generate,
+    },
+];
