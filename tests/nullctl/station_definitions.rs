@@ -243,3 +243,149 @@ fn generate_writes_a_module() {
     assert!(succeed(&["generate", &path]).contains("text: &'a str"));
     assert!(succeed(&["generate", "--owned", &path]).contains("text: String"));
 }
+
+/// A definition with everything that a page can contain, and characters that formats escape.
+const PAGE: &str = "\
+# Flies ships <fast> & \\far\\.
+#
+# .SH not a section
+# - one
+# - two
+interface org.example.ftl
+
+# Where a ship can be
+type Coordinate (
+\t# 'East' is positive
+\tlongitude: float,
+\tbox: ?[](width: int, kind: (small, large))
+)
+
+# The <b>state</b>
+type State (
+\t# Nothing happens
+\tidle,
+\tbusy
+)
+
+# Reports each jump
+# [Requires 'more' flag]
+method Watch(from: ?[]Coordinate, extra: [string]any) -> (state: State)
+
+method Stop() -> ()
+
+# Too far
+error Far (by: int)
+";
+
+#[test]
+fn doc_prints_html() {
+    if lacks("doc") {
+        return;
+    }
+    let directory = Directory::new();
+    let page = succeed(&["doc", &file(&directory, "ftl.varlink", PAGE)]);
+    for part in [
+        "<title>org.example.ftl</title>",
+        "<p>Flies ships &lt;fast&gt; &amp; \\far\\.</p>",
+        "<li>one</li>",
+        "<p class=\"remark\">Needs the flag &quot;more&quot;: the service sends several replies.</p>",
+        "<tr><td><code>from</code></td><td>optional list of <a href=\"#type-Coordinate\">Coordinate</a></td>",
+        "<tr><td><code>extra</code></td><td>map from names to any JSON value</td>",
+        "<code>box.kind = small</code>",
+        "<section id=\"type-Coordinate\">",
+        "The reply has no content.",
+        "<p>The &lt;b&gt;state&lt;/b&gt;</p>",
+        "<tr><td><code>idle</code></td><td><p>Nothing happens</p>",
+    ] {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+    assert!(!page.contains("<b>") && !page.contains("flag]"), "{page}");
+    // Every link leads to a part of the page, and every element is closed.
+    for link in page.split("href=\"#").skip(1) {
+        let id = link.split('"').next().expect("it ends");
+        assert!(page.contains(&format!("id=\"{id}\"")), "{id}");
+    }
+    for element in [
+        "p", "ul", "li", "table", "tr", "td", "section", "code", "a", "h3",
+    ] {
+        let opened = page.matches(&format!("<{element}>")).count()
+            + page.matches(&format!("<{element} ")).count();
+        assert_eq!(
+            opened,
+            page.matches(&format!("</{element}>")).count(),
+            "{element}"
+        );
+    }
+    // Nothing is loaded from elsewhere.
+    assert!(!page.contains("http") && !page.contains("src="), "{page}");
+}
+
+#[test]
+fn doc_reads_the_definition_of_a_service() {
+    if lacks("doc") {
+        return;
+    }
+    let service = Service::start("conformance", &[]);
+    let page = succeed(&["doc", "--html", &service.address, "org.example.t"]);
+    assert!(
+        page.contains("Interface <code>org.example.t</code>"),
+        "{page}"
+    );
+    let message = fail(&["doc", &service.address, "t"]);
+    assert!(
+        message.contains("t is not the name of an interface"),
+        "{message}"
+    );
+}
+
+#[test]
+fn doc_prints_a_manual_page() {
+    if lacks("doc") {
+        return;
+    }
+    let directory = Directory::new();
+    let page = succeed(&["doc", "--man", &file(&directory, "ftl.varlink", PAGE)]);
+    assert!(
+        page.contains("\\fBfrom\\fR (optional list of \\fICoordinate\\fR)"),
+        "{page}"
+    );
+    manual_page_is_clean(
+        &page,
+        &[
+            ".SH not a section",
+            "Flies ships <fast> & \\far\\.",
+            "'East' is positive",
+        ],
+    );
+}
+
+/// Formats a page with man, which must not warn, and must show these texts.
+pub fn manual_page_is_clean(page: &str, texts: &[&str]) {
+    use std::process::Command;
+    let directory = Directory::new();
+    let path = file(&directory, "page.7", page);
+    let output = Command::new("man")
+        .args(["--warnings", "-E", "UTF-8", "-l", &path])
+        .env("MANWIDTH", "100")
+        .env("LC_ALL", "C.UTF-8")
+        .env("MANPAGER", "cat")
+        .output();
+    match output {
+        Ok(output) if output.status.success() => {
+            assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+            let shown = String::from_utf8_lossy(&output.stdout);
+            let words: Vec<&str> = shown.split_whitespace().collect();
+            let shown = words.join(" ");
+            for text in texts {
+                assert!(shown.contains(text), "{text} in {shown}");
+            }
+        }
+        _ => needs("man"),
+    }
+}
+
+/// Skips a part of a test. Under CI, all tools must be there.
+pub fn needs(tool: &str) {
+    println!("skipped: needs {tool}");
+    assert!(std::env::var_os("CI").is_none(), "needs {tool}");
+}

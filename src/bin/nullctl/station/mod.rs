@@ -7,8 +7,10 @@
 //! | `value` | JSON values as trees |
 //! | `changes` | `diff` |
 //! | `layout` | `format` and `generate` |
+//! | `document` | `doc` |
 
 mod changes;
+mod document;
 mod layout;
 mod options;
 mod source;
@@ -61,5 +63,17 @@ String, Vec and BTreeMap. Write it to the folder of the definition, and commit i
 ",
         command_at: None,
         run: layout::generate,
+    },
+    Verb {
+        name: "doc",
+        arguments: "FILE|ADDRESS [INTERFACE]",
+        summary: "Print a page about an interface, in HTML or for man",
+        details: "\
+The page is for people who discuss an interface and do not write code: a table for each method,
+types in words, comments as paragraphs. An HTML page is one file, without scripts. With --man, it
+is a manual page: `nullctl doc --man FILE >x.7 && man ./x.7`.
+",
+        command_at: None,
+        run: document::doc,
     },
 ];

@@ -18,6 +18,9 @@ pub struct Settings {
     pub in_place: bool,
     /// For `generate`.
     pub owned: bool,
+    /// For `doc`.
+    pub html: bool,
+    pub man: bool,
 }
 
 static SETTINGS: Mutex<Settings> = Mutex::new(Settings {
@@ -26,6 +29,8 @@ static SETTINGS: Mutex<Settings> = Mutex::new(Settings {
     check: false,
     in_place: false,
     owned: false,
+    html: false,
+    man: false,
 });
 
 /// Returns the values of the options.
@@ -108,4 +113,12 @@ pub const FLAGS: &[Flag] = &[
             Some(())
         },
     ),
+    switch("html", "doc: an HTML page (default)", |_, _| {
+        settings().html = true;
+        Some(())
+    }),
+    switch("man", "doc: a page for man", |_, _| {
+        settings().man = true;
+        Some(())
+    }),
 ];
