@@ -4,4 +4,5 @@
 mod tool;
 
 mod basics;
+mod station_bench;
 mod station_definitions;

@@ -8,11 +8,15 @@
 //! | `changes` | `diff` |
 //! | `layout` | `format` and `generate` |
 //! | `document` | `doc` |
+//! | `bench` | `bench` |
+//! | `progress` | the progress line of a verb that takes long |
 
+mod bench;
 mod changes;
 mod document;
 mod layout;
 mod options;
+mod progress;
 mod source;
 mod value;
 
@@ -75,5 +79,19 @@ is a manual page: `nullctl doc --man FILE >x.7 && man ./x.7`.
 ",
         command_at: None,
         run: document::doc,
+    },
+    Verb {
+        name: "bench",
+        arguments: "ADDRESS METHOD [PARAMETERS]",
+        summary: "Measure how fast a service answers calls of a method",
+        details: "\
+Calls the method for --time=SECONDS or --count=CALLS, from --clients=CLIENTS connections, each with
+up to --pipeline=CALLS calls under way. Prints the number of calls in a second, and the latency
+that 50, 90 and 99 of 100 calls do not exceed. A latency is the time from when a call is queued to
+its last reply. With -j, the figures are JSON. If a call fails, the exit status is 1, unless
+--graceful names the error.
+",
+        command_at: None,
+        run: bench::bench,
     },
 ];

@@ -2,10 +2,13 @@
 //! values are in a static of their own.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use nullink::client::Session;
 use nullink::tools::Breaks;
 
 use crate::tool::Flag;
+use crate::tool::options::duration;
 
 /// The values of the options.
 pub struct Settings {
@@ -21,6 +24,11 @@ pub struct Settings {
     /// For `doc`.
     pub html: bool,
     pub man: bool,
+    /// For `bench`.
+    pub count: Option<u64>,
+    pub time: Option<Duration>,
+    pub pipeline: usize,
+    pub clients: usize,
 }
 
 static SETTINGS: Mutex<Settings> = Mutex::new(Settings {
@@ -31,6 +39,10 @@ static SETTINGS: Mutex<Settings> = Mutex::new(Settings {
     owned: false,
     html: false,
     man: false,
+    count: None,
+    time: None,
+    pipeline: 1,
+    clients: 1,
 });
 
 /// Returns the values of the options.
@@ -67,6 +79,16 @@ const fn valued(
         help,
         set,
     }
+}
+
+/// The maximum number of clients of `bench`.
+const CLIENTS: usize = 1000;
+
+/// Parses a number from 1 to a maximum.
+fn number(text: &str, most: usize) -> Option<usize> {
+    text.parse()
+        .ok()
+        .filter(|number| (1..=most).contains(number))
 }
 
 /// The options, in the order of `help`.
@@ -121,4 +143,40 @@ pub const FLAGS: &[Flag] = &[
         settings().man = true;
         Some(())
     }),
+    valued(
+        "count",
+        "CALLS",
+        "bench: the number of calls",
+        |_, value| {
+            settings().count = Some(value.parse().ok().filter(|count| *count > 0)?);
+            Some(())
+        },
+    ),
+    valued(
+        "time",
+        "SECONDS",
+        "bench: measure this long; 3 seconds if no number of calls is given",
+        |_, value| {
+            settings().time = Some(duration(value).filter(|time| !time.is_zero())?);
+            Some(())
+        },
+    ),
+    valued(
+        "pipeline",
+        "CALLS",
+        "bench: send this many calls before the first reply",
+        |_, value| {
+            settings().pipeline = number(value, Session::MAX_CALLS)?;
+            Some(())
+        },
+    ),
+    valued(
+        "clients",
+        "CLIENTS",
+        "bench: the number of connections",
+        |_, value| {
+            settings().clients = number(value, CLIENTS)?;
+            Some(())
+        },
+    ),
 ];
