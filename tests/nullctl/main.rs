@@ -6,3 +6,4 @@ mod tool;
 mod basics;
 mod station_bench;
 mod station_definitions;
+mod station_fuzz;

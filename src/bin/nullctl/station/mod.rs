@@ -9,11 +9,13 @@
 //! | `layout` | `format` and `generate` |
 //! | `document` | `doc` |
 //! | `bench` | `bench` |
+//! | `fuzz` | `fuzz` |
 //! | `progress` | the progress line of a verb that takes long |
 
 mod bench;
 mod changes;
 mod document;
+mod fuzz;
 mod layout;
 mod options;
 mod progress;
@@ -93,5 +95,27 @@ its last reply. With -j, the figures are JSON. If a call fails, the exit status 
 ",
         command_at: None,
         run: bench::bench,
+    },
+    Verb {
+        name: "fuzz",
+        arguments: "ADDRESS [INTERFACE...]",
+        summary: "Look for calls that make a service misbehave",
+        details: "\
+Reads the definitions of the service, makes valid and nearly valid calls of all methods of some or
+all interfaces, and checks each reply against its definition. A service must answer each call that
+has no mistake in JSON or protocol, keep its connection, and still answer GetInfo. It may refuse a
+long, deep or malformed message by closing the connection. --strict also fails for a wrong call
+that is not refused.
+
+Ends with the first fault, and prints the smallest call that shows it, as a command for the shell.
+The same --seed makes the same calls. With --more and --upgrade, methods that support these flags
+are called with them. --graceful=ERROR accepts an error that no definition declares, such as
+io.systemd.System. If the service ends, --start=COMMAND starts it again, to find a smaller call.
+
+All methods are called, with any parameters: use a service that may lose its data, or exclude
+methods with --exclude=METHOD.
+",
+        command_at: None,
+        run: fuzz::fuzz,
     },
 ];

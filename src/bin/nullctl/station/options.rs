@@ -29,6 +29,13 @@ pub struct Settings {
     pub time: Option<Duration>,
     pub pipeline: usize,
     pub clients: usize,
+    /// For `fuzz`.
+    pub seed: Option<u64>,
+    pub runs: Option<u64>,
+    pub exclude: Vec<String>,
+    pub strict: bool,
+    /// The command that starts the service.
+    pub start: Option<String>,
 }
 
 static SETTINGS: Mutex<Settings> = Mutex::new(Settings {
@@ -43,6 +50,11 @@ static SETTINGS: Mutex<Settings> = Mutex::new(Settings {
     time: None,
     pipeline: 1,
     clients: 1,
+    seed: None,
+    runs: None,
+    exclude: Vec::new(),
+    strict: false,
+    start: None,
 });
 
 /// Returns the values of the options.
@@ -176,6 +188,50 @@ pub const FLAGS: &[Flag] = &[
         "bench: the number of connections",
         |_, value| {
             settings().clients = number(value, CLIENTS)?;
+            Some(())
+        },
+    ),
+    valued(
+        "seed",
+        "NUMBER",
+        "fuzz: make the calls of this seed",
+        |_, value| {
+            settings().seed = Some(value.parse().ok()?);
+            Some(())
+        },
+    ),
+    valued(
+        "runs",
+        "NUMBER",
+        "fuzz: the number of calls; 1000 by default",
+        |_, value| {
+            settings().runs = Some(value.parse().ok()?);
+            Some(())
+        },
+    ),
+    valued(
+        "exclude",
+        "METHOD",
+        "fuzz: do not call this method",
+        |_, value| {
+            settings().exclude.push(value.into());
+            Some(())
+        },
+    ),
+    switch(
+        "strict",
+        "fuzz: a call that differs from its definition must be refused",
+        |_, _| {
+            settings().strict = true;
+            Some(())
+        },
+    ),
+    valued(
+        "start",
+        "COMMAND",
+        "fuzz: start the service with this command of the shell when it does not answer",
+        |_, value| {
+            settings().start = Some(value.into());
             Some(())
         },
     ),
