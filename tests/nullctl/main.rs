@@ -5,5 +5,6 @@ mod tool;
 
 mod basics;
 mod station_bench;
+mod station_completion;
 mod station_definitions;
 mod station_fuzz;

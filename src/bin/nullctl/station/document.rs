@@ -13,6 +13,8 @@ use super::options::settings;
 use super::source::{Source, printable, shown};
 use crate::tool::{Failure, Tool, fail, text};
 
+pub use man::Roff;
+
 pub fn doc(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let man = {
         let settings = settings();

@@ -10,13 +10,16 @@
 //! | `document` | `doc` |
 //! | `bench` | `bench` |
 //! | `fuzz` | `fuzz` |
+//! | `completion`, `manual` | `completion` and `man`, from the tables of verbs and options |
 //! | `progress` | the progress line of a verb that takes long |
 
 mod bench;
 mod changes;
+mod completion;
 mod document;
 mod fuzz;
 mod layout;
+mod manual;
 mod options;
 mod progress;
 mod source;
@@ -117,5 +120,25 @@ methods with --exclude=METHOD.
 ",
         command_at: None,
         run: fuzz::fuzz,
+    },
+    Verb {
+        name: "completion",
+        arguments: "bash|zsh|fish",
+        summary: "Print a script that completes the words of nullctl in a shell",
+        details: "\
+In ~/.bashrc: `source <(nullctl completion bash)`. For zsh, write the script to a file _nullctl in a
+folder of fpath, for fish to ~/.config/fish/completions/nullctl.fish. Interfaces and methods are
+asked of the service, with a timeout of 2 seconds.
+",
+        command_at: None,
+        run: completion::completion,
+    },
+    Verb {
+        name: "man",
+        arguments: "",
+        summary: "Print the manual page of nullctl",
+        details: "To read it: `nullctl man | man -l -`.\n",
+        command_at: None,
+        run: manual::manual,
     },
 ];
