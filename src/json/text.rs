@@ -2,9 +2,10 @@
 //!
 //! A plain byte is one that represents itself, and needs no escape.
 
+use core::cell::Cell;
 use core::iter;
 
-use crate::bytes::{add_to_hash, after, count_plain, hash, is_special, move_plain, part_mut};
+use crate::bytes::{Moving, add_to_hash, after, count_plain, hash, is_special};
 use crate::error::Syntax;
 
 /// The text between the quotes of a string, as it is written. It has been scanned.
@@ -167,44 +168,57 @@ pub(crate) fn count_inside(bytes: &[u8], plain: usize) -> (usize, Option<Syntax>
 /// new length and the old one. The first `plain` bytes are plain, and the next is not: see
 /// [`count_plain`].
 pub(crate) fn unescape_to_quote(bytes: &mut [u8], plain: usize) -> Result<(usize, usize), Syntax> {
-    let (mut from, mut to) = (plain, plain);
+    let length = bytes.len();
+    let cells = Cell::from_mut(bytes).as_slice_of_cells();
+    let rest = cells.get(plain..).unwrap_or_default();
+    let mut moving = Moving {
+        from: rest,
+        to: rest,
+    };
     loop {
-        match after(bytes, from) {
-            [] | [b'"', ..] => return Ok((to, from)),
-            [b'\\', rest @ ..] => {
-                // A shortcut: most escapes are of this form, and represent one byte.
-                if let Some(byte) = rest.first().copied().and_then(short_escape) {
-                    put(bytes, &mut to, byte);
-                    from = from.wrapping_add(2);
-                } else {
-                    let (char, rest) = escape(rest)?;
-                    from = bytes.len().wrapping_sub(rest.len());
-                    for byte in char.encode_utf8(&mut [0; 4]).bytes() {
-                        put(bytes, &mut to, byte);
-                    }
+        match moving.from {
+            [backslash, letter, rest @ ..] if backslash.get() == b'\\' => {
+                moving.from = rest;
+                // Most escapes are of this form, and represent one byte.
+                match short_escape(letter.get()) {
+                    Some(byte) => moving.put(byte),
+                    None => unescape_long(letter.get(), &mut moving)?,
                 }
             }
-            _ => return Err(Syntax::Control),
-        }
-        let count = match after(bytes, from) {
-            // A shortcut for texts with many escapes.
-            [plain, b'\\', ..] if !is_special(*plain) => {
-                put(bytes, &mut to, *plain);
-                from = from.wrapping_add(1);
-                continue;
+            [quote, ..] if quote.get() != b'"' => return Err(Syntax::Control),
+            _ => {
+                let offset = |rest: &[_]| length.wrapping_sub(rest.len());
+                return Ok((offset(moving.to), offset(moving.from)));
             }
-            _ => move_plain(part_mut(bytes, to, usize::MAX), from.wrapping_sub(to)),
-        };
-        (from, to) = (from.wrapping_add(count), to.wrapping_add(count));
+        }
+        match moving.from {
+            // A shortcut for texts with many escapes.
+            [plain, next, ..] if next.get() == b'\\' && !is_special(plain.get()) => {
+                moving.from = moving.from.get(1..).unwrap_or_default();
+                moving.put(plain.get());
+            }
+            _ => moving.plain(),
+        }
     }
 }
 
-/// Writes a byte at `to`, and moves `to` past it.
-fn put(bytes: &mut [u8], to: &mut usize, byte: u8) {
-    if let Some(target) = bytes.get_mut(*to) {
-        *target = byte;
+/// Unescapes an escape that [`short_escape`] does not have, after its letter.
+#[inline(never)]
+fn unescape_long(letter: u8, moving: &mut Moving<'_>) -> Result<(), Syntax> {
+    // The longest escape is `\u1234\u5678`. A zero is no digit.
+    let mut text = [0; 11];
+    let cells = moving.from.iter().map(Cell::get);
+    let escaped = [letter].into_iter().chain(cells);
+    text.iter_mut()
+        .zip(escaped)
+        .for_each(|(to, from)| *to = from);
+    let (char, rest) = escape(&text)?;
+    let length = text.len().wrapping_sub(1).wrapping_sub(rest.len());
+    moving.from = moving.from.get(length..).unwrap_or_default();
+    for byte in char.encode_utf8(&mut [0; 4]).bytes() {
+        moving.put(byte);
     }
-    *to = to.wrapping_add(1);
+    Ok(())
 }
 
 /// Unescapes the whole inside of a string in place; returns the result.
