@@ -36,13 +36,10 @@ impl Integer {
 /// The number of decimal digits that always fit into 64 bits.
 const SAFE_DIGITS: usize = 19;
 
-/// True if the text of a number is an integer as `int` accepts it: without fraction and exponent,
-/// and in the range of `i64` or `u64`.
-pub(crate) fn is_integer(text: &[u8]) -> bool {
-    // Most numbers are so short that they are in the range.
-    let is_short = text.len() < SAFE_DIGITS;
-    is_short && !text.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E'))
-        || Integer::parse(text).is_some()
+/// True if `int` accepts an integer, a text without fraction and exponent: it is in the range of
+/// `i64` or `u64`. Most are so short that they are.
+pub(crate) fn is_in_range(integer: &[u8]) -> bool {
+    integer.len() < SAFE_DIGITS || Integer::parse(integer).is_some()
 }
 
 /// True if a float can hold the number: it is not so large that it is rounded to infinity. This

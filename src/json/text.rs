@@ -168,29 +168,35 @@ pub(crate) fn count_inside(bytes: &[u8], plain: usize) -> (usize, Option<Syntax>
 /// new length and the old one. The first `plain` bytes are plain, and the next is not: see
 /// [`count_plain`].
 pub(crate) fn unescape_to_quote(bytes: &mut [u8], plain: usize) -> Result<(usize, usize), Syntax> {
+    let (mut from, mut to) = (plain, plain);
+    loop {
+        (from, to) = unescape_short(bytes, from, to);
+        let rest = match after(bytes, from) {
+            [] | [b'"', ..] => return Ok((to, from)),
+            [b'\\', rest @ ..] => rest,
+            _ => return Err(Syntax::Control),
+        };
+        let (char, rest) = escape(rest)?;
+        from = bytes.len().wrapping_sub(rest.len());
+        for byte in char.encode_utf8(&mut [0; 4]).bytes() {
+            if let Some(target) = bytes.get_mut(to) {
+                *target = byte;
+            }
+            to = to.wrapping_add(1);
+        }
+    }
+}
+
+/// Moves plain bytes from `from` to `to`, and unescapes escapes of one letter, which most are. Returns
+/// both indices at the first byte that is neither.
+fn unescape_short(bytes: &mut [u8], from: usize, to: usize) -> (usize, usize) {
     let length = bytes.len();
     let cells = Cell::from_mut(bytes).as_slice_of_cells();
-    let rest = cells.get(plain..).unwrap_or_default();
     let mut moving = Moving {
-        from: rest,
-        to: rest,
+        from: cells.get(from..).unwrap_or_default(),
+        to: cells.get(to..).unwrap_or_default(),
     };
     loop {
-        match moving.from {
-            [backslash, letter, rest @ ..] if backslash.get() == b'\\' => {
-                moving.from = rest;
-                // Most escapes are of this form, and represent one byte.
-                match short_escape(letter.get()) {
-                    Some(byte) => moving.put(byte),
-                    None => unescape_long(letter.get(), &mut moving)?,
-                }
-            }
-            [quote, ..] if quote.get() != b'"' => return Err(Syntax::Control),
-            _ => {
-                let offset = |rest: &[_]| length.wrapping_sub(rest.len());
-                return Ok((offset(moving.to), offset(moving.from)));
-            }
-        }
         match moving.from {
             // A shortcut for texts with many escapes.
             [plain, next, ..] if next.get() == b'\\' && !is_special(plain.get()) => {
@@ -199,26 +205,20 @@ pub(crate) fn unescape_to_quote(bytes: &mut [u8], plain: usize) -> Result<(usize
             }
             _ => moving.plain(),
         }
+        match moving.from {
+            [backslash, letter, rest @ ..]
+                if backslash.get() == b'\\'
+                    && let Some(byte) = short_escape(letter.get()) =>
+            {
+                moving.from = rest;
+                moving.put(byte);
+            }
+            rest => {
+                let offset = |rest: &[_]| length.wrapping_sub(rest.len());
+                return (offset(rest), offset(moving.to));
+            }
+        }
     }
-}
-
-/// Unescapes an escape that [`short_escape`] does not have, after its letter.
-#[inline(never)]
-fn unescape_long(letter: u8, moving: &mut Moving<'_>) -> Result<(), Syntax> {
-    // The longest escape is `\u1234\u5678`. A zero is no digit.
-    let mut text = [0; 11];
-    let cells = moving.from.iter().map(Cell::get);
-    let escaped = [letter].into_iter().chain(cells);
-    text.iter_mut()
-        .zip(escaped)
-        .for_each(|(to, from)| *to = from);
-    let (char, rest) = escape(&text)?;
-    let length = text.len().wrapping_sub(1).wrapping_sub(rest.len());
-    moving.from = moving.from.get(length..).unwrap_or_default();
-    for byte in char.encode_utf8(&mut [0; 4]).bytes() {
-        moving.put(byte);
-    }
-    Ok(())
 }
 
 /// Unescapes the whole inside of a string in place; returns the result.
