@@ -91,6 +91,9 @@ fn count_unmarked(bytes: &[u8], marks: impl Fn(u64) -> u64) -> usize {
 /// Returns the index of the first `byte`.
 #[inline(never)] // one copy for all bytes
 pub(crate) fn find(bytes: &[u8], byte: u8) -> Option<usize> {
+    if bytes.is_empty() {
+        return None;
+    }
     let before = count_unmarked(bytes, |word| mark_equal(word, byte));
     (before < bytes.len()).then_some(before)
 }

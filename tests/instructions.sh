@@ -65,7 +65,7 @@ limit large-maps $(($(each large-map) * 11 / 10))
 # The cost of a server's turn depends on the active connections only: 1000 places, or 900 more idle
 # connections, take no more than 8 places, with up to 10 % or 20 % of tolerance.
 ulimit -n 4096 2>/dev/null || true
-limit server-8 6960
+limit server-8 6820
 limit server-8-pipelined 505100
 eight=$(each server-8)
 limit server-1000 $((eight * 11 / 10))
