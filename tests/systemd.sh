@@ -13,7 +13,8 @@
 #   DIR/bin/start SERVICE FOLDER
 #                          runs a service; without arguments, it lists the services
 #
-# Programs as `systemd-creds` are services as well: call them with the address exec:DIR/bin/NAME.
+# systemd-ask-password is a service as well, at the address exec:DIR/bin/systemd-ask-password. It
+# uses the machine's /run/systemd/ask-password.
 # Exit status: 77 with a line "skipped: ..." if Debian cannot be reached or has no such version.
 set -eu
 
@@ -136,7 +137,7 @@ mkdir -p "$root/proc" "$root/sys" "$root/dev" "$root/run" "$root/tmp" "$root/roo
 # One wrapper for each program: with the unpacked loader and libraries, it needs no other libc.
 rm -rf "$bin"
 mkdir -p "$bin"
-for program in varlinkctl udevadm systemd-ask-password systemd-creds systemd-tty-ask-password-agent \
+for program in varlinkctl udevadm systemd-ask-password systemd-tty-ask-password-agent \
     userdbctl resolvectl networkctl journalctl hostnamectl; do
     cat >"$bin/$program" <<EOF
 #!/bin/sh
