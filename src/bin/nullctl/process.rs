@@ -49,7 +49,7 @@ fn prepare(command: &Command<'_>) -> Result<process::Command, Errno> {
         prepared.arg0(OsStr::from_bytes(name.to_bytes()));
     }
     match command.passed {
-        Passed::Nothing => {}
+        Passed::Input(descriptor) => _ = prepared.stdin(duplicate(descriptor)?),
         Passed::Standard(descriptor) => {
             prepared.stdin(duplicate(descriptor)?);
             prepared.stdout(duplicate(descriptor)?);

@@ -23,17 +23,19 @@ struct Runtime(Option<Environment>);
 
 impl Runtime {
     fn program<'a>(&self, command: &Command<'a>) -> Program<'a> {
-        let (standard, socket) = match command.passed {
-            Passed::Nothing => (None, None),
-            Passed::Standard(descriptor) => (Some(descriptor.as_raw_fd()), None),
-            Passed::Socket(descriptor) => (None, Some(descriptor.as_raw_fd())),
+        let (input, output, socket) = match command.passed {
+            Passed::Input(input) => (Some(input), None, None),
+            Passed::Standard(both) => (Some(both), Some(both), None),
+            Passed::Socket(socket) => (None, None, Some(socket)),
         };
+        let number = |descriptor: Option<BorrowedFd<'_>>| Some(descriptor?.as_raw_fd());
         Program {
             path: command.path,
             arguments: command.arguments,
             environment: self.0.clone(),
-            standard,
-            socket,
+            input: number(input),
+            output: number(output),
+            socket: number(socket),
         }
     }
 }

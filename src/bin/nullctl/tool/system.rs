@@ -46,8 +46,8 @@ pub struct Command<'a> {
 /// A descriptor that a program gets.
 #[derive(Clone, Copy)]
 pub enum Passed<'a> {
-    /// No descriptor: standard input and output are those of the tool.
-    Nothing,
+    /// Standard input.
+    Input(BorrowedFd<'a>),
     /// Standard input and standard output.
     Standard(BorrowedFd<'a>),
     /// Descriptor 3, a connection that LISTEN_FDS, LISTEN_PID and LISTEN_FDNAMES=varlink announce:

@@ -4,7 +4,7 @@ use core::ffi::CStr;
 
 use super::options::FLAGS;
 use super::output::{Failure, fail};
-use super::{Tool, call, info, introspect, text};
+use super::{Tool, call, info, introspect, registry, text};
 
 /// A verb.
 pub struct Verb {
@@ -57,11 +57,27 @@ pub const VERBS: &[Verb] = &[
     },
     Verb {
         name: "call",
-        arguments: "ADDRESS METHOD [PARAMETERS]",
+        arguments: "ADDRESS METHOD [PARAMETERS] [-- COMMAND...]",
         summary: "Call a method, and print its reply",
         details: "",
         command_at: None,
         run: call::call,
+    },
+    Verb {
+        name: "list-registry",
+        arguments: "",
+        summary: "List the interfaces in the registry",
+        details: "",
+        command_at: None,
+        run: registry::list_registry,
+    },
+    Verb {
+        name: "validate-idl",
+        arguments: "[FILE]",
+        summary: "Check a definition, from standard input without a file, and print it",
+        details: "",
+        command_at: None,
+        run: introspect::validate,
     },
     Verb {
         name: "help",
