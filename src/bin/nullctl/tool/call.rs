@@ -55,12 +55,11 @@ pub fn call(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     if mode == Mode::Oneway {
         return Ok(());
     }
-    let style = Style::new(options.json, options.color == Some(true));
     let mut replies = Replies {
         options,
         address,
         method,
-        style,
+        style: Style::of(options),
         out: tool.out,
         collected: input::Text::new(tool.input),
     };
@@ -145,23 +144,30 @@ fn read_parameters<'b>(
         return Ok(Raw::EMPTY_OBJECT);
     }
     let raw = Raw::new(parameters).map_err(|error| {
-        let before = parameters.get(..error.offset).unwrap_or(parameters);
-        let line = before.matches('\n').count().saturating_add(1);
+        let (before, rest) = parameters
+            .split_at_checked(error.offset)
+            .unwrap_or_default();
+        let count = |text: &str, byte| text.bytes().filter(|found| *found == byte).count();
         let start = before.rfind('\n').map_or(0, |at| at.saturating_add(1));
-        let column = before
-            .chars()
-            .skip(before.get(..start).map_or(0, |text| text.chars().count()));
-        let column = column.count().saturating_add(1);
-        let found = parameters.get(start..).unwrap_or_default();
-        let found = found.lines().next().unwrap_or_default();
+        let before_it = before.get(start..).unwrap_or_default();
         complain(format_args!(
-            "{name} is not JSON: line {line}, column {column}: {}",
+            "{name} is not JSON: line {}, column {}: {}",
+            count(before, b'\n').saturating_add(1),
+            before_it
+                .chars()
+                .map(|_| 1_usize)
+                .sum::<usize>()
+                .saturating_add(1),
             error.kind
         ));
-        // A mark under the place, if the line is short.
-        if found.chars().count() < 70 {
-            complain(format_args!("    {}", Printable(found)));
-            complain(format_args!("    {:>column$}", '^'));
+        // The place, if it is not too long to be seen.
+        if before_it.len() < 200 {
+            let rest = rest.split('\n').next().unwrap_or_default();
+            complain(format_args!(
+                "    {} <here> {}",
+                Printable(before_it),
+                Printable(rest)
+            ));
         }
         Failure(1)
     })?;

@@ -2,38 +2,31 @@
 
 use core::ffi::CStr;
 
-use nullink::Client;
-use nullink::json::Raw;
-use nullink::service::GetInfo;
+use nullink::json::{Raw, Value};
 use nullink::unix::Stream;
+use nullink::{Client, DecodeError};
 
 use super::connect::client;
 use super::json::{self, Style};
 use super::output::{Failure, Printable, fail};
 use super::{Tool, names, text};
 
-const METHOD: &str = "org.varlink.service.GetInfo";
+const GET_INFO: &str = "org.varlink.service.GetInfo";
 
 pub fn info(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let address = words.first().copied().map_or("", text);
     let buffers = (tool.receive, tool.send);
     let mut client = client(tool.system, tool.options, address, buffers)?;
+    let info = ask(&mut client, address, GET_INFO, Raw::EMPTY_OBJECT)?;
     if tool.options.wants_json() {
-        let reply = client.call_raw(METHOD, Raw::EMPTY_OBJECT);
-        let reply = reply.map_err(|error| fail(format_args!("{address}: {error}")))?;
-        let style = Style::new(tool.options.json, tool.options.color == Some(true));
-        return json::print(tool.out, reply.parameters(), style);
+        return json::print(tool.out, info.raw(), Style::of(tool.options));
     }
-    let info = client.call(&GetInfo);
-    let info = info.map_err(|error| fail(format_args!("{address}: {error}")))?;
-    let malformed = |error| fail(format_args!("{address}: reply of GetInfo: {error}"));
+    let malformed = |error| malformed(address, &error);
     let mut interfaces = names::Names::new(tool.input);
     for value in info.items().map_err(malformed)? {
         let label = match value.key() {
             "interfaces" => {
-                for interface in value.items().map_err(malformed)? {
-                    interfaces.add(&[interface.decode().map_err(malformed)?])?;
-                }
+                add(value, address, &mut interfaces)?;
                 continue;
             }
             "vendor" => "    Vendor",
@@ -60,12 +53,11 @@ pub fn list_interfaces(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Fa
     let buffers = (tool.receive, tool.send);
     let mut client = client(tool.system, tool.options, address, buffers)?;
     if tool.options.wants_json() {
-        let malformed = |error| fail(format_args!("{address}: reply of GetInfo: {error}"));
-        let info = client.call(&GetInfo);
-        let info = info.map_err(|error| fail(format_args!("{address}: {error}")))?;
-        let list = info.member("interfaces").map_err(malformed)?;
-        let style = Style::new(tool.options.json, tool.options.color == Some(true));
-        return json::print(tool.out, list.raw(), style);
+        let info = ask(&mut client, address, GET_INFO, Raw::EMPTY_OBJECT)?;
+        let list = info
+            .member("interfaces")
+            .map_err(|error| malformed(address, &error))?;
+        return json::print(tool.out, list.raw(), Style::of(tool.options));
     }
     let interfaces = interfaces(&mut client, address, tool.input)?;
     for name in interfaces.sorted() {
@@ -81,12 +73,48 @@ pub fn interfaces<'n>(
     room: &'n mut [u8],
 ) -> Result<names::Names<'n>, Failure> {
     let mut names = names::Names::new(room);
-    let malformed = |error| fail(format_args!("{address}: reply of GetInfo: {error}"));
-    let info = client.call(&GetInfo);
-    let info = info.map_err(|error| fail(format_args!("{address}: {error}")))?;
-    let list = info.member("interfaces").map_err(malformed)?;
+    let info = ask(client, address, GET_INFO, Raw::EMPTY_OBJECT)?;
+    let list = info
+        .member("interfaces")
+        .map_err(|error| malformed(address, &error))?;
+    add(list, address, &mut names)?;
+    Ok(names)
+}
+
+/// Adds the names of a list.
+fn add(list: Value<'_>, address: &str, names: &mut names::Names<'_>) -> Result<(), Failure> {
+    let malformed = |error| malformed(address, &error);
     for interface in list.items().map_err(malformed)? {
         names.add(&[interface.decode().map_err(malformed)?])?;
     }
-    Ok(names)
+    Ok(())
+}
+
+/// The failure of a service whose reply is not that of the method.
+pub fn malformed(address: &str, error: &DecodeError) -> Failure {
+    fail(format_args!(
+        "{address}: the reply is not as defined: {error}"
+    ))
+}
+
+/// Calls a method of `org.varlink.service`.
+///
+/// # Errors
+///
+/// Fails if there is no reply, or the reply is an error.
+pub fn ask<'c>(
+    client: &'c mut Client<'_, Stream>,
+    address: &str,
+    method: &str,
+    parameters: Raw<'_>,
+) -> Result<Value<'c>, Failure> {
+    let reply = client.call_raw(method, parameters);
+    let reply = reply.map_err(|error| fail(format_args!("{address}: {error}")))?;
+    match reply.error() {
+        None => Ok(reply.into_parameters()),
+        Some(error) => Err(fail(format_args!(
+            "{address}: {method} {parameters}: the service answers {}",
+            Printable(error)
+        ))),
+    }
 }

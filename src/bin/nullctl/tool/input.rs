@@ -48,6 +48,10 @@ fn read_all<'b>(
     })
 }
 
+fn raw(text: &str) -> Result<Raw<'_>, Failure> {
+    Raw::new(text).map_err(|error| fail(format_args!("{error}")))
+}
+
 /// Splits a buffer in two.
 pub fn halves(buffer: &mut [u8]) -> (&mut [u8], &mut [u8]) {
     let middle = buffer.len() / 2;
@@ -98,6 +102,12 @@ impl<'b> Text<'b> {
 
     /// Returns the text as JSON.
     pub fn json(&self) -> Result<Raw<'_>, Failure> {
-        Raw::new(self.as_str()).map_err(|error| fail(format_args!("{error}")))
+        raw(self.as_str())
+    }
+
+    /// Like `json`, for as long as the buffer.
+    pub fn into_json(self) -> Result<Raw<'b>, Failure> {
+        let text = self.buffer.get(..self.length).unwrap_or_default();
+        raw(str::from_utf8(text).unwrap_or_default())
     }
 }

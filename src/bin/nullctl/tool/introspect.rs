@@ -2,13 +2,13 @@
 
 use core::ffi::CStr;
 
-use nullink::Client;
 use nullink::idl::{Definition, MemberKind};
-use nullink::service::GetInterfaceDescription;
+use nullink::json::{Raw, Value};
 use nullink::unix::Stream;
+use nullink::{Client, name};
 
 use super::connect::client;
-use super::info::interfaces;
+use super::info::{ask, interfaces, malformed};
 use super::json::{self, Style};
 use super::output::{Failure, Output, Printable, fail};
 use super::{Tool, input, names, text};
@@ -26,24 +26,13 @@ pub fn introspect(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure
     let mut first = true;
     for interface in named.chain(names.sorted()) {
         if tool.options.wants_json() {
-            const METHOD: &str = "org.varlink.service.GetInterfaceDescription";
-            let called = client.queue(
-                &GetInterfaceDescription { interface },
-                nullink::Mode::Simple,
-            );
-            let reply = called.and_then(|()| client.receive_raw());
-            let reply = reply.map_err(|error| fail(format_args!("{address}: {error}")))?;
-            if let Some(error) = reply.error() {
-                return Err(fail(format_args!(
-                    "{METHOD}: {interface}: {}",
-                    Printable(error)
-                )));
-            }
+            let mut room = [0; 320];
+            let parameters = parameters(interface, &mut room)?;
+            let reply = ask(&mut client, address, DESCRIBE, parameters)?;
             if several {
                 tool.out.text("\x1e")?;
             }
-            let style = Style::new(tool.options.json, tool.options.color == Some(true));
-            json::print(tool.out, reply.parameters(), style)?;
+            json::print(tool.out, reply.raw(), Style::of(tool.options))?;
             continue;
         }
         if !core::mem::take(&mut first) {
@@ -96,8 +85,7 @@ pub fn list_methods(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failu
         comma = ",";
     }
     list.add("]")?;
-    let style = Style::new(tool.options.json, tool.options.color == Some(true));
-    json::print(tool.out, list.json()?, style)
+    json::print(tool.out, list.json()?, Style::of(tool.options))
 }
 
 pub fn validate(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
@@ -126,10 +114,26 @@ pub fn describe<'c>(
     address: &str,
     interface: &str,
 ) -> Result<&'c str, Failure> {
-    match client.call(&GetInterfaceDescription { interface }) {
-        Ok(reply) => Ok(reply.description),
-        Err(error) => Err(fail(format_args!("{address}: {interface}: {error}"))),
+    let mut room = [0; 320];
+    let reply = ask(client, address, DESCRIBE, parameters(interface, &mut room)?)?;
+    let description = reply.member("description").and_then(Value::decode);
+    description.map_err(|error| malformed(address, &error))
+}
+
+const DESCRIBE: &str = "org.varlink.service.GetInterfaceDescription";
+
+/// Returns the parameters of GetInterfaceDescription. The name of an interface needs no escapes.
+fn parameters<'r>(interface: &str, room: &'r mut [u8]) -> Result<Raw<'r>, Failure> {
+    if !name::is_interface(interface) {
+        return Err(fail(format_args!(
+            "{interface} is not the name of an interface"
+        )));
     }
+    let mut text = input::Text::new(room);
+    for part in ["{\"interface\":\"", interface, "\"}"] {
+        text.add(part)?;
+    }
+    text.into_json()
 }
 
 /// Prints a definition, with a line end after it. On a terminal, with colors, and without its

@@ -3,7 +3,7 @@
 
 use nullink::json::Raw;
 
-use super::options::Json;
+use super::options::{Json, Options};
 use super::output::{self, Failure, Output};
 use super::system::Standard;
 
@@ -21,16 +21,16 @@ impl Style {
         color: false,
     };
 
-    /// The style for an option. Without one, JSON is pretty on a terminal.
-    pub fn new(json: Option<Json>, color: bool) -> Self {
-        let pretty = match json {
+    /// The style for the options. Without one, JSON is pretty on a terminal.
+    pub fn of(options: &Options<'_>) -> Self {
+        let pretty = match options.json {
             Some(Json::Pretty) => true,
             Some(Json::Short) => false,
             Some(Json::Off | Json::Auto) | None => output::is_terminal(Standard::Output),
         };
         Style {
             pretty,
-            color: color && pretty,
+            color: pretty && options.color == Some(true),
         }
     }
 }

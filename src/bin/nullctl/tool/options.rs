@@ -363,6 +363,6 @@ fn set(
     };
     (flag.set)(options, value).ok_or_else(|| {
         let wanted = flag.value.unwrap_or_default();
-        fail(format_args!("option {argument}: {value:?} is not {wanted}"))
+        fail(format_args!("option {argument}: {value} is not {wanted}"))
     })
 }

@@ -36,8 +36,7 @@ pub fn list_registry(tool: Tool<'_>, _: &[&'static CStr]) -> Result<(), Failure>
             }
         }
         list.add("]")?;
-        let style = Style::new(tool.options.json, tool.options.color == Some(true));
-        return json::print(tool.out, list.json()?, style);
+        return json::print(tool.out, list.json()?, Style::of(tool.options));
     }
     if count == 0 {
         return tool.out.text("No services registered.\n");

@@ -97,7 +97,7 @@ impl Verb {
             .split(' ')
             .filter(|word| !word.is_empty() && !word.starts_with('['))
             .count();
-        let most = if self.arguments.contains("...") {
+        let most = if self.arguments.ends_with("...") || self.arguments.ends_with("...]") {
             usize::MAX
         } else {
             self.arguments
