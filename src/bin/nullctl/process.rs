@@ -19,6 +19,10 @@ impl System for Process {
         std::env::var_os(name).map(|value| &*value.into_vec().leak())
     }
 
+    fn monotonic(&self) -> u64 {
+        nullink::unix::monotonic()
+    }
+
     fn start(&self, command: &Command<'_>) -> Result<Pid, Errno> {
         let mut prepared = prepare(command)?;
         let child = prepared.spawn();

@@ -45,6 +45,10 @@ impl System for Runtime {
         self.0.as_ref()?.variable(name)
     }
 
+    fn monotonic(&self) -> u64 {
+        start::monotonic()
+    }
+
     fn start(&self, command: &Command<'_>) -> Result<Pid, Errno> {
         let pid = self.program(command).start();
         let pid = pid.map_err(Errno::from_raw_os_error)?;

@@ -2,12 +2,13 @@
 
 use core::ffi::CStr;
 use core::fmt::Write;
+use core::mem::MaybeUninit;
 
 use heapless::{String, Vec};
 use nullink::unix::{Stream, Timeouts};
 use nullink::{Address, Client, name};
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{Access, FileType, access, stat};
+use rustix::fs::{Access, FileType, Mode, OFlags, RawDir, access, open, stat};
 use rustix::io::Errno;
 
 use super::options::Options;
@@ -225,6 +226,30 @@ pub fn find_program(system: &dyn System, name: &CStr) -> Result<Vec<u8, 256>, Fa
         "no such program"
     };
     Err(fail(format_args!("{}: {why}", super::text(name))))
+}
+
+/// Passes the names in a directory, except `.` and `..`. A directory that does not exist is empty.
+pub fn entries(
+    directory: &str,
+    pass: &mut dyn FnMut(&str) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let failed = |errno| fail(format_args!("{directory}: {}", SystemError(errno)));
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let opened = match open(directory, flags, Mode::empty()) {
+        Ok(opened) => opened,
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
+        Err(errno) => return Err(failed(errno)),
+    };
+    let mut buffer = [MaybeUninit::uninit(); 2048];
+    let mut entries = RawDir::new(opened, &mut buffer);
+    while let Some(entry) = entries.next() {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name().to_str().unwrap_or(".");
+        if !matches!(name, "." | "..") {
+            pass(name)?;
+        }
+    }
+    Ok(())
 }
 
 /// Returns the path of a descriptor of this process, by its number.

@@ -14,6 +14,7 @@
 //! | `json` | how JSON is printed |
 //! | the others | one verb each, or a few that belong together |
 
+mod ask;
 mod call;
 mod connect;
 mod info;
@@ -24,7 +25,9 @@ mod names;
 mod options;
 mod output;
 mod registry;
+mod service;
 mod system;
+mod udev;
 mod verbs;
 
 use core::ffi::CStr;

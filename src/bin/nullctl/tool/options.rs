@@ -36,6 +36,12 @@ pub struct Options<'a> {
     pub upgrade: bool,
     pub exec: bool,
     pub user: bool,
+    pub subsystems: bool,
+    pub dry_run: bool,
+    pub echo: bool,
+    pub id: Option<&'a str>,
+    pub icon: Option<&'a str>,
+    pub keyname: Option<&'a str>,
     /// The time to wait for a service; zero is without a limit.
     pub timeout: Option<Duration>,
     /// Errors that are no failure.
@@ -228,6 +234,66 @@ pub const FLAGS: &[Flag] = &[
         help: "Use the registry of the user",
         set: |options, _| {
             options.user = true;
+            Some(())
+        },
+    },
+    Flag {
+        long: "subsystems",
+        short: None,
+        value: None,
+        help: "udev trigger: subsystems and drivers instead of devices",
+        set: |options, _| {
+            options.subsystems = true;
+            Some(())
+        },
+    },
+    Flag {
+        long: "dry-run",
+        short: Some('n'),
+        value: None,
+        help: "udev trigger: print the devices only",
+        set: |options, _| {
+            options.dry_run = true;
+            Some(())
+        },
+    },
+    Flag {
+        long: "id",
+        short: None,
+        value: Some("ID"),
+        help: "ask: identify the question",
+        set: |options, value| {
+            options.id = Some(value);
+            Some(())
+        },
+    },
+    Flag {
+        long: "icon",
+        short: None,
+        value: Some("NAME"),
+        help: "ask: show an icon",
+        set: |options, value| {
+            options.icon = Some(value);
+            Some(())
+        },
+    },
+    Flag {
+        long: "keyname",
+        short: None,
+        value: Some("NAME"),
+        help: "ask: keep the answer in the keyring of the kernel, and take it from there",
+        set: |options, value| {
+            options.keyname = Some(value);
+            Some(())
+        },
+    },
+    Flag {
+        long: "echo",
+        short: None,
+        value: None,
+        help: "ask: show what is typed",
+        set: |options, _| {
+            options.echo = true;
             Some(())
         },
     },

@@ -43,6 +43,13 @@ impl Output {
         }
     }
 
+    /// Overwrites the buffer, in which a secret was.
+    pub fn erase(&mut self) {
+        let _ = self.buffer.resize(1024, 0);
+        core::hint::black_box(&self.buffer);
+        self.buffer.clear();
+    }
+
     /// Writes what is buffered; returns the file.
     pub fn into_file(mut self) -> Result<OwnedFd, Failure> {
         self.flush()?;
@@ -76,7 +83,7 @@ impl Output {
         }
         self.flush()?;
         if self.buffer.extend_from_slice(bytes).is_err() {
-            self.write(bytes)?;
+            self.write(Some(bytes))?;
         }
         Ok(())
     }
@@ -87,17 +94,19 @@ impl Output {
     ///
     /// Fails quietly if the reader has gone away, and with a message for other errors.
     pub fn flush(&mut self) -> Result<(), Failure> {
-        let buffer = core::mem::take(&mut self.buffer);
-        self.write(&buffer)
+        let written = self.write(None);
+        self.buffer.clear();
+        written
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    /// Writes bytes, or those of the buffer.
+    fn write(&mut self, bytes: Option<&[u8]>) -> Result<(), Failure> {
         if let Some(failure) = self.failed {
             return Err(failure);
         }
         let file = self.file.as_ref().map(AsFd::as_fd);
         let file = file.unwrap_or_else(|| standard(Standard::Output));
-        let written = write_all(file, bytes);
+        let written = write_all(file, bytes.unwrap_or(&self.buffer));
         written.map_err(|errno| {
             let failure = match errno {
                 Errno::PIPE => Failure::QUIET,
@@ -144,7 +153,7 @@ impl Write for Errors {
     }
 }
 
-fn write_all(descriptor: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
+pub fn write_all(descriptor: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
     while !bytes.is_empty() {
         match rustix::io::write(descriptor, bytes) {
             Ok(count) => bytes = bytes.get(count..).unwrap_or(&[]),

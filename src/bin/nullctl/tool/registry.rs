@@ -2,15 +2,13 @@
 
 use core::ffi::CStr;
 use core::fmt::Write;
-use core::mem::MaybeUninit;
 
 use nullink::name;
-use rustix::fs::{FileType, Mode, OFlags, RawDir, open, stat};
-use rustix::io::Errno;
+use rustix::fs::{FileType, stat};
 
-use super::connect::{Path, registry};
+use super::connect::{Path, entries, registry};
 use super::json::{self, Style};
-use super::output::{Failure, SystemError, fail};
+use super::output::Failure;
 use super::{Tool, input, names};
 
 pub fn list_registry(tool: Tool<'_>, _: &[&'static CStr]) -> Result<(), Failure> {
@@ -64,18 +62,7 @@ pub fn sockets(
     directory: &str,
     add: &mut dyn FnMut(&str) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let failed = |errno| fail(format_args!("{directory}: {}", SystemError(errno)));
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let opened = match open(directory, flags, Mode::empty()) {
-        Ok(opened) => opened,
-        Err(Errno::NOENT) => return Ok(()),
-        Err(errno) => return Err(failed(errno)),
-    };
-    let mut buffer = [MaybeUninit::uninit(); 2048];
-    let mut entries = RawDir::new(opened, &mut buffer);
-    while let Some(entry) = entries.next() {
-        let entry = entry.map_err(failed)?;
-        let name = entry.file_name().to_str().unwrap_or("");
+    entries(directory, &mut |name| {
         let mut path = Path::new();
         if name::is_interface(name)
             && write!(path, "{directory}/{name}").is_ok()
@@ -84,6 +71,6 @@ pub fn sockets(
         {
             add(name)?;
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }

@@ -12,6 +12,9 @@ pub trait System {
     /// Returns the value of a variable of the environment.
     fn variable(&self, name: &str) -> Option<&'static [u8]>;
 
+    /// Returns the time of `CLOCK_MONOTONIC`, in milliseconds: clock_gettime(2).
+    fn monotonic(&self) -> u64;
+
     /// Starts a program in a child process, in the process group of the tool.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use core::ffi::CStr;
 
 use super::options::FLAGS;
 use super::output::{Failure, fail};
-use super::{Tool, call, info, introspect, registry, text};
+use super::{Tool, ask, call, info, introspect, registry, service, text, udev};
 
 /// A verb.
 pub struct Verb {
@@ -78,6 +78,53 @@ pub const VERBS: &[Verb] = &[
         details: "",
         command_at: None,
         run: introspect::validate,
+    },
+    Verb {
+        name: "udev",
+        arguments: "COMMAND [ARGUMENT]",
+        summary: "Control udev: settle, trigger [ACTION], reload or ping",
+        details: "\
+settle waits until udev has handled all events. trigger makes the kernel send the events of
+all devices again, with the action change by default, or of all subsystems with
+--subsystems. reload makes udev read its rules again. ping fails if udev does not run.
+",
+        command_at: None,
+        run: udev::udev,
+    },
+    Verb {
+        name: "ask",
+        arguments: "MESSAGE [ADDRESS]",
+        summary: "Ask the user for a password, and print it",
+        details: "\
+The service io.systemd.AskPassword asks, or this terminal if there is none. The answer is
+erased from the memory of nullctl after it was printed.
+",
+        command_at: None,
+        run: ask::ask,
+    },
+    Verb {
+        name: "ping",
+        arguments: "ADDRESS",
+        summary: "Check that a service runs: io.systemd.service",
+        details: "",
+        command_at: None,
+        run: service::ping,
+    },
+    Verb {
+        name: "reload",
+        arguments: "ADDRESS",
+        summary: "Make a service read its configuration again: io.systemd.service",
+        details: "",
+        command_at: None,
+        run: service::reload,
+    },
+    Verb {
+        name: "log-level",
+        arguments: "ADDRESS [LEVEL]",
+        summary: "Print or set the log level of a service: io.systemd.service",
+        details: "",
+        command_at: None,
+        run: service::log_level,
     },
     Verb {
         name: "help",
