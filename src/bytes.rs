@@ -91,6 +91,9 @@ fn count_unmarked(bytes: &[u8], marks: impl Fn(u64) -> u64) -> usize {
 /// Returns the index of the first `byte`.
 #[inline(never)] // one copy for all bytes
 pub(crate) fn find(bytes: &[u8], byte: u8) -> Option<usize> {
+    if bytes.is_empty() {
+        return None;
+    }
     let before = count_unmarked(bytes, |word| mark_equal(word, byte));
     (before < bytes.len()).then_some(before)
 }
@@ -103,15 +106,20 @@ pub(crate) fn find_nul(bytes: &[u8]) -> Option<usize> {
 /// Returns the number of plain bytes at the beginning: the bytes before the first quote, backslash
 /// or control character.
 pub(crate) fn count_plain(bytes: &[u8]) -> usize {
-    let mut count = 0_usize;
-    for word in bytes.as_chunks().0.iter().take(BLOCK) {
+    let (mut rest, mut words) = (bytes, 0_usize);
+    while let Some((word, tail)) = rest.split_first_chunk() {
         let marks = mark_special(u64::from_le_bytes(*word));
-        count = count.wrapping_add(count_before(marks));
         if marks != 0 {
-            return count;
+            return words.wrapping_mul(8).wrapping_add(count_before(marks));
         }
+        if words == BLOCK {
+            break;
+        }
+        rest = tail;
+        words = words.wrapping_add(1);
     }
-    count.wrapping_add(count_plain_of_long(after(bytes, count)))
+    let count = bytes.len().wrapping_sub(rest.len());
+    count.wrapping_add(count_plain_of_long(rest))
 }
 
 #[inline(never)] // most runs are short
@@ -134,26 +142,63 @@ const fn mark_escaped(word: u64) -> u64 {
     mark_special(word) | mark_equal(word, DEL)
 }
 
-/// Copies the bytes at the beginning of `from` that a string is written with unchanged, up to the
-/// length of `to`: plain bytes except DEL. Returns their number. The bytes after them in `to` may
-/// change, too.
-pub(crate) fn copy_plain(from: &[u8], to: &mut [u8]) -> usize {
-    let mut count = 0_usize;
-    let words = from.as_chunks().0.iter().zip(to.as_chunks_mut().0);
-    for (word, target) in words.take(BLOCK) {
-        *target = *word;
-        let marks = mark_escaped(u64::from_le_bytes(*word));
-        count = count.wrapping_add(count_before(marks));
-        if marks != 0 {
-            return count;
-        }
-    }
-    let (rest, room) = (after(from, count), part_mut(to, count, usize::MAX));
-    count.wrapping_add(copy_plain_of_long(rest, room))
+/// The text of a string, and the room that it is written to.
+pub(crate) struct Copying<'t, 'r> {
+    pub from: &'t [u8],
+    pub to: &'r mut [u8],
 }
 
+impl Copying<'_, '_> {
+    /// Copies the bytes that a string is written with unchanged, plain bytes except DEL, up to the
+    /// end of the room. The bytes after them in the room may change, too.
+    #[inline]
+    pub fn plain(&mut self) {
+        let mut words = 0_usize;
+        while let Some((word, _)) = self.from.split_first_chunk()
+            && let Some((target, _)) = self.to.split_first_chunk_mut()
+        {
+            *target = *word;
+            let marks = mark_escaped(u64::from_le_bytes(*word));
+            self.skip(count_before(marks));
+            if marks != 0 {
+                return;
+            }
+            words = words.wrapping_add(1);
+            if words == BLOCK {
+                let count = copy_blocks(self.from, self.to);
+                self.skip(count);
+            }
+        }
+        while let ([byte, ..], [target, ..]) = (self.from, &mut *self.to)
+            && !is_escaped(*byte)
+        {
+            *target = *byte;
+            self.skip(1);
+        }
+    }
+
+    /// Moves on in the text and in the room.
+    fn skip(&mut self, count: usize) {
+        self.from = self.from.get(count..).unwrap_or_default();
+        self.to = mem::take(&mut self.to).get_mut(count..).unwrap_or_default();
+    }
+
+    /// Writes bytes in place of the next one. Returns false if there is no room for them.
+    #[inline]
+    pub fn replace<const COUNT: usize>(&mut self, bytes: [u8; COUNT]) -> bool {
+        let Some(target) = self.to.first_chunk_mut() else {
+            return false;
+        };
+        *target = bytes;
+        self.to = mem::take(&mut self.to).get_mut(COUNT..).unwrap_or_default();
+        self.from = self.from.get(1..).unwrap_or_default();
+        true
+    }
+}
+
+/// Copies blocks in which no byte is escaped; returns the number of bytes.
 #[inline(never)] // most runs are short
-fn copy_plain_of_long(from: &[u8], to: &mut [u8]) -> usize {
+fn copy_blocks(from: &[u8], to: &mut [u8]) -> usize {
     let mut count = 0_usize;
     for (block, target) in from.as_chunks().0.iter().zip(to.as_chunks_mut().0) {
         if is_marked(block, mark_escaped) {
@@ -161,14 +206,6 @@ fn copy_plain_of_long(from: &[u8], to: &mut [u8]) -> usize {
         }
         *target = *block;
         count = count.wrapping_add(block.len());
-    }
-    let (rest, room) = (after(from, count), part_mut(to, count, usize::MAX));
-    for (byte, target) in rest.iter().zip(room) {
-        if is_escaped(*byte) {
-            break;
-        }
-        *target = *byte;
-        count = count.wrapping_add(1);
     }
     count
 }
@@ -206,34 +243,71 @@ pub(crate) fn part_mut(buffer: &mut [u8], start: usize, end: usize) -> &mut [u8]
     buffer.get_mut(start..end).unwrap_or_default()
 }
 
-/// Moves the plain bytes that begin at index `by` to the beginning, up to the first special byte;
-/// returns their number.
-pub(crate) fn move_plain(bytes: &mut [u8], by: usize) -> usize {
-    let (length, mut rest) = (bytes.len(), bytes);
-    while let Some(word) = rest.get(by..).and_then(<[u8]>::first_chunk).copied()
-        && let Some((target, tail)) = mem::take(&mut rest).split_first_chunk_mut()
-    {
-        let value = u64::from_le_bytes(word);
-        let marks = mark_special(value);
-        if marks != 0 {
-            // The target keeps its bytes from the first mark on: they were not moved yet.
-            let plain = ((marks & marks.wrapping_neg()) >> 7).wrapping_sub(1);
-            let value = value & plain | u64::from_le_bytes(*target) & !plain;
-            *target = value.to_le_bytes();
-            let before = length.wrapping_sub(tail.len()).wrapping_sub(8);
-            return before.wrapping_add(count_before(marks));
+/// A part of a buffer whose bytes move towards its beginning. Two views of the same bytes, so that a
+/// read and a write need no index.
+#[derive(Clone, Copy)]
+pub(crate) struct Moving<'b> {
+    pub from: &'b [Cell<u8>],
+    pub to: &'b [Cell<u8>],
+}
+
+impl Moving<'_> {
+    /// Moves the plain bytes before the first special byte. `to` must not be after `from`.
+    #[inline(always)]
+    pub fn plain(&mut self) {
+        while let Some((word, from)) = self.from.split_first_chunk::<8>()
+            && let Some((target, to)) = self.to.split_first_chunk::<8>()
+        {
+            let value = load(word);
+            let marks = mark_special(value);
+            if marks != 0 {
+                // The target keeps its bytes from the first mark on: they were not moved yet.
+                let plain = ((marks & marks.wrapping_neg()) >> 7).wrapping_sub(1);
+                store(target, value & plain | load(target) & !plain);
+                let count = count_before(marks);
+                self.from = self.from.get(count..).unwrap_or_default();
+                self.to = self.to.get(count..).unwrap_or_default();
+                return;
+            }
+            store(target, value);
+            (self.from, self.to) = (from, to);
         }
-        *target = word;
-        rest = tail;
+        while let [byte, from @ ..] = self.from
+            && !is_special(byte.get())
+        {
+            self.from = from;
+            self.put(byte.get());
+        }
     }
-    while let Some(byte) = rest.get(by).copied()
-        && !is_special(byte)
-        && let Some((target, tail)) = mem::take(&mut rest).split_first_mut()
-    {
-        *target = byte;
-        rest = tail;
+
+    /// Writes a byte.
+    #[inline(always)]
+    pub fn put(&mut self, byte: u8) {
+        if let [target, to @ ..] = self.to {
+            target.set(byte);
+            self.to = to;
+        }
     }
-    length.wrapping_sub(rest.len())
+}
+
+// Written out: the compiler makes one move of that at each opt-level, but not of a loop.
+
+fn load([a, b, c, d, e, f, g, h]: &[Cell<u8>; 8]) -> u64 {
+    let low = [a.get(), b.get(), c.get(), d.get()];
+    let high = [e.get(), f.get(), g.get(), h.get()];
+    u64::from(u32::from_le_bytes(low)) | u64::from(u32::from_le_bytes(high)) << 32
+}
+
+fn store([a, b, c, d, e, f, g, h]: &[Cell<u8>; 8], word: u64) {
+    let bytes = word.to_le_bytes();
+    a.set(bytes[0]);
+    b.set(bytes[1]);
+    c.set(bytes[2]);
+    d.set(bytes[3]);
+    e.set(bytes[4]);
+    f.set(bytes[5]);
+    g.set(bytes[6]);
+    h.set(bytes[7]);
 }
 
 /// Returns a hash of a text. Different texts rarely have the same hash.
@@ -272,18 +346,33 @@ mod tests {
                         let special = |byte: &u8| *byte < 0x20 || b"\"\\".contains(byte);
                         let plain = bytes.iter().position(special).unwrap_or(length);
                         assert_eq!(count_plain(&bytes), plain, "{byte} {around}");
-                        let mut copy = vec![0; 20];
                         let del = bytes.iter().position(|byte| *byte == DEL);
                         let copied = del.unwrap_or(length).min(plain);
-                        assert_eq!(copy_plain(&bytes, &mut copy), copied, "{byte} {around}");
-                        assert_eq!(copy[..copied], bytes[..copied]);
-                        assert_eq!(copy_plain(&bytes, &mut copy[..3]), copied.min(3));
+                        for room in [3, 8, 20] {
+                            let mut copy = vec![0; room];
+                            let mut copying = Copying {
+                                from: &bytes,
+                                to: &mut copy,
+                            };
+                            copying.plain();
+                            let count = copied.min(room);
+                            assert_eq!(copying.from.len(), length - count, "{byte} {around}");
+                            assert_eq!(copying.to.len(), room - count);
+                            assert_eq!(copy[..count], bytes[..count]);
+                        }
                         for to in 0..4 {
                             let from = to + 2;
                             let mut moved = [b"<---->", &*bytes].concat();
                             let rest = moved[from..].to_vec();
                             let count = count_plain(&rest);
-                            assert_eq!(move_plain(&mut moved[to..], from - to), count);
+                            let cells = Cell::from_mut(&mut moved[..]).as_slice_of_cells();
+                            let mut moving = Moving {
+                                from: &cells[from..],
+                                to: &cells[to..],
+                            };
+                            moving.plain();
+                            assert_eq!(moving.from.len(), cells.len() - from - count);
+                            assert_eq!(moving.to.len(), cells.len() - to - count);
                             assert_eq!(moved[to..to + count], rest[..count]);
                             assert_eq!(moved[from + count..], rest[count..], "not moved");
                         }

@@ -42,11 +42,11 @@ echo "instructions: a call of Ping takes $checked, $((checked - unchecked)) of t
 [ $((checked - unchecked)) -lt "$unchecked" ] || fail "checking takes more than dispatching"
 
 # The measured counts when this was written, and 3 % more.
-limit ping 4720
-limit text 13710
-limit text-escaped-10 41700
-limit text-escaped-2 82700
-limit integers 90300
+limit ping 4580
+limit text 13150
+limit text-escaped-10 35870
+limit text-escaped-2 75250
+limit integers 81960
 
 # Checking is linear: up to 256 instructions for each byte of the message, or 512 if keys are not in
 # the order of the definition and must be searched among the 256 names of a structure.
@@ -65,8 +65,8 @@ limit large-maps $(($(each large-map) * 11 / 10))
 # The cost of a server's turn depends on the active connections only: 1000 places, or 900 more idle
 # connections, take no more than 8 places, with up to 10 % or 20 % of tolerance.
 ulimit -n 4096 2>/dev/null || true
-limit server-8 7070
-limit server-8-pipelined 519000
+limit server-8 6820
+limit server-8-pipelined 505100
 eight=$(each server-8)
 limit server-1000 $((eight * 11 / 10))
 limit server-1000-idle $((eight * 12 / 10))

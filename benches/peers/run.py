@@ -608,6 +608,34 @@ escapes.
 {table.stdout}"""
 
 
+def linear():
+    """Returns the section about the cost by size, which benches/linear.sh measures and checks."""
+    table = subprocess.run([ROOT / "benches/linear.sh"], check=True, text=True, stdout=subprocess.PIPE)
+    return f"""
+## Cost by size
+
+User instructions of a call in memory, or over a socket for places, by one size: the length of a string, the same with
+one character in 10 escaped, and of an array of integers; the number of fields of the call, of interfaces and methods to
+choose from, and of places of the server, all but one with an idle connection. A call may take up to 1.3 times what is
+proportional to the row before.
+
+{table.stdout}"""
+
+
+def stack():
+    """Returns the section about the stack, which tests/freestanding/stack.sh measures."""
+    found = subprocess.run([ROOT / "tests/freestanding/stack.sh"], check=True, text=True, stdout=subprocess.PIPE)
+    graph = max(int(number) for number in re.findall(r"stack: (\d+) bytes by the call graph", found.stdout))
+    paint = re.findall(r"stack: (.*), by paint", found.stdout)
+    paint = max(int(number) for line in paint for number in re.findall(r"\d+", line))
+    return f"""
+## Stack
+
+The deepest stack of a call in a service without libc, from the session's step down, without the caller's buffers:
+{graph:,} bytes by the call graph, {paint:,} bytes by painting it and sending the worst known calls.
+"""
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="peers.") as name:
         directory = pathlib.Path(name)
@@ -616,7 +644,7 @@ def main():
         rest = {name: at_rest(name, directory) for name in CONTESTANTS}
         results = measure(directory)
         counts, found = count(directory)
-        text = report(results, counts, found, size, rest) + codec()
+        text = report(results, counts, found, size, rest) + codec() + linear() + stack()
         where = (HERE / "target", HERE / "target") if QUICK else (ROOT, ROOT / "benches")
         (where[0] / "RESULTS.md").write_text(text)
         (where[1] / "results.svg").write_text(picture(results))

@@ -18,7 +18,7 @@ use super::table::{Entry, EntryKind, REQUIRES_FLAGS};
 use super::view::{Member, MemberKind, Type};
 use super::{Definition, MAX_DEPTH};
 use crate::error::Mismatch;
-use crate::json::{Cursor, Raw, Text, is_finite, is_integer};
+use crate::json::{Cursor, Raw, Text, is_finite, is_in_range};
 
 /// The maximum total number of fields of all open structures. A value that exceeds it is refused.
 pub(super) const MAX_OPEN_FIELDS: usize = 2048;
@@ -390,8 +390,8 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
             && entry.kind == EntryKind::Int
             && let Some(b'-' | b'0'..=b'9') = self.cursor.peek()
         {
-            let number = self.cursor.number().ok_or(Mismatch::Syntax)?;
-            return if is_integer(number) {
+            let number = self.cursor.integer().ok_or(Mismatch::Syntax)?;
+            return if !self.cursor.at_fraction() && is_in_range(number) {
                 Ok(())
             } else {
                 Err(Mismatch::Range)

@@ -265,15 +265,27 @@ impl<'a> Cursor<'a> {
     /// Skips a number; returns its text.
     pub fn number(&mut self) -> Option<&'a [u8]> {
         let text = self.rest;
+        self.integer()?;
+        if self.at_fraction() {
+            self.fraction()?;
+        }
+        Some(self.since(text))
+    }
+
+    /// Skips the integral part of a number; returns its text.
+    pub fn integer(&mut self) -> Option<&'a [u8]> {
+        let text = self.rest;
         self.skip(b'-');
         match self.rest {
             [b'0', rest @ ..] => self.rest = rest,
             _ => self.digits()?,
         }
-        if let [b'.' | b'e' | b'E', ..] = self.rest {
-            self.fraction()?;
-        }
         Some(self.since(text))
+    }
+
+    /// True if a fraction or an exponent is next.
+    pub fn at_fraction(&self) -> bool {
+        matches!(self.rest, [b'.' | b'e' | b'E', ..])
     }
 
     /// Skips the fraction and the exponent of a number.

@@ -243,9 +243,16 @@ impl<'de> Reader<'de> {
 
     /// Reads an integer into a visitor.
     fn integer<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Stop> {
-        match self.number(Integer::parse)? {
-            Integer::Positive(value) => visitor.visit_u64(value),
-            Integer::Negative(value) => visitor.visit_i64(value),
+        if !matches!(self.begin(), Some(b'-' | b'0'..=b'9')) {
+            return Err(TYPE);
+        }
+        let (integer, length) = Integer::parse(self.rest);
+        self.split_off(length);
+        match integer {
+            _ if Cursor::new(self.rest).at_fraction() => Err(RANGE),
+            Some(Integer::Positive(value)) => visitor.visit_u64(value),
+            Some(Integer::Negative(value)) => visitor.visit_i64(value),
+            None => Err(RANGE),
         }
     }
 
@@ -264,10 +271,17 @@ impl<'de> Reader<'de> {
     /// Moves to the next element or member of an array or object. Returns false at its end, which
     /// is the byte `close`. `first` must be true for the first one.
     pub fn more(&mut self, close: u8, first: bool) -> Result<bool, Stop> {
-        if self.peek().is_none() {
-            return Ok(false);
+        let (byte, more) = match self.peek() {
+            None => return Ok(false),
+            Some(byte) if byte == close => (byte, false),
+            Some(_) if first => return Ok(true),
+            Some(byte) => (byte, true),
+        };
+        if more && byte != b',' {
+            return Err(SYNTAX);
         }
-        self.step(|cursor| cursor.more(close, first)).ok_or(SYNTAX)
+        self.split_off(1);
+        Ok(more)
     }
 
     /// Reads a key and its colon.
@@ -275,11 +289,11 @@ impl<'de> Reader<'de> {
         // The decoded key begins after the opening quote, like the escaped key.
         let offset = self.offset().wrapping_add(1);
         let name = self.string()?;
-        if self.step(|cursor| cursor.eat(b':')) {
-            Ok(MemberName { name, offset })
-        } else {
-            Err(SYNTAX)
+        if self.peek() != Some(b':') {
+            return Err(SYNTAX);
         }
+        self.split_off(1);
+        Ok(MemberName { name, offset })
     }
 }
 

@@ -21,6 +21,6 @@ pub use value::{Decode, Items, Value};
 
 pub(crate) use cursor::{Cursor, ValueKind};
 pub(crate) use de::{MemberDeserializer, Reader, Stop};
-pub(crate) use number::{is_finite, is_integer};
+pub(crate) use number::{is_finite, is_in_range};
 pub(crate) use ser::Writer;
 pub(crate) use text::{Text, unescape};

@@ -7,42 +7,50 @@ pub(crate) enum Integer {
 }
 
 impl Integer {
-    /// Parses the text of a number. Returns None if it is not an integer of 64 bits.
-    pub fn parse(text: &[u8]) -> Option<Self> {
+    /// Parses the integer at the beginning of a text. Returns it, or None if it does not have 64 bits,
+    /// and its length.
+    pub fn parse(text: &[u8]) -> (Option<Self>, usize) {
         let (negative, digits) = match text {
             [b'-', digits @ ..] => (true, digits),
             digits => (false, digits),
         };
-        let (safe, rest) = digits
-            .split_at_checked(SAFE_DIGITS)
-            .unwrap_or((digits, &[]));
-        let mut value = 0_u64;
-        for byte in safe {
-            let digit = char::from(*byte).to_digit(10)?;
-            value = value.wrapping_mul(10).wrapping_add(digit.into());
+        let (mut value, mut rest) = (0_u64, digits);
+        while let [digit @ b'0'..=b'9', tail @ ..] = rest {
+            value = value.wrapping_mul(10).wrapping_add((digit & 0xf).into());
+            rest = tail;
         }
-        for byte in rest {
-            let digit = char::from(*byte).to_digit(10)?;
-            value = value.checked_mul(10)?.checked_add(digit.into())?;
-        }
-        if negative {
-            0_i64.checked_sub_unsigned(value).map(Integer::Negative)
+        let count = digits.len().wrapping_sub(rest.len());
+        let value = if count > SAFE_DIGITS {
+            value_of(digits.get(..count).unwrap_or_default())
         } else {
-            Some(Integer::Positive(value))
-        }
+            Some(value)
+        };
+        let integer = value.and_then(|value| {
+            if negative {
+                0_i64.checked_sub_unsigned(value).map(Integer::Negative)
+            } else {
+                Some(Integer::Positive(value))
+            }
+        });
+        (integer, text.len().wrapping_sub(rest.len()))
     }
+}
+
+/// Returns the value of many digits; None if it does not have 64 bits.
+#[cold]
+fn value_of(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0_u64, |value, digit| {
+        value.checked_mul(10)?.checked_add((digit & 0xf).into())
+    })
 }
 
 /// The number of decimal digits that always fit into 64 bits.
 const SAFE_DIGITS: usize = 19;
 
-/// True if the text of a number is an integer as `int` accepts it: without fraction and exponent,
-/// and in the range of `i64` or `u64`.
-pub(crate) fn is_integer(text: &[u8]) -> bool {
-    // Most numbers are so short that they are in the range.
-    let is_short = text.len() < SAFE_DIGITS;
-    is_short && !text.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E'))
-        || Integer::parse(text).is_some()
+/// True if `int` accepts an integer, a text without fraction and exponent: it is in the range of
+/// `i64` or `u64`. Most are so short that they are.
+pub(crate) fn is_in_range(integer: &[u8]) -> bool {
+    integer.len() < SAFE_DIGITS || Integer::parse(integer).0.is_some()
 }
 
 /// True if a float can hold the number: it is not so large that it is rounded to infinity. This

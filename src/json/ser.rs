@@ -14,7 +14,7 @@ use serde::{Serialize, Serializer, ser};
 
 use super::raw::Raw;
 use super::text;
-use crate::bytes::{copy, copy_plain, is_escaped};
+use crate::bytes::{Copying, copy, is_escaped};
 use crate::error::EncodeError;
 use crate::name;
 
@@ -331,43 +331,42 @@ impl<'b> Writer<'b> {
 
     /// Writes as much of the inside of a string as there is room for; returns the rest of it.
     pub fn part<'t>(&mut self, text: &'t [u8]) -> &'t [u8] {
-        let mut rest = text;
-        let mut room = self.buffer.get_mut(self.length..).unwrap_or_default();
+        let room = self.buffer.get_mut(self.length..).unwrap_or_default();
         let free = room.len();
-        let mut count = copy_plain(rest, room);
-        loop {
-            rest = rest.get(count..).unwrap_or_default();
-            room = room.get_mut(count..).unwrap_or_default();
-            let [byte, tail @ ..] = rest else {
+        let mut copying = Copying {
+            from: text,
+            to: room,
+        };
+        copying.plain();
+        let mut dense = false;
+        while let [byte, rest @ ..] = copying.from {
+            let written = match text::escape_letter(*byte) {
+                Some(b'u') => {
+                    let [a, b, c, d] = text::hex_digits(*byte);
+                    copying.replace([b'\\', b'u', a, b, c, d])
+                }
+                Some(letter) => copying.replace([b'\\', letter]),
+                None => false,
+            };
+            if !written {
                 break;
-            };
-            let length = match (text::escape_letter(*byte), &mut *room) {
-                (Some(b'u'), [a, b, c, d, e, f, ..]) => {
-                    (*a, *b) = (b'\\', b'u');
-                    [*c, *d, *e, *f] = text::hex_digits(*byte);
-                    6
-                }
-                (Some(b'u') | None, _) => break,
-                (Some(letter), [a, b, ..]) => {
-                    (*a, *b) = (b'\\', letter);
-                    2
-                }
-                _ => break,
-            };
-            room = room.get_mut(length..).unwrap_or_default();
-            rest = tail;
-            count = match (rest, &mut *room) {
+            }
+            match rest {
                 // A shortcut for texts with many escapes.
-                ([plain, next, ..], [target, ..]) if !is_escaped(*plain) && is_escaped(*next) => {
-                    *target = *plain;
-                    1
+                [plain, next, ..]
+                    if dense
+                        && !is_escaped(*plain)
+                        && is_escaped(*next)
+                        && copying.replace([*plain]) => {}
+                _ => {
+                    copying.plain();
+                    dense = rest.len().wrapping_sub(copying.from.len()) == 1;
                 }
-                (_, room) => copy_plain(rest, room),
-            };
+            }
         }
-        let written = free.wrapping_sub(room.len());
+        let written = free.wrapping_sub(copying.to.len());
         self.length = self.length.wrapping_add(written);
-        rest
+        copying.from
     }
 
     fn integer(&mut self, negative: bool, mut value: u64) {

@@ -2,9 +2,10 @@
 //!
 //! A plain byte is one that represents itself, and needs no escape.
 
+use core::cell::Cell;
 use core::iter;
 
-use crate::bytes::{add_to_hash, after, count_plain, hash, is_special, move_plain, part_mut};
+use crate::bytes::{Moving, add_to_hash, after, count_plain, hash, is_special};
 use crate::error::Syntax;
 
 /// The text between the quotes of a string, as it is written. It has been scanned.
@@ -169,42 +170,55 @@ pub(crate) fn count_inside(bytes: &[u8], plain: usize) -> (usize, Option<Syntax>
 pub(crate) fn unescape_to_quote(bytes: &mut [u8], plain: usize) -> Result<(usize, usize), Syntax> {
     let (mut from, mut to) = (plain, plain);
     loop {
-        match after(bytes, from) {
+        (from, to) = unescape_short(bytes, from, to);
+        let rest = match after(bytes, from) {
             [] | [b'"', ..] => return Ok((to, from)),
-            [b'\\', rest @ ..] => {
-                // A shortcut: most escapes are of this form, and represent one byte.
-                if let Some(byte) = rest.first().copied().and_then(short_escape) {
-                    put(bytes, &mut to, byte);
-                    from = from.wrapping_add(2);
-                } else {
-                    let (char, rest) = escape(rest)?;
-                    from = bytes.len().wrapping_sub(rest.len());
-                    for byte in char.encode_utf8(&mut [0; 4]).bytes() {
-                        put(bytes, &mut to, byte);
-                    }
-                }
-            }
+            [b'\\', rest @ ..] => rest,
             _ => return Err(Syntax::Control),
-        }
-        let count = match after(bytes, from) {
-            // A shortcut for texts with many escapes.
-            [plain, b'\\', ..] if !is_special(*plain) => {
-                put(bytes, &mut to, *plain);
-                from = from.wrapping_add(1);
-                continue;
-            }
-            _ => move_plain(part_mut(bytes, to, usize::MAX), from.wrapping_sub(to)),
         };
-        (from, to) = (from.wrapping_add(count), to.wrapping_add(count));
+        let (char, rest) = escape(rest)?;
+        from = bytes.len().wrapping_sub(rest.len());
+        for byte in char.encode_utf8(&mut [0; 4]).bytes() {
+            if let Some(target) = bytes.get_mut(to) {
+                *target = byte;
+            }
+            to = to.wrapping_add(1);
+        }
     }
 }
 
-/// Writes a byte at `to`, and moves `to` past it.
-fn put(bytes: &mut [u8], to: &mut usize, byte: u8) {
-    if let Some(target) = bytes.get_mut(*to) {
-        *target = byte;
+/// Moves plain bytes from `from` to `to`, and unescapes escapes of one letter, which most are. Returns
+/// both indices at the first byte that is neither.
+fn unescape_short(bytes: &mut [u8], from: usize, to: usize) -> (usize, usize) {
+    let length = bytes.len();
+    let cells = Cell::from_mut(bytes).as_slice_of_cells();
+    let mut moving = Moving {
+        from: cells.get(from..).unwrap_or_default(),
+        to: cells.get(to..).unwrap_or_default(),
+    };
+    loop {
+        match moving.from {
+            // A shortcut for texts with many escapes.
+            [plain, next, ..] if next.get() == b'\\' && !is_special(plain.get()) => {
+                moving.from = moving.from.get(1..).unwrap_or_default();
+                moving.put(plain.get());
+            }
+            _ => moving.plain(),
+        }
+        match moving.from {
+            [backslash, letter, rest @ ..]
+                if backslash.get() == b'\\'
+                    && let Some(byte) = short_escape(letter.get()) =>
+            {
+                moving.from = rest;
+                moving.put(byte);
+            }
+            rest => {
+                let offset = |rest: &[_]| length.wrapping_sub(rest.len());
+                return (offset(rest), offset(moving.to));
+            }
+        }
     }
-    *to = to.wrapping_add(1);
 }
 
 /// Unescapes the whole inside of a string in place; returns the result.

@@ -338,8 +338,9 @@ pub struct Program<'a> {
     /// The arguments. The first is the name of the program.
     pub arguments: &'a [&'a CStr],
     pub environment: Option<Environment>,
-    /// The descriptor that becomes standard input and standard output.
-    pub standard: Option<RawFd>,
+    /// The descriptors that become standard input and standard output, if not those of this program.
+    pub input: Option<RawFd>,
+    pub output: Option<RawFd>,
     /// The descriptor that becomes the first that LISTEN_FDS announces: sd_listen_fds(3).
     pub socket: Option<RawFd>,
 }
@@ -349,8 +350,8 @@ impl Program<'_> {
     /// output may have changed already.
     pub fn execute(&self) -> i32 {
         let targets = [
-            (self.standard, 0),
-            (self.standard, 1),
+            (self.input, 0),
+            (self.output, 1),
             (self.socket, LISTEN_FDS_START),
         ];
         for (descriptor, number) in targets {

@@ -19,6 +19,10 @@ impl System for Process {
         std::env::var_os(name).map(|value| &*value.into_vec().leak())
     }
 
+    fn monotonic(&self) -> u64 {
+        nullink::unix::monotonic()
+    }
+
     fn start(&self, command: &Command<'_>) -> Result<Pid, Errno> {
         let mut prepared = prepare(command)?;
         let child = prepared.spawn();
@@ -49,7 +53,7 @@ fn prepare(command: &Command<'_>) -> Result<process::Command, Errno> {
         prepared.arg0(OsStr::from_bytes(name.to_bytes()));
     }
     match command.passed {
-        Passed::Nothing => {}
+        Passed::Input(descriptor) => _ = prepared.stdin(duplicate(descriptor)?),
         Passed::Standard(descriptor) => {
             prepared.stdin(duplicate(descriptor)?);
             prepared.stdout(duplicate(descriptor)?);

@@ -14,7 +14,8 @@ use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Errno;
 use rustix::process::Pid;
 use start::{Environment, Memory, Process, Program};
-use tool::{Command, Flag, Passed, Room, Standard, System, VERBS};
+use tool::options::Flag;
+use tool::{Command, Passed, Room, Standard, System, VERBS};
 
 /// The tool's memory. It is zero at first, so unused pages take no memory.
 static ROOM: Memory<Room> = Memory::new(Room::new());
@@ -26,17 +27,19 @@ struct Runtime(Option<Environment>);
 
 impl Runtime {
     fn program<'a>(&self, command: &Command<'a>) -> Program<'a> {
-        let (standard, socket) = match command.passed {
-            Passed::Nothing => (None, None),
-            Passed::Standard(descriptor) => (Some(descriptor.as_raw_fd()), None),
-            Passed::Socket(descriptor) => (None, Some(descriptor.as_raw_fd())),
+        let (input, output, socket) = match command.passed {
+            Passed::Input(input) => (Some(input), None, None),
+            Passed::Standard(both) => (Some(both), Some(both), None),
+            Passed::Socket(socket) => (None, None, Some(socket)),
         };
+        let number = |descriptor: Option<BorrowedFd<'_>>| Some(descriptor?.as_raw_fd());
         Program {
             path: command.path,
             arguments: command.arguments,
             environment: self.0.clone(),
-            standard,
-            socket,
+            input: number(input),
+            output: number(output),
+            socket: number(socket),
         }
     }
 }
@@ -44,6 +47,10 @@ impl Runtime {
 impl System for Runtime {
     fn variable(&self, name: &str) -> Option<&'static [u8]> {
         self.0.as_ref()?.variable(name)
+    }
+
+    fn monotonic(&self) -> u64 {
+        start::monotonic()
     }
 
     fn start(&self, command: &Command<'_>) -> Result<Pid, Errno> {

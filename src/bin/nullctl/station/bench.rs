@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nullink::json::Raw;
-use nullink::unix::{Stream, Timeouts};
+use nullink::unix::Stream;
 use nullink::{Client, Mode};
 
 use super::options::settings;
@@ -16,14 +16,12 @@ use super::progress::Progress;
 use super::source::{LONGEST, printable};
 use super::value::Value;
 use crate::tool::connect::connect;
-use crate::tool::options::Json;
-use crate::tool::{Failure, Tool, fail, json, text};
+use crate::tool::json::{self, Style};
+use crate::tool::output::fail;
+use crate::tool::{Failure, Tool, text};
 
 /// The time to measure, if neither the time nor the number of calls is given.
 const TIME: Duration = Duration::from_secs(3);
-
-/// The time to wait for a reply, without `--timeout`.
-const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What all clients call, and when they stop.
 struct Plan<'a> {
@@ -82,17 +80,7 @@ pub fn bench(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let time = time.or(if count.is_some() { None } else { Some(TIME) });
     let mut streams = Vec::new();
     for _ in 0..clients {
-        let mut stream = connect(tool.system, tool.options, address)?;
-        if tool.options.timeout.is_none() {
-            let limit = Some(TIMEOUT);
-            let timeouts = Timeouts {
-                connect: limit,
-                send: limit,
-                reply: limit,
-            };
-            let set = stream.set_timeouts(timeouts);
-            set.map_err(|error| fail(format_args!("{address}: {error}")))?;
-        }
+        let stream = connect(tool.system, tool.options, address)?;
         streams.push(stream);
     }
     let mode = if tool.options.more {
@@ -205,38 +193,35 @@ fn report(tool: Tool<'_>, tally: &Tally, elapsed: Duration) -> Result<(), Failur
         ("max", latencies.longest),
     ];
     let micros = |nanos: u64| nanos as f64 / 1000.0;
-    match tool.options.json.filter(|how| *how != Json::Off) {
-        Some(how) => {
-            let members = percentiles
-                .map(|(name, nanos)| (name, Value::token(format_args!("{:.1}", micros(nanos)))));
-            let value = Value::object([
-                ("calls", Value::token(calls)),
-                ("errors", Value::token(errors)),
-                (
-                    "seconds",
-                    Value::token(format_args!("{:.3}", elapsed.as_secs_f64())),
-                ),
-                (
-                    "callsPerSecond",
-                    Value::token(format_args!("{per_second:.1}")),
-                ),
-                ("latencyMicroseconds", Value::object(members)),
-            ])
-            .to_string();
-            let value = Raw::new(&value).map_err(|error| fail(format_args!("{error}")))?;
-            json::print(tool.out, value, how)?;
-        }
-        None => {
-            tool.out.print(format_args!(
-                "calls       {calls:>12}\nerrors      {errors:>12}\n\
+    if tool.options.wants_json() {
+        let members = percentiles
+            .map(|(name, nanos)| (name, Value::token(format_args!("{:.1}", micros(nanos)))));
+        let value = Value::object([
+            ("calls", Value::token(calls)),
+            ("errors", Value::token(errors)),
+            (
+                "seconds",
+                Value::token(format_args!("{:.3}", elapsed.as_secs_f64())),
+            ),
+            (
+                "callsPerSecond",
+                Value::token(format_args!("{per_second:.1}")),
+            ),
+            ("latencyMicroseconds", Value::object(members)),
+        ])
+        .to_string();
+        let value = Raw::new(&value).map_err(|error| fail(format_args!("{error}")))?;
+        json::print(tool.out, value, Style::of(tool.options))?;
+    } else {
+        tool.out.print(format_args!(
+            "calls       {calls:>12}\nerrors      {errors:>12}\n\
                  time        {:>12.3} s\nper second  {per_second:>12.0}\n",
-                elapsed.as_secs_f64()
-            ))?;
-            for (name, nanos) in percentiles {
-                let micros = micros(nanos);
-                tool.out
-                    .print(format_args!("latency {name} {micros:>12.1} us\n"))?;
-            }
+            elapsed.as_secs_f64()
+        ))?;
+        for (name, nanos) in percentiles {
+            let micros = micros(nanos);
+            tool.out
+                .print(format_args!("latency {name} {micros:>12.1} us\n"))?;
         }
     }
     if errors > 0 {

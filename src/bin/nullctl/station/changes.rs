@@ -10,8 +10,9 @@ use nullink::tools::{Breaks, Change, compare};
 use super::options::settings;
 use super::source::{Source, shown};
 use super::value::Value;
-use crate::tool::options::Json;
-use crate::tool::{Failure, Tool, fail, json, text};
+use crate::tool::json::{self, Style};
+use crate::tool::output::fail;
+use crate::tool::{Failure, Tool, text};
 
 /// The ending of the names of files with definitions.
 const ENDING: &str = ".varlink";
@@ -144,7 +145,7 @@ fn line(
         Breaks::Services => ("breaks new callers of old services", "33"),
         Breaks::Callers => ("breaks old callers", "31"),
     };
-    if let Some(how) = tool.options.json.filter(|how| *how != Json::Off) {
+    if tool.options.wants_json() {
         let place = |place: Place| match place {
             Some((line, column)) => Value::object([
                 ("line", Value::token(line)),
@@ -165,7 +166,7 @@ fn line(
         ])
         .to_string();
         let value = Raw::new(&value).map_err(|error| fail(format_args!("{error}")))?;
-        return json::print(tool.out, value, how);
+        return json::print(tool.out, value, Style::of(tool.options));
     }
     let (on, off) = match tool.options.color {
         Some(true) => (format!("\x1b[{color}m"), "\x1b[0m"),

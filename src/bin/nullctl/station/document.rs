@@ -11,7 +11,8 @@ use nullink::name::is_interface;
 
 use super::options::settings;
 use super::source::{Source, printable, shown};
-use crate::tool::{Failure, Tool, fail, text};
+use crate::tool::output::fail;
+use crate::tool::{Failure, Tool, text};
 
 pub use man::Roff;
 

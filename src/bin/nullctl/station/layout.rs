@@ -8,7 +8,8 @@ use nullink::tools;
 
 use super::options::settings;
 use super::source::{Source, printable, shown};
-use crate::tool::{Failure, Tool, complain, fail, text};
+use crate::tool::output::{complain, fail};
+use crate::tool::{Failure, Tool, text};
 
 pub fn format(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let (check, in_place) = {

@@ -7,8 +7,7 @@ use std::time::Duration;
 use nullink::client::Session;
 use nullink::tools::Breaks;
 
-use crate::tool::Flag;
-use crate::tool::options::duration;
+use crate::tool::options::{Flag, duration};
 
 /// The values of the options.
 pub struct Settings {

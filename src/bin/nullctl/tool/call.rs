@@ -2,40 +2,493 @@
 
 use core::ffi::CStr;
 
-use nullink::Mode;
 use nullink::json::Raw;
+use nullink::unix::Stream;
+use nullink::{Client, Mode, Reply, name};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{MemfdFlags, Mode as FileMode, OFlags, memfd_create, open};
+use rustix::io::Errno;
+use rustix::net::{SendFlags, Shutdown, send, shutdown};
 
-use super::connect::client;
-use super::options::Json;
-use super::output::{Failure, fail};
-use super::{Tool, json, text};
+use super::connect::{client, find_program};
+use super::info::interfaces;
+use super::introspect::describe;
+use super::json::{self, Style};
+use super::options::Options;
+use super::output::{Failure, Output, Printable, SystemError, complain, fail, is_terminal};
+use super::system::{Command, Passed, Standard, System};
+use super::{Tool, input, names, text};
+use crate::standard;
 
 pub fn call(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let [address, method, rest @ ..] = words else {
         return Err(fail(format_args!("call needs an address and a method")));
     };
     let (address, method) = (text(address), text(method));
-    let parameters = rest.first().copied().map_or("{}", text);
-    let parameters = Raw::new(parameters)
-        .map_err(|error| fail(format_args!("the parameters are not JSON: {error}")))?;
-    let mut client = client(tool.system, tool.options, address, tool.receive, tool.send)?;
-    let mode = if tool.options.more {
+    let (parameters, command) = match rest {
+        // The command comes after the parameters, and may leave them out.
+        [parameters, command @ ..] if !tool.options.exec || !command.is_empty() => {
+            (Some(text(parameters)), command)
+        }
+        rest => (None, rest),
+    };
+    let options = tool.options;
+    check(options, method, command)?;
+    let parameters = read_parameters(options, parameters, tool.input)?;
+    let buffers = (&mut *tool.receive, &mut *tool.send);
+    let mut client = client(tool.system, options, address, buffers)?;
+    let unsent = |error| fail(format_args!("{address}: {method}: {error}"));
+    let (mode, files) = (mode(options), Files::open(&options.push_fd)?);
+    let sent = if files.list.is_empty() {
+        let queued = client.queue_raw(method, mode, parameters);
+        queued.and_then(|()| client.flush())
+    } else {
+        let descriptors = files.descriptors();
+        client.send_raw_with(method, mode, parameters, &descriptors)
+    };
+    match sent {
+        // What the service has sent before it closed the connection can still be received.
+        Err(nullink::Error::Closed) if mode != Mode::Oneway => {}
+        sent => sent.map_err(unsent)?,
+    }
+    if mode == Mode::Oneway {
+        return Ok(());
+    }
+    let mut replies = Replies {
+        options,
+        address,
+        method,
+        style: Style::of(options),
+        out: tool.out,
+        collected: input::Text::new(tool.input),
+    };
+    if mode == Mode::Upgrade {
+        replies.take(&client.receive_raw())?;
+        return upgrade(tool.system, client, command);
+    }
+    if options.exec {
+        let reply = client.receive_raw();
+        return execute(tool.system, replies, &reply, command);
+    }
+    let failed = loop {
+        match replies.take(&client.receive_raw()) {
+            Ok(true) => {}
+            Ok(false) => return replies.finish(),
+            Err(failed) => break failed,
+        }
+    };
+    replies.explain(&mut client, failed, tool.entries)
+}
+
+/// Checks the options and the name of the method.
+fn check(options: &Options<'_>, method: &str, command: &[&CStr]) -> Result<(), Failure> {
+    let is_method = name::split(method).is_some_and(|(interface, member)| {
+        name::is_interface(interface) && name::is_member(member)
+    });
+    if !is_method {
+        return Err(fail(format_args!(
+            "{method} is not the name of a method: use INTERFACE.METHOD, such as org.varlink.service.GetInfo"
+        )));
+    }
+    let several = options.more || options.collect;
+    let problem = if options.exec && command.is_empty() {
+        "--exec needs a command after --"
+    } else if !options.exec && !command.is_empty() {
+        "too many arguments: a command needs --exec"
+    } else if options.exec && (several || options.oneway) {
+        "--exec does not go with --more, --collect and --oneway"
+    } else if options.upgrade && (several || options.oneway || !options.push_fd.is_empty()) {
+        "--upgrade does not go with --more, --collect, --oneway and --push-fd="
+    } else if options.collect && options.oneway {
+        "--collect does not go with --oneway"
+    } else {
+        return Ok(());
+    };
+    Err(fail(format_args!("{problem}")))
+}
+
+fn mode(options: &Options<'_>) -> Mode {
+    if options.upgrade {
+        Mode::Upgrade
+    } else if options.oneway {
+        Mode::Oneway
+    } else if options.more || options.collect {
         Mode::More
     } else {
         Mode::Simple
-    };
-    client
-        .queue_raw(method, mode, parameters)
-        .map_err(|error| fail(format_args!("{method}: {error}")))?;
-    loop {
-        let reply = client.receive_raw();
-        let reply = reply.map_err(|error| fail(format_args!("{address}: {error}")))?;
-        if let Some(error) = reply.error() {
-            return Err(fail(format_args!("{method}: {error}")));
+    }
+}
+
+/// Returns the parameters of the call, from the command line or from standard input.
+fn read_parameters<'b>(
+    options: &Options<'_>,
+    argument: Option<&'b str>,
+    room: &'b mut [u8],
+) -> Result<Raw<'b>, Failure> {
+    let argument = argument.filter(|argument| *argument != "-");
+    let (name, parameters) = match argument {
+        Some(argument) => ("PARAMETERS", argument),
+        // After an upgrade, standard input belongs to the other protocol.
+        None if options.upgrade => ("PARAMETERS", ""),
+        None => {
+            if is_terminal(Standard::Input) && !options.quiet {
+                complain(format_args!(
+                    "type the parameters, a JSON object, and then Ctrl-D; {{}} or nothing for none"
+                ));
+            }
+            ("standard input", input::read("-", room)?)
         }
-        json::print(tool.out, reply.parameters(), Json::Short)?;
-        if !reply.continues() {
+    };
+    if parameters.is_empty() {
+        return Ok(Raw::EMPTY_OBJECT);
+    }
+    let raw = Raw::new(parameters).map_err(|error| {
+        let (before, rest) = parameters
+            .split_at_checked(error.offset)
+            .unwrap_or_default();
+        let count = |text: &str, byte| text.bytes().filter(|found| *found == byte).count();
+        let start = before.rfind('\n').map_or(0, |at| at.saturating_add(1));
+        let before_it = before.get(start..).unwrap_or_default();
+        complain(format_args!(
+            "{name} is not JSON: line {}, column {}: {}",
+            count(before, b'\n').saturating_add(1),
+            before_it
+                .chars()
+                .map(|_| 1_usize)
+                .sum::<usize>()
+                .saturating_add(1),
+            error.kind
+        ));
+        // The place, if it is not too long to be seen.
+        if before_it.len() < 200 {
+            let rest = rest.split('\n').next().unwrap_or_default();
+            complain(format_args!(
+                "    {} <here> {}",
+                Printable(before_it),
+                Printable(rest)
+            ));
+        }
+        Failure(1)
+    })?;
+    if raw.is_object() {
+        Ok(raw)
+    } else {
+        Err(fail(format_args!(
+            "{name} is not a JSON object: use {{\"name\":value}}"
+        )))
+    }
+}
+
+/// The descriptors to send with a call.
+struct Files {
+    list: heapless::Vec<OwnedFd, 16>,
+}
+
+impl Files {
+    /// Opens paths for reading, and duplicates numbers.
+    fn open(names: &[&str]) -> Result<Self, Failure> {
+        let mut list = heapless::Vec::new();
+        for name in names {
+            let failed = |errno| fail(format_args!("--push-fd={name}: {}", SystemError(errno)));
+            let path;
+            let file = if name.starts_with(['/', '.']) {
+                name
+            } else if name.bytes().all(|byte| byte.is_ascii_digit()) && !name.is_empty() {
+                // A descriptor of this process, by its number.
+                path = super::connect::descriptor_path(name)?;
+                path.as_str()
+            } else {
+                return Err(fail(format_args!(
+                    "--push-fd={name}: use the number of a descriptor, or a path with a /"
+                )));
+            };
+            let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY;
+            let opened = open(file, flags, FileMode::empty()).map_err(failed)?;
+            // There are as many as names.
+            let _ = list.push(opened);
+        }
+        Ok(Files { list })
+    }
+
+    fn descriptors(&self) -> heapless::Vec<BorrowedFd<'_>, 16> {
+        self.list.iter().map(AsFd::as_fd).collect()
+    }
+}
+
+/// How the service has failed.
+enum Failed {
+    /// Output or another thing of the tool, with its message printed.
+    Tool(Failure),
+    /// An error of the service, with what helps to explain it.
+    Service(Hint),
+}
+
+impl From<Failure> for Failed {
+    fn from(failure: Failure) -> Self {
+        Failed::Tool(failure)
+    }
+}
+
+impl From<Failed> for Failure {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Tool(failure) => failure,
+            Failed::Service(_) => Failure(1),
+        }
+    }
+}
+
+enum Hint {
+    None,
+    Method,
+    Interface,
+}
+
+type Received<'r> = Result<Reply<'r>, nullink::Error<nullink::unix::IoError>>;
+
+/// What is done with the replies.
+struct Replies<'t> {
+    options: &'t Options<'t>,
+    address: &'t str,
+    method: &'t str,
+    style: Style,
+    out: &'t mut Output,
+    collected: input::Text<'t>,
+}
+
+impl Replies<'_> {
+    /// Prints or collects a reply. Returns true if there are more.
+    fn take(&mut self, received: &Received<'_>) -> Result<bool, Failed> {
+        let reply = match received {
+            Ok(reply) => reply,
+            Err(error) => {
+                self.out.flush()?;
+                return Err(
+                    fail(format_args!("{}: {}: {error}", self.address, self.method)).into(),
+                );
+            }
+        };
+        if let Some(error) = reply.error() {
+            return self.error(error, reply.parameters());
+        }
+        if self.options.collect {
+            let comma = if self.collected.as_str().is_empty() {
+                "["
+            } else {
+                ","
+            };
+            self.collected.add(comma)?;
+            self.collected.add(reply.parameters().as_str())?;
+        } else {
+            self.print(reply.parameters())?;
+        }
+        Ok(reply.continues())
+    }
+
+    /// Prints the parameters of a reply or an error.
+    fn print(&mut self, parameters: Raw<'_>) -> Result<(), Failure> {
+        if self.options.quiet {
             return Ok(());
+        }
+        // The record separator of RFC 7464.
+        if self.options.more {
+            self.out.text("\x1e")?;
+        }
+        json::print(self.out, parameters, self.style)?;
+        if self.options.more {
+            self.out.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Prints an error of the service.
+    fn error(&mut self, error: &str, parameters: Raw<'_>) -> Result<bool, Failed> {
+        if self.options.graceful.contains(&error) {
+            self.print(parameters)?;
+            return Ok(false);
+        }
+        let standard = error.strip_prefix("org.varlink.service.");
+        let shown = Printable(parameters.as_str());
+        let method = self.method;
+        if parameters.is_empty() {
+            complain(format_args!(
+                "{method}: the service answers {}",
+                Printable(error)
+            ));
+        } else {
+            complain(format_args!(
+                "{method}: the service answers {} {shown}",
+                Printable(error)
+            ));
+        }
+        let (hint, advice) = match standard {
+            Some("ExpectedMore") => (Hint::None, "this method needs --more"),
+            Some("ExpectedUpgrade") => (Hint::None, "this method needs --upgrade"),
+            Some("InvalidParameter") => (
+                Hint::None,
+                "a parameter is missing, unknown or has the wrong type: see nullctl introspect",
+            ),
+            Some("MethodNotFound") => (Hint::Method, ""),
+            Some("InterfaceNotFound") => (Hint::Interface, ""),
+            Some("PermissionDenied") => (Hint::None, "this user may not call the method"),
+            _ => (Hint::None, ""),
+        };
+        if !advice.is_empty() {
+            complain(format_args!("{advice}"));
+        }
+        self.print(parameters)?;
+        Err(Failed::Service(hint))
+    }
+
+    /// Prints what was collected.
+    fn finish(self) -> Result<(), Failure> {
+        let mut collected = self.collected;
+        if !self.options.collect || self.options.quiet {
+            return Ok(());
+        }
+        let empty = collected.as_str().is_empty();
+        collected.add(if empty { "[]" } else { "]" })?;
+        if self.options.more {
+            self.out.text("\x1e")?;
+        }
+        json::print(self.out, collected.json()?, self.style)
+    }
+
+    /// Names the method or the interface that is most like the one that was not found.
+    fn explain(
+        self,
+        client: &mut Client<'_, Stream>,
+        failed: Failed,
+        entries: &mut [nullink::idl::Entry],
+    ) -> Result<(), Failure> {
+        self.out.flush()?;
+        let mut room = self.collected;
+        let (interface, member) = name::split(self.method).unwrap_or_default();
+        match failed {
+            Failed::Service(Hint::Method) => {
+                let description = describe(client, self.address, interface)?;
+                let mut names = names::Names::new(room.room());
+                if let Ok(definition) = nullink::idl::Definition::parse(description, entries) {
+                    for other in definition.members() {
+                        if other.kind() == nullink::idl::MemberKind::Method {
+                            names.add(&[other.name()])?;
+                        }
+                    }
+                }
+                if let Some(nearest) = names.nearest(member) {
+                    complain(format_args!("did you mean {interface}.{nearest}?"));
+                }
+            }
+            Failed::Service(Hint::Interface) => {
+                let names = interfaces(client, self.address, room.room())?;
+                if let Some(nearest) = names.nearest(interface) {
+                    complain(format_args!("did you mean {nearest}.{member}?"));
+                }
+            }
+            _ => {}
+        }
+        Err(failed.into())
+    }
+}
+
+/// Runs a command with the reply as its standard input.
+fn execute(
+    system: &dyn System,
+    mut replies: Replies<'_>,
+    received: &Received<'_>,
+    command: &[&'static CStr],
+) -> Result<(), Failure> {
+    let failed = |errno| fail(format_args!("--exec: {}", SystemError(errno)));
+    let file = memfd_create("reply", MemfdFlags::CLOEXEC).map_err(failed)?;
+    let mut out = Output::to(file);
+    if let Ok(reply) = received
+        && reply.error().is_none()
+    {
+        json::print(&mut out, reply.parameters(), Style::SHORT)?;
+    } else {
+        replies.take(received)?;
+    }
+    let file = out.into_file()?;
+    rustix::fs::seek(&file, rustix::fs::SeekFrom::Start(0)).map_err(failed)?;
+    run(system, command, Passed::Input(file.as_fd()))
+}
+
+/// Becomes a command.
+fn run(system: &dyn System, words: &[&'static CStr], passed: Passed<'_>) -> Result<(), Failure> {
+    let name = words.first().copied().unwrap_or_default();
+    let path = find_program(system, name)?;
+    let errno = system.execute(&Command {
+        path: CStr::from_bytes_until_nul(&path).unwrap_or_default(),
+        arguments: words,
+        passed,
+    });
+    Err(fail(format_args!("{}: {}", text(name), SystemError(errno))))
+}
+
+/// Joins the connection to a command, or to standard input and output, until the service closes it.
+fn upgrade(
+    system: &dyn System,
+    client: Client<'_, Stream>,
+    command: &[&'static CStr],
+) -> Result<(), Failure> {
+    let (stream, _) = client.into_parts();
+    let socket = OwnedFd::from(stream);
+    if !command.is_empty() {
+        return run(system, command, Passed::Standard(socket.as_fd()));
+    }
+    let failed = |errno| fail(format_args!("{}", SystemError(errno)));
+    let (mut out, mut input) = (Output::new(), [0; 4096]);
+    let (mut pending, mut is_open) = (0..0_usize, true);
+    loop {
+        let wanted = if pending.is_empty() {
+            PollFlags::IN
+        } else {
+            PollFlags::IN | PollFlags::OUT
+        };
+        let stdin = standard(Standard::Input);
+        let mut both = [
+            PollFd::new(&socket, wanted),
+            PollFd::new(&stdin, PollFlags::IN),
+        ];
+        let count = if is_open && pending.is_empty() { 2 } else { 1 };
+        match poll(both.get_mut(..count).unwrap_or_default(), None) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(failed(errno)),
+        }
+        let [on_socket, on_input] = both.map(|polled| polled.revents());
+        if on_socket.contains(PollFlags::OUT) {
+            let bytes = input.get(pending.clone()).unwrap_or_default();
+            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+            match send(&socket, bytes, flags) {
+                Ok(count) => pending.start = pending.start.saturating_add(count),
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                // The service may still send.
+                Err(_) => (pending, is_open) = (0..0, false),
+            }
+        }
+        if count == 2 && !on_input.is_empty() {
+            match rustix::io::read(stdin, &mut input) {
+                Ok(0) => {
+                    is_open = false;
+                    let _ = shutdown(&socket, Shutdown::Write);
+                }
+                Ok(count) => pending = 0..count,
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(failed(errno)),
+            }
+        }
+        if on_socket.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
+            let mut received = [0; 4096];
+            match rustix::io::read(&socket, &mut received) {
+                Ok(0) | Err(Errno::CONNRESET) => return Ok(()),
+                Ok(count) => {
+                    out.bytes(received.get(..count).unwrap_or_default())?;
+                    out.flush()?;
+                }
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(failed(errno)),
+            }
         }
     }
 }

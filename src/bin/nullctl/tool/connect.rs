@@ -1,40 +1,273 @@
 //! From an address, or the name of an interface, to a connection.
 
+use core::ffi::CStr;
+use core::fmt::Write;
+use core::mem::MaybeUninit;
+
+use heapless::{String, Vec};
 use nullink::unix::{Stream, Timeouts};
-use nullink::{Address, Client};
+use nullink::{Address, Client, name};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{Access, FileType, Mode, OFlags, RawDir, access, open, stat};
+use rustix::io::Errno;
 
 use super::options::Options;
-use super::output::{Failure, fail};
-use super::system::System;
+use super::output::{Failure, SystemError, fail};
+use super::system::{Command, Passed, System};
 
-/// Connects to a service.
-pub fn connect(
-    _system: &dyn System,
-    options: &Options<'_>,
-    address: &str,
-) -> Result<Stream, Failure> {
-    let limit = options.timeout.filter(|limit| !limit.is_zero());
-    let timeouts = Timeouts {
-        connect: limit,
-        send: limit,
-        reply: limit,
-    };
-    let parsed = Address::parse(address);
-    let parsed = parsed.map_err(|error| fail(format_args!("{address}: {error}")))?;
-    Stream::connect_to(parsed, timeouts).map_err(|error| fail(format_args!("{address}: {error}")))
-}
+/// The directory in which a service of the system has a socket, or a link to one, for each
+/// interface.
+const REGISTRY: &str = "/run/varlink/registry";
+
+/// A path.
+pub type Path = String<256>;
+
+/// The buffers of a client.
+pub type Buffers<'b> = (&'b mut [u8], &'b mut [u8]);
 
 /// Connects a client to a service.
+///
+/// # Errors
+///
+/// Fails if the address is not valid, or does not lead to a service.
 pub fn client<'b>(
     system: &dyn System,
     options: &Options<'_>,
     address: &str,
-    receive: &'b mut [u8],
-    send: &'b mut [u8],
+    (receive, send): Buffers<'b>,
 ) -> Result<Client<'b, Stream>, Failure> {
     Ok(Client::new(
         connect(system, options, address)?,
         receive,
         send,
     ))
+}
+
+/// Connects to a service, with the time limit of the options for each step.
+///
+/// # Errors
+///
+/// Like [`client`].
+pub fn connect(
+    system: &dyn System,
+    options: &Options<'_>,
+    address: &str,
+) -> Result<Stream, Failure> {
+    let limit = options.limit();
+    let timeouts = Timeouts {
+        connect: limit,
+        send: limit,
+        reply: limit,
+    };
+    let failed = |error: &dyn core::fmt::Display| fail(format_args!("{address}: {error}"));
+    let mut path = Path::new();
+    let parsed = if address.starts_with(['/', '.']) {
+        match stat(address) {
+            Ok(file) if FileType::from_raw_mode(file.st_mode) == FileType::RegularFile => {
+                Address::Exec(address)
+            }
+            _ => Address::Unix(address),
+        }
+    } else if let Some(rest) = address
+        .strip_prefix("ssh-unix:")
+        .or(address.strip_prefix("ssh:"))
+    {
+        return ssh_unix(system, timeouts, rest);
+    } else if let Some(rest) = address.strip_prefix("ssh-exec:") {
+        return ssh_exec(system, timeouts, rest);
+    } else if name::is_interface(address) {
+        registered(system, options, address, &mut path)?
+    } else {
+        Address::parse(address).map_err(|error| failed(&error))?
+    };
+    match parsed {
+        Address::Exec(program) => start(system, timeouts, &terminated::<256>(&[program])?, false),
+        Address::Vsock { .. } => Err(fail(format_args!(
+            "{address}: not supported: use `socat VSOCK-CONNECT:... UNIX-LISTEN:PATH` and the path"
+        ))),
+        parsed => Stream::connect_to(parsed, timeouts).map_err(|error| failed(&error)),
+    }
+}
+
+/// Finds the socket of an interface in the registry.
+fn registered<'p>(
+    system: &dyn System,
+    options: &Options<'_>,
+    interface: &str,
+    path: &'p mut Path,
+) -> Result<Address<'p>, Failure> {
+    let directory = registry(system, options)?;
+    let written = write!(path, "{directory}/{interface}");
+    if written.is_err() || access(path.as_str(), Access::EXISTS).is_err() {
+        return Err(fail(format_args!(
+            "{interface}: not in the registry {directory}: use an address, or see nullctl list-registry"
+        )));
+    }
+    Ok(Address::Unix(path.as_str()))
+}
+
+/// Returns the directory of the registry that the options choose.
+///
+/// # Errors
+///
+/// Fails if the user's is wanted, and there is no XDG_RUNTIME_DIR.
+pub fn registry(system: &dyn System, options: &Options<'_>) -> Result<Path, Failure> {
+    let mut path = Path::new();
+    let written = if options.user {
+        let runtime = system.variable("XDG_RUNTIME_DIR");
+        let runtime = runtime.and_then(|path| str::from_utf8(path).ok());
+        let Some(runtime) = runtime.filter(|path| !path.is_empty()) else {
+            return Err(fail(format_args!("--user needs XDG_RUNTIME_DIR")));
+        };
+        write!(path, "{runtime}/varlink/registry")
+    } else {
+        path.push_str(REGISTRY).map_err(|_| core::fmt::Error)
+    };
+    written.map_err(|_| fail(format_args!("XDG_RUNTIME_DIR is too long")))?;
+    Ok(path)
+}
+
+/// Connects to the socket of another machine: `[USER@]HOST:PATH`. ssh(1) joins it to its standard
+/// input and output.
+fn ssh_unix(system: &dyn System, timeouts: Timeouts, rest: &str) -> Result<Stream, Failure> {
+    let Some((host, path)) = rest.split_once(':').filter(|(host, _)| is_host(host)) else {
+        return Err(fail(format_args!(
+            "ssh-unix:{rest}: use ssh-unix:HOST:/path"
+        )));
+    };
+    let words = terminated::<512>(&["ssh", "-W", path, "--", host])?;
+    start(system, timeouts, &words, true)
+}
+
+/// Starts a service on another machine: `[USER@]HOST:COMMAND`. It gets the connection as standard
+/// input and output.
+fn ssh_exec(system: &dyn System, timeouts: Timeouts, rest: &str) -> Result<Stream, Failure> {
+    let Some((host, command)) = rest.split_once(':').filter(|(host, _)| is_host(host)) else {
+        return Err(fail(format_args!(
+            "ssh-exec:{rest}: use ssh-exec:HOST:COMMAND"
+        )));
+    };
+    let listen = "env SYSTEMD_VARLINK_LISTEN=-";
+    let words = ["ssh", "-e", "none", "-x", "-T", "--", host, listen, command];
+    start(system, timeouts, &terminated::<512>(&words)?, true)
+}
+
+/// True unless ssh would take the text for an option.
+fn is_host(host: &str) -> bool {
+    !host.is_empty() && !host.starts_with('-')
+}
+
+/// Starts a program with one end of a new connection, and returns the other end. `words` are its
+/// name or path, and its arguments, each with a NUL.
+fn start(
+    system: &dyn System,
+    timeouts: Timeouts,
+    words: &[u8],
+    as_standard: bool,
+) -> Result<Stream, Failure> {
+    let mut arguments = Vec::<&CStr, 16>::new();
+    for word in words.split_inclusive(|byte| *byte == 0) {
+        // They were written with their NULs, and there are fewer.
+        let _ = arguments.push(CStr::from_bytes_with_nul(word).unwrap_or_default());
+    }
+    let name = arguments.first().copied().unwrap_or_default();
+    let failed =
+        |error: &dyn core::fmt::Display| fail(format_args!("{}: {error}", super::text(name)));
+    let path = find_program(system, name)?;
+    let (mut stream, other) = Stream::pair().map_err(|error| failed(&error))?;
+    let other = OwnedFd::from(other);
+    let started = system.start(&Command {
+        path: CStr::from_bytes_until_nul(&path).unwrap_or_default(),
+        arguments: &arguments,
+        passed: if as_standard {
+            Passed::Standard(other.as_fd())
+        } else {
+            Passed::Socket(other.as_fd())
+        },
+    });
+    started.map_err(|errno| failed(&SystemError(errno)))?;
+    stream
+        .set_timeouts(timeouts)
+        .map_err(|error| failed(&error))?;
+    Ok(stream)
+}
+
+/// Finds a program in the directories of PATH, unless its name is a path. Returns its path, with a
+/// NUL.
+///
+/// # Errors
+///
+/// Fails if there is no such program.
+pub fn find_program(system: &dyn System, name: &CStr) -> Result<Vec<u8, 256>, Failure> {
+    let bytes = name.to_bytes();
+    let search = system
+        .variable("PATH")
+        .unwrap_or(b"/usr/bin:/bin:/usr/sbin:/sbin");
+    let no_directory: &[u8] = if bytes.contains(&b'/') { b"" } else { search };
+    let mut why = Errno::NOENT;
+    for directory in no_directory.split(|byte| *byte == b':') {
+        let mut path = Vec::new();
+        let slash: &[u8] = if directory.is_empty() { b"" } else { b"/" };
+        if [directory, slash, bytes, b"\0"]
+            .into_iter()
+            .all(|part| path.extend_from_slice(part).is_ok())
+        {
+            let text = CStr::from_bytes_until_nul(&path).unwrap_or_default();
+            match access(text, Access::EXEC_OK) {
+                Ok(()) => return Ok(path),
+                Err(Errno::ACCESS) => why = Errno::ACCESS,
+                Err(_) => {}
+            }
+        }
+    }
+    let why = if why == Errno::ACCESS {
+        "permission denied"
+    } else {
+        "no such program"
+    };
+    Err(fail(format_args!("{}: {why}", super::text(name))))
+}
+
+/// Passes the names in a directory, except `.` and `..`. A directory that does not exist is empty.
+pub fn entries(
+    directory: &str,
+    pass: &mut dyn FnMut(&str) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let failed = |errno| fail(format_args!("{directory}: {}", SystemError(errno)));
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let opened = match open(directory, flags, Mode::empty()) {
+        Ok(opened) => opened,
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
+        Err(errno) => return Err(failed(errno)),
+    };
+    let mut buffer = [MaybeUninit::uninit(); 2048];
+    let mut entries = RawDir::new(opened, &mut buffer);
+    while let Some(entry) = entries.next() {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name().to_str().unwrap_or(".");
+        if !matches!(name, "." | "..") {
+            pass(name)?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns the path of a descriptor of this process, by its number.
+pub fn descriptor_path(number: &str) -> Result<Path, Failure> {
+    let mut path = Path::new();
+    let written = write!(path, "/proc/self/fd/{number}");
+    written.map_err(|_| fail(format_args!("{number}: too long")))?;
+    Ok(path)
+}
+
+/// Copies words, each with a NUL after it.
+fn terminated<const SIZE: usize>(words: &[&str]) -> Result<Vec<u8, SIZE>, Failure> {
+    let mut text = Vec::new();
+    for word in words {
+        let copied = text.extend_from_slice(word.as_bytes());
+        copied
+            .and_then(|()| text.extend_from_slice(b"\0"))
+            .map_err(|_| fail(format_args!("{word}: too long")))?;
+    }
+    Ok(text)
 }

@@ -8,26 +8,34 @@
 //! | `options` | the options of the command line |
 //! | `output` | standard output and its colors; failures |
 //! | `system` | what the tool needs of the operating system that needs `unsafe` code or std |
+//! | `input` | texts that the tool reads or puts together |
+//! | `names` | a sorted list of names |
 //! | `connect` | from an address, or the name of an interface, to a connection |
 //! | `json` | how JSON is printed |
 //! | the others | one verb each, or a few that belong together |
 
+mod ask;
 mod call;
 pub mod connect;
 mod info;
+mod input;
 mod introspect;
 pub mod json;
+mod names;
 pub mod options;
 pub mod output;
+mod registry;
+mod service;
 mod system;
+mod udev;
 mod verbs;
 
 use core::ffi::CStr;
 
 use nullink::idl::Entry;
 
-pub use options::{Flag, Options};
-pub use output::{Failure, Output, complain, fail};
+pub use options::Options;
+pub use output::{Failure, Output};
 pub use system::{Command, Passed, Standard, System};
 pub use verbs::{VERBS, Verb};
 

@@ -8,7 +8,6 @@ use heapless::Vec;
 
 use super::WORDS;
 use super::output::{Failure, fail};
-use super::system::Standard;
 use crate::MORE_FLAGS;
 
 /// How JSON is printed.
@@ -20,6 +19,8 @@ pub enum Json {
     Short,
     /// As text for people, where the verb has one.
     Off,
+    /// With line ends on a terminal, and on one line elsewhere.
+    Auto,
 }
 
 /// The values of the options.
@@ -34,11 +35,39 @@ pub struct Options<'a> {
     pub collect: bool,
     pub oneway: bool,
     pub upgrade: bool,
+    pub exec: bool,
+    pub user: bool,
+    pub subsystems: bool,
+    pub dry_run: bool,
+    pub echo: bool,
+    pub id: Option<&'a str>,
+    pub icon: Option<&'a str>,
+    pub keyname: Option<&'a str>,
     /// The time to wait for a service; zero is without a limit.
     pub timeout: Option<Duration>,
     /// Errors that are no failure.
     pub graceful: Vec<&'a str, 16>,
+    /// Descriptors to send: a number or a path.
+    pub push_fd: Vec<&'a str, 16>,
 }
+
+impl Options<'_> {
+    /// The time limit for each step of a call; None for no limit.
+    pub fn limit(&self) -> Option<Duration> {
+        let limit = self.timeout.unwrap_or(DEFAULT_TIMEOUT);
+        (!limit.is_zero()).then_some(limit)
+    }
+}
+
+impl Options<'_> {
+    /// True if the user has asked for JSON.
+    pub fn wants_json(&self) -> bool {
+        !matches!(self.json, None | Some(Json::Off))
+    }
+}
+
+/// The time limit without an option: that of sd-varlink.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(45);
 
 /// An option: its names, the name of its value, a line for `help`, and what it sets.
 pub struct Flag {
@@ -94,8 +123,7 @@ const FLAGS: &[Flag] = &[
         value: None,
         help: "--json=pretty on a terminal, --json=short elsewhere",
         set: |options, _| {
-            let terminal = super::output::is_terminal(Standard::Output);
-            options.json = Some(if terminal { Json::Pretty } else { Json::Short });
+            options.json = Some(Json::Auto);
             Some(())
         },
     },
@@ -106,6 +134,19 @@ const FLAGS: &[Flag] = &[
         help: "Ask for several replies, and print each",
         set: |options, _| {
             options.more = true;
+            options.oneway = false;
+            Some(())
+        },
+    },
+    Flag {
+        long: "",
+        short: Some('E'),
+        value: None,
+        help: "Like --more --timeout=infinity",
+        set: |options, _| {
+            options.more = true;
+            options.oneway = false;
+            options.timeout = Some(Duration::ZERO);
             Some(())
         },
     },
@@ -113,10 +154,9 @@ const FLAGS: &[Flag] = &[
         long: "collect",
         short: None,
         value: None,
-        help: "Like --more, and print all replies as one list",
+        help: "Ask for several replies, and print them as one list",
         set: |options, _| {
             options.collect = true;
-            options.more = true;
             Some(())
         },
     },
@@ -127,6 +167,7 @@ const FLAGS: &[Flag] = &[
         help: "Ask for no reply",
         set: |options, _| {
             options.oneway = true;
+            options.more = false;
             Some(())
         },
     },
@@ -134,17 +175,34 @@ const FLAGS: &[Flag] = &[
         long: "upgrade",
         short: None,
         value: None,
-        help: "Connect standard input and output to the connection after the reply",
+        help: "Ask for another protocol, and connect it to standard input and output",
         set: |options, _| {
             options.upgrade = true;
             Some(())
         },
     },
     Flag {
+        long: "exec",
+        short: None,
+        value: None,
+        help: "Run a command after --: with the reply, or after --upgrade with the connection",
+        set: |options, _| {
+            options.exec = true;
+            Some(())
+        },
+    },
+    Flag {
+        long: "push-fd",
+        short: None,
+        value: Some("NUMBER|PATH"),
+        help: "Send a file descriptor with the call, or a file opened for reading",
+        set: |options, value| options.push_fd.push(value).ok(),
+    },
+    Flag {
         long: "timeout",
         short: None,
         value: Some("SECONDS"),
-        help: "Wait at most this long for a reply; 0 or infinity is without a limit",
+        help: "Wait at most this long for a reply, by default 45 seconds; infinity is without a limit",
         set: |options, value| {
             options.timeout = Some(duration(value)?);
             Some(())
@@ -155,13 +213,103 @@ const FLAGS: &[Flag] = &[
         short: None,
         value: Some("ERROR"),
         help: "Do not fail for this error of the service",
-        set: |options, value| options.graceful.push(value).ok(),
+        set: |options, value| {
+            nullink::name::split(value)?;
+            options.graceful.push(value).ok()
+        },
+    },
+    Flag {
+        long: "system",
+        short: None,
+        value: None,
+        help: "Use the registry of the system",
+        set: |options, _| {
+            options.user = false;
+            Some(())
+        },
+    },
+    Flag {
+        long: "user",
+        short: None,
+        value: None,
+        help: "Use the registry of the user",
+        set: |options, _| {
+            options.user = true;
+            Some(())
+        },
+    },
+    Flag {
+        long: "subsystems",
+        short: None,
+        value: None,
+        help: "udev trigger: subsystems and drivers instead of devices",
+        set: |options, _| {
+            options.subsystems = true;
+            Some(())
+        },
+    },
+    Flag {
+        long: "dry-run",
+        short: Some('n'),
+        value: None,
+        help: "udev trigger: print the devices only",
+        set: |options, _| {
+            options.dry_run = true;
+            Some(())
+        },
+    },
+    Flag {
+        long: "id",
+        short: None,
+        value: Some("ID"),
+        help: "ask: identify the question",
+        set: |options, value| {
+            options.id = Some(value);
+            Some(())
+        },
+    },
+    Flag {
+        long: "icon",
+        short: None,
+        value: Some("NAME"),
+        help: "ask: show an icon",
+        set: |options, value| {
+            options.icon = Some(value);
+            Some(())
+        },
+    },
+    Flag {
+        long: "keyname",
+        short: None,
+        value: Some("NAME"),
+        help: "ask: keep the answer in the keyring of the kernel, and take it from there",
+        set: |options, value| {
+            options.keyname = Some(value);
+            Some(())
+        },
+    },
+    Flag {
+        long: "echo",
+        short: None,
+        value: None,
+        help: "ask: show what is typed",
+        set: |options, _| {
+            options.echo = true;
+            Some(())
+        },
+    },
+    Flag {
+        long: "no-pager",
+        short: None,
+        value: None,
+        help: "Has no effect: nullctl starts no pager",
+        set: |_, _| Some(()),
     },
 ];
 
 /// Parses a time such as `5`, `0.5`, `100ms`, `2s`, `1min` or `infinity`.
 pub fn duration(text: &str) -> Option<Duration> {
-    if text == "infinity" {
+    if matches!(text, "" | "infinity") {
         return Some(Duration::ZERO);
     }
     let end = text
@@ -192,7 +340,8 @@ pub fn duration(text: &str) -> Option<Duration> {
         let digit = u64::from(digit.checked_sub(b'0').filter(|digit| *digit <= 9)?);
         micros = micros.checked_add(digit.checked_mul(scale)?)?;
     }
-    Some(Duration::from_micros(micros))
+    // Zero would be without a limit.
+    (micros > 0).then_some(Duration::from_micros(micros))
 }
 
 /// Reads the command line. After the number of words that `command_at` returns for a verb, the
@@ -284,6 +433,6 @@ fn set(
     };
     (flag.set)(options, value).ok_or_else(|| {
         let wanted = flag.value.unwrap_or_default();
-        fail(format_args!("option {argument}: {value:?} is not {wanted}"))
+        fail(format_args!("option {argument}: {value} is not {wanted}"))
     })
 }

@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write};
 
-use rustix::fd::BorrowedFd;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
 use super::system::Standard;
@@ -17,8 +17,10 @@ impl Failure {
     const QUIET: Failure = Failure(0);
 }
 
-/// Standard output, buffered.
+/// Standard output or a file, buffered.
 pub struct Output {
+    /// None for standard output.
+    file: Option<OwnedFd>,
     buffer: heapless::Vec<u8, 1024>,
     /// The failure of an earlier write.
     failed: Option<Failure>,
@@ -27,9 +29,31 @@ pub struct Output {
 impl Output {
     pub const fn new() -> Self {
         Output {
+            file: None,
             buffer: heapless::Vec::new(),
             failed: None,
         }
+    }
+
+    /// Writes to a file.
+    pub fn to(file: OwnedFd) -> Self {
+        Output {
+            file: Some(file),
+            ..Output::new()
+        }
+    }
+
+    /// Overwrites the buffer, in which a secret was.
+    pub fn erase(&mut self) {
+        let _ = self.buffer.resize(1024, 0);
+        core::hint::black_box(&self.buffer);
+        self.buffer.clear();
+    }
+
+    /// Writes what is buffered; returns the file.
+    pub fn into_file(mut self) -> Result<OwnedFd, Failure> {
+        self.flush()?;
+        self.file.ok_or(Failure(1))
     }
 
     /// Adds text.
@@ -43,6 +67,15 @@ impl Output {
         self.failed.map_or(Ok(()), Err)
     }
 
+    /// Adds text, and blanks up to a width.
+    pub fn column(&mut self, text: &str, width: usize) -> Result<(), Failure> {
+        self.text(text)?;
+        for _ in text.len()..width {
+            self.text(" ")?;
+        }
+        Ok(())
+    }
+
     /// Adds bytes. Long ones are written without a copy.
     pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         if self.buffer.extend_from_slice(bytes).is_ok() {
@@ -50,7 +83,7 @@ impl Output {
         }
         self.flush()?;
         if self.buffer.extend_from_slice(bytes).is_err() {
-            self.write(bytes)?;
+            self.write(Some(bytes))?;
         }
         Ok(())
     }
@@ -61,15 +94,19 @@ impl Output {
     ///
     /// Fails quietly if the reader has gone away, and with a message for other errors.
     pub fn flush(&mut self) -> Result<(), Failure> {
-        let buffer = core::mem::take(&mut self.buffer);
-        self.write(&buffer)
+        let written = self.write(None);
+        self.buffer.clear();
+        written
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    /// Writes bytes, or those of the buffer.
+    fn write(&mut self, bytes: Option<&[u8]>) -> Result<(), Failure> {
         if let Some(failure) = self.failed {
             return Err(failure);
         }
-        let written = write_all(standard(Standard::Output), bytes);
+        let file = self.file.as_ref().map(AsFd::as_fd);
+        let file = file.unwrap_or_else(|| standard(Standard::Output));
+        let written = write_all(file, bytes.unwrap_or(&self.buffer));
         written.map_err(|errno| {
             let failure = match errno {
                 Errno::PIPE => Failure::QUIET,
@@ -116,7 +153,7 @@ impl Write for Errors {
     }
 }
 
-fn write_all(descriptor: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
+pub fn write_all(descriptor: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
     while !bytes.is_empty() {
         match rustix::io::write(descriptor, bytes) {
             Ok(count) => bytes = bytes.get(count..).unwrap_or(&[]),
@@ -130,6 +167,26 @@ fn write_all(descriptor: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> 
 /// True if a standard descriptor is a terminal: isatty(3). Consoles and pseudoterminals have a size.
 pub fn is_terminal(which: Standard) -> bool {
     rustix::termios::tcgetwinsize(standard(which)).is_ok()
+}
+
+/// A text of a service, for people: without its control characters, which could change a terminal.
+pub struct Printable<'a>(pub &'a str);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for piece in self.0.split_inclusive(is_control) {
+            let text = piece.trim_end_matches(is_control);
+            f.write_str(text)?;
+            if text.len() < piece.len() {
+                f.write_char(char::REPLACEMENT_CHARACTER)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_control(char: char) -> bool {
+    char != '\t' && char.is_control()
 }
 
 /// The text of an error number.

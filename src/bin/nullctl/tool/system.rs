@@ -12,6 +12,9 @@ pub trait System {
     /// Returns the value of a variable of the environment.
     fn variable(&self, name: &str) -> Option<&'static [u8]>;
 
+    /// Returns the time of `CLOCK_MONOTONIC`, in milliseconds: clock_gettime(2).
+    fn monotonic(&self) -> u64;
+
     /// Starts a program in a child process, in the process group of the tool.
     ///
     /// # Errors
@@ -46,8 +49,8 @@ pub struct Command<'a> {
 /// A descriptor that a program gets.
 #[derive(Clone, Copy)]
 pub enum Passed<'a> {
-    /// No descriptor: standard input and output are those of the tool.
-    Nothing,
+    /// Standard input.
+    Input(BorrowedFd<'a>),
     /// Standard input and standard output.
     Standard(BorrowedFd<'a>),
     /// Descriptor 3, a connection that LISTEN_FDS, LISTEN_PID and LISTEN_FDNAMES=varlink announce:

@@ -4,7 +4,7 @@ use core::ffi::CStr;
 
 use super::options;
 use super::output::{Failure, fail};
-use super::{Tool, call, info, introspect, text};
+use super::{Tool, ask, call, info, introspect, registry, service, text, udev};
 
 /// A verb.
 pub struct Verb {
@@ -57,11 +57,74 @@ pub const VERBS: &[Verb] = &[
     },
     Verb {
         name: "call",
-        arguments: "ADDRESS METHOD [PARAMETERS]",
+        arguments: "ADDRESS METHOD [PARAMETERS] [-- COMMAND...]",
         summary: "Call a method, and print its reply",
         details: "",
         command_at: None,
         run: call::call,
+    },
+    Verb {
+        name: "list-registry",
+        arguments: "",
+        summary: "List the interfaces in the registry",
+        details: "",
+        command_at: None,
+        run: registry::list_registry,
+    },
+    Verb {
+        name: "validate-idl",
+        arguments: "[FILE]",
+        summary: "Check a definition, from standard input without a file, and print it",
+        details: "",
+        command_at: None,
+        run: introspect::validate,
+    },
+    Verb {
+        name: "udev",
+        arguments: "settle|trigger|reload|ping [ACTION]",
+        summary: "Control udev: settle, trigger [ACTION], reload or ping",
+        details: "\
+settle waits until udev has handled all events. trigger makes the kernel send the events of
+all devices again, with the action change by default, or of all subsystems with
+--subsystems. reload makes udev read its rules again. ping fails if udev does not run.
+",
+        command_at: None,
+        run: udev::udev,
+    },
+    Verb {
+        name: "ask",
+        arguments: "MESSAGE [ADDRESS]",
+        summary: "Ask the user for a password, and print it",
+        details: "\
+The service io.systemd.AskPassword asks, or this terminal if there is none. The answer is
+erased from the memory of nullctl after it was printed.
+",
+        command_at: None,
+        run: ask::ask,
+    },
+    Verb {
+        name: "ping",
+        arguments: "ADDRESS",
+        summary: "Check that a service runs: io.systemd.service",
+        details: "",
+        command_at: None,
+        run: service::ping,
+    },
+    Verb {
+        name: "reload",
+        arguments: "ADDRESS",
+        summary: "Make a service read its configuration again: io.systemd.service",
+        details: "",
+        command_at: None,
+        run: service::reload,
+    },
+    Verb {
+        name: "log-level",
+        arguments: "ADDRESS [LEVEL]",
+        summary: "Print or set the log level of a service: io.systemd.service",
+        details: "",
+        command_at: None,
+        run: service::log_level,
     },
     Verb {
         name: "help",
@@ -81,7 +144,7 @@ impl Verb {
             .split(' ')
             .filter(|word| !word.is_empty() && !word.starts_with('['))
             .count();
-        let most = if self.arguments.contains("...") {
+        let most = if self.arguments.ends_with("...") || self.arguments.ends_with("...]") {
             usize::MAX
         } else {
             self.arguments

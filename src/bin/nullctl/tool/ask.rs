@@ -1,0 +1,168 @@
+//! `ask`: asks the user for a password.
+
+use core::ffi::CStr;
+use core::hint::black_box;
+
+use nullink::json::Raw;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{Access, Mode, OFlags, access, open};
+use rustix::io::Errno;
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use serde::Serialize;
+
+use super::connect::client;
+use super::info::{ask as call, malformed};
+use super::output::{Failure, Output, Printable, SystemError, fail, write_all};
+use super::{Tool, text};
+
+/// The socket of systemd's service.
+const SOCKET: &str = "/run/systemd/io.systemd.AskPassword";
+
+/// The longest answer on a terminal.
+const LONGEST: usize = 1024;
+
+/// The parameters of `io.systemd.AskPassword.Ask`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Ask<'a> {
+    message: &'a str,
+    id: Option<&'a str>,
+    icon: Option<&'a str>,
+    keyname: Option<&'a str>,
+    accept_cached: Option<bool>,
+    push_cache: Option<bool>,
+    #[serde(rename = "timeoutUSec")]
+    timeout: Option<u64>,
+    echo: Option<Echo>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+enum Echo {
+    On,
+}
+
+pub fn ask(mut tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
+    let mut words = words.iter().copied().map(text);
+    let (message, address) = (words.next().unwrap_or_default(), words.next());
+    let asked = match address {
+        None if access(SOCKET, Access::EXISTS).is_err() => ask_terminal(&mut tool, message),
+        address => ask_service(&mut tool, message, address.unwrap_or(SOCKET)),
+    };
+    // The answers of a service are in its buffer, and all were in that of the output.
+    erase(tool.receive);
+    tool.out.erase();
+    asked
+}
+
+/// Asks a service, and prints its answers.
+fn ask_service(tool: &mut Tool<'_>, message: &str, address: &str) -> Result<(), Failure> {
+    let options = tool.options;
+    let cached = options.keyname.is_some().then_some(true);
+    let asked = Ask {
+        message,
+        id: options.id,
+        icon: options.icon,
+        keyname: options.keyname,
+        accept_cached: cached,
+        push_cache: cached,
+        timeout: options.timeout.map(|limit| match limit.as_micros() {
+            0 => u64::MAX,
+            limit => u64::try_from(limit).unwrap_or(u64::MAX),
+        }),
+        echo: options.echo.then_some(Echo::On),
+    };
+    let parameters = Raw::encode(&asked, tool.input);
+    let parameters = parameters.map_err(|error| fail(format_args!("{error}")))?;
+    // The user may take longer than a service.
+    let buffers = (&mut *tool.receive, &mut *tool.send);
+    let mut client = client(tool.system, options, address, buffers)?;
+    let unlimited = nullink::unix::Timeouts::default();
+    let set = client.stream().set_timeouts(unlimited);
+    set.map_err(|error| fail(format_args!("{address}: {error}")))?;
+    let reply = call(
+        &mut client,
+        address,
+        "io.systemd.AskPassword.Ask",
+        parameters,
+    )?;
+    let malformed = |error| malformed(address, &error);
+    for password in reply
+        .member("passwords")
+        .and_then(nullink::json::Value::items)
+        .map_err(malformed)?
+    {
+        print(tool.out, password.decode().map_err(malformed)?)?;
+    }
+    Ok(())
+}
+
+fn print(out: &mut Output, password: &str) -> Result<(), Failure> {
+    out.text(password)?;
+    out.text("\n")?;
+    out.flush()
+}
+
+/// Asks on the terminal of the process, without echo.
+fn ask_terminal(tool: &mut Tool<'_>, message: &str) -> Result<(), Failure> {
+    let failed = |errno| fail(format_args!("/dev/tty: {}", SystemError(errno)));
+    let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOCTTY;
+    let terminal = open("/dev/tty", flags, Mode::empty()).map_err(|_| {
+        fail(format_args!(
+            "there is neither {SOCKET} nor a terminal to ask on"
+        ))
+    })?;
+    let again = open("/dev/tty", flags, Mode::empty()).map_err(failed)?;
+    let mut question = Output::to(again);
+    question.print(format_args!("{} ", Printable(message)))?;
+    question.flush()?;
+    let before = tcgetattr(&terminal).map_err(failed)?;
+    let mut without_echo = before.clone();
+    // Signals of the keyboard would end the tool, and leave the terminal without echo.
+    let modes = LocalModes::ECHO | LocalModes::ISIG;
+    without_echo.local_modes.remove(if tool.options.echo {
+        LocalModes::ISIG
+    } else {
+        modes
+    });
+    tcsetattr(&terminal, OptionalActions::Flush, &without_echo).map_err(failed)?;
+    let line = read_line(&terminal, tool.receive);
+    let _ = tcsetattr(&terminal, OptionalActions::Flush, &before);
+    let _ = write_all(terminal.as_fd(), b"\n");
+    let password = tool
+        .receive
+        .get(..line.map_err(failed)?)
+        .unwrap_or_default();
+    // The keys for the end of input and for an interrupt.
+    if password.contains(&3) || password.contains(&4) {
+        return Err(Failure(1));
+    }
+    match str::from_utf8(password) {
+        Ok(password) => print(tool.out, password),
+        Err(_) => Err(fail(format_args!("the answer is not UTF-8"))),
+    }
+}
+
+/// Reads a line; returns its length without the line end.
+fn read_line(terminal: &OwnedFd, buffer: &mut [u8]) -> Result<usize, Errno> {
+    let room = buffer.get_mut(..LONGEST).unwrap_or_default();
+    loop {
+        match rustix::io::read(terminal, &mut *room) {
+            Ok(count) => {
+                let line = room.get(..count).unwrap_or_default();
+                return Ok(line.strip_suffix(b"\n").unwrap_or(line).len());
+            }
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+/// Overwrites a buffer. A reply of a service that asks for a password is not longer than this part;
+/// the rest would only take memory.
+fn erase(buffer: &mut [u8]) {
+    let used = buffer.get_mut(..64 * 1024).unwrap_or_default();
+    used.fill(0);
+    // The compiler must not see that nothing reads it again.
+    black_box(used);
+}

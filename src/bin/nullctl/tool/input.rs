@@ -1,0 +1,113 @@
+//! Texts that the tool reads or puts together, in its static memory.
+
+use nullink::json::Raw;
+use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::Errno;
+
+use super::output::{Failure, SystemError, fail};
+use super::system::Standard;
+use crate::standard;
+
+/// Reads a file, or standard input for `-`.
+///
+/// # Errors
+///
+/// Fails if the file cannot be read, is longer than the buffer, or is not UTF-8.
+pub fn read<'b>(file: &str, buffer: &'b mut [u8]) -> Result<&'b str, Failure> {
+    if file == "-" {
+        return read_all("standard input", standard(Standard::Input), buffer);
+    }
+    let opened = open(file, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+    let opened = opened.map_err(|errno| fail(format_args!("{file}: {}", SystemError(errno))))?;
+    read_all(file, opened.as_fd(), buffer)
+}
+
+fn read_all<'b>(
+    name: &str,
+    descriptor: BorrowedFd<'_>,
+    buffer: &'b mut [u8],
+) -> Result<&'b str, Failure> {
+    let mut length = 0_usize;
+    loop {
+        let room = buffer.get_mut(length..).unwrap_or_default();
+        if room.is_empty() {
+            return Err(fail(format_args!("{name}: longer than 16 MiB")));
+        }
+        match rustix::io::read(descriptor, room) {
+            Ok(0) => break,
+            Ok(count) => length = length.saturating_add(count),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(fail(format_args!("{name}: {}", SystemError(errno)))),
+        }
+    }
+    let text = buffer.get(..length).unwrap_or_default();
+    str::from_utf8(text).map_err(|error| {
+        let at = error.valid_up_to();
+        fail(format_args!("{name}: not UTF-8 at byte {at}"))
+    })
+}
+
+fn raw(text: &str) -> Result<Raw<'_>, Failure> {
+    Raw::new(text).map_err(|error| fail(format_args!("{error}")))
+}
+
+/// Splits a buffer in two.
+pub fn halves(buffer: &mut [u8]) -> (&mut [u8], &mut [u8]) {
+    let middle = buffer.len() / 2;
+    buffer.split_at_mut_checked(middle).unwrap_or_default()
+}
+
+/// A text that is put together in a buffer.
+pub struct Text<'b> {
+    buffer: &'b mut [u8],
+    length: usize,
+}
+
+impl<'b> Text<'b> {
+    pub fn new(buffer: &'b mut [u8]) -> Self {
+        Text { buffer, length: 0 }
+    }
+
+    /// Adds text.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the buffer is full.
+    pub fn add(&mut self, text: &str) -> Result<(), Failure> {
+        let end = self.length.saturating_add(text.len());
+        let Some(room) = self.buffer.get_mut(self.length..end) else {
+            return Err(fail(format_args!(
+                "more than 16 MiB: use --more without --collect"
+            )));
+        };
+        let bytes = text.bytes();
+        room.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+        self.length = end;
+        Ok(())
+    }
+
+    /// Returns the text.
+    pub fn as_str(&self) -> &str {
+        let text = self.buffer.get(..self.length).unwrap_or_default();
+        // It was made of strings.
+        str::from_utf8(text).unwrap_or_default()
+    }
+
+    /// Empties the text; returns its whole buffer.
+    pub fn room(&mut self) -> &mut [u8] {
+        self.length = 0;
+        self.buffer
+    }
+
+    /// Returns the text as JSON.
+    pub fn json(&self) -> Result<Raw<'_>, Failure> {
+        raw(self.as_str())
+    }
+
+    /// Like `json`, for as long as the buffer.
+    pub fn into_json(self) -> Result<Raw<'b>, Failure> {
+        let text = self.buffer.get(..self.length).unwrap_or_default();
+        raw(str::from_utf8(text).unwrap_or_default())
+    }
+}

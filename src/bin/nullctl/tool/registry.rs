@@ -1,0 +1,76 @@
+//! `list-registry`.
+
+use core::ffi::CStr;
+use core::fmt::Write;
+
+use nullink::name;
+use rustix::fs::{FileType, stat};
+
+use super::connect::{Path, entries, registry};
+use super::json::{self, Style};
+use super::output::Failure;
+use super::{Tool, input, names};
+
+pub fn list_registry(tool: Tool<'_>, _: &[&'static CStr]) -> Result<(), Failure> {
+    let directory = registry(tool.system, tool.options)?;
+    let mut names = names::Names::new(tool.receive);
+    sockets(&directory, &mut |name| names.add(&[name]))?;
+    let count = names.sorted().count();
+    if tool.options.wants_json() {
+        let mut list = input::Text::new(tool.input);
+        list.add("[")?;
+        for (index, interface) in names.sorted().enumerate() {
+            list.add(if index == 0 { "{" } else { ",{" })?;
+            for part in [
+                "\"interface\":\"",
+                interface,
+                "\",\"entrypoint\":\"unix:",
+                &directory,
+                "/",
+                interface,
+                "\"}",
+            ] {
+                list.add(part)?;
+            }
+        }
+        list.add("]")?;
+        return json::print(tool.out, list.json()?, Style::of(tool.options));
+    }
+    if count == 0 {
+        return tool.out.text("No services registered.\n");
+    }
+    let width = names
+        .all()
+        .map(str::len)
+        .max()
+        .unwrap_or(0)
+        .max("INTERFACE".len());
+    tool.out.column("INTERFACE", width)?;
+    tool.out.text(" ENTRYPOINT\n")?;
+    for interface in names.sorted() {
+        tool.out.column(interface, width)?;
+        tool.out
+            .print(format_args!(" unix:{directory}/{interface}\n"))?;
+    }
+    tool.out
+        .print(format_args!("\n{count} registered services listed.\n"))
+}
+
+/// Passes the names of the interfaces of a registry, which have a socket there. A registry that does
+/// not exist is empty.
+pub fn sockets(
+    directory: &str,
+    add: &mut dyn FnMut(&str) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    entries(directory, &mut |name| {
+        let mut path = Path::new();
+        if name::is_interface(name)
+            && write!(path, "{directory}/{name}").is_ok()
+            && let Ok(file) = stat(path.as_str())
+            && FileType::from_raw_mode(file.st_mode) == FileType::Socket
+        {
+            add(name)?;
+        }
+        Ok(())
+    })
+}

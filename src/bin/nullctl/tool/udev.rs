@@ -1,0 +1,141 @@
+//! `udev`: what an initramfs needs of udevadm(8).
+
+use core::ffi::CStr;
+use core::fmt::Write;
+use core::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+use rustix::fs::{Access, Mode, OFlags, access, open};
+use rustix::io::Errno;
+
+use super::connect::{Path, entries};
+use super::output::{Failure, SystemError, fail};
+use super::system::System;
+use super::{Tool, service, text};
+
+/// The socket of systemd-udevd, and the directory in which it tells that events are queued.
+const SOCKET: &str = "/run/udev/io.systemd.Udev";
+const DIRECTORY: &str = "/run/udev";
+const QUEUE: &str = "/run/udev/queue";
+
+pub fn udev(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
+    let mut words = words.iter().copied().map(text);
+    match (words.next(), words.next()) {
+        (Some("ping"), address) => service::call(tool, address.unwrap_or(SOCKET), service::PING),
+        (Some("reload"), address) => {
+            service::call(tool, address.unwrap_or(SOCKET), service::RELOAD)
+        }
+        (Some("settle"), None) => settle(tool.system, tool.options.limit()),
+        (Some("trigger"), action) => trigger(tool, action.unwrap_or("change")),
+        _ => Err(fail(format_args!(
+            "usage: nullctl udev settle|trigger [ACTION]|reload [ADDRESS]|ping [ADDRESS]"
+        ))),
+    }
+}
+
+/// Waits until no event is queued: until udevd has removed the file that says so.
+fn settle(system: &dyn System, limit: Option<Duration>) -> Result<(), Failure> {
+    let now = || Duration::from_millis(system.monotonic());
+    let failed = |errno| fail(format_args!("{DIRECTORY}: {}", SystemError(errno)));
+    let flags = CreateFlags::CLOEXEC | CreateFlags::NONBLOCK;
+    let watch = inotify::init(flags).map_err(failed)?;
+    match inotify::add_watch(
+        &watch,
+        DIRECTORY,
+        WatchFlags::DELETE | WatchFlags::DELETE_SELF,
+    ) {
+        Ok(_) => {}
+        // No udevd has run.
+        Err(Errno::NOENT) => return Ok(()),
+        Err(errno) => return Err(failed(errno)),
+    }
+    let end = limit.map(|limit| now().saturating_add(limit));
+    while access(QUEUE, Access::EXISTS).is_ok() {
+        let left = end.map(|end| end.saturating_sub(now()));
+        if left == Some(Duration::ZERO) {
+            return Err(fail(format_args!(
+                "events are still queued: see udevadm monitor, or use a longer --timeout="
+            )));
+        }
+        let left = left.map(|left| Timespec {
+            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: left.subsec_nanos().into(),
+        });
+        match poll(&mut [PollFd::new(&watch, PollFlags::IN)], left.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(failed(errno)),
+        }
+        // What was deleted does not matter.
+        let _ = rustix::io::read(&watch, &mut [0; 1024]);
+    }
+    Ok(())
+}
+
+const ACTIONS: [&str; 8] = [
+    "add", "bind", "change", "move", "offline", "online", "remove", "unbind",
+];
+
+/// Makes the kernel send an event for each device, or for each subsystem and driver.
+fn trigger(tool: Tool<'_>, action: &str) -> Result<(), Failure> {
+    if !ACTIONS.contains(&action) {
+        return Err(fail(format_args!(
+            "{action} is not an action: use add, bind, change, move, offline, online, remove or unbind"
+        )));
+    }
+    let mut denied = None;
+    let mut send = |path: &str| -> Result<(), Failure> {
+        if tool.options.dry_run {
+            return tool.out.print(format_args!("{path}\n"));
+        }
+        let mut file = Path::new();
+        if write!(file, "{path}/uevent").is_ok() {
+            let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+            let opened = open(file.as_str(), flags, Mode::empty());
+            let written = opened.and_then(|opened| rustix::io::write(opened, action.as_bytes()));
+            // Other errors are of devices that are gone, or have no events.
+            if let Err(errno @ (Errno::ACCESS | Errno::PERM | Errno::ROFS)) = written {
+                denied = Some(errno);
+            }
+        }
+        Ok(())
+    };
+    if tool.options.subsystems {
+        each("/sys/bus", &mut |bus| {
+            send(bus)?;
+            each_in(bus, "drivers", &mut send)
+        })?;
+        each("/sys/module", &mut send)?;
+    } else {
+        each("/sys/bus", &mut |bus| each_in(bus, "devices", &mut send))?;
+        each("/sys/class", &mut |class| each(class, &mut send))?;
+    }
+    match denied {
+        None => Ok(()),
+        Some(errno) => Err(fail(format_args!("/sys: {}", SystemError(errno)))),
+    }
+}
+
+/// Passes the path of each entry of a directory.
+fn each(directory: &str, pass: &mut dyn FnMut(&str) -> Result<(), Failure>) -> Result<(), Failure> {
+    entries(directory, &mut |name| {
+        let mut path = Path::new();
+        match write!(path, "{directory}/{name}") {
+            Ok(()) => pass(&path),
+            Err(_) => Ok(()),
+        }
+    })
+}
+
+/// Like `each`, for a directory within another.
+fn each_in(
+    directory: &str,
+    name: &str,
+    pass: &mut dyn FnMut(&str) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut path = Path::new();
+    match write!(path, "{directory}/{name}") {
+        Ok(()) => each(&path, pass),
+        Err(_) => Ok(()),
+    }
+}
