@@ -8,7 +8,7 @@ use core::ffi::{CStr, c_char};
 use core::ptr;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use nullink::activation::{Activated, ActivationError};
+use nullink::activation::{self, Activated, ActivationError};
 use nullink::unix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use arch::number;
@@ -41,7 +41,7 @@ impl Process {
     }
 
     /// Returns the arguments as strings with a NUL.
-    pub fn strings(&self) -> impl Iterator<Item = &'static CStr> {
+    pub fn strings(&self) -> impl Iterator<Item = &'static CStr> + use<> {
         self.arguments.clone().into_strings()
     }
 
@@ -54,6 +54,13 @@ impl Process {
     pub fn activated(&mut self) -> Result<Option<Activated>, ActivationError> {
         let environment = self.environment.take().map(Environment);
         Activated::from_environment(|name| environment.as_ref()?.variable(name), adopt)
+    }
+
+    /// Calls `found` with the name of each descriptor that the program was started with.
+    pub fn descriptors(self, found: impl FnMut(&str, OwnedFd)) -> Result<(), ActivationError> {
+        let environment = self.environment.map(Environment);
+        let variable = |name: &str| environment.as_ref()?.variable(name);
+        activation::descriptors(variable, adopt, found)
     }
 }
 
@@ -338,8 +345,10 @@ pub struct Program<'a> {
     /// The arguments. The first is the name of the program.
     pub arguments: &'a [&'a CStr],
     pub environment: Option<Environment>,
-    /// The descriptor that becomes standard input and standard output.
-    pub standard: Option<RawFd>,
+    /// The descriptor that becomes standard input.
+    pub input: Option<RawFd>,
+    /// The descriptor that becomes standard output.
+    pub output: Option<RawFd>,
     /// The descriptor that becomes the first that LISTEN_FDS announces: sd_listen_fds(3).
     pub socket: Option<RawFd>,
 }
@@ -349,8 +358,8 @@ impl Program<'_> {
     /// output may have changed already.
     pub fn execute(&self) -> i32 {
         let targets = [
-            (self.standard, 0),
-            (self.standard, 1),
+            (self.input, 0),
+            (self.output, 1),
             (self.socket, LISTEN_FDS_START),
         ];
         for (descriptor, number) in targets {

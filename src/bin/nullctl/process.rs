@@ -3,8 +3,11 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::CommandExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::{io, process};
 
+use nullink::activation::{self, ActivationError};
+use rustix::fd::{BorrowedFd, FromRawFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::Pid;
 
@@ -13,10 +16,33 @@ use crate::tool::{Command, Passed, System};
 /// The system, with std.
 pub struct Process;
 
+/// The variables of sd_listen_fds(3). They are about descriptors of this process.
+const LISTEN: [&str; 4] = [
+    "LISTEN_PID",
+    "LISTEN_PIDFDID",
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
+];
+
 impl System for Process {
     fn variable(&self, name: &str) -> Option<&'static [u8]> {
         // A variable is read once or twice, so the copy is not freed.
         std::env::var_os(name).map(|value| &*value.into_vec().leak())
+    }
+
+    fn passed(&self) -> Result<Option<OwnedFd>, ActivationError> {
+        static ASKED: AtomicBool = AtomicBool::new(false);
+        let mut passed = None;
+        if !ASKED.swap(true, Ordering::Relaxed) {
+            activation::descriptors(
+                |name| std::env::var(name).ok(),
+                // SAFETY: LISTEN_PID has named this process, so the descriptor was passed to it.
+                // Nothing else owns it: this code runs once, and once for each number.
+                |number| unsafe { OwnedFd::from_raw_fd(number) },
+                |_, descriptor| passed = Some(descriptor),
+            )?;
+        }
+        Ok(passed)
     }
 
     fn start(&self, command: &Command<'_>) -> Result<Pid, Errno> {
@@ -50,6 +76,7 @@ fn prepare(command: &Command<'_>) -> Result<process::Command, Errno> {
     }
     match command.passed {
         Passed::Nothing => {}
+        Passed::Input(descriptor) => _ = prepared.stdin(duplicate(descriptor)?),
         Passed::Standard(descriptor) => {
             prepared.stdin(duplicate(descriptor)?);
             prepared.stdout(duplicate(descriptor)?);
@@ -60,11 +87,14 @@ fn prepare(command: &Command<'_>) -> Result<process::Command, Errno> {
             prepared.stdin(duplicate(socket)?);
         }
     }
+    for variable in LISTEN {
+        prepared.env_remove(variable);
+    }
     prepared.args(words);
     Ok(prepared)
 }
 
-fn duplicate(descriptor: rustix::fd::BorrowedFd<'_>) -> Result<rustix::fd::OwnedFd, Errno> {
+fn duplicate(descriptor: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     descriptor
         .try_clone_to_owned()
         .map_err(|error| errno(&error))

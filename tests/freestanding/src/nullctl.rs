@@ -8,9 +8,11 @@ mod start;
 #[path = "../../../src/bin/nullctl/tool/mod.rs"]
 mod tool;
 
+use core::cell::Cell;
 use core::panic::PanicInfo;
 
-use rustix::fd::{AsRawFd, BorrowedFd};
+use nullink::activation::ActivationError;
+use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::Pid;
 use start::{Environment, Memory, Process, Program};
@@ -19,28 +21,43 @@ use tool::{Command, Passed, Room, Standard, System, VERBS};
 /// The tool's memory. It is zero at first, so unused pages take no memory.
 static ROOM: Memory<Room> = Memory::new(Room::new());
 
-struct Runtime(Option<Environment>);
+struct Runtime {
+    environment: Option<Environment>,
+    /// What `passed` takes.
+    process: Cell<Option<Process>>,
+}
 
 impl Runtime {
     fn program<'a>(&self, command: &Command<'a>) -> Program<'a> {
-        let (standard, socket) = match command.passed {
-            Passed::Nothing => (None, None),
-            Passed::Standard(descriptor) => (Some(descriptor.as_raw_fd()), None),
-            Passed::Socket(descriptor) => (None, Some(descriptor.as_raw_fd())),
+        let (input, output, socket) = match command.passed {
+            Passed::Nothing => (None, None, None),
+            Passed::Input(descriptor) => (Some(descriptor), None, None),
+            Passed::Standard(descriptor) => (Some(descriptor), Some(descriptor), None),
+            Passed::Socket(descriptor) => (None, None, Some(descriptor)),
         };
+        let number = |descriptor: Option<BorrowedFd<'_>>| descriptor.map(|fd| fd.as_raw_fd());
         Program {
             path: command.path,
             arguments: command.arguments,
-            environment: self.0.clone(),
-            standard,
-            socket,
+            environment: self.environment.clone(),
+            input: number(input),
+            output: number(output),
+            socket: number(socket),
         }
     }
 }
 
 impl System for Runtime {
     fn variable(&self, name: &str) -> Option<&'static [u8]> {
-        self.0.as_ref()?.variable(name)
+        self.environment.as_ref()?.variable(name)
+    }
+
+    fn passed(&self) -> Result<Option<OwnedFd>, ActivationError> {
+        let mut passed = None;
+        if let Some(process) = self.process.take() {
+            process.descriptors(|_, descriptor| passed = Some(descriptor))?;
+        }
+        Ok(passed)
     }
 
     fn start(&self, command: &Command<'_>) -> Result<Pid, Errno> {
@@ -67,8 +84,12 @@ fn main(process: Process) -> u8 {
     let Some(room) = ROOM.take() else {
         return 1;
     };
-    let runtime = Runtime(process.environment());
-    tool::run(&runtime, &[VERBS], process.strings(), room)
+    let arguments = process.strings();
+    let runtime = Runtime {
+        environment: process.environment(),
+        process: Cell::new(Some(process)),
+    };
+    tool::run(&runtime, &[VERBS], arguments, room)
 }
 
 /// Exits. The library does not panic, but rustix has assertions about its arguments and the results

@@ -8,19 +8,32 @@
 //! | `options` | the options of the command line |
 //! | `output` | standard output and its colors; failures |
 //! | `system` | what the tool needs of the operating system that needs `unsafe` code or std |
+//! | `answer` | calls that the tool answers itself |
+//! | `clients` | many clients at once |
+//! | `program` | programs that a verb starts |
 //! | `connect` | from an address, or the name of an interface, to a connection |
+//! | `join` | joins two connections |
 //! | `json` | how JSON is printed |
 //! | the others | one verb each, or a few that belong together |
 
+mod answer;
+mod bridge;
 mod call;
+mod clients;
 mod connect;
 mod info;
 mod introspect;
+mod join;
 mod json;
+mod monitor;
 mod options;
 mod output;
+mod program;
+mod route;
+mod serve;
 mod system;
 mod verbs;
+mod wait;
 
 use core::ffi::CStr;
 

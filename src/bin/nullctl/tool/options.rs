@@ -35,6 +35,12 @@ pub struct Options<'a> {
     pub upgrade: bool,
     /// The time to wait for a service; zero is without a limit.
     pub timeout: Option<Duration>,
+    /// The folder of sockets that is used instead of the registry.
+    pub registry: Option<&'a str>,
+    /// The address of the service that finds others.
+    pub resolver: Option<&'a str>,
+    /// The address of the service that gets all calls.
+    pub connect: Option<&'a str>,
     /// Errors that are no failure.
     pub graceful: Vec<&'a str, 16>,
 }
@@ -155,6 +161,36 @@ pub const FLAGS: &[Flag] = &[
         value: Some("ERROR"),
         help: "Do not fail for this error of the service",
         set: |options, value| options.graceful.push(value).ok(),
+    },
+    Flag {
+        long: "registry",
+        short: None,
+        value: Some("FOLDER"),
+        help: "Find services by a folder of sockets that are named after their interfaces",
+        set: |options, value| {
+            options.registry = Some(value);
+            Some(())
+        },
+    },
+    Flag {
+        long: "resolver",
+        short: None,
+        value: Some("ADDRESS"),
+        help: "Find services by the service org.varlink.resolver at this address",
+        set: |options, value| {
+            options.resolver = Some(value);
+            Some(())
+        },
+    },
+    Flag {
+        long: "connect",
+        short: None,
+        value: Some("ADDRESS"),
+        help: "Pass all calls of a bridge to the service at this address",
+        set: |options, value| {
+            options.connect = Some(value);
+            Some(())
+        },
     },
 ];
 

@@ -116,7 +116,8 @@ impl Write for Errors {
     }
 }
 
-fn write_all(descriptor: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
+/// Writes all bytes to a descriptor.
+pub fn write_all(descriptor: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
     while !bytes.is_empty() {
         match rustix::io::write(descriptor, bytes) {
             Ok(count) => bytes = bytes.get(count..).unwrap_or(&[]),

@@ -3,7 +3,8 @@
 
 use core::ffi::CStr;
 
-use rustix::fd::BorrowedFd;
+use nullink::activation::ActivationError;
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::Pid;
 
@@ -11,6 +12,16 @@ use rustix::process::Pid;
 pub trait System {
     /// Returns the value of a variable of the environment.
     fn variable(&self, name: &str) -> Option<&'static [u8]>;
+
+    /// Returns the descriptor that LISTEN_FDS announces, close-on-exec: sd_listen_fds(3). Of several
+    /// ones it is the last, and the others are closed. Further calls return None.
+    ///
+    /// No descriptor may have been opened before.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the variables are not valid.
+    fn passed(&self) -> Result<Option<OwnedFd>, ActivationError>;
 
     /// Starts a program in a child process, in the process group of the tool.
     ///
@@ -31,7 +42,8 @@ pub enum Standard {
     Error,
 }
 
-/// A program to execute. It gets the environment of the tool, standard error, and no descriptor
+/// A program to execute. It gets the environment of the tool without the variables of
+/// sd_listen_fds(3), standard error, and no descriptor
 /// that is close-on-exec, other than these.
 #[derive(Clone, Copy)]
 pub struct Command<'a> {
@@ -48,6 +60,8 @@ pub struct Command<'a> {
 pub enum Passed<'a> {
     /// No descriptor: standard input and output are those of the tool.
     Nothing,
+    /// Standard input. Standard output is that of the tool.
+    Input(BorrowedFd<'a>),
     /// Standard input and standard output.
     Standard(BorrowedFd<'a>),
     /// Descriptor 3, a connection that LISTEN_FDS, LISTEN_PID and LISTEN_FDNAMES=varlink announce:

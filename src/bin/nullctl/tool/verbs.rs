@@ -4,7 +4,7 @@ use core::ffi::CStr;
 
 use super::options::FLAGS;
 use super::output::{Failure, fail};
-use super::{Tool, call, info, introspect, text};
+use super::{Tool, bridge, call, info, introspect, monitor, route, serve, text, wait};
 
 /// A verb.
 pub struct Verb {
@@ -62,6 +62,67 @@ pub const VERBS: &[Verb] = &[
         details: "",
         command_at: None,
         run: call::call,
+    },
+    Verb {
+        name: "resolve",
+        arguments: "INTERFACE",
+        summary: "Show the address of the service of an interface",
+        details: "\n\
+            The service is looked up in /run/varlink/registry and in the registry of the user, \
+            and then by org.varlink.resolver; with --registry= or --resolver= only there.\n",
+        command_at: None,
+        run: route::resolve,
+    },
+    Verb {
+        name: "wait",
+        arguments: "ADDRESS",
+        summary: "Wait until a service answers GetInfo",
+        details: "\n\
+            A socket that accepts a connection is not enough. ADDRESS can be the name of an \
+            interface in the registry. Without --timeout= the verb waits indefinitely. On a \
+            terminal it tells after a second what it waits for.\n",
+        command_at: None,
+        run: wait::wait,
+    },
+    Verb {
+        name: "monitor",
+        arguments: "ADDRESS LISTEN-PATH [NAME]",
+        summary: "Pass on the calls of any clients to a service, and print all messages",
+        details: "\n\
+            The service at ADDRESS keeps its socket. Clients connect to LISTEN-PATH instead. If \
+            that is `-`, they connect to the socket of LISTEN_FDS, or standard input is the \
+            connection of one client, which is called NAME.\n\n\
+            A line has the number of the client and a message: `->` to the service, `<-` to the \
+            client. After an upgrade it has a number of bytes. On a terminal, messages are cut \
+            after 512 bytes. Elsewhere they are whole up to 8 MiB, and longer ones are a number \
+            of bytes. File descriptors are not passed on.\n",
+        command_at: None,
+        run: monitor::monitor,
+    },
+    Verb {
+        name: "serve",
+        arguments: "PATH METHOD COMMAND...",
+        summary: "Serve a command as a method that upgrades its connection",
+        details: "\n\
+            A call of METHOD with `upgrade` starts COMMAND. Its standard input and output are the \
+            connection. The service has the interface of METHOD, with this method alone.\n\n\
+            varlinkctl has no PATH, and serves the socket of LISTEN_FDS. Here that is `-`, or the \
+            socket that is standard input, as for inetd. The umask decides who can connect.\n",
+        command_at: Some(2),
+        run: serve::serve,
+    },
+    Verb {
+        name: "bridge",
+        arguments: "",
+        summary: "Pass calls on standard input to the services of their interfaces",
+        details: "\n\
+            For `ssh HOST nullctl bridge`. Services are found as by the verb resolve; with \
+            --connect= one service gets all calls. The bridge answers GetInfo itself, with all \
+            interfaces that it finds. One call is passed on at a time. If a service does not \
+            answer, its caller gets io.systemd.Disconnected, .TimedOut (--timeout=) or .Protocol, \
+            as sd-varlink(3) names them, and the bridge goes on.\n",
+        command_at: None,
+        run: bridge::bridge,
     },
     Verb {
         name: "help",
