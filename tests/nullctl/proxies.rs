@@ -578,7 +578,28 @@ fn serve_refuses_what_it_cannot_serve() {
     let absent = directory.path("absent/socket");
     let message = fail(&["serve", &absent, "org.example.cat.Cat", "cat"]);
     assert!(message.contains("directory"), "{message}");
+    let message = fail(&["serve", "tcp:127.0.0.1:0", "org.example.cat.Cat", "cat"]);
+    assert!(message.contains("path of a socket"), "{message}");
     assert!(!fs::exists(&path).unwrap(), "nothing listens");
+    fs::write(&path, "precious").unwrap();
+    let message = fail(&["serve", &path, "org.example.cat.Cat", "cat"]);
+    assert!(message.contains("in use"), "{message}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+}
+
+#[test]
+fn serve_replaces_only_a_stale_socket() {
+    let directory = Directory::new();
+    let path = directory.path("socket");
+    drop(UnixListener::bind(&path).unwrap());
+    let arguments = ["serve", &path, "org.example.cat.Cat", "cat"];
+    let _service = Running::service(&path, &arguments);
+    let message = fail(&arguments);
+    assert!(message.contains("in use"), "{message}");
+    succeed(&["wait", &path, "--timeout=20"]);
+    let unix = format!("unix:{}", directory.path("other"));
+    let arguments = ["serve", &unix, "org.example.cat.Cat", "cat"];
+    let _other = Running::service(&unix, &arguments);
 }
 
 /// Starts `serve -` with a socket as LISTEN_FDS says, or as standard input.

@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::{io, process};
 
-use nullink::activation::{self, ActivationError};
+use nullink::activation;
 use rustix::fd::{BorrowedFd, FromRawFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::Pid;
@@ -30,19 +30,20 @@ impl System for Process {
         std::env::var_os(name).map(|value| &*value.into_vec().leak())
     }
 
-    fn passed(&self) -> Result<Option<OwnedFd>, ActivationError> {
+    fn passed(&self) -> Option<OwnedFd> {
         static ASKED: AtomicBool = AtomicBool::new(false);
-        let mut passed = None;
+        let mut passed = Vec::new();
         if !ASKED.swap(true, Ordering::Relaxed) {
-            activation::descriptors(
+            // If the variables are not valid, nothing was passed.
+            let _ = activation::descriptors(
                 |name| std::env::var(name).ok(),
                 // SAFETY: LISTEN_PID has named this process, so the descriptor was passed to it.
                 // Nothing else owns it: this code runs once, and once for each number.
                 |number| unsafe { OwnedFd::from_raw_fd(number) },
-                |_, descriptor| passed = Some(descriptor),
-            )?;
+                |_, descriptor| passed.push(descriptor),
+            );
         }
-        Ok(passed)
+        passed.pop().filter(|_| passed.is_empty())
     }
 
     fn start(&self, command: &Command<'_>) -> Result<Pid, Errno> {

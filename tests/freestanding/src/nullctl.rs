@@ -11,7 +11,6 @@ mod tool;
 use core::cell::Cell;
 use core::panic::PanicInfo;
 
-use nullink::activation::ActivationError;
 use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::Pid;
@@ -52,12 +51,8 @@ impl System for Runtime {
         self.environment.as_ref()?.variable(name)
     }
 
-    fn passed(&self) -> Result<Option<OwnedFd>, ActivationError> {
-        let mut passed = None;
-        if let Some(process) = self.process.take() {
-            process.descriptors(|_, descriptor| passed = Some(descriptor))?;
-        }
-        Ok(passed)
+    fn passed(&self) -> Option<OwnedFd> {
+        self.process.take()?.passed()
     }
 
     fn start(&self, command: &Command<'_>) -> Result<Pid, Errno> {

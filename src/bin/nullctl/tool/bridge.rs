@@ -3,32 +3,29 @@
 use core::ffi::CStr;
 use core::time::Duration;
 
-use nullink::embedded_io::{Read, ReadReady, Write};
-use nullink::unix::{IoError, Stream, Timeouts};
-use nullink::{Call, Mode, Reply, name};
+use nullink::embedded_io::ReadReady;
+use nullink::unix::Stream;
+use nullink::{Mode, Reply, name};
 use rustix::event::{PollFlags, Timespec};
-use rustix::fd::AsFd;
+use rustix::fd::{AsFd, BorrowedFd};
+use rustix::io::{Errno, read, retry_on_intr};
 use rustix::net::{Shutdown, shutdown};
 
 use super::Tool;
-use super::answer::{Answer, Messages, SERVICE, next_call, wait};
+use super::answer::{self, Messages, Question, SERVICE, copy, next_call, wait};
 use super::connect::connect;
-use super::join::{End, join};
+use super::join::{End, join, write_now};
 use super::options::Options;
-use super::output::{Failure, Output, fail};
+use super::output::{Failure, Output};
 use super::route::{AddressText, Routes};
-use super::serve::not_found;
 use super::system::{Standard, System};
 use crate::standard;
 
 // Varlink has no errors for what is not the service's answer. These are the names that sd-varlink(3)
-// gives its callers.
-const DISCONNECTED: &str = "io.systemd.Disconnected";
-const TIMED_OUT: &str = "io.systemd.TimedOut";
-const PROTOCOL: &str = "io.systemd.Protocol";
-
-const GET_INFO: &str = "org.varlink.service.GetInfo";
-const GET_DESCRIPTION: &str = "org.varlink.service.GetInterfaceDescription";
+// gives its callers, without `io.systemd.`.
+const DISCONNECTED: &str = "Disconnected";
+const TIMED_OUT: &str = "TimedOut";
+const PROTOCOL: &str = "Protocol";
 
 pub fn bridge(tool: Tool<'_>, _: &[&'static CStr]) -> Result<(), Failure> {
     let (options, out) = (tool.options, tool.out);
@@ -39,15 +36,8 @@ pub fn bridge(tool: Tool<'_>, _: &[&'static CStr]) -> Result<(), Failure> {
     while let Some(length) = next_call(&mut calls, usize::MAX)? {
         let (bytes, _) = calls.next();
         let bytes = bytes.get(..length).unwrap_or_default();
-        let call = Call::parse(copy(bytes, tool.input));
-        let call = call.map_err(|error| fail(format_args!("a call: {error}")))?;
-        let (method, mode) = (call.method(), call.mode());
-        let mut interface = name::split(method).map_or("", |(interface, _)| interface);
-        if method == GET_DESCRIPTION {
-            // Its own service describes an interface.
-            let wanted = call.into_parameters().member("interface");
-            interface = wanted.and_then(|value| value.decode()).unwrap_or("");
-        }
+        let question = Question::parse(bytes, tool.input)?;
+        let (mode, interface) = (question.mode, question.interface);
         let half = tool.send.len() / 2;
         let halves = tool.send.split_at_mut_checked(half);
         let (one, other) = halves.unwrap_or_default();
@@ -68,7 +58,11 @@ pub fn bridge(tool: Tool<'_>, _: &[&'static CStr]) -> Result<(), Failure> {
                 let done = match &mut open {
                     Some((_, stream)) => {
                         let limit = options.timeout.filter(|limit| !limit.is_zero());
-                        let mut service = Service { stream, limit, out };
+                        let mut service = Service {
+                            to: stream.as_fd(),
+                            limit,
+                            out,
+                        };
                         service.forward(bytes, mode, tool.input, tool.send)?
                     }
                     None => Forwarded::Lost(DISCONNECTED),
@@ -79,60 +73,30 @@ pub fn bridge(tool: Tool<'_>, _: &[&'static CStr]) -> Result<(), Failure> {
                     Forwarded::Upgraded => {
                         calls.consume(length);
                         let (rest, _) = calls.next();
-                        return match &mut open {
+                        return match &open {
                             Some((_, stream)) => upgraded(stream, rest),
                             None => Ok(()),
                         };
                     }
                 }
             }
+            None if mode == Mode::Oneway => None,
             None => {
-                let mut answer = Answer { out, scratch: one };
-                match method {
-                    _ if mode == Mode::Oneway => {}
-                    GET_INFO => {
-                        answer.info()?;
-                        routes.interfaces(other, tool.input, &mut |interface| {
-                            // A failure is seen at the end.
-                            let _ = Answer::interface(answer.out, interface);
-                        });
-                        answer.end("]}}\0")?;
-                    }
-                    GET_DESCRIPTION if interface == SERVICE => answer.description(None)?,
-                    GET_DESCRIPTION if interface.is_empty() => {
-                        answer.refuse("InvalidParameter", Some(("parameter", "interface")))?;
-                    }
-                    GET_DESCRIPTION => {
-                        answer.refuse("InterfaceNotFound", Some(("interface", interface)))?;
-                    }
-                    method => not_found(&mut answer, method, &[SERVICE])?,
-                }
+                question.answer(("", ""), out, &mut |out| {
+                    routes.interfaces(one, other, &mut |name| answer::interface(out, name));
+                })?;
                 None
             }
         };
         if let Some(error) = error {
             open = None;
             if mode != Mode::Oneway {
-                Answer {
-                    out,
-                    scratch: tool.send,
-                }
-                .error(error, None)?;
+                answer::error_of("io.systemd.", out, error, "", "")?;
             }
         }
         calls.consume(length);
     }
     Ok(())
-}
-
-/// Copies a message without its NUL, for parsing it.
-fn copy<'b>(bytes: &[u8], buffer: &'b mut [u8]) -> &'b mut [u8] {
-    let room = buffer.get_mut(..bytes.len().saturating_sub(1));
-    let room = room.unwrap_or_default();
-    room.iter_mut()
-        .zip(bytes)
-        .for_each(|(to, from)| *to = *from);
-    room
 }
 
 fn open_service(
@@ -141,24 +105,17 @@ fn open_service(
     address: AddressText,
 ) -> Option<(AddressText, Stream)> {
     // The message of a failure is on standard error.
-    let mut stream = connect(system, options, &address).ok()?;
-    // A write never waits: see `Service::send`.
-    let send = Some(Duration::ZERO);
-    let timeouts = Timeouts {
-        send,
-        ..Timeouts::default()
-    };
-    stream.set_timeouts(timeouts).ok()?;
+    let stream = connect(system, options, &address).ok()?;
     Some((address, stream))
 }
 
 /// Joins client and service after an upgrade. `rest` is what the client has sent already.
-fn upgraded(stream: &mut Stream, rest: &[u8]) -> Result<(), Failure> {
+fn upgraded(stream: &Stream, rest: &[u8]) -> Result<(), Failure> {
     let client = End {
         input: standard(Standard::Input),
         output: standard(Standard::Output),
     };
-    send(stream, rest, None)?;
+    send(stream.as_fd(), rest, None)?;
     join(client, End::of(stream), &mut |_, _| {})
 }
 
@@ -174,7 +131,7 @@ enum Forwarded {
 
 /// The service of a call.
 struct Service<'t> {
-    stream: &'t mut Stream,
+    to: BorrowedFd<'t>,
     /// The time to wait for the service each time.
     limit: Option<Duration>,
     out: &'t mut Output,
@@ -190,7 +147,7 @@ impl Service<'_> {
         receive: &mut [u8],
     ) -> Result<Forwarded, Failure> {
         let limit = self.limit.and_then(|limit| Timespec::try_from(limit).ok());
-        if let Some(error) = send(self.stream, call, limit.as_ref())? {
+        if let Some(error) = send(self.to, call, limit.as_ref())? {
             return Ok(Forwarded::Lost(error));
         }
         if mode == Mode::Oneway {
@@ -200,10 +157,11 @@ impl Service<'_> {
         loop {
             let (bytes, length) = replies.next();
             let Some(length) = length else {
-                if !wait(self.stream.as_fd(), PollFlags::IN, limit.as_ref())? {
+                if !wait(self.to, PollFlags::IN, limit.as_ref())? {
                     return Ok(Forwarded::Lost(TIMED_OUT));
                 }
-                let mut read = |spare: &mut [u8]| self.stream.read(spare).unwrap_or(0);
+                let mut read =
+                    |spare: &mut [u8]| retry_on_intr(|| read(self.to, &mut *spare)).unwrap_or(0);
                 match replies.receive(usize::MAX, &mut read) {
                     Some(1..) => continue,
                     Some(0) => return Ok(Forwarded::Lost(DISCONNECTED)),
@@ -231,7 +189,7 @@ impl Service<'_> {
             if last {
                 if !rest.is_empty() {
                     // Nobody has asked for it. The next call gets a new connection.
-                    let _ = shutdown(&*self.stream, Shutdown::Both);
+                    let _ = shutdown(self.to, Shutdown::Both);
                 }
                 return Ok(Forwarded::Answered);
             }
@@ -241,19 +199,18 @@ impl Service<'_> {
 
 /// Sends bytes to a service. Returns the error if it does not take them.
 fn send(
-    stream: &mut Stream,
+    to: BorrowedFd<'_>,
     bytes: &[u8],
     limit: Option<&Timespec>,
 ) -> Result<Option<&'static str>, Failure> {
     let mut rest = bytes;
     while !rest.is_empty() {
-        match stream.write(rest) {
+        if !wait(to, PollFlags::OUT, limit)? {
+            return Ok(Some(TIMED_OUT));
+        }
+        match write_now(to, rest) {
             Ok(count) => rest = rest.get(count..).unwrap_or_default(),
-            Err(IoError::TimedOut) => {
-                if !wait(stream.as_fd(), PollFlags::OUT, limit)? {
-                    return Ok(Some(TIMED_OUT));
-                }
-            }
+            Err(Errno::AGAIN | Errno::INTR) => {}
             Err(_) => return Ok(Some(DISCONNECTED)),
         }
     }

@@ -1,18 +1,23 @@
 //! Many clients at once, without threads and without an allocator: a verb starts the tool again for
 //! each connection, as inetd does.
 
+use core::ffi::CStr;
+
 use heapless::Vec;
-use nullink::Address;
-use nullink::unix::Listener;
+use nullink::unix::IoError;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{FileType, lstat, unlink};
 use rustix::io::{Errno, fcntl_dupfd_cloexec, retry_on_intr};
 use rustix::net::sockopt::socket_acceptconn;
-use rustix::net::{SocketFlags, accept_with};
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect, socket_with,
+};
 use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
 
-use super::output::{Failure, SystemError, complain, fail};
+use super::output::{Failure, SystemError, complain, fail_at};
 use super::system::{Standard, System};
+use super::text;
 use crate::standard;
 
 /// The maximum number of clients at once. Further ones wait until one of them has gone.
@@ -31,34 +36,55 @@ const EXHAUSTED: Timespec = Timespec {
 /// # Errors
 ///
 /// Fails if the path cannot be listened at, or if the tool was not started with a socket.
-#[inline(never)]
-pub fn listen(system: &dyn System, address: &str) -> Result<OwnedFd, Failure> {
-    let (socket, name) = if address == "-" {
-        match system.passed() {
-            Ok(Some(socket)) => (Ok(socket), "the passed socket"),
-            Ok(None) => {
-                let input = standard(Standard::Input);
-                (fcntl_dupfd_cloexec(input, 3), "standard input")
+pub fn listen(system: &dyn System, address: &CStr) -> Result<OwnedFd, Failure> {
+    let socket = match address.to_bytes_with_nul() {
+        b"-\0" => match system.passed() {
+            Some(socket) => Ok(socket),
+            None => fcntl_dupfd_cloexec(standard(Standard::Input), 3),
+        },
+        bytes => {
+            let path = bytes.strip_prefix(b"unix:").unwrap_or(bytes);
+            if !matches!(path, [b'/' | b'.', ..]) {
+                return Err(fail_at(text(address), &"clients need the path of a socket"));
             }
-            Err(error) => return Err(fail(format_args!("{error}"))),
+            listen_at(CStr::from_bytes_until_nul(path).unwrap_or_default())
         }
-    } else {
-        let path = match Address::parse(address) {
-            Ok(Address::Unix(path)) => path,
-            _ => {
-                return Err(fail(format_args!(
-                    "{address}: clients need the path of a socket"
-                )));
-            }
-        };
-        let listener = Listener::bind_to(Address::Unix(path), Listener::OWNER);
-        let listener = listener.map_err(|error| fail(format_args!("{address}: {error}")))?;
-        // A listener at a path has a socket.
-        let socket = listener.pollable().ok_or(Failure(1))?;
-        (fcntl_dupfd_cloexec(socket, 3), address)
     };
-    socket.map_err(|errno| fail(format_args!("{name}: {}", SystemError(errno))))
+    socket.map_err(|errno| {
+        let error = match errno {
+            Errno::NOENT => IoError::NoDirectory,
+            Errno::ADDRINUSE => IoError::InUse,
+            Errno::NAMETOOLONG => IoError::PathTooLong,
+            errno => IoError::from_raw_os_error(errno.raw_os_error()),
+        };
+        fail_at(text(address), &error)
+    })
 }
+
+/// Listens at a path. A socket of a service that has ended is replaced. The library's listener also
+/// knows what to do if several services begin to listen at a path at the same time, and has twice
+/// the size.
+fn listen_at(path: &CStr) -> Result<OwnedFd, Errno> {
+    let to = SocketAddrUnix::new(path)?;
+    let new = |flags| socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None);
+    let socket = new(SocketFlags::CLOEXEC)?;
+    let mut bound = bind(&socket, &to);
+    if bound == Err(Errno::ADDRINUSE) {
+        // A service whose queue is full does not hold this up.
+        let probe = new(SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?;
+        let is_socket = FileType::from_raw_mode(lstat(path)?.st_mode) == FileType::Socket;
+        if is_socket && connect(&probe, &to) == Err(Errno::CONNREFUSED) {
+            unlink(path)?;
+            bound = bind(&socket, &to);
+        }
+    }
+    bound?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    Ok(socket)
+}
+
+/// The number of clients that can wait to be accepted.
+const BACKLOG: i32 = 128;
 
 /// True if the socket accepts connections, false if it is one.
 ///
@@ -67,11 +93,7 @@ pub fn listen(system: &dyn System, address: &str) -> Result<OwnedFd, Failure> {
 /// Fails if it is not a socket.
 pub fn is_listening(socket: &OwnedFd) -> Result<bool, Failure> {
     let listening = socket_acceptconn(socket);
-    listening.map_err(|_| {
-        fail(format_args!(
-            "-: neither LISTEN_FDS nor standard input is a socket"
-        ))
-    })
+    listening.map_err(|_| fail_at("-", &"neither LISTEN_FDS nor standard input is a socket"))
 }
 
 /// Accepts clients, and calls `start` for each, which starts a process. A process that has ended is
@@ -139,10 +161,7 @@ pub fn serve_clients(
                 continue;
             }
             Err(errno) => {
-                return Err(fail(format_args!(
-                    "no more clients: {}",
-                    SystemError(errno)
-                )));
+                return Err(fail_at("no more clients", &SystemError(errno)));
             }
         };
         let started = start(client.as_fd());

@@ -6,7 +6,7 @@ use rustix::fd::BorrowedFd;
 use rustix::io::{Errno, read, retry_on_intr, write};
 use rustix::net::{SendFlags, Shutdown, send, shutdown};
 
-use super::output::{Failure, SystemError, fail};
+use super::output::{Failure, SystemError, fail_at};
 
 /// One of the two ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -78,17 +78,17 @@ pub fn join(
         let limit = reply.gone.then_some(&GRACE);
         let flags = [call.interest(), reply.interest()];
         let mut fds = Vec::<PollFd<'_>, 4>::new();
-        for (way, [from, to]) in ways.iter().zip(flags) {
+        for (way, [from, to]) in ways.iter().zip(&flags) {
             // There is room for all.
             let _ = from.map(|flags| fds.push(PollFd::from_borrowed_fd(way.from, flags)));
             let _ = to.map(|flags| fds.push(PollFd::from_borrowed_fd(way.to, flags)));
         }
         let count = retry_on_intr(|| poll(&mut fds, limit));
-        if count.map_err(|errno| fail(format_args!("poll: {}", SystemError(errno))))? == 0 {
+        if count.map_err(|errno| fail_at("poll", &SystemError(errno)))? == 0 {
             return Ok(());
         }
         let mut ready = fds.iter().map(PollFd::revents);
-        for (way, [from, to]) in ways.iter_mut().zip(flags) {
+        for (way, [from, to]) in ways.iter_mut().zip(&flags) {
             let from = from
                 .and_then(|_| ready.next())
                 .unwrap_or(PollFlags::empty());
@@ -162,13 +162,11 @@ impl<'f> Way<'f> {
 
     fn write(&mut self, ready: PollFlags) {
         let bytes = self.buffer.get(self.start..self.end).unwrap_or_default();
-        let mut written = Err(Errno::PIPE);
-        if ready.contains(PollFlags::OUT) {
-            written = send(self.to, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
-            if written == Err(Errno::NOTSOCK) {
-                written = write(self.to, bytes);
-            }
-        }
+        let written = if ready.contains(PollFlags::OUT) {
+            write_now(self.to, bytes)
+        } else {
+            Err(Errno::PIPE)
+        };
         match written {
             Ok(count) => self.start = self.start.saturating_add(count).min(self.end),
             Err(Errno::INTR | Errno::AGAIN) => {}
@@ -177,5 +175,14 @@ impl<'f> Way<'f> {
                 (self.ended, self.done, self.gone) = (true, true, true);
             }
         }
+    }
+}
+
+/// Writes some bytes to a descriptor that poll(2) has reported, without waiting.
+pub fn write_now(to: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno> {
+    let bytes = bytes.get(..CHUNK).unwrap_or(bytes);
+    match send(to, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+        Err(Errno::NOTSOCK) => write(to, bytes),
+        written => written,
     }
 }

@@ -12,8 +12,8 @@ use super::clients::{is_listening, listen, serve_clients};
 use super::connect::connect;
 use super::join::{End, Side, join};
 use super::output::{Failure, is_terminal, write_all};
-use super::program::start_again;
-use super::system::{Passed, Standard};
+use super::program::SELF;
+use super::system::{Command, Passed, Standard};
 use super::{Tool, text};
 use crate::standard;
 
@@ -24,19 +24,27 @@ pub fn monitor(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let [service, address, rest @ ..] = words else {
         return Err(Failure(1));
     };
-    let socket = listen(tool.system, text(address))?;
+    let socket = listen(tool.system, address)?;
     if !is_listening(&socket)? {
         let name = rest.first().copied().map_or("-", text);
         return monitor_one(tool, &socket, text(service), name);
     }
-    let mut number = 0_u32;
+    let mut number = 0_usize;
     serve_clients(&socket, true, &mut |client| {
         number = number.wrapping_add(1);
-        let mut name = heapless::String::<12>::new();
+        let mut name = Line {
+            buffer: &mut [0; PREFIX + 32],
+            length: 0,
+        };
         let _ = write!(name, "{number}\0");
-        let name = CStr::from_bytes_until_nul(name.as_bytes()).unwrap_or_default();
+        let name = name.buffer.get(PREFIX..).map(CStr::from_bytes_until_nul);
+        let name = name.and_then(Result::ok).unwrap_or_default();
         let arguments = [c"nullctl", c"monitor", c"--", *service, c"-", name];
-        start_again(tool.system, &arguments, Passed::Input(client))
+        tool.system.start(&Command {
+            path: SELF,
+            arguments: &arguments,
+            passed: Passed::Input(client),
+        })
     })
 }
 
@@ -80,7 +88,7 @@ fn monitor_one(tool: Tool<'_>, client: &OwnedFd, address: &str, name: &str) -> R
 /// if it cannot be opened, such as a socket.
 fn output_lock() -> Option<OwnedFd> {
     let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    open("/proc/self/fd/1", flags, rustix::fs::Mode::empty()).ok()
+    open(c"/proc/self/fd/1", flags, rustix::fs::Mode::empty()).ok()
 }
 
 /// Prints what passes.

@@ -93,6 +93,12 @@ pub fn fail(message: fmt::Arguments<'_>) -> Failure {
     Failure(1)
 }
 
+/// Like [`fail`], for a thing that has failed and the reason.
+#[must_use]
+pub fn fail_at(what: &str, why: &dyn fmt::Display) -> Failure {
+    fail(format_args!("{what}: {why}"))
+}
+
 /// Prints a message on standard error, if there is a reader of it.
 pub fn complain(message: fmt::Arguments<'_>) {
     let mut errors = Errors(heapless::Vec::new());

@@ -2,78 +2,50 @@
 
 use core::ffi::CStr;
 
-use heapless::Vec;
 use rustix::fs::{Access, access};
-use rustix::io::Errno;
-use rustix::process::Pid;
 
-use super::output::{Failure, fail};
-use super::system::{Command, Passed, System};
-
-/// The longest path of a program, with its NUL: PATH_MAX, limits.h(0p).
-const LONGEST: usize = 4096;
+use super::output::{Failure, fail_at};
+use super::route::{AddressText, concat};
+use super::system::System;
+use super::text;
 
 /// Where programs are if there is no variable PATH.
-const DIRECTORIES: &[u8] = b"/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
+const DIRECTORIES: &str = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
 
-/// The path of a program.
-pub struct Program(Vec<u8, LONGEST>);
-
-impl Program {
-    /// Finds a program as execvp(3) does: a name without a slash is looked up in PATH.
-    ///
-    /// # Errors
-    ///
-    /// Fails if there is no such program.
-    pub fn find(system: &dyn System, name: &CStr) -> Result<Self, Failure> {
-        let word = name.to_bytes();
-        let directories = match system.variable("PATH") {
-            _ if word.contains(&b'/') => b"",
-            Some(path) => path,
-            None => DIRECTORIES,
-        };
-        let mut path = Vec::new();
-        for directory in directories.split(|byte| *byte == b':') {
-            path.clear();
-            let parts = if directory.is_empty() {
-                [word, b"\0", b""]
-            } else {
-                [directory, b"/", word]
-            };
-            let fits = parts
-                .iter()
-                .all(|part| path.extend_from_slice(part).is_ok());
-            if fits && path.push(0).is_ok() && access(as_c_str(&path), Access::EXEC_OK).is_ok() {
-                return Ok(Program(path));
-            }
-        }
-        let word = name.to_str().unwrap_or_default();
-        Err(fail(format_args!("{word}: there is no such program")))
-    }
-
-    /// Returns the path.
-    pub fn path(&self) -> &CStr {
-        as_c_str(&self.0)
-    }
-}
-
-fn as_c_str(path: &[u8]) -> &CStr {
-    CStr::from_bytes_until_nul(path).unwrap_or_default()
-}
-
-/// Starts this program again, for a connection. The first argument is the name of the program.
+/// Finds a program as execvp(3) does: a name without a slash is looked up in PATH. Its path is
+/// written into `text`.
 ///
 /// # Errors
 ///
-/// Returns errno if a system call fails.
-pub fn start_again(
+/// Fails if there is no such program.
+pub fn find_program<'t>(
     system: &dyn System,
-    arguments: &[&CStr],
-    passed: Passed<'_>,
-) -> Result<Pid, Errno> {
-    system.start(&Command {
-        path: c"/proc/self/exe",
-        arguments,
-        passed,
-    })
+    name: &CStr,
+    path: &'t mut AddressText,
+) -> Result<&'t CStr, Failure> {
+    let name = text(name);
+    // Without a directory, the name alone is the path.
+    let directories = match system.variable("PATH").map(str::from_utf8) {
+        _ if name.bytes().any(|byte| byte == b'/') => "",
+        Some(Ok(directories)) => directories,
+        _ => DIRECTORIES,
+    };
+    let found = directories.split(':').any(|directory| {
+        let slash = if directory.is_empty() { "" } else { "/" };
+        concat(path, &[directory, slash, name, "\0"]);
+        access(as_c_str(path.as_bytes()), Access::EXEC_OK).is_ok()
+    });
+    if found {
+        Ok(as_c_str(path.as_bytes()))
+    } else {
+        Err(fail_at(name, &"there is no such program"))
+    }
 }
+
+/// Returns the text before the first NUL.
+pub fn as_c_str(path: &[u8]) -> &CStr {
+    CStr::from_bytes_until_nul(path).unwrap_or_default()
+}
+
+/// The path of this program.
+pub const SELF: &CStr = c"/proc/self/exe";

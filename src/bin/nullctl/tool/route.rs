@@ -1,18 +1,18 @@
 //! From an interface to the address of its service: the registry and the resolver. `resolve`.
 
 use core::ffi::CStr;
-use core::fmt::Write;
 use core::mem::MaybeUninit;
+use core::time::Duration;
 
 use heapless::String;
 use nullink::json::Raw;
-use nullink::service::GetInterfaceDescription;
-use nullink::unix::{Stream, Timeouts};
+use nullink::unix::{IoError, Stream, Timeouts};
 use nullink::{Client, Reply, name};
 use rustix::fs::{Access, Mode, OFlags, RawDir, access, open};
 
 use super::options::Options;
-use super::output::{Failure, complain, fail};
+use super::output::{Failure, complain, fail_at};
+use super::program::as_c_str;
 use super::system::System;
 use super::{Tool, text};
 
@@ -29,16 +29,18 @@ const RESOLVER_INTERFACE: &str = "org.varlink.resolver";
 pub fn resolve(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let interface = words.first().copied().map_or("", text);
     if !name::is_interface(interface) {
-        return Err(fail(format_args!(
-            "{interface}: not the name of an interface"
-        )));
+        return Err(fail_at(interface, &"not the name of an interface"));
     }
     let routes = Routes::new(tool.system, tool.options);
     match routes.find(interface, tool.receive, tool.send) {
-        Some(address) => tool.out.print(format_args!("{address}\n")),
-        None => Err(fail(format_args!(
-            "{interface}: neither the registry nor the resolver knows a service"
-        ))),
+        Some(address) => {
+            tool.out.text(&address)?;
+            tool.out.text("\n")
+        }
+        None => Err(fail_at(
+            interface,
+            &"neither the registry nor the resolver knows a service",
+        )),
     }
 }
 
@@ -81,11 +83,12 @@ impl<'t> Routes<'t> {
             address.push_str(resolver).ok()?;
             return Some(address);
         }
-        let parameters = &mut [0; 320];
-        let parameters = Raw::encode(&GetInterfaceDescription { interface }, parameters).ok()?;
-        let mut client = self.resolver(receive, send)?;
-        let method = "org.varlink.resolver.Resolve";
-        let reply = self.answer(client.call_raw(method, parameters))?;
+        // The name of an interface needs no escapes.
+        let mut parameters = AddressText::new();
+        concat(&mut parameters, &["{\"interface\":\"", interface, "\"}"]);
+        let parameters = Raw::new(&parameters).ok()?;
+        let mut client = self.resolver(receive, send);
+        let reply = self.ask("org.varlink.resolver.Resolve", parameters, &mut client)?;
         let resolved = reply.into_parameters().member("address").ok()?;
         address.push_str(resolved.decode().ok()?).ok()?;
         Some(address)
@@ -99,22 +102,31 @@ impl<'t> Routes<'t> {
                 false
             });
         }
-        let Some(mut client) = self.resolver(receive, send) else {
-            return;
-        };
-        let reply = client.call_raw("org.varlink.resolver.GetInfo", Raw::EMPTY_OBJECT);
-        let Some(reply) = self.answer(reply) else {
+        let mut client = self.resolver(receive, send);
+        let method = "org.varlink.resolver.GetInfo";
+        let Some(reply) = self.ask(method, Raw::EMPTY_OBJECT, &mut client) else {
             return;
         };
         let interfaces = reply.into_parameters().member("interfaces");
-        for interface in interfaces.and_then(|all| all.items()).into_iter().flatten() {
-            if let Ok(interface) = interface.decode() {
-                found(interface);
+        if let Ok(interfaces) = interfaces.and_then(|all| all.items()) {
+            for interface in interfaces {
+                found(interface.decode().unwrap_or_default());
             }
         }
     }
 
-    /// Connects to the resolver. The usual one may be absent.
+    /// Asks the resolver; None if it does not answer, or with an error. The usual one may be absent.
+    fn ask<'r>(
+        &self,
+        method: &str,
+        parameters: Raw<'_>,
+        client: &'r mut Option<Client<'_, Stream>>,
+    ) -> Option<Reply<'r>> {
+        let reply = client.as_mut()?.call_raw(method, parameters);
+        let reply = reply.map_err(|error| complain(format_args!("the resolver: {error}")));
+        reply.ok().filter(|reply| reply.error().is_none())
+    }
+
     fn resolver<'b>(
         &self,
         receive: &'b mut [u8],
@@ -122,32 +134,30 @@ impl<'t> Routes<'t> {
     ) -> Option<Client<'b, Stream>> {
         let address = self.resolver?;
         let limit = self.options.timeout.filter(|limit| !limit.is_zero());
-        let timeouts = Timeouts {
-            connect: limit,
-            send: limit,
-            reply: limit,
-        };
-        match Stream::connect_with(address, timeouts) {
-            Ok(stream) => Some(Client::new(stream, receive, send)),
-            Err(error) => {
+        let client = client_within(address, limit, receive, send);
+        client
+            .map_err(|error| {
                 if self.options.resolver.is_some() {
                     complain(format_args!("{address}: {error}"));
                 }
-                None
-            }
-        }
+            })
+            .ok()
     }
+}
 
-    /// Returns a reply of the resolver that is not an error.
-    fn answer<'r>(
-        &self,
-        reply: Result<Reply<'r>, nullink::Error<nullink::unix::IoError>>,
-    ) -> Option<Reply<'r>> {
-        let reply = reply
-            .inspect_err(|error| complain(format_args!("the resolver: {error}")))
-            .ok()?;
-        reply.error().is_none().then_some(reply)
-    }
+/// Connects a client to a service, with a limit for everything that it waits for.
+pub fn client_within<'b>(
+    address: &str,
+    limit: Option<Duration>,
+    receive: &'b mut [u8],
+    send: &'b mut [u8],
+) -> Result<Client<'b, Stream>, IoError> {
+    let timeouts = Timeouts {
+        connect: limit,
+        send: limit,
+        reply: limit,
+    };
+    Client::connect_with(address, timeouts, receive, send)
 }
 
 /// Looks an interface up in the registry, or in a folder like it. Returns true if it is there, and
@@ -159,11 +169,19 @@ pub fn registered(
     address: &mut AddressText,
 ) -> bool {
     registries(system, folder, &mut |path| {
-        address.clear();
-        let fits = write!(address, "unix:{path}/{interface}").is_ok();
-        let file = address.strip_prefix("unix:").unwrap_or_default();
-        fits && access(file, Access::EXISTS).is_ok()
+        let mut file = AddressText::new();
+        concat(&mut file, &[path, "/", interface, "\0"]);
+        concat(address, &["unix:", path, "/", interface]);
+        access(as_c_str(file.as_bytes()), Access::EXISTS).is_ok()
     })
+}
+
+/// Makes a text of its parts. One that is too long is empty.
+pub fn concat(text: &mut AddressText, parts: &[&str]) {
+    text.clear();
+    if !parts.iter().all(|part| text.push_str(part).is_ok()) {
+        text.clear();
+    }
 }
 
 /// Calls `visit` with the path of each registry until it returns true.
@@ -177,16 +195,18 @@ fn registries(
     }
     let mut own = AddressText::new();
     let runtime = system.variable("XDG_RUNTIME_DIR").map(core::str::from_utf8);
-    let has_own = match runtime {
-        Some(Ok(runtime)) => write!(own, "{runtime}/varlink/registry").is_ok(),
-        _ => false,
-    };
-    visit(REGISTRY) || has_own && visit(&own)
+    if let Some(Ok(runtime)) = runtime {
+        concat(&mut own, &[runtime, "/varlink/registry"]);
+    }
+    visit(REGISTRY) || !own.is_empty() && visit(&own)
 }
 
 /// Calls `found` with the names of interfaces in a folder.
 fn list(path: &str, found: &mut dyn FnMut(&str)) {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let mut text = AddressText::new();
+    concat(&mut text, &[path, "\0"]);
+    let path = as_c_str(text.as_bytes());
     let Ok(folder) = open(path, flags, Mode::empty()) else {
         return;
     };

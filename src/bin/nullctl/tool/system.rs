@@ -3,7 +3,6 @@
 
 use core::ffi::CStr;
 
-use nullink::activation::ActivationError;
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::Pid;
@@ -13,15 +12,11 @@ pub trait System {
     /// Returns the value of a variable of the environment.
     fn variable(&self, name: &str) -> Option<&'static [u8]>;
 
-    /// Returns the descriptor that LISTEN_FDS announces, close-on-exec: sd_listen_fds(3). Of several
-    /// ones it is the last, and the others are closed. Further calls return None.
+    /// Returns the descriptor that LISTEN_FDS announces, close-on-exec: sd_listen_fds(3). None if
+    /// there is none, or if there are several. Further calls return None.
     ///
     /// No descriptor may have been opened before.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the variables are not valid.
-    fn passed(&self) -> Result<Option<OwnedFd>, ActivationError>;
+    fn passed(&self) -> Option<OwnedFd>;
 
     /// Starts a program in a child process, in the process group of the tool.
     ///

@@ -68,8 +68,8 @@ pub const VERBS: &[Verb] = &[
         arguments: "INTERFACE",
         summary: "Show the address of the service of an interface",
         details: "\n\
-            The service is looked up in /run/varlink/registry and in the registry of the user, \
-            and then by org.varlink.resolver; with --registry= or --resolver= only there.\n",
+            Looks in /run/varlink/registry and the registry of the user, then asks \
+            org.varlink.resolver. With --registry= or --resolver= only that.\n",
         command_at: None,
         run: route::resolve,
     },
@@ -78,9 +78,8 @@ pub const VERBS: &[Verb] = &[
         arguments: "ADDRESS",
         summary: "Wait until a service answers GetInfo",
         details: "\n\
-            A socket that accepts a connection is not enough. ADDRESS can be the name of an \
-            interface in the registry. Without --timeout= the verb waits indefinitely. On a \
-            terminal it tells after a second what it waits for.\n",
+            ADDRESS can be an interface of the registry. A socket that only accepts connections is \
+            not enough. There is no limit without --timeout=.\n",
         command_at: None,
         run: wait::wait,
     },
@@ -89,13 +88,11 @@ pub const VERBS: &[Verb] = &[
         arguments: "ADDRESS LISTEN-PATH [NAME]",
         summary: "Pass on the calls of any clients to a service, and print all messages",
         details: "\n\
-            The service at ADDRESS keeps its socket. Clients connect to LISTEN-PATH instead. If \
-            that is `-`, they connect to the socket of LISTEN_FDS, or standard input is the \
-            connection of one client, which is called NAME.\n\n\
-            A line has the number of the client and a message: `->` to the service, `<-` to the \
-            client. After an upgrade it has a number of bytes. On a terminal, messages are cut \
-            after 512 bytes. Elsewhere they are whole up to 8 MiB, and longer ones are a number \
-            of bytes. File descriptors are not passed on.\n",
+            Clients connect to LISTEN-PATH instead of ADDRESS. `-` is the socket of LISTEN_FDS or \
+            standard input; that can be the connection of one client, called NAME.\n\n\
+            `1 -> MESSAGE` is a call of client 1, `1 <- MESSAGE` a reply. After an upgrade bytes \
+            are counted. A terminal gets the first 512 bytes of a message. Longer ones than 8 MiB \
+            are counted. File descriptors are not passed on.\n",
         command_at: None,
         run: monitor::monitor,
     },
@@ -104,10 +101,9 @@ pub const VERBS: &[Verb] = &[
         arguments: "PATH METHOD COMMAND...",
         summary: "Serve a command as a method that upgrades its connection",
         details: "\n\
-            A call of METHOD with `upgrade` starts COMMAND. Its standard input and output are the \
-            connection. The service has the interface of METHOD, with this method alone.\n\n\
-            varlinkctl has no PATH, and serves the socket of LISTEN_FDS. Here that is `-`, or the \
-            socket that is standard input, as for inetd. The umask decides who can connect.\n",
+            A call of METHOD with `upgrade` makes its connection standard input and output of \
+            COMMAND. The umask decides who can connect to PATH. `-` is the socket of LISTEN_FDS or \
+            standard input, listening or connected; varlinkctl has only LISTEN_FDS.\n",
         command_at: Some(2),
         run: serve::serve,
     },
@@ -116,11 +112,10 @@ pub const VERBS: &[Verb] = &[
         arguments: "",
         summary: "Pass calls on standard input to the services of their interfaces",
         details: "\n\
-            For `ssh HOST nullctl bridge`. Services are found as by the verb resolve; with \
-            --connect= one service gets all calls. The bridge answers GetInfo itself, with all \
-            interfaces that it finds. One call is passed on at a time. If a service does not \
-            answer, its caller gets io.systemd.Disconnected, .TimedOut (--timeout=) or .Protocol, \
-            as sd-varlink(3) names them, and the bridge goes on.\n",
+            For `ssh HOST nullctl bridge`. Finds services as the verb resolve does, or passes all \
+            calls to that of --connect=. Answers GetInfo for all of them. One call is under way at a \
+            time. If a service does not answer, the error is io.systemd.Disconnected, .TimedOut \
+            (--timeout=) or .Protocol, and the bridge goes on.\n",
         command_at: None,
         run: bridge::bridge,
     },

@@ -5,8 +5,8 @@ use core::time::Duration;
 
 use nullink::json::Raw;
 use nullink::service::GetInfo;
-use nullink::unix::{IoError, Stream, Timeouts};
-use nullink::{Client, Error, Method, name};
+use nullink::unix::IoError;
+use nullink::{Error, Method, name};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::io::retry_on_intr;
@@ -15,8 +15,8 @@ use rustix::time::{
     timerfd_settime,
 };
 
-use super::output::{Failure, SystemError, complain, fail, is_terminal};
-use super::route::{AddressText, registered};
+use super::output::{Failure, SystemError, complain, fail, fail_at, is_terminal};
+use super::route::{AddressText, client_within, registered};
 use super::system::{Standard, System};
 use super::{Tool, text};
 
@@ -48,7 +48,7 @@ pub fn wait(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
             return Ok(());
         };
         if is_permanent(&error) {
-            return Err(fail(format_args!("{service}: {error}")));
+            return Err(fail_at(service, &error));
         }
         if timer.wait() {
             return Err(fail(format_args!(
@@ -77,7 +77,7 @@ impl Timer {
                 timerfd_settime(&timer, TimerfdTimerFlags::empty(), &once)?;
                 Ok(Timer(timer))
             })
-            .map_err(|errno| fail(format_args!("timer: {}", SystemError(errno))))
+            .map_err(|errno| fail_at("timer", &SystemError(errno)))
     }
 
     /// Returns the time until it expires, which is zero after that.
@@ -110,14 +110,8 @@ fn ask(
         }
         address = &found;
     }
-    let limit = Some(limit);
-    let timeouts = Timeouts {
-        connect: limit,
-        send: limit,
-        reply: limit,
-    };
-    let stream = Stream::connect_with(address, timeouts).map_err(Error::Transport)?;
-    let mut client = Client::new(stream, receive, send);
+    let client = client_within(address, Some(limit), receive, send);
+    let mut client = client.map_err(Error::Transport)?;
     client.call_raw(GetInfo::NAME, Raw::EMPTY_OBJECT).map(drop)
 }
 
