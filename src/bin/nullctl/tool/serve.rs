@@ -22,13 +22,20 @@ use crate::standard;
 const CALL: usize = 64 * 1024;
 
 pub fn serve(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
-    let [address, method, command @ ..] = words else {
+    // As varlinkctl has it, there is no path. A path is not the name of a method.
+    let (address, words) = match words {
+        [address, words @ ..] if name::split(text(address)).is_none() => (*address, words),
+        _ => (c"-", words),
+    };
+    let [method, command @ ..] = words else {
         return Err(Failure(1));
+    };
+    let [name, ..] = command else {
+        return Err(fail_at("serve", &"there is no command"));
     };
     let Some((interface, member)) = name::split(text(method)) else {
         return Err(fail_at(text(method), &"not the name of a method"));
     };
-    let name = command.first().copied().unwrap_or_default();
     let mut path = AddressText::new();
     let program = find_program(tool.system, name, &mut path)?;
     let socket = listen(tool.system, address)?;
@@ -87,8 +94,7 @@ fn again(
     starts: bool,
 ) -> Result<Pid, Errno> {
     let mut arguments: Vec<&CStr, { WORDS + 4 }> = Vec::new();
-    let words = words.iter().skip(1);
-    for argument in [c"nullctl", c"serve", c"--", c"-"].iter().chain(words) {
+    for argument in [c"nullctl", c"serve", c"--"].iter().chain(words) {
         // There is room for all words.
         let _ = arguments.push(argument);
     }

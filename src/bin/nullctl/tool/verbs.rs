@@ -98,12 +98,12 @@ pub const VERBS: &[Verb] = &[
     },
     Verb {
         name: "serve",
-        arguments: "PATH METHOD COMMAND...",
+        arguments: "[PATH] METHOD COMMAND...",
         summary: "Serve a command as a method that upgrades its connection",
         details: "\n\
             A call of METHOD with `upgrade` makes its connection standard input and output of \
             COMMAND. The umask decides who can connect to PATH. `-` is the socket of LISTEN_FDS or \
-            standard input, listening or connected; varlinkctl has only LISTEN_FDS.\n",
+            standard input, listening or connected. varlinkctl has no PATH, which means `-`.\n",
         command_at: Some(2),
         run: serve::serve,
     },
