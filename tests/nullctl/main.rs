@@ -4,3 +4,4 @@
 mod tool;
 
 mod basics;
+mod proxies;

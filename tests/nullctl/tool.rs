@@ -103,7 +103,7 @@ impl Drop for Service {
 }
 
 /// Cargo builds the examples next to the programs of a test.
-fn example_path(name: &str) -> PathBuf {
+pub fn example_path(name: &str) -> PathBuf {
     let test = env::current_exe().expect("the test has a path");
     let target = test.parent().and_then(Path::parent).expect("target/debug");
     target.join("examples").join(name)
