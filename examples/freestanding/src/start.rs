@@ -41,7 +41,7 @@ impl Process {
     }
 
     /// Returns the arguments as strings with a NUL.
-    pub fn strings(&self) -> impl Iterator<Item = &'static CStr> {
+    pub fn strings(&self) -> impl Iterator<Item = &'static CStr> + use<> {
         self.arguments.clone().into_strings()
     }
 
@@ -55,6 +55,42 @@ impl Process {
         let environment = self.environment.take().map(Environment);
         Activated::from_environment(|name| environment.as_ref()?.variable(name), adopt)
     }
+
+    /// Returns the descriptor that the program was started with, close-on-exec. None if there is
+    /// none, or if there are several. `LISTEN_PIDFDID` is not checked: `activated` does more.
+    pub fn passed(self) -> Option<OwnedFd> {
+        let environment = Environment(self.environment?);
+        let mut own = [0; DIGITS];
+        let is_own = environment.variable("LISTEN_PID") == Some(own_pid(&mut own));
+        if !is_own || environment.variable("LISTEN_FDS") != Some(b"1") {
+            return None;
+        }
+        // SAFETY: the kernel gets no pointers.
+        let result = unsafe {
+            let close_on_exec = [LISTEN_FDS_START as usize, F_SETFD, FD_CLOEXEC];
+            syscall(number::FCNTL, close_on_exec)
+        };
+        (result == 0).then(|| adopt(LISTEN_FDS_START))
+    }
+}
+
+/// The number of digits of the largest pid.
+const DIGITS: usize = 10;
+
+/// Writes the pid of this process, and returns its digits: getpid(2).
+fn own_pid(buffer: &mut [u8; DIGITS]) -> &[u8] {
+    // SAFETY: getpid does not access memory.
+    let mut pid = unsafe { syscall(number::GETPID, [0]) }.unsigned_abs();
+    let mut start = DIGITS;
+    for digit in buffer.iter_mut().rev() {
+        *digit = b'0'.saturating_add((pid % 10) as u8);
+        pid /= 10;
+        start = start.saturating_sub(1);
+        if pid == 0 {
+            break;
+        }
+    }
+    buffer.get(start..).unwrap_or_default()
 }
 
 /// Makes a descriptor from a number that was passed to this process.
@@ -144,6 +180,7 @@ const EINTR: i32 = 4;
 const E2BIG: i32 = 7;
 const EBADF: i32 = 9;
 const F_SETFD: usize = 2;
+const FD_CLOEXEC: usize = 1;
 /// The number of the first passed descriptor: sd_listen_fds(3).
 const LISTEN_FDS_START: RawFd = 3;
 const LISTEN_PID: &str = "LISTEN_PID=";
@@ -338,8 +375,9 @@ pub struct Program<'a> {
     /// The arguments. The first is the name of the program.
     pub arguments: &'a [&'a CStr],
     pub environment: Option<Environment>,
-    /// The descriptors that become standard input and standard output, if not those of this program.
+    /// The descriptor that becomes standard input.
     pub input: Option<RawFd>,
+    /// The descriptor that becomes standard output.
     pub output: Option<RawFd>,
     /// The descriptor that becomes the first that LISTEN_FDS announces: sd_listen_fds(3).
     pub socket: Option<RawFd>,
@@ -361,18 +399,11 @@ impl Program<'_> {
                 return EBADF;
             }
         }
-        // Digits are written from the end, before a NUL.
         let mut own = *b"LISTEN_PID=\0\0\0\0\0\0\0\0\0\0\0";
-        // SAFETY: getpid does not access memory.
-        let mut pid = unsafe { syscall(number::GETPID, [0]) }.unsigned_abs();
-        let mut digits = 1_usize;
-        while pid.checked_div(10_usize.saturating_pow(digits as u32)) > Some(0) {
-            digits = digits.saturating_add(1);
-        }
-        for digit in own.iter_mut().skip(LISTEN_PID.len()).take(digits).rev() {
-            *digit = b'0'.saturating_add((pid % 10) as u8);
-            pid /= 10;
-        }
+        let mut digits = [0; DIGITS];
+        let digits = own_pid(&mut digits).iter();
+        let places = own.iter_mut().skip(LISTEN_PID.len());
+        places.zip(digits).for_each(|(to, from)| *to = *from);
         let announced = [
             CStr::from_bytes_until_nul(&own).unwrap_or_default(),
             c"LISTEN_FDS=1",

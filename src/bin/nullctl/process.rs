@@ -3,8 +3,11 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::CommandExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::{io, process};
 
+use nullink::activation;
+use rustix::fd::{BorrowedFd, FromRawFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::Pid;
 
@@ -12,6 +15,14 @@ use crate::tool::{Command, Passed, System};
 
 /// The system, with std.
 pub struct Process;
+
+/// The variables of sd_listen_fds(3). They are about descriptors of this process.
+const LISTEN: [&str; 4] = [
+    "LISTEN_PID",
+    "LISTEN_PIDFDID",
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
+];
 
 impl System for Process {
     fn variable(&self, name: &str) -> Option<&'static [u8]> {
@@ -21,6 +32,22 @@ impl System for Process {
 
     fn monotonic(&self) -> u64 {
         nullink::unix::monotonic()
+    }
+
+    fn passed(&self) -> Option<OwnedFd> {
+        static ASKED: AtomicBool = AtomicBool::new(false);
+        let mut passed = Vec::new();
+        if !ASKED.swap(true, Ordering::Relaxed) {
+            // If the variables are not valid, nothing was passed.
+            let _ = activation::descriptors(
+                |name| std::env::var(name).ok(),
+                // SAFETY: LISTEN_PID has named this process, so the descriptor was passed to it.
+                // Nothing else owns it: this code runs once, and once for each number.
+                |number| unsafe { OwnedFd::from_raw_fd(number) },
+                |_, descriptor| passed.push(descriptor),
+            );
+        }
+        passed.pop().filter(|_| passed.is_empty())
     }
 
     fn start(&self, command: &Command<'_>) -> Result<Pid, Errno> {
@@ -53,6 +80,7 @@ fn prepare(command: &Command<'_>) -> Result<process::Command, Errno> {
         prepared.arg0(OsStr::from_bytes(name.to_bytes()));
     }
     match command.passed {
+        Passed::Nothing => {}
         Passed::Input(descriptor) => _ = prepared.stdin(duplicate(descriptor)?),
         Passed::Standard(descriptor) => {
             prepared.stdin(duplicate(descriptor)?);
@@ -64,11 +92,14 @@ fn prepare(command: &Command<'_>) -> Result<process::Command, Errno> {
             prepared.stdin(duplicate(socket)?);
         }
     }
+    for variable in LISTEN {
+        prepared.env_remove(variable);
+    }
     prepared.args(words);
     Ok(prepared)
 }
 
-fn duplicate(descriptor: rustix::fd::BorrowedFd<'_>) -> Result<rustix::fd::OwnedFd, Errno> {
+fn duplicate(descriptor: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     descriptor
         .try_clone_to_owned()
         .map_err(|error| errno(&error))

@@ -8,9 +8,10 @@ mod start;
 #[path = "../../../src/bin/nullctl/tool/mod.rs"]
 mod tool;
 
+use core::cell::Cell;
 use core::panic::PanicInfo;
 
-use rustix::fd::{AsRawFd, BorrowedFd};
+use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::Pid;
 use start::{Environment, Memory, Process, Program};
@@ -23,20 +24,25 @@ static ROOM: Memory<Room> = Memory::new(Room::new());
 /// The options that only this form has.
 pub const MORE_FLAGS: &[Flag] = &[];
 
-struct Runtime(Option<Environment>);
+struct Runtime {
+    environment: Option<Environment>,
+    /// What `passed` takes.
+    process: Cell<Option<Process>>,
+}
 
 impl Runtime {
     fn program<'a>(&self, command: &Command<'a>) -> Program<'a> {
         let (input, output, socket) = match command.passed {
-            Passed::Input(input) => (Some(input), None, None),
-            Passed::Standard(both) => (Some(both), Some(both), None),
-            Passed::Socket(socket) => (None, None, Some(socket)),
+            Passed::Nothing => (None, None, None),
+            Passed::Input(descriptor) => (Some(descriptor), None, None),
+            Passed::Standard(descriptor) => (Some(descriptor), Some(descriptor), None),
+            Passed::Socket(descriptor) => (None, None, Some(descriptor)),
         };
-        let number = |descriptor: Option<BorrowedFd<'_>>| Some(descriptor?.as_raw_fd());
+        let number = |descriptor: Option<BorrowedFd<'_>>| descriptor.map(|fd| fd.as_raw_fd());
         Program {
             path: command.path,
             arguments: command.arguments,
-            environment: self.0.clone(),
+            environment: self.environment.clone(),
             input: number(input),
             output: number(output),
             socket: number(socket),
@@ -46,7 +52,11 @@ impl Runtime {
 
 impl System for Runtime {
     fn variable(&self, name: &str) -> Option<&'static [u8]> {
-        self.0.as_ref()?.variable(name)
+        self.environment.as_ref()?.variable(name)
+    }
+
+    fn passed(&self) -> Option<OwnedFd> {
+        self.process.take()?.passed()
     }
 
     fn monotonic(&self) -> u64 {
@@ -77,8 +87,12 @@ fn main(process: Process) -> u8 {
     let Some(room) = ROOM.take() else {
         return 1;
     };
-    let runtime = Runtime(process.environment());
-    tool::run(&runtime, &[VERBS], process.strings(), room)
+    let arguments = process.strings();
+    let runtime = Runtime {
+        environment: process.environment(),
+        process: Cell::new(Some(process)),
+    };
+    tool::run(&runtime, &[VERBS], arguments, room)
 }
 
 /// Exits. The library does not panic, but rustix has assertions about its arguments and the results

@@ -11,12 +11,14 @@ use rustix::fs::{MemfdFlags, Mode as FileMode, OFlags, memfd_create, open};
 use rustix::io::Errno;
 use rustix::net::{SendFlags, Shutdown, send, shutdown};
 
-use super::connect::{client, find_program};
+use super::connect::client;
 use super::info::interfaces;
 use super::introspect::describe;
 use super::json::{self, Style};
 use super::options::Options;
 use super::output::{Failure, Output, Printable, SystemError, complain, fail, is_terminal};
+use super::program::find_program;
+use super::route::AddressText;
 use super::system::{Command, Passed, Standard, System};
 use super::{Tool, input, names, text};
 use crate::standard;
@@ -417,9 +419,10 @@ fn execute(
 /// Becomes a command.
 fn run(system: &dyn System, words: &[&'static CStr], passed: Passed<'_>) -> Result<(), Failure> {
     let name = words.first().copied().unwrap_or_default();
-    let path = find_program(system, name)?;
+    let mut path = AddressText::new();
+    let path = find_program(system, name, &mut path)?;
     let errno = system.execute(&Command {
-        path: CStr::from_bytes_until_nul(&path).unwrap_or_default(),
+        path,
         arguments: words,
         passed,
     });

@@ -8,11 +8,13 @@ use heapless::{String, Vec};
 use nullink::unix::{Stream, Timeouts};
 use nullink::{Address, Client, name};
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{Access, FileType, Mode, OFlags, RawDir, access, open, stat};
+use rustix::fs::{FileType, Mode, OFlags, RawDir, open, stat};
 use rustix::io::Errno;
 
 use super::options::Options;
 use super::output::{Failure, SystemError, fail};
+use super::program::find_program;
+use super::route::{AddressText, registered};
 use super::system::{Command, Passed, System};
 
 /// The directory in which a service of the system has a socket, or a link to one, for each
@@ -60,7 +62,7 @@ pub fn connect(
         reply: limit,
     };
     let failed = |error: &dyn core::fmt::Display| fail(format_args!("{address}: {error}"));
-    let mut path = Path::new();
+    let mut path = AddressText::new();
     let parsed = if address.starts_with(['/', '.']) {
         match stat(address) {
             Ok(file) if FileType::from_raw_mode(file.st_mode) == FileType::RegularFile => {
@@ -76,7 +78,12 @@ pub fn connect(
     } else if let Some(rest) = address.strip_prefix("ssh-exec:") {
         return ssh_exec(system, timeouts, rest);
     } else if name::is_interface(address) {
-        registered(system, options, address, &mut path)?
+        if !registered(system, None, address, &mut path) {
+            return Err(failed(
+                &"not in the registry: use an address, or see nullctl list-registry",
+            ));
+        }
+        Address::parse(&path).map_err(|error| failed(&error))?
     } else {
         Address::parse(address).map_err(|error| failed(&error))?
     };
@@ -87,23 +94,6 @@ pub fn connect(
         ))),
         parsed => Stream::connect_to(parsed, timeouts).map_err(|error| failed(&error)),
     }
-}
-
-/// Finds the socket of an interface in the registry.
-fn registered<'p>(
-    system: &dyn System,
-    options: &Options<'_>,
-    interface: &str,
-    path: &'p mut Path,
-) -> Result<Address<'p>, Failure> {
-    let directory = registry(system, options)?;
-    let written = write!(path, "{directory}/{interface}");
-    if written.is_err() || access(path.as_str(), Access::EXISTS).is_err() {
-        return Err(fail(format_args!(
-            "{interface}: not in the registry {directory}: use an address, or see nullctl list-registry"
-        )));
-    }
-    Ok(Address::Unix(path.as_str()))
 }
 
 /// Returns the directory of the registry that the options choose.
@@ -173,11 +163,12 @@ fn start(
     let name = arguments.first().copied().unwrap_or_default();
     let failed =
         |error: &dyn core::fmt::Display| fail(format_args!("{}: {error}", super::text(name)));
-    let path = find_program(system, name)?;
+    let mut path = AddressText::new();
+    let path = find_program(system, name, &mut path)?;
     let (mut stream, other) = Stream::pair().map_err(|error| failed(&error))?;
     let other = OwnedFd::from(other);
     let started = system.start(&Command {
-        path: CStr::from_bytes_until_nul(&path).unwrap_or_default(),
+        path,
         arguments: &arguments,
         passed: if as_standard {
             Passed::Standard(other.as_fd())
@@ -190,42 +181,6 @@ fn start(
         .set_timeouts(timeouts)
         .map_err(|error| failed(&error))?;
     Ok(stream)
-}
-
-/// Finds a program in the directories of PATH, unless its name is a path. Returns its path, with a
-/// NUL.
-///
-/// # Errors
-///
-/// Fails if there is no such program.
-pub fn find_program(system: &dyn System, name: &CStr) -> Result<Vec<u8, 256>, Failure> {
-    let bytes = name.to_bytes();
-    let search = system
-        .variable("PATH")
-        .unwrap_or(b"/usr/bin:/bin:/usr/sbin:/sbin");
-    let no_directory: &[u8] = if bytes.contains(&b'/') { b"" } else { search };
-    let mut why = Errno::NOENT;
-    for directory in no_directory.split(|byte| *byte == b':') {
-        let mut path = Vec::new();
-        let slash: &[u8] = if directory.is_empty() { b"" } else { b"/" };
-        if [directory, slash, bytes, b"\0"]
-            .into_iter()
-            .all(|part| path.extend_from_slice(part).is_ok())
-        {
-            let text = CStr::from_bytes_until_nul(&path).unwrap_or_default();
-            match access(text, Access::EXEC_OK) {
-                Ok(()) => return Ok(path),
-                Err(Errno::ACCESS) => why = Errno::ACCESS,
-                Err(_) => {}
-            }
-        }
-    }
-    let why = if why == Errno::ACCESS {
-        "permission denied"
-    } else {
-        "no such program"
-    };
-    Err(fail(format_args!("{}: {why}", super::text(name))))
 }
 
 /// Passes the names in a directory, except `.` and `..`. A directory that does not exist is empty.

@@ -10,25 +10,38 @@
 //! | `system` | what the tool needs of the operating system that needs `unsafe` code or std |
 //! | `input` | texts that the tool reads or puts together |
 //! | `names` | a sorted list of names |
+//! | `answer` | calls that the tool answers itself |
+//! | `clients` | many clients at once |
+//! | `program` | programs that a verb starts |
 //! | `connect` | from an address, or the name of an interface, to a connection |
+//! | `join` | joins two connections |
 //! | `json` | how JSON is printed |
 //! | the others | one verb each, or a few that belong together |
 
+mod answer;
 mod ask;
+mod bridge;
 mod call;
+mod clients;
 pub mod connect;
 mod info;
 mod input;
 mod introspect;
+mod join;
 pub mod json;
+mod monitor;
 mod names;
 pub mod options;
 pub mod output;
+mod program;
 mod registry;
+mod route;
+mod serve;
 mod service;
 mod system;
 mod udev;
 mod verbs;
+mod wait;
 
 use core::ffi::CStr;
 

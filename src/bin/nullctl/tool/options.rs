@@ -45,6 +45,12 @@ pub struct Options<'a> {
     pub keyname: Option<&'a str>,
     /// The time to wait for a service; zero is without a limit.
     pub timeout: Option<Duration>,
+    /// The folder of sockets that is used instead of the registry.
+    pub registry: Option<&'a str>,
+    /// The address of the service that finds others.
+    pub resolver: Option<&'a str>,
+    /// The address of the service that gets all calls.
+    pub connect: Option<&'a str>,
     /// Errors that are no failure.
     pub graceful: Vec<&'a str, 16>,
     /// Descriptors to send: a number or a path.
@@ -304,6 +310,36 @@ const FLAGS: &[Flag] = &[
         value: None,
         help: "Has no effect: nullctl starts no pager",
         set: |_, _| Some(()),
+    },
+    Flag {
+        long: "registry",
+        short: None,
+        value: Some("FOLDER"),
+        help: "Find services by a folder of sockets that are named after their interfaces",
+        set: |options, value| {
+            options.registry = Some(value);
+            Some(())
+        },
+    },
+    Flag {
+        long: "resolver",
+        short: None,
+        value: Some("ADDRESS"),
+        help: "Find services by the service org.varlink.resolver at this address",
+        set: |options, value| {
+            options.resolver = Some(value);
+            Some(())
+        },
+    },
+    Flag {
+        long: "connect",
+        short: None,
+        value: Some("ADDRESS"),
+        help: "Pass all calls of a bridge to the service at this address",
+        set: |options, value| {
+            options.connect = Some(value);
+            Some(())
+        },
     },
 ];
 

@@ -130,6 +130,12 @@ pub fn fail(message: fmt::Arguments<'_>) -> Failure {
     Failure(1)
 }
 
+/// Like [`fail`], for a thing that has failed and the reason.
+#[must_use]
+pub fn fail_at(what: &str, why: &dyn fmt::Display) -> Failure {
+    fail(format_args!("{what}: {why}"))
+}
+
 /// Prints a message on standard error, if there is a reader of it.
 pub fn complain(message: fmt::Arguments<'_>) {
     let mut errors = Errors(heapless::Vec::new());
@@ -153,6 +159,7 @@ impl Write for Errors {
     }
 }
 
+/// Writes all bytes to a descriptor.
 pub fn write_all(descriptor: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
     while !bytes.is_empty() {
         match rustix::io::write(descriptor, bytes) {

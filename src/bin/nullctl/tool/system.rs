@@ -3,7 +3,7 @@
 
 use core::ffi::CStr;
 
-use rustix::fd::BorrowedFd;
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::Pid;
 
@@ -14,6 +14,12 @@ pub trait System {
 
     /// Returns the time of `CLOCK_MONOTONIC`, in milliseconds: clock_gettime(2).
     fn monotonic(&self) -> u64;
+
+    /// Returns the descriptor that LISTEN_FDS announces, close-on-exec: sd_listen_fds(3). None if
+    /// there is none, or if there are several. Further calls return None.
+    ///
+    /// No descriptor may have been opened before.
+    fn passed(&self) -> Option<OwnedFd>;
 
     /// Starts a program in a child process, in the process group of the tool.
     ///
@@ -34,7 +40,8 @@ pub enum Standard {
     Error,
 }
 
-/// A program to execute. It gets the environment of the tool, standard error, and no descriptor
+/// A program to execute. It gets the environment of the tool without the variables of
+/// sd_listen_fds(3), standard error, and no descriptor
 /// that is close-on-exec, other than these.
 #[derive(Clone, Copy)]
 pub struct Command<'a> {
@@ -49,7 +56,9 @@ pub struct Command<'a> {
 /// A descriptor that a program gets.
 #[derive(Clone, Copy)]
 pub enum Passed<'a> {
-    /// Standard input.
+    /// No descriptor: standard input and output are those of the tool.
+    Nothing,
+    /// Standard input. Standard output is that of the tool.
     Input(BorrowedFd<'a>),
     /// Standard input and standard output.
     Standard(BorrowedFd<'a>),

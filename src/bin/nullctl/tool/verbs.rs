@@ -4,7 +4,10 @@ use core::ffi::CStr;
 
 use super::options;
 use super::output::{Failure, fail};
-use super::{Tool, ask, call, info, introspect, registry, service, text, udev};
+use super::{
+    Tool, ask, bridge, call, info, introspect, monitor, registry, route, serve, service, text,
+    udev, wait,
+};
 
 /// A verb.
 pub struct Verb {
@@ -78,6 +81,62 @@ pub const VERBS: &[Verb] = &[
         details: "",
         command_at: None,
         run: introspect::validate,
+    },
+    Verb {
+        name: "resolve",
+        arguments: "INTERFACE",
+        summary: "Show the address of the service of an interface",
+        details: "\n\
+            Looks in /run/varlink/registry and the registry of the user, then asks \
+            org.varlink.resolver. With --registry= or --resolver= only that.\n",
+        command_at: None,
+        run: route::resolve,
+    },
+    Verb {
+        name: "wait",
+        arguments: "ADDRESS",
+        summary: "Wait until a service answers GetInfo",
+        details: "\n\
+            ADDRESS can be an interface of the registry. A socket that only accepts connections is \
+            not enough. There is no limit without --timeout=.\n",
+        command_at: None,
+        run: wait::wait,
+    },
+    Verb {
+        name: "monitor",
+        arguments: "ADDRESS LISTEN-PATH [NAME]",
+        summary: "Pass on the calls of any clients to a service, and print all messages",
+        details: "\n\
+            Clients connect to LISTEN-PATH instead of ADDRESS. `-` is the socket of LISTEN_FDS or \
+            standard input; that can be the connection of one client, called NAME.\n\n\
+            `1 -> MESSAGE` is a call of client 1, `1 <- MESSAGE` a reply. After an upgrade bytes \
+            are counted. A terminal gets the first 512 bytes of a message. Longer ones than 8 MiB \
+            are counted. File descriptors are not passed on.\n",
+        command_at: None,
+        run: monitor::monitor,
+    },
+    Verb {
+        name: "serve",
+        arguments: "[PATH] METHOD COMMAND...",
+        summary: "Serve a command as a method that upgrades its connection",
+        details: "\n\
+            A call of METHOD with `upgrade` makes its connection standard input and output of \
+            COMMAND. The umask decides who can connect to PATH. `-` is the socket of LISTEN_FDS or \
+            standard input, listening or connected. varlinkctl has no PATH, which means `-`.\n",
+        command_at: Some(2),
+        run: serve::serve,
+    },
+    Verb {
+        name: "bridge",
+        arguments: "",
+        summary: "Pass calls on standard input to the services of their interfaces",
+        details: "\n\
+            For `ssh HOST nullctl bridge`. Finds services as the verb resolve does, or passes all \
+            calls to that of --connect=. Answers GetInfo for all of them. One call is under way at a \
+            time. If a service does not answer, the error is io.systemd.Disconnected, .TimedOut \
+            (--timeout=) or .Protocol, and the bridge goes on.\n",
+        command_at: None,
+        run: bridge::bridge,
     },
     Verb {
         name: "udev",

@@ -1,0 +1,222 @@
+//! From an interface to the address of its service: the registry and the resolver. `resolve`.
+
+use core::ffi::CStr;
+use core::mem::MaybeUninit;
+use core::time::Duration;
+
+use heapless::String;
+use nullink::json::Raw;
+use nullink::unix::{IoError, Stream, Timeouts};
+use nullink::{Client, Reply, name};
+use rustix::fs::{Access, Mode, OFlags, RawDir, access, open};
+
+use super::options::Options;
+use super::output::{Failure, complain, fail_at};
+use super::program::as_c_str;
+use super::system::System;
+use super::{Tool, text};
+
+/// The address of a service.
+pub type AddressText = String<512>;
+
+/// The folder of sockets, or of links to sockets, that have the names of interfaces.
+const REGISTRY: &str = "/run/varlink/registry";
+
+/// The well-known address of the resolver, and its interface.
+const RESOLVER: &str = "unix:/run/org.varlink.resolver";
+const RESOLVER_INTERFACE: &str = "org.varlink.resolver";
+
+pub fn resolve(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
+    let interface = words.first().copied().map_or("", text);
+    if !name::is_interface(interface) {
+        return Err(fail_at(interface, &"not the name of an interface"));
+    }
+    let routes = Routes::new(tool.system, tool.options);
+    match routes.find(interface, tool.receive, tool.send) {
+        Some(address) => {
+            tool.out.text(&address)?;
+            tool.out.text("\n")
+        }
+        None => Err(fail_at(
+            interface,
+            &"neither the registry nor the resolver knows a service",
+        )),
+    }
+}
+
+/// Where services are looked for.
+pub struct Routes<'t> {
+    system: &'t dyn System,
+    options: &'t Options<'t>,
+    /// True if the registry is that of the option, or if there is no option.
+    registry: bool,
+    /// The address of the resolver. The option says that there is one.
+    resolver: Option<&'t str>,
+}
+
+impl<'t> Routes<'t> {
+    /// The registry and the resolver of the options, or the well-known ones without an option.
+    pub fn new(system: &'t dyn System, options: &'t Options<'t>) -> Self {
+        let usual = options.registry.is_none() && options.resolver.is_none();
+        Routes {
+            system,
+            options,
+            registry: usual || options.registry.is_some(),
+            resolver: options.resolver.or(usual.then_some(RESOLVER)),
+        }
+    }
+
+    /// Finds the address of the service of an interface.
+    pub fn find(
+        &self,
+        interface: &str,
+        receive: &mut [u8],
+        send: &mut [u8],
+    ) -> Option<AddressText> {
+        let mut address = AddressText::new();
+        if self.registry && registered(self.system, self.options.registry, interface, &mut address)
+        {
+            return Some(address);
+        }
+        let resolver = self.resolver?;
+        if interface == RESOLVER_INTERFACE {
+            address.push_str(resolver).ok()?;
+            return Some(address);
+        }
+        // The name of an interface needs no escapes.
+        let mut parameters = AddressText::new();
+        concat(&mut parameters, &["{\"interface\":\"", interface, "\"}"]);
+        let parameters = Raw::new(&parameters).ok()?;
+        let mut client = self.resolver(receive, send);
+        let reply = self.ask("org.varlink.resolver.Resolve", parameters, &mut client)?;
+        let resolved = reply.into_parameters().member("address").ok()?;
+        address.push_str(resolved.decode().ok()?).ok()?;
+        Some(address)
+    }
+
+    /// Calls `found` with each interface that the registry and the resolver know.
+    pub fn interfaces(&self, receive: &mut [u8], send: &mut [u8], found: &mut dyn FnMut(&str)) {
+        if self.registry {
+            registries(self.system, self.options.registry, &mut |path| {
+                list(path, found);
+                false
+            });
+        }
+        let mut client = self.resolver(receive, send);
+        let method = "org.varlink.resolver.GetInfo";
+        let Some(reply) = self.ask(method, Raw::EMPTY_OBJECT, &mut client) else {
+            return;
+        };
+        let interfaces = reply.into_parameters().member("interfaces");
+        if let Ok(interfaces) = interfaces.and_then(|all| all.items()) {
+            for interface in interfaces {
+                found(interface.decode().unwrap_or_default());
+            }
+        }
+    }
+
+    /// Asks the resolver; None if it does not answer, or with an error. The usual one may be absent.
+    fn ask<'r>(
+        &self,
+        method: &str,
+        parameters: Raw<'_>,
+        client: &'r mut Option<Client<'_, Stream>>,
+    ) -> Option<Reply<'r>> {
+        let reply = client.as_mut()?.call_raw(method, parameters);
+        let reply = reply.map_err(|error| complain(format_args!("the resolver: {error}")));
+        reply.ok().filter(|reply| reply.error().is_none())
+    }
+
+    fn resolver<'b>(
+        &self,
+        receive: &'b mut [u8],
+        send: &'b mut [u8],
+    ) -> Option<Client<'b, Stream>> {
+        let address = self.resolver?;
+        let limit = self.options.timeout.filter(|limit| !limit.is_zero());
+        let client = client_within(address, limit, receive, send);
+        client
+            .map_err(|error| {
+                if self.options.resolver.is_some() {
+                    complain(format_args!("{address}: {error}"));
+                }
+            })
+            .ok()
+    }
+}
+
+/// Connects a client to a service, with a limit for everything that it waits for.
+pub fn client_within<'b>(
+    address: &str,
+    limit: Option<Duration>,
+    receive: &'b mut [u8],
+    send: &'b mut [u8],
+) -> Result<Client<'b, Stream>, IoError> {
+    let timeouts = Timeouts {
+        connect: limit,
+        send: limit,
+        reply: limit,
+    };
+    Client::connect_with(address, timeouts, receive, send)
+}
+
+/// Looks an interface up in the registry, or in a folder like it. Returns true if it is there, and
+/// its address.
+pub fn registered(
+    system: &dyn System,
+    folder: Option<&str>,
+    interface: &str,
+    address: &mut AddressText,
+) -> bool {
+    registries(system, folder, &mut |path| {
+        let mut file = AddressText::new();
+        concat(&mut file, &[path, "/", interface, "\0"]);
+        concat(address, &["unix:", path, "/", interface]);
+        access(as_c_str(file.as_bytes()), Access::EXISTS).is_ok()
+    })
+}
+
+/// Makes a text of its parts. One that is too long is empty.
+pub fn concat(text: &mut AddressText, parts: &[&str]) {
+    text.clear();
+    if !parts.iter().all(|part| text.push_str(part).is_ok()) {
+        text.clear();
+    }
+}
+
+/// Calls `visit` with the path of each registry until it returns true.
+fn registries(
+    system: &dyn System,
+    folder: Option<&str>,
+    visit: &mut dyn FnMut(&str) -> bool,
+) -> bool {
+    if let Some(folder) = folder {
+        return visit(folder);
+    }
+    let mut own = AddressText::new();
+    let runtime = system.variable("XDG_RUNTIME_DIR").map(core::str::from_utf8);
+    if let Some(Ok(runtime)) = runtime {
+        concat(&mut own, &[runtime, "/varlink/registry"]);
+    }
+    visit(REGISTRY) || !own.is_empty() && visit(&own)
+}
+
+/// Calls `found` with the names of interfaces in a folder.
+fn list(path: &str, found: &mut dyn FnMut(&str)) {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let mut text = AddressText::new();
+    concat(&mut text, &[path, "\0"]);
+    let path = as_c_str(text.as_bytes());
+    let Ok(folder) = open(path, flags, Mode::empty()) else {
+        return;
+    };
+    let mut buffer = [MaybeUninit::uninit(); 2048];
+    let mut entries = RawDir::new(folder, &mut buffer);
+    while let Some(Ok(entry)) = entries.next() {
+        if let Ok(name) = entry.file_name().to_str()
+            && name::is_interface(name)
+        {
+            found(name);
+        }
+    }
+}
