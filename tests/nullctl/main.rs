@@ -5,3 +5,7 @@ mod tool;
 
 mod basics;
 mod proxies;
+mod station_bench;
+mod station_completion;
+mod station_definitions;
+mod station_fuzz;

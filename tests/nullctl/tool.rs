@@ -13,6 +13,15 @@ pub fn nullctl() -> Command {
     command
 }
 
+/// True if the tool under test is not the form with std, which alone has a verb.
+pub fn lacks(verb: &str) -> bool {
+    let other = env::var_os("NULLCTL").is_some();
+    if other {
+        println!("skipped: {verb} needs the form with std");
+    }
+    other
+}
+
 /// Runs the tool to its end.
 pub fn run(arguments: &[&str]) -> Output {
     nullctl().args(arguments).output().expect("nullctl starts")

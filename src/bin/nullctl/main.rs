@@ -3,6 +3,7 @@
 //! builds the static form without libc.
 
 mod process;
+mod station;
 mod tool;
 
 use std::ffi::{CStr, CString};
@@ -11,6 +12,7 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 
 use rustix::fd::BorrowedFd;
+pub use station::FLAGS as MORE_FLAGS;
 use tool::{Room, Standard, VERBS};
 
 /// The tool's memory. It is zero at first, so unused pages take no memory.
@@ -32,6 +34,11 @@ fn main() -> ExitCode {
         Box::leak(argument.into_boxed_c_str())
     });
     let mut room = ROOM.lock().expect("this is the only thread");
-    let status = tool::run(&process::Process, &[VERBS], arguments, &mut room);
+    let status = tool::run(
+        &process::Process,
+        &[VERBS, station::VERBS],
+        arguments,
+        &mut room,
+    );
     ExitCode::from(status)
 }

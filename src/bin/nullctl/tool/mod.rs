@@ -1,6 +1,6 @@
 //! The portable part of the tool: all verbs that need no allocator. `main.rs` runs it with std,
 //! and `tests/freestanding/src/nullctl.rs` without libc. Both also have a function `standard`, which
-//! returns the standard descriptors.
+//! returns the standard descriptors, and a table `MORE_FLAGS` with the options of that form only.
 //!
 //! | file | content |
 //! |---|---|
@@ -23,16 +23,16 @@ mod ask;
 mod bridge;
 mod call;
 mod clients;
-mod connect;
+pub mod connect;
 mod info;
 mod input;
 mod introspect;
 mod join;
-mod json;
+pub mod json;
 mod monitor;
 mod names;
-mod options;
-mod output;
+pub mod options;
+pub mod output;
 mod program;
 mod registry;
 mod route;
@@ -47,8 +47,9 @@ use core::ffi::CStr;
 
 use nullink::idl::Entry;
 
-pub use options::Options;
-pub use output::{Failure, Output};
+pub use options::{Flag, Options};
+#[allow(unused_imports)] // the form without libc has no verbs in other modules
+pub use output::{Failure, Output, complain, fail};
 pub use system::{Command, Passed, Standard, System};
 pub use verbs::{VERBS, Verb};
 

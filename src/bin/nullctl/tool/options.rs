@@ -8,6 +8,7 @@ use heapless::Vec;
 
 use super::WORDS;
 use super::output::{Failure, fail};
+use crate::MORE_FLAGS;
 
 /// How JSON is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,11 +83,11 @@ pub struct Flag {
     pub value: Option<&'static str>,
     pub help: &'static str,
     /// Sets the option. Returns None if the value is not valid.
-    set: for<'a> fn(&mut Options<'a>, &'a str) -> Option<()>,
+    pub set: for<'a> fn(&mut Options<'a>, &'a str) -> Option<()>,
 }
 
-/// All options, in the order of `help`.
-pub const FLAGS: &[Flag] = &[
+/// The options of both forms of the tool, in the order of `help`.
+const FLAGS: &[Flag] = &[
     Flag {
         long: "help",
         short: Some('h'),
@@ -343,7 +344,7 @@ pub const FLAGS: &[Flag] = &[
 ];
 
 /// Parses a time such as `5`, `0.5`, `100ms`, `2s`, `1min` or `infinity`.
-fn duration(text: &str) -> Option<Duration> {
+pub fn duration(text: &str) -> Option<Duration> {
     if matches!(text, "" | "infinity") {
         return Some(Duration::ZERO);
     }
@@ -413,15 +414,13 @@ pub fn parse(
                 Some((name, value)) => (name, Some(value)),
                 None => (long, None),
             };
-            let flag = FLAGS
-                .iter()
-                .find(|flag| !name.is_empty() && flag.long == name);
+            let flag = all().find(|flag| !name.is_empty() && flag.long == name);
             set(flag, argument, value, &mut arguments, options)?;
         } else {
             let mut letters = argument.chars();
             letters.next();
             while let Some(letter) = letters.next() {
-                let flag = FLAGS.iter().find(|flag| flag.short == Some(letter));
+                let flag = all().find(|flag| flag.short == Some(letter));
                 let takes_value = flag.is_some_and(|flag| flag.value.is_some());
                 let rest = letters.as_str();
                 let value = (takes_value && !rest.is_empty()).then_some(rest);
@@ -433,6 +432,11 @@ pub fn parse(
         }
     }
     Ok(())
+}
+
+/// Returns all options of this program.
+pub fn all() -> impl Iterator<Item = &'static Flag> {
+    FLAGS.iter().chain(MORE_FLAGS)
 }
 
 /// Sets an option. Its value may be the next argument.

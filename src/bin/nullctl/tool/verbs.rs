@@ -2,7 +2,7 @@
 
 use core::ffi::CStr;
 
-use super::options::FLAGS;
+use super::options;
 use super::output::{Failure, fail};
 use super::{
     Tool, ask, bridge, call, info, introspect, monitor, registry, route, serve, service, text,
@@ -255,7 +255,7 @@ fn help(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
         ))?;
     }
     out.text("\nOptions:\n")?;
-    for flag in FLAGS {
+    for flag in options::all() {
         out.text("  ")?;
         if let Some(short) = flag.short {
             out.print(format_args!("-{short} "))?;
