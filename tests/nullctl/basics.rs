@@ -6,7 +6,7 @@ use crate::tool::{Service, fail, succeed};
 fn interfaces_are_listed() {
     let service = Service::start("conformance", &[]);
     let listed = succeed(&["list-interfaces", &service.address]);
-    assert_eq!(listed, "org.varlink.service\norg.example.t\n");
+    assert_eq!(listed, "org.example.t\norg.varlink.service\n");
 }
 
 #[test]

@@ -521,7 +521,7 @@ fn serve_describes_its_interface() {
     assert!(succeed(&["introspect", &path, "org.varlink.service"]).contains("method GetInfo"));
     assert_eq!(
         succeed(&["list-interfaces", &path]),
-        "org.varlink.service\norg.example.cat\n"
+        "org.example.cat\norg.varlink.service\n"
     );
     let mut client = Raw::connect(&path);
     let refused = |error: &str, parameters: Value| json!({"error": format!("org.varlink.service.{error}"), "parameters": parameters});

@@ -15,8 +15,7 @@ use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::Pid;
 use start::{Environment, Memory, Process, Program};
-use tool::options::Flag;
-use tool::{Command, Passed, Room, Standard, System, VERBS};
+use tool::{Command, Flag, Passed, Room, Standard, System, VERBS};
 
 /// The tool's memory. It is zero at first, so unused pages take no memory.
 static ROOM: Memory<Room> = Memory::new(Room::new());

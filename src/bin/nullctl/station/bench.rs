@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nullink::json::Raw;
-use nullink::unix::Stream;
+use nullink::unix::{Stream, Timeouts};
 use nullink::{Client, Mode};
 
 use super::options::settings;
@@ -16,12 +16,13 @@ use super::progress::Progress;
 use super::source::{LONGEST, printable};
 use super::value::Value;
 use crate::tool::connect::connect;
-use crate::tool::json::{self, Style};
-use crate::tool::output::fail;
-use crate::tool::{Failure, Tool, text};
+use crate::tool::{Failure, Tool, fail, json, text};
 
 /// The time to measure, if neither the time nor the number of calls is given.
 const TIME: Duration = Duration::from_secs(3);
+
+/// The time to wait for a reply, without `--timeout`.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What all clients call, and when they stop.
 struct Plan<'a> {
@@ -80,7 +81,17 @@ pub fn bench(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let time = time.or(if count.is_some() { None } else { Some(TIME) });
     let mut streams = Vec::new();
     for _ in 0..clients {
-        let stream = connect(tool.system, tool.options, address)?;
+        let mut stream = connect(tool.system, tool.options, address)?;
+        if tool.options.timeout.is_none() {
+            let limit = Some(TIMEOUT);
+            let timeouts = Timeouts {
+                connect: limit,
+                send: limit,
+                reply: limit,
+            };
+            let set = stream.set_timeouts(timeouts);
+            set.map_err(|error| fail(format_args!("{address}: {error}")))?;
+        }
         streams.push(stream);
     }
     let mode = if tool.options.more {
@@ -211,7 +222,7 @@ fn report(tool: Tool<'_>, tally: &Tally, elapsed: Duration) -> Result<(), Failur
         ])
         .to_string();
         let value = Raw::new(&value).map_err(|error| fail(format_args!("{error}")))?;
-        json::print(tool.out, value, Style::of(tool.options))?;
+        json::print(tool.out, value, json::Style::of(tool.options))?;
     } else {
         tool.out.print(format_args!(
             "calls       {calls:>12}\nerrors      {errors:>12}\n\

@@ -10,9 +10,7 @@ use nullink::tools::{Breaks, Change, compare};
 use super::options::settings;
 use super::source::{Source, shown};
 use super::value::Value;
-use crate::tool::json::{self, Style};
-use crate::tool::output::fail;
-use crate::tool::{Failure, Tool, text};
+use crate::tool::{Failure, Tool, fail, json, text};
 
 /// The ending of the names of files with definitions.
 const ENDING: &str = ".varlink";
@@ -166,7 +164,7 @@ fn line(
         ])
         .to_string();
         let value = Raw::new(&value).map_err(|error| fail(format_args!("{error}")))?;
-        return json::print(tool.out, value, Style::of(tool.options));
+        return json::print(tool.out, value, json::Style::of(tool.options));
     }
     let (on, off) = match tool.options.color {
         Some(true) => (format!("\x1b[{color}m"), "\x1b[0m"),

@@ -6,8 +6,7 @@ mod zsh;
 
 use std::ffi::CStr;
 
-use crate::tool::output::fail;
-use crate::tool::{Failure, Tool, Verb, options, text};
+use crate::tool::{Failure, Tool, Verb, fail, options, text};
 
 pub fn completion(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let verbs: Vec<&Verb> = tool.verbs.iter().flat_map(|table| table.iter()).collect();
@@ -54,7 +53,7 @@ impl Kind {
             Kind::Interface
         } else if has("VERB") {
             Kind::Verb
-        } else if has("FILE") || has("PATH") {
+        } else if has("FILE") {
             Kind::File
         } else if has("DIR") {
             Kind::Directory
@@ -85,9 +84,7 @@ impl Kind {
 
 /// Returns the kinds of the words after a verb, and true if the last can be repeated.
 fn kinds(verb: &Verb) -> (Vec<Kind>, bool) {
-    let words = verb.arguments.split(' ');
-    // The mark before a command is not counted, because it looks like an option.
-    let words = words.filter(|word| !matches!(*word, "" | "[--" | "--"));
+    let words = verb.arguments.split(' ').filter(|word| !word.is_empty());
     let kinds = words.map(Kind::of).collect();
     (kinds, verb.arguments.contains("..."))
 }

@@ -11,8 +11,7 @@ use nullink::name::is_interface;
 
 use super::options::settings;
 use super::source::{Source, printable, shown};
-use crate::tool::output::fail;
-use crate::tool::{Failure, Tool, text};
+use crate::tool::{Failure, Tool, fail, text};
 
 pub use man::Roff;
 

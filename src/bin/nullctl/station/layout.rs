@@ -8,8 +8,7 @@ use nullink::tools;
 
 use super::options::settings;
 use super::source::{Source, printable, shown};
-use crate::tool::output::{complain, fail};
-use crate::tool::{Failure, Tool, text};
+use crate::tool::{Failure, Tool, complain, fail, text};
 
 pub fn format(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let (check, in_place) = {

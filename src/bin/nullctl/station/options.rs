@@ -7,7 +7,8 @@ use std::time::Duration;
 use nullink::client::Session;
 use nullink::tools::Breaks;
 
-use crate::tool::options::{Flag, duration};
+use crate::tool::Flag;
+use crate::tool::options::duration;
 
 /// The values of the options.
 pub struct Settings {

@@ -12,8 +12,8 @@ use nullink::service::{GetInfo, GetInterfaceDescription};
 use nullink::unix::Stream;
 
 use crate::tool::connect::connect;
-use crate::tool::output::{fail, is_terminal};
-use crate::tool::{Failure, Options, Standard, System};
+use crate::tool::output::is_terminal;
+use crate::tool::{Failure, Options, Standard, System, fail};
 
 /// The longest message, with its NUL.
 pub const LONGEST: usize = 16 * 1024 * 1024 + 4096;

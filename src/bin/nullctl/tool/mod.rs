@@ -47,8 +47,9 @@ use core::ffi::CStr;
 
 use nullink::idl::Entry;
 
-pub use options::Options;
-pub use output::{Failure, Output};
+pub use options::{Flag, Options};
+#[allow(unused_imports)] // the form without libc has no verbs in other modules
+pub use output::{Failure, Output, complain, fail};
 pub use system::{Command, Passed, Standard, System};
 pub use verbs::{VERBS, Verb};
 

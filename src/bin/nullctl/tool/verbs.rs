@@ -140,7 +140,7 @@ pub const VERBS: &[Verb] = &[
     },
     Verb {
         name: "udev",
-        arguments: "settle|trigger|reload|ping [ACTION]",
+        arguments: "COMMAND [ARGUMENT]",
         summary: "Control udev: settle, trigger [ACTION], reload or ping",
         details: "\
 settle waits until udev has handled all events. trigger makes the kernel send the events of
