@@ -13,7 +13,7 @@ use std::sync::Mutex;
 
 use rustix::fd::BorrowedFd;
 pub use station::FLAGS as MORE_FLAGS;
-use tool::{Room, Standard, VERBS};
+use tool::{HELP, Room, Standard, VERBS};
 
 /// The tool's memory. It is zero at first, so unused pages take no memory.
 static ROOM: Mutex<Room> = Mutex::new(Room::new());
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     let mut room = ROOM.lock().expect("this is the only thread");
     let status = tool::run(
         &process::Process,
-        &[VERBS, station::VERBS],
+        &[VERBS, station::VERBS, HELP],
         arguments,
         &mut room,
     );

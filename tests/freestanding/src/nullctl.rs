@@ -15,7 +15,7 @@ use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::Pid;
 use start::{Environment, Memory, Process, Program};
-use tool::{Command, Flag, Passed, Room, Standard, System, VERBS};
+use tool::{Command, Flag, HELP, Passed, Room, Standard, System, VERBS};
 
 /// The tool's memory. It is zero at first, so unused pages take no memory.
 static ROOM: Memory<Room> = Memory::new(Room::new());
@@ -91,7 +91,7 @@ fn main(process: Process) -> u8 {
         environment: process.environment(),
         process: Cell::new(Some(process)),
     };
-    tool::run(&runtime, &[VERBS], arguments, room)
+    tool::run(&runtime, &[VERBS, HELP], arguments, room)
 }
 
 /// Exits. The library does not panic, but rustix has assertions about its arguments and the results

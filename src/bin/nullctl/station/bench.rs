@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nullink::json::Raw;
-use nullink::unix::{Stream, Timeouts};
+use nullink::unix::Stream;
 use nullink::{Client, Mode};
 
 use super::options::settings;
@@ -20,9 +20,6 @@ use crate::tool::{Failure, Tool, fail, json, text};
 
 /// The time to measure, if neither the time nor the number of calls is given.
 const TIME: Duration = Duration::from_secs(3);
-
-/// The time to wait for a reply, without `--timeout`.
-const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What all clients call, and when they stop.
 struct Plan<'a> {
@@ -81,17 +78,7 @@ pub fn bench(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let time = time.or(if count.is_some() { None } else { Some(TIME) });
     let mut streams = Vec::new();
     for _ in 0..clients {
-        let mut stream = connect(tool.system, tool.options, address)?;
-        if tool.options.timeout.is_none() {
-            let limit = Some(TIMEOUT);
-            let timeouts = Timeouts {
-                connect: limit,
-                send: limit,
-                reply: limit,
-            };
-            let set = stream.set_timeouts(timeouts);
-            set.map_err(|error| fail(format_args!("{address}: {error}")))?;
-        }
+        let stream = connect(tool.system, tool.options, address)?;
         streams.push(stream);
     }
     let mode = if tool.options.more {

@@ -53,9 +53,9 @@ impl Kind {
             Kind::Interface
         } else if has("VERB") {
             Kind::Verb
-        } else if has("FILE") {
+        } else if has("FILE") || has("PATH") || has("LISTEN-PATH") {
             Kind::File
-        } else if has("DIR") {
+        } else if has("DIR") || has("FOLDER") {
             Kind::Directory
         } else if has("COMMAND") {
             Kind::Command
@@ -84,7 +84,9 @@ impl Kind {
 
 /// Returns the kinds of the words after a verb, and true if the last can be repeated.
 fn kinds(verb: &Verb) -> (Vec<Kind>, bool) {
-    let words = verb.arguments.split(' ').filter(|word| !word.is_empty());
+    let words = verb.arguments.split(' ');
+    // The mark before a command is not counted, because it looks like an option.
+    let words = words.filter(|word| !matches!(*word, "" | "[--" | "--"));
     let kinds = words.map(Kind::of).collect();
     (kinds, verb.arguments.contains("..."))
 }

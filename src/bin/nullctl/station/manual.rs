@@ -67,7 +67,7 @@ pub fn manual(tool: Tool<'_>, _words: &[&'static CStr]) -> Result<(), Failure> {
             .filter(|text| !text.trim().is_empty())
         {
             page.push_str(".IP\n");
-            for line in paragraph.lines() {
+            for line in paragraph.trim().lines() {
                 let _ = writeln!(page, "{}", Roff(line));
             }
         }

@@ -51,7 +51,7 @@ pub use options::{Flag, Options};
 #[allow(unused_imports)] // the form without libc has no verbs in other modules
 pub use output::{Failure, Output, complain, fail};
 pub use system::{Command, Passed, Standard, System};
-pub use verbs::{VERBS, Verb};
+pub use verbs::{HELP, VERBS, Verb};
 
 /// The longest message in either direction, with its NUL: systemd's limit is 16 MiB.
 const LONGEST: usize = 16 * 1024 * 1024 + 4096;

@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 
 use super::options;
-use super::output::{Failure, fail};
+use super::output::{Failure, Output, fail};
 use super::{
     Tool, ask, bridge, call, info, introspect, monitor, registry, route, serve, service, text,
     udev, wait,
@@ -140,8 +140,8 @@ pub const VERBS: &[Verb] = &[
     },
     Verb {
         name: "udev",
-        arguments: "COMMAND [ARGUMENT]",
-        summary: "Control udev: settle, trigger [ACTION], reload or ping",
+        arguments: "settle|trigger|reload|ping [ACTION]",
+        summary: "Control udev",
         details: "\
 settle waits until udev has handled all events. trigger makes the kernel send the events of
 all devices again, with the action change by default, or of all subsystems with
@@ -185,15 +185,17 @@ erased from the memory of nullctl after it was printed.
         command_at: None,
         run: service::log_level,
     },
-    Verb {
-        name: "help",
-        arguments: "[VERB]",
-        summary: "Print this help, or that of a verb",
-        details: "",
-        command_at: None,
-        run: help,
-    },
 ];
+
+/// The last verb of both forms.
+pub const HELP: &[Verb] = &[Verb {
+    name: "help",
+    arguments: "[VERB]",
+    summary: "Print this help, or that of a verb",
+    details: "",
+    command_at: None,
+    run: help,
+}];
 
 impl Verb {
     /// Checks the number of words after the verb's name.
@@ -236,37 +238,74 @@ pub fn unknown(_verbs: &[&'static [Verb]], name: &str) -> Failure {
     fail(format_args!("unknown verb {name}: see nullctl help"))
 }
 
-/// Prints the help.
+/// The column in which the texts of the help begin.
+const COLUMN: usize = 26;
+
+/// The codes that begin and end bold text on a terminal.
+const BOLD: [&str; 2] = ["\x1b[1m", "\x1b[0m"];
+
+/// Prints the help: in columns, and with bold names on a terminal.
 fn help(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let out = tool.out;
+    let [on, off] = if tool.options.color == Some(true) {
+        BOLD
+    } else {
+        ["", ""]
+    };
     if let Some(name) = words.first() {
         let name = text(name);
         let verb = find(tool.verbs, name).ok_or_else(|| unknown(tool.verbs, name))?;
-        return out.print(format_args!(
-            "Usage: nullctl [OPTION...] {} {}\n\n{}.\n{}",
-            verb.name, verb.arguments, verb.summary, verb.details
-        ));
-    }
-    out.text("Usage: nullctl [OPTION...] VERB ...\n\nVerbs:\n")?;
-    for verb in all(tool.verbs) {
+        let details = verb.details.strip_prefix('\n').unwrap_or(verb.details);
         out.print(format_args!(
-            "  {} {}\n        {}\n",
+            "Usage: nullctl [OPTION...] {on}{}{off} {}\n\n{}.\n\n{details}",
             verb.name, verb.arguments, verb.summary
         ))?;
+        return flags(out, [on, off], verb.name);
     }
-    out.text("\nOptions:\n")?;
-    for flag in options::all() {
-        out.text("  ")?;
-        if let Some(short) = flag.short {
-            out.print(format_args!("-{short} "))?;
-        }
-        if !flag.long.is_empty() {
-            out.print(format_args!("--{}", flag.long))?;
-        }
-        if let Some(value) = flag.value {
-            out.print(format_args!("={value}"))?;
-        }
-        out.print(format_args!("\n        {}\n", flag.help))?;
+    out.print(format_args!(
+        "Usage: nullctl [OPTION...] VERB ...\n\n{on}Verbs:{off}\n"
+    ))?;
+    for verb in all(tool.verbs) {
+        let value = [" ", verb.arguments];
+        row(out, [on, "  ", "", verb.name, off], value, verb.summary)?;
+    }
+    out.print(format_args!("\n{on}Options:{off}\n"))?;
+    flags(out, [on, off], "")
+}
+
+/// Prints the options whose text begins with the name of a verb, or all.
+fn flags(out: &mut Output, [on, off]: [&str; 2], verb: &str) -> Result<(), Failure> {
+    for flag in options::all().filter(|flag| flag.help.starts_with(verb)) {
+        let short = flag.short.map_or(b' ', |letter| letter as u8);
+        let dash = if flag.short.is_some() { b'-' } else { b' ' };
+        let short = [b' ', b' ', dash, short, b' '];
+        let short = str::from_utf8(&short).unwrap_or_default();
+        let dashes = if flag.long.is_empty() { "" } else { "--" };
+        let value = flag.value.map_or([""; 2], |value| ["=", value]);
+        row(out, [on, short, dashes, flag.long, off], value, flag.help)?;
     }
     Ok(())
+}
+
+/// Prints a row of the help: a name, between the codes of its style, its value, and a text in the
+/// second column, on the next line if the name is too long.
+fn row(
+    out: &mut Output,
+    name: [&str; 5],
+    [separator, value]: [&str; 2],
+    help: &str,
+) -> Result<(), Failure> {
+    let [_, one, two, three, _] = name;
+    for part in name {
+        out.text(part)?;
+    }
+    out.text(separator)?;
+    let parts = [one, two, three, separator].map(str::len);
+    let left = parts.into_iter().fold(COLUMN, usize::saturating_sub);
+    out.column(value, left)?;
+    if value.len() >= left {
+        out.text("\n")?;
+        out.column("", COLUMN)?;
+    }
+    out.print(format_args!("{help}\n"))
 }

@@ -77,7 +77,7 @@ _nullctl() {
     command) _nullctl_files -c ;;
     verb) _nullctl_words "$_nullctl_verbs" ;;
     interface) _nullctl_words "$(_nullctl_ask list-interfaces)" ;;
-    method) _nullctl_words "$(_nullctl_ask list-methods $(_nullctl_ask list-interfaces))" ;;
+    method) _nullctl_words "$(_nullctl_ask list-methods)" ;;
     words*) _nullctl_words "${kind#words }" ;;
     esac
     # bash replaces only what follows the last : of the word.
@@ -91,9 +91,7 @@ _nullctl() {
 
 # Asks the service at the address on the command line.
 _nullctl_ask() {
-    local ask=$1
-    shift
-    [[ -n ${plain[1]} ]] && "${words[0]}" --timeout=2 "$ask" "${plain[1]}" "$@" 2>/dev/null </dev/null
+    [[ -n ${plain[1]} ]] && "${words[0]}" --timeout=2 "$1" "${plain[1]}" 2>/dev/null </dev/null
 }
 
 complete -F _nullctl nullctl

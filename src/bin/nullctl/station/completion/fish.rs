@@ -35,7 +35,7 @@ end
 
 function __nullctl_ask
     set -l words (__nullctl_words)
-    test -n "$words[2]"; and command nullctl --timeout=2 $argv[1] $words[2] $argv[2..-1] 2>/dev/null </dev/null
+    test -n "$words[2]"; and command nullctl --timeout=2 $argv[1] $words[2] 2>/dev/null </dev/null
 end
 
 function __nullctl_interface
@@ -43,7 +43,7 @@ function __nullctl_interface
 end
 
 function __nullctl_method
-    __nullctl_ask list-methods (__nullctl_ask list-interfaces)
+    __nullctl_ask list-methods
 end
 
 function __nullctl_address

@@ -9,7 +9,7 @@ use crate::tool::{Verb, options};
 const FUNCTIONS: &str = r#"
 _nullctl_ask() {
     local address=$plain[2]
-    [[ -n $address ]] && command nullctl --timeout=2 $1 $address $@[2,-1] 2>/dev/null </dev/null
+    [[ -n $address ]] && command nullctl --timeout=2 $1 $address 2>/dev/null </dev/null
 }
 
 _nullctl_address() {
@@ -24,8 +24,7 @@ _nullctl_interface() {
 }
 
 _nullctl_method() {
-    local -a found=(${(f)"$(_nullctl_ask list-interfaces)"})
-    found=(${(f)"$(_nullctl_ask list-methods $found)"})
+    local -a found=(${(f)"$(_nullctl_ask list-methods)"})
     compadd -a found
 }
 
