@@ -18,6 +18,9 @@ use tool::{HELP, Room, Standard, VERBS};
 /// The tool's memory. It is zero at first, so unused pages take no memory.
 static ROOM: Mutex<Room> = Mutex::new(Room::new());
 
+/// True if `help` has the details of each verb.
+pub const HAS_DETAILS: bool = true;
+
 /// Returns a standard descriptor.
 pub fn standard(which: Standard) -> BorrowedFd<'static> {
     match which {

@@ -73,6 +73,9 @@ impl System for Runtime {
     }
 }
 
+/// True if `help` has the details of each verb.
+pub const HAS_DETAILS: bool = false;
+
 /// Returns a standard descriptor.
 pub fn standard(which: Standard) -> BorrowedFd<'static> {
     start::standard(match which {

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::connect::client;
 use super::info::{ask as call, malformed};
-use super::output::{Failure, Output, Printable, SystemError, fail, write_all};
+use super::output::{Failure, Output, Printable, SystemError, fail, fail_at, write_all};
 use super::{Tool, text};
 
 /// The socket of systemd's service.
@@ -79,7 +79,7 @@ fn ask_service(tool: &mut Tool<'_>, message: &str, address: &str) -> Result<(), 
     let mut client = client(tool.system, options, address, buffers)?;
     let unlimited = nullink::unix::Timeouts::default();
     let set = client.stream().set_timeouts(unlimited);
-    set.map_err(|error| fail(format_args!("{address}: {error}")))?;
+    set.map_err(|error| fail_at(address, &error))?;
     let reply = call(
         &mut client,
         address,

@@ -12,7 +12,7 @@ use rustix::fs::{FileType, Mode, OFlags, RawDir, open, stat};
 use rustix::io::Errno;
 
 use super::options::Options;
-use super::output::{Failure, SystemError, fail};
+use super::output::{Failure, SystemError, fail, fail_at};
 use super::program::find_program;
 use super::route::{AddressText, registered};
 use super::system::{Command, Passed, System};
@@ -61,7 +61,7 @@ pub fn connect(
         send: limit,
         reply: limit,
     };
-    let failed = |error: &dyn core::fmt::Display| fail(format_args!("{address}: {error}"));
+    let failed = |error: &dyn core::fmt::Display| fail_at(address, &error);
     let mut path = AddressText::new();
     let parsed = if address.starts_with(['/', '.']) {
         match stat(address) {
@@ -188,7 +188,7 @@ pub fn entries(
     directory: &str,
     pass: &mut dyn FnMut(&str) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let failed = |errno| fail(format_args!("{directory}: {}", SystemError(errno)));
+    let failed = |errno| fail_at(directory, &SystemError(errno));
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let opened = match open(directory, flags, Mode::empty()) {
         Ok(opened) => opened,

@@ -8,7 +8,7 @@ use nullink::{Client, DecodeError};
 
 use super::connect::client;
 use super::json::{self, Style};
-use super::output::{Failure, Printable, fail};
+use super::output::{Failure, Printable, fail, fail_at};
 use super::{Tool, names, text};
 
 const GET_INFO: &str = "org.varlink.service.GetInfo";
@@ -109,7 +109,7 @@ pub fn ask<'c>(
     parameters: Raw<'_>,
 ) -> Result<Value<'c>, Failure> {
     let reply = client.call_raw(method, parameters);
-    let reply = reply.map_err(|error| fail(format_args!("{address}: {error}")))?;
+    let reply = reply.map_err(|error| fail_at(address, &error))?;
     match reply.error() {
         None => Ok(reply.into_parameters()),
         Some(error) => Err(fail(format_args!(

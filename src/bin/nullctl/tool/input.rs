@@ -5,7 +5,7 @@ use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 
-use super::output::{Failure, SystemError, fail};
+use super::output::{Failure, SystemError, fail, fail_at};
 use super::system::Standard;
 use crate::standard;
 
@@ -19,7 +19,7 @@ pub fn read<'b>(file: &str, buffer: &'b mut [u8]) -> Result<&'b str, Failure> {
         return read_all("standard input", standard(Standard::Input), buffer);
     }
     let opened = open(file, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
-    let opened = opened.map_err(|errno| fail(format_args!("{file}: {}", SystemError(errno))))?;
+    let opened = opened.map_err(|errno| fail_at(file, &SystemError(errno)))?;
     read_all(file, opened.as_fd(), buffer)
 }
 
@@ -38,7 +38,7 @@ fn read_all<'b>(
             Ok(0) => break,
             Ok(count) => length = length.saturating_add(count),
             Err(Errno::INTR) => {}
-            Err(errno) => return Err(fail(format_args!("{name}: {}", SystemError(errno)))),
+            Err(errno) => return Err(fail_at(name, &SystemError(errno))),
         }
     }
     let text = buffer.get(..length).unwrap_or_default();

@@ -135,7 +135,9 @@ fn run_verb(
     let Some(verb) = verbs::find(verbs, name) else {
         return Err(verbs::unknown(verbs, name));
     };
-    let words = room.words.get(1..).unwrap_or(&[]);
+    // With --help, the verb is the word of the verb help.
+    let first = usize::from(!options.help);
+    let words = room.words.get(first..).unwrap_or(&[]);
     if !options.help {
         verb.check_count(words.len())?;
     }

@@ -10,7 +10,7 @@ use rustix::fs::{Access, Mode, OFlags, access, open};
 use rustix::io::Errno;
 
 use super::connect::{Path, entries};
-use super::output::{Failure, SystemError, fail};
+use super::output::{Failure, SystemError, fail, fail_at};
 use super::system::System;
 use super::{Tool, service, text};
 
@@ -37,7 +37,7 @@ pub fn udev(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
 /// Waits until no event is queued: until udevd has removed the file that says so.
 fn settle(system: &dyn System, limit: Option<Duration>) -> Result<(), Failure> {
     let now = || Duration::from_millis(system.monotonic());
-    let failed = |errno| fail(format_args!("{DIRECTORY}: {}", SystemError(errno)));
+    let failed = |errno| fail_at(DIRECTORY, &SystemError(errno));
     let flags = CreateFlags::CLOEXEC | CreateFlags::NONBLOCK;
     let watch = inotify::init(flags).map_err(failed)?;
     match inotify::add_watch(

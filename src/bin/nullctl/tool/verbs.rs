@@ -24,6 +24,11 @@ pub struct Verb {
     pub run: for<'t, 'w> fn(Tool<'t>, &'w [&'static CStr]) -> Result<(), Failure>,
 }
 
+/// Leaves out the details where they would make the file too large.
+const fn detailed(text: &'static str) -> &'static str {
+    if crate::HAS_DETAILS { text } else { "" }
+}
+
 /// The verbs of both forms of the tool, in the order of `help`.
 pub const VERBS: &[Verb] = &[
     Verb {
@@ -86,9 +91,11 @@ pub const VERBS: &[Verb] = &[
         name: "resolve",
         arguments: "INTERFACE",
         summary: "Show the address of the service of an interface",
-        details: "\n\
+        details: detailed(
+            "\n\
             Looks in /run/varlink/registry and the registry of the user, then asks \
             org.varlink.resolver. With --registry= or --resolver= only that.\n",
+        ),
         command_at: None,
         run: route::resolve,
     },
@@ -96,9 +103,11 @@ pub const VERBS: &[Verb] = &[
         name: "wait",
         arguments: "ADDRESS",
         summary: "Wait until a service answers GetInfo",
-        details: "\n\
+        details: detailed(
+            "\n\
             ADDRESS can be an interface of the registry. A socket that only accepts connections is \
             not enough. There is no limit without --timeout=.\n",
+        ),
         command_at: None,
         run: wait::wait,
     },
@@ -106,12 +115,14 @@ pub const VERBS: &[Verb] = &[
         name: "monitor",
         arguments: "ADDRESS LISTEN-PATH [NAME]",
         summary: "Pass on the calls of any clients to a service, and print all messages",
-        details: "\n\
+        details: detailed(
+            "\n\
             Clients connect to LISTEN-PATH instead of ADDRESS. `-` is the socket of LISTEN_FDS or \
             standard input; that can be the connection of one client, called NAME.\n\n\
             `1 -> MESSAGE` is a call of client 1, `1 <- MESSAGE` a reply. After an upgrade bytes \
             are counted. A terminal gets the first 512 bytes of a message. Longer ones than 8 MiB \
             are counted. File descriptors are not passed on.\n",
+        ),
         command_at: None,
         run: monitor::monitor,
     },
@@ -119,10 +130,12 @@ pub const VERBS: &[Verb] = &[
         name: "serve",
         arguments: "[PATH] METHOD COMMAND...",
         summary: "Serve a command as a method that upgrades its connection",
-        details: "\n\
+        details: detailed(
+            "\n\
             A call of METHOD with `upgrade` makes its connection standard input and output of \
             COMMAND. The umask decides who can connect to PATH. `-` is the socket of LISTEN_FDS or \
             standard input, listening or connected. varlinkctl has no PATH, which means `-`.\n",
+        ),
         command_at: Some(2),
         run: serve::serve,
     },
@@ -130,11 +143,13 @@ pub const VERBS: &[Verb] = &[
         name: "bridge",
         arguments: "",
         summary: "Pass calls on standard input to the services of their interfaces",
-        details: "\n\
+        details: detailed(
+            "\n\
             For `ssh HOST nullctl bridge`. Finds services as the verb resolve does, or passes all \
             calls to that of --connect=. Answers GetInfo for all of them. One call is under way at a \
             time. If a service does not answer, the error is io.systemd.Disconnected, .TimedOut \
             (--timeout=) or .Protocol, and the bridge goes on.\n",
+        ),
         command_at: None,
         run: bridge::bridge,
     },
@@ -142,11 +157,13 @@ pub const VERBS: &[Verb] = &[
         name: "udev",
         arguments: "settle|trigger|reload|ping [ACTION]",
         summary: "Control udev",
-        details: "\
+        details: detailed(
+            "\
 settle waits until udev has handled all events. trigger makes the kernel send the events of
 all devices again, with the action change by default, or of all subsystems with
 --subsystems. reload makes udev read its rules again. ping fails if udev does not run.
 ",
+        ),
         command_at: None,
         run: udev::udev,
     },
@@ -154,10 +171,12 @@ all devices again, with the action change by default, or of all subsystems with
         name: "ask",
         arguments: "MESSAGE [ADDRESS]",
         summary: "Ask the user for a password, and print it",
-        details: "\
+        details: detailed(
+            "\
 The service io.systemd.AskPassword asks, or this terminal if there is none. The answer is
 erased from the memory of nullctl after it was printed.
 ",
+        ),
         command_at: None,
         run: ask::ask,
     },
@@ -255,10 +274,14 @@ fn help(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     if let Some(name) = words.first() {
         let name = text(name);
         let verb = find(tool.verbs, name).ok_or_else(|| unknown(tool.verbs, name))?;
-        let details = verb.details.strip_prefix('\n').unwrap_or(verb.details);
+        let line = if matches!(verb.details.as_bytes().first(), None | Some(b'\n')) {
+            ""
+        } else {
+            "\n"
+        };
         out.print(format_args!(
-            "Usage: nullctl [OPTION...] {on}{}{off} {}\n\n{}.\n\n{details}",
-            verb.name, verb.arguments, verb.summary
+            "Usage: nullctl [OPTION...] {on}{}{off} {}\n\n{}.\n{line}{}",
+            verb.name, verb.arguments, verb.summary, verb.details
         ))?;
         return flags(out, [on, off], verb.name);
     }
@@ -269,13 +292,16 @@ fn help(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
         let value = [" ", verb.arguments];
         row(out, [on, "  ", "", verb.name, off], value, verb.summary)?;
     }
-    out.print(format_args!("\n{on}Options:{off}\n"))?;
     flags(out, [on, off], "")
 }
 
 /// Prints the options whose text begins with the name of a verb, or all.
 fn flags(out: &mut Output, [on, off]: [&str; 2], verb: &str) -> Result<(), Failure> {
+    let mut first = true;
     for flag in options::all().filter(|flag| flag.help.starts_with(verb)) {
+        if core::mem::take(&mut first) {
+            out.print(format_args!("\n{on}Options:{off}\n"))?;
+        }
         let short = flag.short.map_or(b' ', |letter| letter as u8);
         let dash = if flag.short.is_some() { b'-' } else { b' ' };
         let short = [b' ', b' ', dash, short, b' '];

@@ -1,0 +1,104 @@
+//! help.
+
+use std::fs::File;
+use std::io::Read;
+
+use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+
+use crate::tool::{lacks, nullctl, succeed};
+
+/// The first column of the texts.
+const COLUMN: usize = 26;
+
+#[test]
+fn help_has_columns_and_no_colors() {
+    let help = succeed(&["help"]);
+    assert_eq!(help, succeed(&["--help"]));
+    assert_eq!(help, succeed(&[]));
+    assert!(!help.contains('\x1b'), "{help}");
+    let line = |text: &str| help.lines().find(|line| line.contains(text)).expect(text);
+    for (name, text) in [
+        ("  info ADDRESS", "Show who made a service"),
+        ("  help [VERB]", "Print this help"),
+        ("  -q --quiet", "Do not print replies"),
+        ("     --timeout=SECONDS", "Wait at most this long"),
+        // A long name is on a line before its text.
+        ("", "Call a method, and print"),
+    ] {
+        let line = line(text);
+        assert!(line.starts_with(name), "{line}");
+        assert_eq!(line.find(text), Some(COLUMN), "{line}");
+    }
+    assert!(
+        help.contains("\n  call ADDRESS METHOD [PARAMETERS]"),
+        "{help}"
+    );
+    // help is the last verb.
+    let verbs = help.split("\nOptions:").next().expect("it has a beginning");
+    let last = verbs.trim_end().lines().last().expect("a line");
+    assert!(last.starts_with("  help"), "{last}");
+}
+
+#[test]
+fn help_of_a_verb_has_its_options() {
+    let help = succeed(&["help", "udev"]);
+    assert!(
+        help.starts_with("Usage: nullctl [OPTION...] udev settle"),
+        "{help}"
+    );
+    assert!(help.contains("\nOptions:\n     --subsystems "), "{help}");
+    assert!(
+        !help.contains("--quiet") && !help.contains("\n\n\n"),
+        "{help}"
+    );
+    assert_eq!(help, succeed(&["udev", "--help"]));
+    let help = succeed(&["help", "ping"]);
+    assert!(!help.contains("Options:"), "{help}");
+}
+
+#[test]
+fn help_has_the_verbs_and_options_of_its_form() {
+    let other = lacks("fuzz");
+    let help = succeed(&["help"]);
+    assert_eq!(help.contains("\n  fuzz "), !other, "{help}");
+    assert_eq!(help.contains("--released="), !other, "{help}");
+}
+
+/// Returns what a terminal shows. The variable NO_COLOR has this value.
+fn on_terminal(arguments: &[&str], no_color: Option<&str>) -> String {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let master = openpt(flags).expect("a pseudoterminal");
+    grantpt(&master).expect("it is ours");
+    unlockpt(&master).expect("it is ours");
+    let slave = ioctl_tiocgptpeer(&master, flags).expect("its other side");
+    let mut command = nullctl();
+    command.args(arguments).stdout(slave);
+    if let Some(value) = no_color {
+        command.env("NO_COLOR", value);
+    }
+    let mut child = command.spawn().expect("nullctl starts");
+    // The terminal hangs up when the last process has closed it.
+    drop(command);
+    let (mut shown, mut buffer) = (Vec::new(), [0; 4096]);
+    let mut master = File::from(master);
+    while let Ok(count @ 1..) = master.read(&mut buffer) {
+        shown.extend_from_slice(&buffer[..count]);
+    }
+    assert!(child.wait().expect("it ends").success());
+    String::from_utf8(shown).expect("UTF-8")
+}
+
+#[test]
+fn help_is_bold_on_a_terminal() {
+    let shown = on_terminal(&["help"], None);
+    assert!(shown.contains("\x1b[1mVerbs:\x1b[0m"), "{shown}");
+    assert!(shown.contains("\x1b[1m  info\x1b[0m ADDRESS  "), "{shown}");
+    assert!(shown.contains("\x1b[1m  -q --quiet\x1b[0m  "), "{shown}");
+    let plain = shown
+        .replace("\x1b[1m", "")
+        .replace("\x1b[0m", "")
+        .replace('\r', "");
+    assert_eq!(plain, succeed(&["help"]));
+    assert!(on_terminal(&["help"], Some("")).contains('\x1b'));
+    assert!(!on_terminal(&["help"], Some("1")).contains('\x1b'));
+}
