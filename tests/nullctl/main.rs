@@ -4,6 +4,7 @@
 mod tool;
 
 mod basics;
+mod calls;
 mod proxies;
 mod station_bench;
 mod station_completion;
