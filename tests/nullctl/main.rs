@@ -4,6 +4,7 @@
 mod tool;
 
 mod basics;
+mod calls;
 mod help;
 mod proxies;
 mod station_bench;
