@@ -102,3 +102,30 @@ fn help_is_bold_on_a_terminal() {
     assert!(on_terminal(&["help"], Some("")).contains('\x1b'));
     assert!(!on_terminal(&["help"], Some("1")).contains('\x1b'));
 }
+
+/// The guide shows commands that exist.
+#[test]
+fn help_has_all_verbs_and_options_of_the_guide() {
+    if lacks("fuzz") {
+        return;
+    }
+    let guide = include_str!("../../docs/nullctl.md");
+    let help = succeed(&["help"]);
+    let mut count = 0;
+    for block in guide.split("```").skip(1).step_by(2) {
+        for line in block.lines().filter(|line| line.starts_with("nullctl ")) {
+            let command = line.split(" #").next().expect("a command");
+            let words = command.split_whitespace().skip(1);
+            let words = words.take_while(|word| !matches!(*word, "|" | "||"));
+            let (options, words): (Vec<_>, Vec<_>) = words.partition(|word| word.starts_with("--"));
+            let verb = words.first().expect("a verb");
+            assert!(help.contains(&format!("\n  {verb}")), "{line}");
+            for option in options {
+                let name = option.split('=').next().expect("a name");
+                assert!(help.contains(&format!(" {name}")), "{line}");
+            }
+            count += 1;
+        }
+    }
+    assert!(count > 20, "{count}");
+}
