@@ -538,6 +538,28 @@ fn fuzz_starts_the_service_and_ends_it() {
     assert!(UnixStream::connect(&address).is_err());
 }
 
+/// A program that is started for each connection, and a service that upgrades connections.
+#[test]
+fn fuzz_knows_programs_and_upgrades() {
+    if lacks("fuzz") {
+        return;
+    }
+    let program = example_path("accounts");
+    let program = program.to_str().expect("UTF-8");
+    for address in [program, &format!("exec:{program}")] {
+        succeed(&["fuzz", "--seed=1", "--runs=100", address]);
+    }
+    let service = Service::start("conformance", &[]);
+    succeed(&[
+        "fuzz",
+        "--seed=3",
+        "--runs=5000",
+        "--upgrade",
+        "--more",
+        &service.address,
+    ]);
+}
+
 #[test]
 fn fuzz_makes_the_same_calls_for_the_same_seed() {
     if lacks("fuzz") {

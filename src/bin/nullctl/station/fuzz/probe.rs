@@ -131,7 +131,7 @@ impl Peer<'_> {
         };
         match Stream::connect_with(self.address, timeouts) {
             // The library does not start programs, nor does it know the tool's other addresses.
-            Err(IoError::Exec | IoError::Vsock | IoError::Address(_)) => {
+            Err(IoError::Exec | IoError::Vsock | IoError::Address(_) | IoError::NotASocket) => {
                 let stream = connect(self.system, self.options, self.address);
                 let mut stream =
                     stream.map_err(|_| Trouble::Other("no connection can be made".into()))?;
@@ -344,8 +344,12 @@ impl Peer<'_> {
     fn odd(&self, connection: &mut Connection, case: &Case) -> Result<bool, Fault> {
         let mut message = case.bytes();
         message.push(0);
-        let more = case.has("more");
-        message.extend_from_slice(GET_INFO);
+        // After an upgrade, the connection has another protocol.
+        let upgrade = case.has("upgrade");
+        let more = case.has("more") || upgrade;
+        if !upgrade {
+            message.extend_from_slice(GET_INFO);
+        }
         match connection.send(&message) {
             Err(Trouble::Closed) => return Ok(false),
             sent => sent.map_err(fault)?,
@@ -357,6 +361,9 @@ impl Peer<'_> {
                 Err(Trouble::TimedOut) if more => return Ok(false),
                 received => received.map_err(fault)?,
             };
+            if upgrade {
+                return Ok(false);
+            }
             match check_info(&mut reply) {
                 // This is the reply to the odd message, probably an error.
                 Err(Fault::Reply(_) | Fault::Error(_)) => {}
