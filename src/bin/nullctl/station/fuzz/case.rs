@@ -45,9 +45,8 @@ impl Case {
             ["more", "oneway", "upgrade"].contains(&&name[..])
                 && (*value == Value::token(true) || *value == Value::token(false))
         });
-        let mut names: Vec<_> = call.members.iter().map(|(name, _)| name).collect();
-        names.dedup();
-        let one = names.len() == call.members.len() && self.set_flags() <= 1;
+        // systemd refuses two of them, also if one is false.
+        let one = call.members.len() <= 1;
         (name::split(method).is_some()
             && is_object
             && flags
@@ -69,11 +68,6 @@ impl Case {
                 bytes.windows(flag.len()).any(|window| window == flag)
             }
         }
-    }
-
-    fn set_flags(&self) -> usize {
-        let flags = ["more", "oneway", "upgrade"];
-        flags.iter().filter(|flag| self.has(flag)).count()
     }
 }
 
@@ -172,7 +166,7 @@ mod tests {
         let mut both = call(Value::object([]));
         both.members.push(("more".into(), Value::token(true)));
         assert!(Case::Call(both.clone()).ordinary().is_some());
-        both.members.push(("oneway".into(), Value::token(true)));
+        both.members.push(("oneway".into(), Value::token(false)));
         assert!(Case::Call(both).ordinary().is_none());
         assert!(Case::Frame(b"{}".into()).ordinary().is_none());
     }
