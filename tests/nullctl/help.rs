@@ -1,11 +1,6 @@
 //! help.
 
-use std::fs::File;
-use std::io::Read;
-
-use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
-
-use crate::tool::{lacks, nullctl, succeed};
+use crate::tool::{lacks, nullctl, shown_on_terminal, succeed};
 
 /// The first column of the texts.
 const COLUMN: usize = 26;
@@ -64,28 +59,13 @@ fn help_has_the_verbs_and_options_of_its_form() {
     assert_eq!(help.contains("--released="), !other, "{help}");
 }
 
-/// Returns what a terminal shows. The variable NO_COLOR has this value.
 fn on_terminal(arguments: &[&str], no_color: Option<&str>) -> String {
-    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-    let master = openpt(flags).expect("a pseudoterminal");
-    grantpt(&master).expect("it is ours");
-    unlockpt(&master).expect("it is ours");
-    let slave = ioctl_tiocgptpeer(&master, flags).expect("its other side");
     let mut command = nullctl();
-    command.args(arguments).stdout(slave);
+    command.args(arguments);
     if let Some(value) = no_color {
         command.env("NO_COLOR", value);
     }
-    let mut child = command.spawn().expect("nullctl starts");
-    // The terminal hangs up when the last process has closed it.
-    drop(command);
-    let (mut shown, mut buffer) = (Vec::new(), [0; 4096]);
-    let mut master = File::from(master);
-    while let Ok(count @ 1..) = master.read(&mut buffer) {
-        shown.extend_from_slice(&buffer[..count]);
-    }
-    assert!(child.wait().expect("it ends").success());
-    String::from_utf8(shown).expect("UTF-8")
+    shown_on_terminal(command, |command, terminal| _ = command.stdout(terminal))
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! bench.
 
-use crate::tool::{Service, fail, lacks, run, succeed};
+use std::process::Stdio;
+
+use crate::tool::{Service, fail, lacks, nullctl, run, shown_on_terminal, succeed};
 
 fn measured(arguments: &[&str]) -> serde_json::Value {
     let shown = succeed(&[&["bench", "-j"], arguments].concat());
@@ -88,4 +90,30 @@ fn bench_fails_if_calls_fail() {
             Some(1)
         );
     }
+}
+
+/// Elsewhere than on a terminal there is no progress line, as the other tests show.
+#[test]
+fn bench_shows_its_progress_after_a_second() {
+    if lacks("bench") {
+        return;
+    }
+    let service = Service::start("conformance", &[]);
+    let progress = |options: &[&str]| {
+        let mut command = nullctl();
+        command.arg("bench").args(options);
+        command.args([&service.address[..], "org.example.t.Empty"]);
+        command.stdout(Stdio::null());
+        shown_on_terminal(command, |command, terminal| _ = command.stderr(terminal))
+    };
+    let shown = progress(&["--time=2.1"]);
+    assert!(shown.starts_with("\r\x1b[K"), "{shown:?}");
+    assert!(
+        shown.contains(" calls, ") && shown.contains(" per second"),
+        "{shown:?}"
+    );
+    // It is removed at the end.
+    assert!(shown.ends_with("\r\x1b[K"), "{shown:?}");
+    assert_eq!(progress(&["--count=10"]), "");
+    assert_eq!(progress(&["--time=1.6", "--quiet"]), "");
 }

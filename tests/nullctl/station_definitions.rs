@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::process::Stdio;
 
-use crate::tool::{Directory, Service, fail, lacks, nullctl, run, succeed};
+use crate::tool::{Directory, Service, fail, lacks, nullctl, run, shown_on_terminal, succeed};
 
 const OLD: &str = "\
 interface org.example.ftl
@@ -242,6 +242,32 @@ fn generate_writes_a_module() {
     let path = file(&directory, "say.varlink", text);
     assert!(succeed(&["generate", &path]).contains("text: &'a str"));
     assert!(succeed(&["generate", "--owned", &path]).contains("text: String"));
+}
+
+/// A definition may come from anyone. Its comments can contain what a terminal obeys.
+#[test]
+fn control_characters_of_definitions_do_not_reach_a_terminal() {
+    if lacks("format") {
+        return;
+    }
+    let directory = Directory::new();
+    let text = "# \x1b]0;title\x07 \u{9b}31m\ninterface a.b\n\nmethod A() -> ()\n";
+    let path = file(&directory, "a.varlink", text);
+    for arguments in [&["format"][..], &["doc"], &["doc", "--man"]] {
+        let mut command = nullctl();
+        command.args(arguments).arg(&path);
+        let shown = shown_on_terminal(command, |command, terminal| _ = command.stdout(terminal));
+        assert!(
+            shown.contains("]0;title") && shown.contains('\u{fffd}'),
+            "{shown:?}"
+        );
+        assert!(
+            !shown.contains("\x1b]") && !shown.contains(['\x07', '\u{9b}']),
+            "{shown:?}"
+        );
+    }
+    // A file gets what was in the file.
+    assert_eq!(succeed(&["format", &path]), text);
 }
 
 /// A definition with everything that a page can contain, and characters that formats escape.

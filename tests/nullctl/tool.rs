@@ -1,5 +1,7 @@
 //! Runs the tool, and services for it.
 
+use std::io::Read;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -48,6 +50,31 @@ pub fn fail(arguments: &[&str]) -> String {
     assert_eq!(output.status.code(), Some(1), "{arguments:?}: {errors}");
     assert!(errors.starts_with("nullctl: "), "{errors}");
     errors
+}
+
+/// Runs a command, which must succeed. Returns what a terminal shows; `connect` makes it a standard
+/// descriptor.
+pub fn shown_on_terminal(
+    mut command: Command,
+    connect: impl FnOnce(&mut Command, OwnedFd),
+) -> String {
+    use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let master = openpt(flags).expect("a pseudoterminal");
+    grantpt(&master).expect("it is ours");
+    unlockpt(&master).expect("it is ours");
+    let terminal = ioctl_tiocgptpeer(&master, flags).expect("its other side");
+    connect(&mut command, terminal);
+    let mut child = command.spawn().expect("nullctl starts");
+    // The terminal hangs up when the last process has closed it.
+    drop(command);
+    let (mut shown, mut buffer) = (Vec::new(), [0; 4096]);
+    let mut master = fs::File::from(master);
+    while let Ok(count @ 1..) = master.read(&mut buffer) {
+        shown.extend_from_slice(&buffer[..count]);
+    }
+    assert!(child.wait().expect("it ends").success());
+    String::from_utf8(shown).expect("UTF-8")
 }
 
 /// A directory for sockets, removed at the end.
