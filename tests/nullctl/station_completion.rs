@@ -171,6 +171,8 @@ fn man_prints_all_verbs_and_options() {
             "source <(nullctl completion bash)",
             "--released=DIR",
             "varlinkctl(1)",
+            "DIFFERENCES FROM VARLINKCTL",
+            "varlinkctl writes 0.1 as 1.000000000000000055511e-01",
         ],
     );
     for option in options {

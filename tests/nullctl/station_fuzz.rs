@@ -477,7 +477,7 @@ fn fuzz_prints_malformed_frames_as_printf() {
             }
         }
     });
-    let output = run(&["fuzz", "--seed=3", "--timeout=100ms", &address]);
+    let output = run(&["fuzz", "--seed=3", "--timeout=250ms", &address]);
     let message = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{message}");
     assert!(message.contains("sends no reply"), "{message}");

@@ -37,6 +37,41 @@ A TCP port.
 .TP
 \\fBdevice:/dev/ttyS1\\fR
 A character device, such as a serial line.
+.TP
+\\fB/usr/lib/ftl\\fR, \\fBexec:/usr/lib/ftl\\fR
+A program, which is started with the connection as by socket activation.
+.TP
+\\fBssh\\-unix:HOST:/run/org.example.ftl\\fR, \\fBssh\\-exec:HOST:PROGRAM\\fR
+A socket or a program of another machine, by ssh(1).
+.TP
+\\fBorg.example.ftl\\fR
+The name of an interface, which is looked up in the registry, /run/varlink/registry.
+.SH DIFFERENCES FROM VARLINKCTL
+.TP
+Numbers
+Numbers of a reply are printed as the service wrote them. varlinkctl writes 0.1 as
+1.000000000000000055511e\\-01, which is not what was sent.
+.TP
+Definitions
+introspect and validate\\-idl print the text as it is. varlinkctl reorders the members
+and drops some comments, which are for people too. The verb format changes the layout.
+.TP
+Messages
+A message begins with the name of the tool, and shows the error of the service and its parameters.
+varlinkctl translates some errors to errno(3), so that their names are lost. nullctl also says
+which method is meant, or which option is missing.
+.TP
+Control characters
+In texts of a service they are replaced on a terminal, because a terminal would obey them.
+.TP
+Addresses
+The name of an interface, tcp: and device: are addresses, too.
+.TP
+Pager
+No pager is started: an image may have none.
+.TP
+serve
+It can listen at a path, for systems without socket activation.
 .SH EXIT STATUS
 0 for success, and 1 for a failure, which a message on standard error describes. A reader of the
 output that goes away, as in \\fBnullctl ... | head\\fR, is not a failure.
