@@ -375,6 +375,38 @@ fn fuzz_finds_an_undeclared_error() {
     succeed(&["fuzz", "--seed=1", &address, "org.varlink.service"]);
 }
 
+/// A wrong type, a crash and an undeclared error are found, whatever the seed is.
+#[test]
+fn fuzz_finds_three_faults_with_any_seed() {
+    if lacks("fuzz") {
+        return;
+    }
+    type Answer = fn(&str, &Value, &Value) -> Act;
+    let faults: [(&str, Answer); 3] = [
+        (
+            "differs from its definition",
+            |method, parameters, call| match parameters["number"].as_i64() {
+                Some(number) if number > 1000 => reply(&json!({"number": "many"})),
+                _ => correct(method, parameters, call),
+            },
+        ),
+        ("closes the connection", crash),
+        (
+            "is not declared",
+            |method, parameters, call| match parameters["text"].as_str() {
+                Some("") => Act::Send(vec![json!({"error": "org.example.faulty.Empty"})]),
+                _ => correct(method, parameters, call),
+            },
+        ),
+    ];
+    for seed in 100..110 {
+        for (expected, act) in faults {
+            let (message, _) = found(true, &[&format!("--seed={seed}")], act);
+            assert!(message.contains(expected), "seed {seed}: {message}");
+        }
+    }
+}
+
 /// Each of these faults is in the answer to all calls of one method.
 #[test]
 fn fuzz_finds_faults_of_the_protocol() {
