@@ -311,11 +311,11 @@ fn monitor_serves_50_clients_and_keeps_no_zombies() {
     const CALLS: usize = 10;
     let service = Service::start("conformance", &[]);
     let mut monitor = Monitor::start(&service.address, Stdio::piped());
-    let output = monitor.process.output();
+    let mut output = monitor.process.output();
     let reader = thread::spawn(move || {
         let mut lines = Vec::new();
         let mut closed = 0;
-        for line in output.lines().map(Result::unwrap) {
+        for line in output.by_ref().lines().map(Result::unwrap) {
             closed += usize::from(line.ends_with(" -- closed"));
             lines.push(line);
             // The connection of `start` as well.
@@ -323,7 +323,8 @@ fn monitor_serves_50_clients_and_keeps_no_zombies() {
                 break;
             }
         }
-        lines
+        // The monitor ends if its output is closed.
+        (lines, output)
     });
     thread::scope(|scope| {
         for client in 0..CLIENTS {
@@ -339,7 +340,7 @@ fn monitor_serves_50_clients_and_keeps_no_zombies() {
             });
         }
     });
-    let lines = reader.join().unwrap();
+    let (lines, _output) = reader.join().unwrap();
     let mut messages = std::collections::HashMap::<_, (usize, usize)>::new();
     for line in lines.iter().filter(|line| !line.contains(" -- ")) {
         let (number, rest) = line.split_once(' ').unwrap();
@@ -359,6 +360,7 @@ fn monitor_serves_50_clients_and_keeps_no_zombies() {
     eventually("all processes are reaped", || {
         monitor.process.children().is_empty()
     });
+    assert_eq!(monitor.process.0.try_wait().unwrap(), None);
 }
 
 #[test]
@@ -466,7 +468,7 @@ fn monitor_is_colored_and_cut_on_a_terminal() {
     let service = Service::start("conformance", &[]);
     let monitor = Monitor::start(&service.address, output.into());
     let mut client = Raw::connect(&monitor.path);
-    client.call(&need(&"ä".repeat(4000)));
+    client.call(&need(&format!("x{}", "ä".repeat(4000))));
     client.call(&json!({"method": "org.example.t.Fail"}));
     let mut lines = BufReader::new(fs::File::from(terminal))
         .lines()
@@ -474,7 +476,7 @@ fn monitor_is_colored_and_cut_on_a_terminal() {
     let mut next = || lines.find(|line| !line.contains("--")).unwrap();
     let call = next();
     assert!(call.contains(" \x1b[36m->\x1b[0m {\"method\""), "{call}");
-    assert!(call.ends_with("ä... (8053 bytes)"), "{call}");
+    assert!(call.ends_with("ä... (8054 bytes)"), "{call}");
     assert!((500..560).contains(&call.len()), "{}", call.len());
     assert!(next().contains("\x1b[32m<-\x1b[0m "));
     assert!(next().contains("\x1b[36m->\x1b[0m "));
