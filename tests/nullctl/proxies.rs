@@ -176,6 +176,31 @@ fn wait_does_not_take_an_accepting_socket_for_a_service() {
     fail(&["wait", &path, "--timeout=0.2"]);
 }
 
+/// Opens a terminal. Returns its two ends; the second is for a program.
+fn terminal() -> (fs::File, OwnedFd) {
+    use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let terminal = openpt(flags).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let output = ioctl_tiocgptpeer(&terminal, flags).unwrap();
+    (terminal.into(), output)
+}
+
+#[test]
+fn wait_tells_a_person_what_it_waits_for() {
+    let directory = Directory::new();
+    let path = directory.path("none");
+    let (terminal, errors) = terminal();
+    let mut command = nullctl();
+    command.args(["wait", &path, "--timeout=20"]).stderr(errors);
+    let _waiting = Running::start(&mut command);
+    let mut line = String::new();
+    BufReader::new(terminal).read_line(&mut line).unwrap();
+    assert!(line.starts_with("nullctl: waiting for "), "{line}");
+    assert!(line.contains(&path), "{line}");
+}
+
 #[test]
 fn wait_refuses_what_can_never_answer() {
     for address in [
@@ -459,20 +484,13 @@ fn monitor_passes_malformed_messages_on() {
 
 #[test]
 fn monitor_is_colored_and_cut_on_a_terminal() {
-    use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
-    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&terminal).unwrap();
-    unlockpt(&terminal).unwrap();
-    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-    let output = ioctl_tiocgptpeer(&terminal, flags).unwrap();
+    let (terminal, output) = terminal();
     let service = Service::start("conformance", &[]);
     let monitor = Monitor::start(&service.address, output.into());
     let mut client = Raw::connect(&monitor.path);
     client.call(&need(&format!("x{}", "ä".repeat(4000))));
     client.call(&json!({"method": "org.example.t.Fail"}));
-    let mut lines = BufReader::new(fs::File::from(terminal))
-        .lines()
-        .map(Result::unwrap);
+    let mut lines = BufReader::new(terminal).lines().map(Result::unwrap);
     let mut next = || lines.find(|line| !line.contains("--")).unwrap();
     let call = next();
     assert!(call.contains(" \x1b[36m->\x1b[0m {\"method\""), "{call}");

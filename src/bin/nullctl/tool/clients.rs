@@ -169,8 +169,8 @@ pub fn serve_clients(
             // There is a place.
             Ok(child) => _ = children.push(child),
             Err(errno) => complain(format_args!(
-                "no place for a client: {}",
-                SystemError(errno)
+                "a client is turned away: errno {} of /proc/self/exe",
+                errno.raw_os_error()
             )),
         }
     }
