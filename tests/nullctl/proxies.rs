@@ -389,6 +389,28 @@ fn monitor_serves_50_clients_and_keeps_no_zombies() {
 }
 
 #[test]
+fn monitor_lets_clients_wait_for_descriptors() {
+    let service = Service::start("conformance", &[]);
+    let directory = Directory::new();
+    let path = directory.path("monitor");
+    let mut command = Command::new("sh");
+    let nullctl = nullctl();
+    command
+        .args(["-c", "ulimit -n 20; exec \"$0\" \"$@\""])
+        .arg(nullctl.get_program());
+    command
+        .args(["monitor", &service.address, &path])
+        .stdout(Stdio::null());
+    let _monitor = Running::start(&mut command);
+    succeed(&["wait", &path, "--timeout=20"]);
+    // All are there before the first one is done.
+    let clients: Vec<_> = (0..30).map(|_| Raw::connect(&path)).collect();
+    for mut client in clients {
+        client.call(&need("x"));
+    }
+}
+
+#[test]
 fn monitor_ends_when_nobody_reads_its_output() {
     let service = Service::start("conformance", &[]);
     let mut monitor = Monitor::start(&service.address, Stdio::piped());
