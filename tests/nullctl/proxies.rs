@@ -971,6 +971,56 @@ fn bridge_asks_the_resolver() {
 }
 
 #[test]
+fn bridge_lists_each_interface_once() {
+    let directory = Directory::new();
+    let registry = directory.path("varlink/registry");
+    fs::create_dir_all(&registry).unwrap();
+    for interface in ["org.example.one", "org.example.two"] {
+        fs::write(format!("{registry}/{interface}"), "").unwrap();
+    }
+    let services = directory.path("services");
+    fs::write(&services, "org.example.two,org.example.three unix:/run/x\n").unwrap();
+    let address = directory.path("resolver");
+    let _resolver = Running::example("resolver", &[&services, &address]);
+    let arguments = [
+        format!("--registry={registry}"),
+        format!("--resolver={address}"),
+    ];
+    let mut bridge = Bridge::start(&[&arguments[0], &arguments[1]]);
+    let mut info = bridge.call(&serde_json::from_str(GET_INFO).unwrap());
+    let interfaces = info["parameters"]["interfaces"].as_array_mut().unwrap();
+    interfaces.sort_by_key(Value::to_string);
+    let names = [
+        "org.example.one",
+        "org.example.three",
+        "org.example.two",
+        "org.varlink.service",
+    ];
+    assert_eq!(info["parameters"]["interfaces"], json!(names));
+}
+
+/// A resolver that lies.
+#[test]
+fn bad_names_and_addresses_of_a_resolver_are_left_out() {
+    let directory = Directory::new();
+    let path = directory.path("resolver");
+    let info: &[u8] =
+        br#"{"parameters":{"interfaces":["a.b","a\"b","x\u001b[2J","org.varlink.service",1]}}"#;
+    let address: &[u8] = br#"{"parameters":{"address":"unix:/x\u001b[2J"}}"#;
+    let answer = |reply: &'static [u8]| Some(&*[reply, b"\0"].concat().leak());
+    lie(&path, vec![answer(info), answer(address)]);
+    let resolver = format!("--resolver={path}");
+    let mut bridge = Bridge::start(&[&resolver]);
+    let info = bridge.call(&serde_json::from_str(GET_INFO).unwrap());
+    assert_eq!(
+        info["parameters"]["interfaces"],
+        json!(["org.varlink.service", "a.b"])
+    );
+    let message = fail(&["resolve", "org.example.x", &resolver]);
+    assert!(!message.contains('\u{1b}'), "{message}");
+}
+
+#[test]
 fn bridge_passes_everything_to_one_service() {
     let service = Service::start("conformance", &[]);
     let mut bridge = Bridge::start(&[&format!("--connect={}", service.address)]);

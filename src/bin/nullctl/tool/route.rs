@@ -91,14 +91,29 @@ impl<'t> Routes<'t> {
         let reply = self.ask("org.varlink.resolver.Resolve", parameters, &mut client)?;
         let resolved = reply.into_parameters().member("address").ok()?;
         address.push_str(resolved.decode().ok()?).ok()?;
-        Some(address)
+        // It may be printed on a terminal.
+        let is_text = !address.chars().any(char::is_control);
+        is_text.then_some(address)
     }
 
     /// Calls `found` with each interface that the registry and the resolver know.
     pub fn interfaces(&self, receive: &mut [u8], send: &mut [u8], found: &mut dyn FnMut(&str)) {
+        let folder = self.options.registry;
+        // Each is found once: in the first place, as by `find`.
+        let is_at = |path: &str, interface: &str| {
+            let mut address = AddressText::new();
+            let address = registered(self.system, folder, interface, &mut address)
+                .then_some(&*address)
+                .and_then(|address| address.strip_prefix("unix:"));
+            address.is_some_and(|address| address.starts_with(path))
+        };
         if self.registry {
-            registries(self.system, self.options.registry, &mut |path| {
-                list(path, found);
+            registries(self.system, folder, &mut |path| {
+                list(path, &mut |interface| {
+                    if is_at(path, interface) {
+                        found(interface);
+                    }
+                });
                 false
             });
         }
@@ -110,7 +125,10 @@ impl<'t> Routes<'t> {
         let interfaces = reply.into_parameters().member("interfaces");
         if let Ok(interfaces) = interfaces.and_then(|all| all.items()) {
             for interface in interfaces {
-                found(interface.decode().unwrap_or_default());
+                let interface = interface.decode().unwrap_or_default();
+                if !self.registry || !is_at("", interface) {
+                    found(interface);
+                }
             }
         }
     }
