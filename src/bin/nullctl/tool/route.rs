@@ -7,8 +7,8 @@ use core::time::Duration;
 use heapless::String;
 use nullink::json::Raw;
 use nullink::unix::{IoError, Stream, Timeouts};
-use nullink::{Client, Reply, name};
-use rustix::fs::{Access, Mode, OFlags, RawDir, access, open};
+use nullink::{Client, Error, Mode, Reply, name};
+use rustix::fs::{Access, OFlags, RawDir, access, open};
 
 use super::options::Options;
 use super::output::{Failure, complain, fail_at};
@@ -140,7 +140,7 @@ impl<'t> Routes<'t> {
         parameters: Raw<'_>,
         client: &'r mut Option<Client<'_, Stream>>,
     ) -> Option<Reply<'r>> {
-        let reply = client.as_mut()?.call_raw(method, parameters);
+        let reply = call(client.as_mut()?, method, parameters);
         let reply = reply.map_err(|error| complain(format_args!("the resolver: {error}")));
         reply.ok().filter(|reply| reply.error().is_none())
     }
@@ -176,6 +176,16 @@ pub fn client_within<'b>(
         reply: limit,
     };
     Client::connect_with(address, timeouts, receive, send)
+}
+
+/// Calls a method as `Client::call_raw` does, with functions that the verb call uses, too.
+pub fn call<'r>(
+    client: &'r mut Client<'_, Stream>,
+    method: &str,
+    parameters: Raw<'_>,
+) -> Result<Reply<'r>, Error<IoError>> {
+    client.queue_raw(method, Mode::Simple, parameters)?;
+    client.receive_raw()
 }
 
 /// Looks an interface up in the registry, or in a folder like it. Returns true if it is there, and
@@ -225,7 +235,7 @@ fn list(path: &str, found: &mut dyn FnMut(&str)) {
     let mut text = AddressText::new();
     concat(&mut text, &[path, "\0"]);
     let path = as_c_str(text.as_bytes());
-    let Ok(folder) = open(path, flags, Mode::empty()) else {
+    let Ok(folder) = open(path, flags, rustix::fs::Mode::empty()) else {
         return;
     };
     let mut buffer = [MaybeUninit::uninit(); 2048];
