@@ -14,6 +14,8 @@
 //! | `connect` | from an address, or the name of an interface, to a connection |
 //! | `join` | joins two connections |
 //! | `json` | how JSON is printed |
+//! | `route` | from an interface to the address of its service |
+//! | `texts` | texts that are put together without an allocator |
 //! | the others | one verb each, or a few that belong together |
 
 mod answer;
@@ -32,6 +34,7 @@ mod program;
 mod route;
 mod serve;
 mod system;
+mod texts;
 mod verbs;
 mod wait;
 

@@ -4,7 +4,6 @@ use core::ffi::CStr;
 use core::mem::MaybeUninit;
 use core::time::Duration;
 
-use heapless::String;
 use nullink::json::Raw;
 use nullink::unix::{IoError, Stream, Timeouts};
 use nullink::{Client, Error, Mode, Reply, name};
@@ -12,12 +11,9 @@ use rustix::fs::{Access, OFlags, RawDir, access, open};
 
 use super::options::Options;
 use super::output::{Failure, complain, fail_at};
-use super::program::as_c_str;
 use super::system::System;
+use super::texts::{AddressText, as_c_str, concat};
 use super::{Tool, text};
-
-/// The address of a service.
-pub type AddressText = String<512>;
 
 /// The folder of sockets, or of links to sockets, that have the names of interfaces.
 const REGISTRY: &str = "/run/varlink/registry";
@@ -202,14 +198,6 @@ pub fn registered(
         concat(address, &["unix:", path, "/", interface]);
         access(as_c_str(file.as_bytes()), Access::EXISTS).is_ok()
     })
-}
-
-/// Makes a text of its parts. One that is too long is empty.
-pub fn concat(text: &mut AddressText, parts: &[&str]) {
-    text.clear();
-    if !parts.iter().all(|part| text.push_str(part).is_ok()) {
-        text.clear();
-    }
 }
 
 /// Calls `visit` with the path of each registry until it returns true.

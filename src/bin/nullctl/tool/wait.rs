@@ -16,8 +16,9 @@ use rustix::time::{
 };
 
 use super::output::{Failure, SystemError, complain, fail, fail_at, is_terminal};
-use super::route::{AddressText, call, client_within, registered};
+use super::route::{call, client_within, registered};
 use super::system::{Standard, System};
+use super::texts::AddressText;
 use super::{Tool, text};
 
 /// The pause between two tries. The kernel does not tell when a socket begins to listen.
