@@ -176,6 +176,31 @@ fn wait_does_not_take_an_accepting_socket_for_a_service() {
     fail(&["wait", &path, "--timeout=0.2"]);
 }
 
+/// Opens a terminal. Returns its two ends; the second is for a program.
+fn terminal() -> (fs::File, OwnedFd) {
+    use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let terminal = openpt(flags).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let output = ioctl_tiocgptpeer(&terminal, flags).unwrap();
+    (terminal.into(), output)
+}
+
+#[test]
+fn wait_tells_a_person_what_it_waits_for() {
+    let directory = Directory::new();
+    let path = directory.path("none");
+    let (terminal, errors) = terminal();
+    let mut command = nullctl();
+    command.args(["wait", &path, "--timeout=20"]).stderr(errors);
+    let _waiting = Running::start(&mut command);
+    let mut line = String::new();
+    BufReader::new(terminal).read_line(&mut line).unwrap();
+    assert!(line.starts_with("nullctl: waiting for "), "{line}");
+    assert!(line.contains(&path), "{line}");
+}
+
 #[test]
 fn wait_refuses_what_can_never_answer() {
     for address in [
@@ -311,11 +336,11 @@ fn monitor_serves_50_clients_and_keeps_no_zombies() {
     const CALLS: usize = 10;
     let service = Service::start("conformance", &[]);
     let mut monitor = Monitor::start(&service.address, Stdio::piped());
-    let output = monitor.process.output();
+    let mut output = monitor.process.output();
     let reader = thread::spawn(move || {
         let mut lines = Vec::new();
         let mut closed = 0;
-        for line in output.lines().map(Result::unwrap) {
+        for line in output.by_ref().lines().map(Result::unwrap) {
             closed += usize::from(line.ends_with(" -- closed"));
             lines.push(line);
             // The connection of `start` as well.
@@ -323,7 +348,8 @@ fn monitor_serves_50_clients_and_keeps_no_zombies() {
                 break;
             }
         }
-        lines
+        // The monitor ends if its output is closed.
+        (lines, output)
     });
     thread::scope(|scope| {
         for client in 0..CLIENTS {
@@ -339,7 +365,7 @@ fn monitor_serves_50_clients_and_keeps_no_zombies() {
             });
         }
     });
-    let lines = reader.join().unwrap();
+    let (lines, _output) = reader.join().unwrap();
     let mut messages = std::collections::HashMap::<_, (usize, usize)>::new();
     for line in lines.iter().filter(|line| !line.contains(" -- ")) {
         let (number, rest) = line.split_once(' ').unwrap();
@@ -359,6 +385,29 @@ fn monitor_serves_50_clients_and_keeps_no_zombies() {
     eventually("all processes are reaped", || {
         monitor.process.children().is_empty()
     });
+    assert_eq!(monitor.process.0.try_wait().unwrap(), None);
+}
+
+#[test]
+fn monitor_lets_clients_wait_for_descriptors() {
+    let service = Service::start("conformance", &[]);
+    let directory = Directory::new();
+    let path = directory.path("monitor");
+    let mut command = Command::new("sh");
+    let nullctl = nullctl();
+    command
+        .args(["-c", "ulimit -n 20; exec \"$0\" \"$@\""])
+        .arg(nullctl.get_program());
+    command
+        .args(["monitor", &service.address, &path])
+        .stdout(Stdio::null());
+    let _monitor = Running::start(&mut command);
+    succeed(&["wait", &path, "--timeout=20"]);
+    // All are there before the first one is done.
+    let clients: Vec<_> = (0..30).map(|_| Raw::connect(&path)).collect();
+    for mut client in clients {
+        client.call(&need("x"));
+    }
 }
 
 #[test]
@@ -457,24 +506,17 @@ fn monitor_passes_malformed_messages_on() {
 
 #[test]
 fn monitor_is_colored_and_cut_on_a_terminal() {
-    use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
-    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&terminal).unwrap();
-    unlockpt(&terminal).unwrap();
-    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-    let output = ioctl_tiocgptpeer(&terminal, flags).unwrap();
+    let (terminal, output) = terminal();
     let service = Service::start("conformance", &[]);
     let monitor = Monitor::start(&service.address, output.into());
     let mut client = Raw::connect(&monitor.path);
-    client.call(&need(&"ä".repeat(4000)));
+    client.call(&need(&format!("x{}", "ä".repeat(4000))));
     client.call(&json!({"method": "org.example.t.Fail"}));
-    let mut lines = BufReader::new(fs::File::from(terminal))
-        .lines()
-        .map(Result::unwrap);
+    let mut lines = BufReader::new(terminal).lines().map(Result::unwrap);
     let mut next = || lines.find(|line| !line.contains("--")).unwrap();
     let call = next();
     assert!(call.contains(" \x1b[36m->\x1b[0m {\"method\""), "{call}");
-    assert!(call.ends_with("ä... (8053 bytes)"), "{call}");
+    assert!(call.ends_with("ä... (8054 bytes)"), "{call}");
     assert!((500..560).contains(&call.len()), "{}", call.len());
     assert!(next().contains("\x1b[32m<-\x1b[0m "));
     assert!(next().contains("\x1b[36m->\x1b[0m "));
@@ -926,6 +968,56 @@ fn bridge_asks_the_resolver() {
         "a.b"
     );
     assert_eq!(bridge.end(), (String::new(), Some(0)));
+}
+
+#[test]
+fn bridge_lists_each_interface_once() {
+    let directory = Directory::new();
+    let registry = directory.path("varlink/registry");
+    fs::create_dir_all(&registry).unwrap();
+    for interface in ["org.example.one", "org.example.two"] {
+        fs::write(format!("{registry}/{interface}"), "").unwrap();
+    }
+    let services = directory.path("services");
+    fs::write(&services, "org.example.two,org.example.three unix:/run/x\n").unwrap();
+    let address = directory.path("resolver");
+    let _resolver = Running::example("resolver", &[&services, &address]);
+    let arguments = [
+        format!("--registry={registry}"),
+        format!("--resolver={address}"),
+    ];
+    let mut bridge = Bridge::start(&[&arguments[0], &arguments[1]]);
+    let mut info = bridge.call(&serde_json::from_str(GET_INFO).unwrap());
+    let interfaces = info["parameters"]["interfaces"].as_array_mut().unwrap();
+    interfaces.sort_by_key(Value::to_string);
+    let names = [
+        "org.example.one",
+        "org.example.three",
+        "org.example.two",
+        "org.varlink.service",
+    ];
+    assert_eq!(info["parameters"]["interfaces"], json!(names));
+}
+
+/// A resolver that lies.
+#[test]
+fn bad_names_and_addresses_of_a_resolver_are_left_out() {
+    let directory = Directory::new();
+    let path = directory.path("resolver");
+    let info: &[u8] =
+        br#"{"parameters":{"interfaces":["a.b","a\"b","x\u001b[2J","org.varlink.service",1]}}"#;
+    let address: &[u8] = br#"{"parameters":{"address":"unix:/x\u001b[2J"}}"#;
+    let answer = |reply: &'static [u8]| Some(&*[reply, b"\0"].concat().leak());
+    lie(&path, vec![answer(info), answer(address)]);
+    let resolver = format!("--resolver={path}");
+    let mut bridge = Bridge::start(&[&resolver]);
+    let info = bridge.call(&serde_json::from_str(GET_INFO).unwrap());
+    assert_eq!(
+        info["parameters"]["interfaces"],
+        json!(["org.varlink.service", "a.b"])
+    );
+    let message = fail(&["resolve", "org.example.x", &resolver]);
+    assert!(!message.contains('\u{1b}'), "{message}");
 }
 
 #[test]

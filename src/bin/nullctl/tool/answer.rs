@@ -239,9 +239,9 @@ const DESCRIPTION: &str = r#"{"parameters":{"description":""#;
 /// What is between the names of the interface and of the method in the definition of `serve`.
 const OWN: &str = r"\n\n# [Requires 'upgrade' flag]\nmethod ";
 
-/// Adds an interface to the reply to GetInfo. A failure is seen at its end.
+/// Adds an interface to the reply to GetInfo, if it is one. A failure is seen at its end.
 pub fn interface(out: &mut Output, interface: &str) {
-    if !matches!(interface, "" | SERVICE) {
+    if interface != SERVICE && name::is_interface(interface) {
         for part in [",\"", interface, "\""] {
             let _ = out.text(part);
         }

@@ -17,8 +17,9 @@ use super::connect::connect;
 use super::join::{End, join, write_now};
 use super::options::Options;
 use super::output::{Failure, Output};
-use super::route::{AddressText, Routes};
+use super::route::Routes;
 use super::system::{Standard, System};
+use super::texts::AddressText;
 use crate::standard;
 
 // Varlink has no errors for what is not the service's answer. These are the names that sd-varlink(3)

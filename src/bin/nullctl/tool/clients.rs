@@ -13,7 +13,9 @@ use rustix::net::sockopt::socket_acceptconn;
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect, socket_with,
 };
-use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
+use rustix::process::{
+    Pid, PidfdFlags, Resource, WaitId, WaitIdOptions, getrlimit, pidfd_open, waitid,
+};
 
 use super::output::{Failure, SystemError, complain, fail_at};
 use super::system::{Standard, System};
@@ -22,6 +24,10 @@ use crate::standard;
 
 /// The maximum number of clients at once. Further ones wait until one of them has gone.
 const CLIENTS: usize = 256;
+
+/// The number of descriptors that are open in addition to those of the clients, also while a process
+/// is started.
+const OTHER_FILES: usize = 16;
 
 /// The pause if the system has no descriptors or no memory left for a client.
 const EXHAUSTED: Timespec = Timespec {
@@ -109,6 +115,9 @@ pub fn serve_clients(
     start: &mut dyn FnMut(BorrowedFd<'_>) -> Result<Pid, Errno>,
 ) -> Result<(), Failure> {
     let output = standard(Standard::Output);
+    let files = getrlimit(Resource::Nofile).current;
+    let places = files.and_then(|files| usize::try_from(files).ok());
+    let places = places.map_or(CLIENTS, |files| files.saturating_sub(OTHER_FILES).max(1));
     // The pidfd of each process.
     let mut children = Vec::<OwnedFd, CLIENTS>::new();
     let mut exhausted = false;
@@ -121,7 +130,7 @@ pub fn serve_clients(
             // Even without flags poll(2) reports that the reader has gone.
             let _ = fds.push(PollFd::new(&output, PollFlags::empty()));
         }
-        let accepts = !children.is_full() && !exhausted;
+        let accepts = children.len() < places.min(CLIENTS) && !exhausted;
         if accepts {
             let _ = fds.push(PollFd::new(socket, PollFlags::IN));
         }
@@ -169,8 +178,8 @@ pub fn serve_clients(
             // There is a place.
             Ok(child) => _ = children.push(child),
             Err(errno) => complain(format_args!(
-                "no place for a client: {}",
-                SystemError(errno)
+                "a client is turned away: errno {} of /proc/self/exe",
+                errno.raw_os_error()
             )),
         }
     }

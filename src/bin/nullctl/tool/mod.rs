@@ -16,6 +16,8 @@
 //! | `connect` | from an address, or the name of an interface, to a connection |
 //! | `join` | joins two connections |
 //! | `json` | how JSON is printed |
+//! | `route` | from an interface to the address of its service |
+//! | `texts` | texts that are put together without an allocator |
 //! | the others | one verb each, or a few that belong together |
 
 mod answer;
@@ -39,6 +41,7 @@ mod route;
 mod serve;
 mod service;
 mod system;
+mod texts;
 mod udev;
 mod verbs;
 mod wait;

@@ -5,9 +5,9 @@ use core::ffi::CStr;
 use rustix::fs::{Access, access};
 
 use super::output::{Failure, fail_at};
-use super::route::{AddressText, concat};
 use super::system::System;
 use super::text;
+use super::texts::{AddressText, as_c_str, concat};
 
 /// Where programs are if there is no variable PATH.
 const DIRECTORIES: &str = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
@@ -40,11 +40,6 @@ pub fn find_program<'t>(
     } else {
         Err(fail_at(name, &"there is no such program"))
     }
-}
-
-/// Returns the text before the first NUL.
-pub fn as_c_str(path: &[u8]) -> &CStr {
-    CStr::from_bytes_until_nul(path).unwrap_or_default()
 }
 
 /// The path of this program.

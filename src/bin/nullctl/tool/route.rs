@@ -4,20 +4,16 @@ use core::ffi::CStr;
 use core::mem::MaybeUninit;
 use core::time::Duration;
 
-use heapless::String;
 use nullink::json::Raw;
 use nullink::unix::{IoError, Stream, Timeouts};
-use nullink::{Client, Reply, name};
-use rustix::fs::{Access, Mode, OFlags, RawDir, access, open};
+use nullink::{Client, Error, Mode, Reply, name};
+use rustix::fs::{Access, OFlags, RawDir, access, open};
 
 use super::options::Options;
 use super::output::{Failure, complain, fail_at};
-use super::program::as_c_str;
 use super::system::System;
+use super::texts::{AddressText, as_c_str, concat};
 use super::{Tool, text};
-
-/// The address of a service.
-pub type AddressText = String<512>;
 
 /// The folder of sockets, or of links to sockets, that have the names of interfaces.
 const REGISTRY: &str = "/run/varlink/registry";
@@ -91,14 +87,29 @@ impl<'t> Routes<'t> {
         let reply = self.ask("org.varlink.resolver.Resolve", parameters, &mut client)?;
         let resolved = reply.into_parameters().member("address").ok()?;
         address.push_str(resolved.decode().ok()?).ok()?;
-        Some(address)
+        // It may be printed on a terminal.
+        let is_text = !address.chars().any(char::is_control);
+        is_text.then_some(address)
     }
 
     /// Calls `found` with each interface that the registry and the resolver know.
     pub fn interfaces(&self, receive: &mut [u8], send: &mut [u8], found: &mut dyn FnMut(&str)) {
+        let folder = self.options.registry;
+        // Each is found once: in the first place, as by `find`.
+        let is_at = |path: &str, interface: &str| {
+            let mut address = AddressText::new();
+            let address = registered(self.system, folder, interface, &mut address)
+                .then_some(&*address)
+                .and_then(|address| address.strip_prefix("unix:"));
+            address.is_some_and(|address| address.starts_with(path))
+        };
         if self.registry {
-            registries(self.system, self.options.registry, &mut |path| {
-                list(path, found);
+            registries(self.system, folder, &mut |path| {
+                list(path, &mut |interface| {
+                    if is_at(path, interface) {
+                        found(interface);
+                    }
+                });
                 false
             });
         }
@@ -110,7 +121,10 @@ impl<'t> Routes<'t> {
         let interfaces = reply.into_parameters().member("interfaces");
         if let Ok(interfaces) = interfaces.and_then(|all| all.items()) {
             for interface in interfaces {
-                found(interface.decode().unwrap_or_default());
+                let interface = interface.decode().unwrap_or_default();
+                if !self.registry || !is_at("", interface) {
+                    found(interface);
+                }
             }
         }
     }
@@ -122,7 +136,7 @@ impl<'t> Routes<'t> {
         parameters: Raw<'_>,
         client: &'r mut Option<Client<'_, Stream>>,
     ) -> Option<Reply<'r>> {
-        let reply = client.as_mut()?.call_raw(method, parameters);
+        let reply = call(client.as_mut()?, method, parameters);
         let reply = reply.map_err(|error| complain(format_args!("the resolver: {error}")));
         reply.ok().filter(|reply| reply.error().is_none())
     }
@@ -160,6 +174,16 @@ pub fn client_within<'b>(
     Client::connect_with(address, timeouts, receive, send)
 }
 
+/// Calls a method as `Client::call_raw` does, with functions that the verb call uses, too.
+pub fn call<'r>(
+    client: &'r mut Client<'_, Stream>,
+    method: &str,
+    parameters: Raw<'_>,
+) -> Result<Reply<'r>, Error<IoError>> {
+    client.queue_raw(method, Mode::Simple, parameters)?;
+    client.receive_raw()
+}
+
 /// Looks an interface up in the registry, or in a folder like it. Returns true if it is there, and
 /// its address.
 pub fn registered(
@@ -174,14 +198,6 @@ pub fn registered(
         concat(address, &["unix:", path, "/", interface]);
         access(as_c_str(file.as_bytes()), Access::EXISTS).is_ok()
     })
-}
-
-/// Makes a text of its parts. One that is too long is empty.
-pub fn concat(text: &mut AddressText, parts: &[&str]) {
-    text.clear();
-    if !parts.iter().all(|part| text.push_str(part).is_ok()) {
-        text.clear();
-    }
 }
 
 /// Calls `visit` with the path of each registry until it returns true.
@@ -207,7 +223,7 @@ fn list(path: &str, found: &mut dyn FnMut(&str)) {
     let mut text = AddressText::new();
     concat(&mut text, &[path, "\0"]);
     let path = as_c_str(text.as_bytes());
-    let Ok(folder) = open(path, flags, Mode::empty()) else {
+    let Ok(folder) = open(path, flags, rustix::fs::Mode::empty()) else {
         return;
     };
     let mut buffer = [MaybeUninit::uninit(); 2048];

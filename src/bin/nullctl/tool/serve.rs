@@ -13,8 +13,8 @@ use super::answer::{Messages, Question, next_call, refuse};
 use super::clients::{is_listening, listen, serve_clients};
 use super::output::{Failure, SystemError, fail_at};
 use super::program::{SELF, find_program};
-use super::route::AddressText;
 use super::system::{Command, Passed, Standard, System};
+use super::texts::AddressText;
 use super::{Tool, WORDS, text};
 use crate::standard;
 

@@ -16,8 +16,9 @@ use rustix::time::{
 };
 
 use super::output::{Failure, SystemError, complain, fail, fail_at, is_terminal};
-use super::route::{AddressText, client_within, registered};
+use super::route::{call, client_within, registered};
 use super::system::{Standard, System};
+use super::texts::AddressText;
 use super::{Tool, text};
 
 /// The pause between two tries. The kernel does not tell when a socket begins to listen.
@@ -112,7 +113,7 @@ fn ask(
     }
     let client = client_within(address, Some(limit), receive, send);
     let mut client = client.map_err(Error::Transport)?;
-    client.call_raw(GetInfo::NAME, Raw::EMPTY_OBJECT).map(drop)
+    call(&mut client, GetInfo::NAME, Raw::EMPTY_OBJECT).map(drop)
 }
 
 /// True if another try cannot succeed, because the address is not one to wait for.
