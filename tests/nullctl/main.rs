@@ -4,6 +4,7 @@
 mod tool;
 
 mod basics;
+mod closed;
 mod proxies;
 mod station_bench;
 mod station_completion;
