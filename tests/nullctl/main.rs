@@ -5,6 +5,7 @@ mod tool;
 
 mod basics;
 mod closed;
+mod memory;
 mod proxies;
 mod station_bench;
 mod station_completion;
