@@ -4,6 +4,7 @@
 mod tool;
 
 mod basics;
+mod calls;
 mod closed;
 mod memory;
 mod proxies;

@@ -66,15 +66,19 @@ pub fn call(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
         collected: input::Text::new(tool.input),
     };
     if mode == Mode::Upgrade {
-        replies.take(&client.receive_raw())?;
+        // A reply would be printed before the bytes of the other protocol.
+        match receive(&mut client) {
+            Ok(reply) if reply.error().is_none() => {}
+            received => _ = replies.take(&received)?,
+        }
         return upgrade(tool.system, client, command);
     }
     if options.exec {
-        let reply = client.receive_raw();
+        let reply = receive(&mut client);
         return execute(tool.system, replies, &reply, command);
     }
     let failed = loop {
-        match replies.take(&client.receive_raw()) {
+        match replies.take(&receive(&mut client)) {
             Ok(true) => {}
             Ok(false) => return replies.finish(),
             Err(failed) => break failed,
@@ -392,6 +396,11 @@ impl Replies<'_> {
         }
         Err(failed.into())
     }
+}
+
+/// Receives a reply. Descriptors that come with it are closed: they cannot be printed.
+fn receive<'c>(client: &'c mut Client<'_, Stream>) -> Received<'c> {
+    client.receive_raw_with(&mut [const { None }; 16])
 }
 
 /// Runs a command with the reply as its standard input.

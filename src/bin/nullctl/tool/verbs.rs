@@ -217,11 +217,12 @@ erased from the memory of nullctl after it was printed.
 impl Verb {
     /// Checks the number of words after the verb's name.
     pub fn check_count(&self, count: usize) -> Result<(), Failure> {
-        let least = self
-            .arguments
-            .split(' ')
-            .filter(|word| !word.is_empty() && !word.starts_with('['))
-            .count();
+        let (mut least, mut optional) = (0_usize, self.arguments.is_empty());
+        for word in self.arguments.split(' ') {
+            optional |= word.starts_with('[');
+            least = least.saturating_add((!optional).into());
+            optional &= !word.ends_with(']');
+        }
         let most = if self.arguments.ends_with("...") || self.arguments.ends_with("...]") {
             usize::MAX
         } else {
