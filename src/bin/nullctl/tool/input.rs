@@ -1,5 +1,7 @@
 //! Texts that the tool reads or puts together, in its static memory.
 
+use core::ffi::CStr;
+
 use nullink::json::Raw;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{Mode, OFlags, open};
@@ -56,6 +58,11 @@ fn raw(text: &str) -> Result<Raw<'_>, Failure> {
 pub fn halves(buffer: &mut [u8]) -> (&mut [u8], &mut [u8]) {
     let middle = buffer.len() / 2;
     buffer.split_at_mut_checked(middle).unwrap_or_default()
+}
+
+/// Returns the text before the first NUL.
+pub fn as_c_str(path: &[u8]) -> &CStr {
+    CStr::from_bytes_until_nul(path).unwrap_or_default()
 }
 
 /// A text that is put together in a buffer.

@@ -4,6 +4,7 @@ use core::ffi::CStr;
 
 use rustix::fs::{Access, access};
 
+use super::input::as_c_str;
 use super::output::{Failure, fail_at};
 use super::route::{AddressText, concat};
 use super::system::System;
@@ -40,11 +41,6 @@ pub fn find_program<'t>(
     } else {
         Err(fail_at(name, &"there is no such program"))
     }
-}
-
-/// Returns the text before the first NUL.
-pub fn as_c_str(path: &[u8]) -> &CStr {
-    CStr::from_bytes_until_nul(path).unwrap_or_default()
 }
 
 /// The path of this program.

@@ -10,9 +10,9 @@ use nullink::unix::{IoError, Stream, Timeouts};
 use nullink::{Client, Reply, name};
 use rustix::fs::{Access, Mode, OFlags, RawDir, access, open};
 
+use super::input::as_c_str;
 use super::options::Options;
 use super::output::{Failure, complain, fail_at};
-use super::program::as_c_str;
 use super::system::System;
 use super::{Tool, text};
 
