@@ -5,7 +5,7 @@
 # Usage: tests/nullctl/systemd.sh NULLCTL DIR
 #
 # ../systemd.sh unpacks systemd in DIR. Needs root. Exit status: 77 with a line "skipped: ..." if
-# systemd cannot be unpacked or run, or 1 if CI is true.
+# systemd cannot be unpacked or run.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 nullctl=$(realpath "$1")
@@ -14,7 +14,6 @@ systemd=$(cd "$2" && pwd)
 
 skip() {
     echo "skipped: $*"
-    [ "${CI:-}" != true ] || exit 1
     exit 77
 }
 
