@@ -1,7 +1,7 @@
 //! Addresses of services: UAPI.20, "Service Addresses".
 
 use core::fmt;
-use core::net::SocketAddr;
+use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use core::str::FromStr;
 
 /// The address of a service, in the notation of Varlink, or the path of a Unix socket.
@@ -56,20 +56,20 @@ impl<'a> Address<'a> {
         if text.starts_with(['/', '.']) {
             return Ok(Address::Unix(text));
         }
-        let address = text.split_once(';').map_or(text, |(address, _)| address);
-        let (scheme, rest) = address.split_once(':').ok_or(AddressError::NoScheme)?;
+        let address = text.split_once([';']).map_or(text, |(address, _)| address);
+        let (scheme, rest) = address.split_once([':']).ok_or(AddressError::NoScheme)?;
         match (scheme, rest) {
             ("unix", "" | "@") => Err(AddressError::NoPath),
             ("unix", path) => Ok(match path.strip_prefix('@') {
                 None => Address::Unix(path),
                 Some(name) => Address::Abstract(name),
             }),
-            ("tcp", to) => match to.parse() {
-                Ok(to) => Ok(Address::Tcp(to)),
-                Err(_) => tcp_name(to),
+            ("tcp", to) => match socket_address(to) {
+                Some(to) => Ok(Address::Tcp(to)),
+                None => tcp_name(to),
             },
             ("vsock", to) => {
-                let (cid, port) = to.split_once(':').ok_or(AddressError::BadVsock)?;
+                let (cid, port) = to.split_once([':']).ok_or(AddressError::BadVsock)?;
                 match (number(cid), number(port)) {
                     (Some(cid), Some(port)) => Ok(Address::Vsock { cid, port }),
                     _ => Err(AddressError::BadVsock),
@@ -97,10 +97,90 @@ fn number<T: FromStr>(text: &str) -> Option<T> {
     number.filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
+/// Parses an IP address and a port. core's parser reads the same, but it is twice as long, and at
+/// opt-level z the compiler does not see that it never panics.
+fn socket_address(text: &str) -> Option<SocketAddr> {
+    let (host, port) = text.rsplit_once([':'])?;
+    let port = number(port)?;
+    let Some(host) = host.strip_prefix('[') else {
+        return Some(SocketAddrV4::new(ipv4(host)?, port).into());
+    };
+    let host = host.strip_suffix(']')?;
+    let (host, scope) = match host.split_once(['%']) {
+        Some((host, scope)) => (host, number(scope)?),
+        None => (host, 0),
+    };
+    let mut all = [0; 8];
+    let gap = host.as_bytes().windows(2).position(|pair| pair == b"::");
+    let parts = gap.and_then(|gap| Some((host.get(..gap)?, host.get(gap.checked_add(2)?..)?)));
+    match parts {
+        None if groups(host, &mut all)? == all.len() => {}
+        // At least one group is left out. An IPv4 address is at the end only.
+        Some((before, after)) if !before.contains('.') => {
+            let mut last = [0; 7];
+            let count = groups(after, &mut last)?;
+            let first = groups(before, all.get_mut(..7_usize.checked_sub(count)?)?)?;
+            let from = last.iter().take(count).rev();
+            all.iter_mut()
+                .rev()
+                .zip(from)
+                .for_each(|(to, from)| *to = *from);
+            debug_assert!(first.saturating_add(count) < all.len());
+        }
+        _ => return None,
+    }
+    Some(SocketAddrV6::new(all.into(), port, 0, scope).into())
+}
+
+/// Parses an IPv4 address: four numbers without leading zeros, which could mean octal.
+fn ipv4(text: &str) -> Option<Ipv4Addr> {
+    let mut parts = text.split(['.']);
+    let mut bytes = [0; 4];
+    for byte in &mut bytes {
+        let part = parts.next()?;
+        *byte = number(part).filter(|_| part == "0" || !part.starts_with('0'))?;
+    }
+    parts.next().is_none().then(|| bytes.into())
+}
+
+/// Parses groups of an IPv6 address, and returns their number. The last two can be an IPv4 address.
+fn groups(text: &str, groups: &mut [u16]) -> Option<usize> {
+    let mut places = groups.iter_mut();
+    let mut count: usize = 0;
+    let mut rest = (!text.is_empty()).then_some(text);
+    while let Some(text) = rest {
+        let part;
+        (part, rest) = match text.split_once([':']) {
+            Some((part, rest)) => (part, Some(rest)),
+            None => (text, None),
+        };
+        let first = places.next()?;
+        count = count.saturating_add(1);
+        if rest.is_none() && part.contains('.') {
+            let [a, b, c, d] = ipv4(part)?.octets();
+            *first = u16::from_be_bytes([a, b]);
+            *places.next()? = u16::from_be_bytes([c, d]);
+            return Some(count.saturating_add(1));
+        }
+        if !matches!(part.len(), 1..=4) {
+            return None;
+        }
+        for digit in part.bytes() {
+            let value = match digit {
+                b'0'..=b'9' => digit.wrapping_sub(b'0'),
+                b'a'..=b'f' | b'A'..=b'F' => (digit | 0x20).wrapping_sub(b'a').wrapping_add(10),
+                _ => return None,
+            };
+            *first = *first << 4 | u16::from(value);
+        }
+    }
+    Some(count)
+}
+
 /// Parses a host name and a port, or finds the error in an invalid TCP address.
 fn tcp_name(text: &str) -> Result<Address<'_>, AddressError> {
     // Colons in brackets belong to an IPv6 address.
-    let (host, port) = match text.rsplit_once(':') {
+    let (host, port) = match text.rsplit_once([':']) {
         Some((host, port)) if !port.contains(']') => (host, port),
         _ => (text, ""),
     };
@@ -110,7 +190,7 @@ fn tcp_name(text: &str) -> Result<Address<'_>, AddressError> {
         None if port.is_empty() => Err(AddressError::NoPort),
         None => Err(AddressError::BadPort),
         Some(_) if host.contains([':', '[', ']']) => Err(AddressError::BadHost),
-        Some(_) if host.split('.').all(digits) => Err(AddressError::BadHost),
+        Some(_) if host.split(['.']).all(digits) => Err(AddressError::BadHost),
         Some(_) => Ok(Address::TcpName(text)),
     }
 }
@@ -161,13 +241,13 @@ pub enum AddressError {
 /// The mode that the property `mode=` of a listening address has; None without one.
 #[cfg(all(feature = "unix", target_os = "linux"))]
 pub(crate) fn listening_mode(text: &str) -> Result<Option<u32>, AddressError> {
-    let Some((address, properties)) = text.split_once(';') else {
+    let Some((address, properties)) = text.split_once([';']) else {
         return Ok(None);
     };
     let is_path = address.starts_with("unix:") && !address.starts_with("unix:@");
     let mut mode = None;
     for property in properties
-        .split(';')
+        .split([';'])
         .filter(|property| !property.is_empty())
     {
         let Some(digits) = property.strip_prefix("mode=").filter(|_| is_path) else {
@@ -210,6 +290,89 @@ mod tests {
     use std::string::ToString;
 
     use super::*;
+
+    #[test]
+    fn a2_ip_addresses_are_those_of_core() {
+        let hosts = [
+            "",
+            "0.0.0.0",
+            "1.2.3.4",
+            "255.255.255.255",
+            "256.0.0.1",
+            "1.2.3",
+            "1.2.3.4.5",
+            "01.2.3.4",
+            "1.2.3.",
+            ".1.2.3",
+            "1..2.3",
+            "+1.2.3.4",
+            "1.2.3.00",
+            "[::]",
+            "[::1]",
+            "[1::]",
+            "[1::8]",
+            "[1:2:3:4:5:6:7:8]",
+            "[1:2:3:4:5:6:7]",
+            "[1:2:3:4:5:6:7:8:9]",
+            "[1:2:3:4:5:6:7::]",
+            "[::2:3:4:5:6:7:8]",
+            "[1:2:3:4::5:6:7:8]",
+            "[1:2:3::5:6:7:8]",
+            "[1::2::3]",
+            "[:::]",
+            "[:1]",
+            "[1:]",
+            "[:]",
+            "[]",
+            "[::1.2.3.4]",
+            "[1:2:3:4:5:6:1.2.3.4]",
+            "[1:2:3:4:5:6:7:1.2.3.4]",
+            "[1.2.3.4::]",
+            "[1:2:3:4:5::1.2.3.4]",
+            "[::1.2.3.4:5]",
+            "[::01.2.3.4]",
+            "[ABCD:ef::]",
+            "[12345::]",
+            "[g::]",
+            "[+1::]",
+            "[fe80::1%2]",
+            "[fe80::1%]",
+            "[fe80::1%x]",
+            "[::%4294967295]",
+            "[::%4294967296]",
+            "[::%+1]",
+            "[::1",
+            "::1]",
+            "::1",
+            "[[::1]]",
+            "[::1]]",
+            "[::ffff:1.2.3.4]",
+            "[::1:2:3:4:5:6.7.8.9]",
+            "[1:2:3:4:5:6::1.2.3.4]",
+            "[0000:00::0]",
+            "1.2.3.4 ",
+            " 1.2.3.4",
+            "é",
+        ];
+        for host in hosts {
+            for port in [
+                "",
+                ":",
+                ":0",
+                ":80",
+                ":65535",
+                ":65536",
+                ":+1",
+                ":080",
+                ": 1",
+                ":1:2",
+                ":99999999999",
+            ] {
+                let text = [host, port].concat();
+                assert_eq!(socket_address(&text), text.parse().ok(), "{text}");
+            }
+        }
+    }
 
     #[test]
     fn a2_addresses_are_read_and_written() {

@@ -92,8 +92,12 @@ impl Command {
 
     /// Returns the path and the arguments.
     pub fn strings(&self) -> impl Iterator<Item = &CStr> + Clone {
-        let strings = self.strings.split_inclusive(|byte| *byte == 0);
-        strings.map_while(|string| CStr::from_bytes_with_nul(string).ok())
+        let mut rest = self.strings.as_slice();
+        core::iter::from_fn(move || {
+            let string = CStr::from_bytes_until_nul(rest).ok()?;
+            rest = rest.get(string.to_bytes_with_nul().len()..)?;
+            Some(string)
+        })
     }
 
     /// Returns the path.

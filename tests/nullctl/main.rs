@@ -5,7 +5,9 @@ mod tool;
 
 mod basics;
 mod calls;
+mod closed;
 mod help;
+mod memory;
 mod proxies;
 mod station_bench;
 mod station_completion;

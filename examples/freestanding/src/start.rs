@@ -179,12 +179,16 @@ const CLOCK_MONOTONIC: usize = 1;
 const EINTR: i32 = 4;
 const E2BIG: i32 = 7;
 const EBADF: i32 = 9;
+const AT_FDCWD: usize = -100_isize as usize;
+const F_GETFD: usize = 1;
 const F_SETFD: usize = 2;
 const FD_CLOEXEC: usize = 1;
 /// The number of the first passed descriptor: sd_listen_fds(3).
 const LISTEN_FDS_START: RawFd = 3;
 const LISTEN_PID: &str = "LISTEN_PID=";
 const EINVAL: i32 = 22;
+const O_RDWR: usize = 2;
+const O_PATH: usize = 0o10_000_000;
 const O_CLOEXEC: usize = 0o2_000_000;
 const SFD_CLOEXEC: usize = O_CLOEXEC;
 const SFD_NONBLOCK: usize = 0o4_000;
@@ -309,6 +313,27 @@ const PAINT: u8 = 0xa5;
 pub fn standard(number: RawFd) -> BorrowedFd<'static> {
     // SAFETY: nothing in these programs closes them.
     unsafe { BorrowedFd::borrow_raw(number.clamp(0, 2)) }
+}
+
+/// Opens the standard descriptors that are closed as /dev/null. Otherwise the next file or socket
+/// would get the number of one, and the program's messages.
+pub fn open_standard() {
+    // Without /dev, a descriptor that cannot be read or written, as a closed one.
+    let replacements = [(c"/dev/null", O_RDWR), (c"/", O_PATH)];
+    for number in 0..=2 {
+        // SAFETY: the kernel gets no pointers.
+        let is_open = unsafe { syscall(number::FCNTL, [number, F_GETFD]) } >= 0;
+        // open(2) returns the lowest number that is free.
+        let _ = is_open
+            || replacements.iter().any(|(path, flags)| {
+                // SAFETY: the kernel reads a string.
+                let opened = unsafe {
+                    let path = path.as_ptr() as usize;
+                    syscall(number::OPENAT, [AT_FDCWD, path, *flags])
+                };
+                opened >= 0
+            });
+    }
 }
 
 /// Ends the process.
@@ -654,6 +679,7 @@ mod arch {
         pub const FCNTL: usize = 72;
         pub const SETPGID: usize = 109;
         pub const CLOCK_GETTIME: usize = 228;
+        pub const OPENAT: usize = 257;
         pub const PPOLL: usize = 271;
         pub const SIGNALFD4: usize = 289;
         pub const DUP3: usize = 292;
@@ -745,6 +771,7 @@ mod arch {
     pub mod number {
         pub const DUP3: usize = 24;
         pub const FCNTL: usize = 25;
+        pub const OPENAT: usize = 56;
         pub const PIPE2: usize = 59;
         pub const READ: usize = 63;
         pub const WRITE: usize = 64;

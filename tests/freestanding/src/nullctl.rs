@@ -86,6 +86,7 @@ pub fn standard(which: Standard) -> BorrowedFd<'static> {
 }
 
 fn main(process: Process) -> u8 {
+    start::open_standard();
     let Some(room) = ROOM.take() else {
         return 1;
     };

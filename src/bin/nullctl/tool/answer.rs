@@ -155,7 +155,7 @@ impl<'c> Question<'c> {
             }
             GET_DESCRIPTION if self.interface == SERVICE => {
                 out.text(DESCRIPTION)?;
-                for line in DEFINITION.split('\n') {
+                for line in DEFINITION.split(['\n']) {
                     out.text(line)?;
                     out.text("\\n")?;
                 }

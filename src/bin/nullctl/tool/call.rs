@@ -18,8 +18,8 @@ use super::json::{self, Style};
 use super::options::Options;
 use super::output::{Failure, Output, Printable, SystemError, complain, fail, is_terminal};
 use super::program::find_program;
-use super::route::AddressText;
 use super::system::{Command, Passed, Standard, System};
+use super::texts::AddressText;
 use super::{Tool, input, names, text};
 use crate::standard;
 
@@ -154,7 +154,7 @@ fn read_parameters<'b>(
             .split_at_checked(error.offset)
             .unwrap_or_default();
         let count = |text: &str, byte| text.bytes().filter(|found| *found == byte).count();
-        let start = before.rfind('\n').map_or(0, |at| at.saturating_add(1));
+        let start = before.rfind(['\n']).map_or(0, |at| at.saturating_add(1));
         let before_it = before.get(start..).unwrap_or_default();
         complain(format_args!(
             "{name} is not JSON: line {}, column {}: {}",
@@ -168,7 +168,7 @@ fn read_parameters<'b>(
         ));
         // The place, if it is not too long to be seen.
         if before_it.len() < 200 {
-            let rest = rest.split('\n').next().unwrap_or_default();
+            let rest = rest.split(['\n']).next().unwrap_or_default();
             complain(format_args!(
                 "    {} <here> {}",
                 Printable(before_it),
@@ -218,7 +218,12 @@ impl Files {
     }
 
     fn descriptors(&self) -> heapless::Vec<BorrowedFd<'_>, 16> {
-        self.list.iter().map(AsFd::as_fd).collect()
+        let mut descriptors = heapless::Vec::new();
+        for file in &self.list {
+            // The lists are as long.
+            let _ = descriptors.push(file.as_fd());
+        }
+        descriptors
     }
 }
 

@@ -14,8 +14,9 @@ use rustix::io::Errno;
 use super::options::Options;
 use super::output::{Failure, SystemError, fail, fail_at};
 use super::program::find_program;
-use super::route::{AddressText, registered};
+use super::route::registered;
 use super::system::{Command, Passed, System};
+use super::texts::AddressText;
 
 /// The directory in which a service of the system has a socket, or a link to one, for each
 /// interface.
@@ -120,7 +121,7 @@ pub fn registry(system: &dyn System, options: &Options<'_>) -> Result<Path, Fail
 /// Connects to the socket of another machine: `[USER@]HOST:PATH`. ssh(1) joins it to its standard
 /// input and output.
 fn ssh_unix(system: &dyn System, timeouts: Timeouts, rest: &str) -> Result<Stream, Failure> {
-    let Some((host, path)) = rest.split_once(':').filter(|(host, _)| is_host(host)) else {
+    let Some((host, path)) = rest.split_once([':']).filter(|(host, _)| is_host(host)) else {
         return Err(fail(format_args!(
             "ssh-unix:{rest}: use ssh-unix:HOST:/path"
         )));
@@ -132,7 +133,7 @@ fn ssh_unix(system: &dyn System, timeouts: Timeouts, rest: &str) -> Result<Strea
 /// Starts a service on another machine: `[USER@]HOST:COMMAND`. It gets the connection as standard
 /// input and output.
 fn ssh_exec(system: &dyn System, timeouts: Timeouts, rest: &str) -> Result<Stream, Failure> {
-    let Some((host, command)) = rest.split_once(':').filter(|(host, _)| is_host(host)) else {
+    let Some((host, command)) = rest.split_once([':']).filter(|(host, _)| is_host(host)) else {
         return Err(fail(format_args!(
             "ssh-exec:{rest}: use ssh-exec:HOST:COMMAND"
         )));

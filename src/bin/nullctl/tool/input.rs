@@ -1,5 +1,7 @@
 //! Texts that the tool reads or puts together, in its static memory.
 
+use core::ffi::CStr;
+
 use nullink::json::Raw;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{Mode, OFlags, open};

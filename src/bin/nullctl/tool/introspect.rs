@@ -139,7 +139,7 @@ fn parameters<'r>(interface: &str, room: &'r mut [u8]) -> Result<Raw<'r>, Failur
 /// Prints a definition, with a line end after it. On a terminal, with colors, and without its
 /// control characters.
 pub fn print(out: &mut Output, definition: &str, color: bool) -> Result<(), Failure> {
-    for line in definition.trim_end_matches('\n').split('\n') {
+    for line in definition.trim_end_matches(['\n']).split('\n') {
         if color {
             print_line(out, line)?;
         } else {
@@ -158,7 +158,7 @@ const END: &str = "\x1b[0m";
 
 /// Prints a line in colors. Comments, words and marks have their own.
 fn print_line(out: &mut Output, line: &str) -> Result<(), Failure> {
-    let (code, comment) = match line.find('#') {
+    let (code, comment) = match line.find(['#']) {
         Some(at) => line.split_at_checked(at).unwrap_or_default(),
         None => (line, ""),
     };

@@ -35,7 +35,9 @@ impl<'n> Names<'n> {
     pub fn all(&self) -> impl Iterator<Item = &str> + Clone {
         let names = self.names.get(..self.length).unwrap_or_default();
         // They were strings.
-        str::from_utf8(names).unwrap_or_default().lines()
+        str::from_utf8(names)
+            .unwrap_or_default()
+            .split_terminator(['\n'])
     }
 
     /// Returns the names in the order of their bytes, each once. Each step looks at all names: a

@@ -360,7 +360,7 @@ pub fn duration(text: &str) -> Option<Duration> {
         "h" | "hr" => 3_600_000_000,
         _ => return None,
     };
-    let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+    let (whole, part) = number.split_once(['.']).unwrap_or((number, ""));
     if whole.is_empty() && part.is_empty() {
         return None;
     }
@@ -410,7 +410,7 @@ pub fn parse(
         } else if argument == "--" {
             only_words = true;
         } else if let Some(long) = argument.strip_prefix("--") {
-            let (name, value) = match long.split_once('=') {
+            let (name, value) = match long.split_once(['=']) {
                 Some((name, value)) => (name, Some(value)),
                 None => (long, None),
             };

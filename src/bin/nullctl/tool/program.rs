@@ -30,7 +30,7 @@ pub fn find_program<'t>(
         Some(Ok(directories)) => directories,
         _ => DIRECTORIES,
     };
-    let found = directories.split(':').any(|directory| {
+    let found = directories.split([':']).any(|directory| {
         let slash = if directory.is_empty() { "" } else { "/" };
         concat(path, &[directory, slash, name, "\0"]);
         access(as_c_str(path.as_bytes()), Access::EXEC_OK).is_ok()

@@ -36,7 +36,6 @@ pub fn udev(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
 
 /// Waits until no event is queued: until udevd has removed the file that says so.
 fn settle(system: &dyn System, limit: Option<Duration>) -> Result<(), Failure> {
-    let now = || Duration::from_millis(system.monotonic());
     let failed = |errno| fail_at(DIRECTORY, &SystemError(errno));
     let flags = CreateFlags::CLOEXEC | CreateFlags::NONBLOCK;
     let watch = inotify::init(flags).map_err(failed)?;
@@ -50,17 +49,19 @@ fn settle(system: &dyn System, limit: Option<Duration>) -> Result<(), Failure> {
         Err(Errno::NOENT) => return Ok(()),
         Err(errno) => return Err(failed(errno)),
     }
-    let end = limit.map(|limit| now().saturating_add(limit));
+    // In milliseconds.
+    let limit = limit.map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
+    let end = limit.map(|limit| system.monotonic().saturating_add(limit));
     while access(QUEUE, Access::EXISTS).is_ok() {
-        let left = end.map(|end| end.saturating_sub(now()));
-        if left == Some(Duration::ZERO) {
+        let left = end.map(|end| end.saturating_sub(system.monotonic()));
+        if left == Some(0) {
             return Err(fail(format_args!(
                 "events are still queued: see udevadm monitor, or use a longer --timeout="
             )));
         }
         let left = left.map(|left| Timespec {
-            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: left.subsec_nanos().into(),
+            tv_sec: i64::try_from(left / 1000).unwrap_or(i64::MAX),
+            tv_nsec: i64::try_from(left % 1000 * 1_000_000).unwrap_or(0),
         });
         match poll(&mut [PollFd::new(&watch, PollFlags::IN)], left.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}

@@ -220,7 +220,7 @@ impl Verb {
     /// Checks the number of words after the verb's name.
     pub fn check_count(&self, count: usize) -> Result<(), Failure> {
         let (mut least, mut optional) = (0_usize, self.arguments.is_empty());
-        for word in self.arguments.split(' ') {
+        for word in self.arguments.split([' ']) {
             optional |= word.starts_with('[');
             least = least.saturating_add((!optional).into());
             optional &= !word.ends_with(']');
@@ -229,7 +229,7 @@ impl Verb {
             usize::MAX
         } else {
             self.arguments
-                .split(' ')
+                .split([' '])
                 .filter(|word| !word.is_empty())
                 .count()
         };

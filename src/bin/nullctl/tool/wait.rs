@@ -33,8 +33,8 @@ const TRY: Duration = Duration::from_secs(5);
 /// The limit if there is none: a hundred years.
 const FOREVER: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
 
-/// The time after which a person is told what the tool waits for.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// The time after which a person is told what the tool waits for, in milliseconds.
+const PATIENCE: u128 = 1000;
 
 pub fn wait(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let service = words.first().copied().map_or("", text);
@@ -56,7 +56,8 @@ pub fn wait(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
                 "{service}: no answer within the timeout: {error}"
             )));
         }
-        if !told && timer.left() <= limit.saturating_sub(PATIENCE) {
+        let since = limit.as_millis().saturating_sub(timer.left().as_millis());
+        if !told && since >= PATIENCE {
             told = true;
             complain(format_args!("waiting for {service}: {error}"));
         }
