@@ -78,7 +78,7 @@ if command -v strace >/dev/null && command -v python3 >/dev/null; then
 fi
 
 # Run the tests of the example init with this program.
-(cd ../.. && NULLINK_EXAMPLES="$out/z" cargo test --quiet --locked --test init >"$out/log" 2>&1) ||
+(cd ../.. && NULLINK_EXAMPLES="$out/z" cargo test --quiet --locked --test processes init:: >"$out/log" 2>&1) ||
     fail "init fails the tests of the example: $(cat "$out/log")"
 
 # Only rustix can panic: it has assertions about its arguments and the results of system calls.
