@@ -92,8 +92,13 @@ impl Command {
 
     /// Returns the path and the arguments.
     pub fn strings(&self) -> impl Iterator<Item = &CStr> + Clone {
-        let strings = self.strings.split_inclusive(|byte| *byte == 0);
-        strings.map_while(|string| CStr::from_bytes_with_nul(string).ok())
+        // split_inclusive() has an index that the linker keeps, and so it can panic.
+        let mut rest = self.strings.as_slice();
+        core::iter::from_fn(move || {
+            let string = CStr::from_bytes_until_nul(rest).ok()?;
+            rest = rest.get(string.count_bytes() + 1..)?;
+            Some(string)
+        })
     }
 
     /// Returns the path.

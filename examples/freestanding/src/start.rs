@@ -358,7 +358,7 @@ fn execute_with<'a>(
 }
 
 /// Writes pointers to strings into a list of nulls. Returns false if no null is left.
-fn fill<'a>(list: &mut [*const c_char], strings: &mut dyn Iterator<Item = &'a CStr>) -> bool {
+fn fill(list: &mut [*const c_char], strings: &mut dyn Iterator<Item = &CStr>) -> bool {
     let mut places = list.iter_mut();
     for string in strings {
         match places.next() {
