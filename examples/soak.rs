@@ -10,8 +10,8 @@
 
 #[path = "../tests/common/attack.rs"]
 mod attack;
-#[path = "../tests/common/room.rs"]
-mod room;
+#[path = "../tests/common/room_service.rs"]
+mod room_service;
 
 use std::io::{self, Read, Write};
 use std::process::{Command, ExitCode};

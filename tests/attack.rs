@@ -4,8 +4,8 @@
 
 #[path = "common/attack.rs"]
 mod attack;
-#[path = "common/room.rs"]
-mod room;
+#[path = "common/room_service.rs"]
+mod room_service;
 #[path = "common/strace.rs"]
 mod strace;
 
@@ -16,7 +16,7 @@ use std::sync::mpsc;
 use attack::{Attack, Caller, PING, PONG, Process, method, more, path};
 use nullink::server::{Event, Server, Slots};
 use nullink::unix::Listener;
-use room::Room;
+use room_service::Room;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use strace::strace;
 

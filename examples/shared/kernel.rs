@@ -92,6 +92,7 @@ impl Command {
 
     /// Returns the path and the arguments.
     pub fn strings(&self) -> impl Iterator<Item = &CStr> + Clone {
+        // split_inclusive() has an index that the linker keeps, and so it can panic.
         let mut rest = self.strings.as_slice();
         core::iter::from_fn(move || {
             let string = CStr::from_bytes_until_nul(rest).ok()?;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use nullink::server::{Event, Interest, Server, Slots};
 use nullink::unix::{Listener, Stream};
 
-use crate::room::Room;
+use crate::room_service::Room;
 
 pub const CONNECTIONS: usize = 64;
 pub const RX: usize = 4096;

@@ -31,7 +31,7 @@ mistakes_do_not_link
 mkdir "$out/examples"
 printf '#!/bin/sh\nexec %s %s "$@"\n' "$RUNNER" "$out/init" >"$out/examples/init"
 chmod +x "$out/examples/init"
-(cd ../.. && NULLINK_EXAMPLES="$out/examples" cargo test --quiet --locked --test init >"$out/log" 2>&1) ||
+(cd ../.. && NULLINK_EXAMPLES="$out/examples" cargo test --quiet --locked --test processes init:: >"$out/log" 2>&1) ||
     fail "init fails the tests of the example: $(cat "$out/log")"
 
 # It must load with pages of 64 KiB, so no page may be in both the code and the data segment.

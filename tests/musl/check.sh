@@ -37,8 +37,9 @@ memory=$(python3 tests/freestanding/accounts.py "$out/accounts") || fail "accoun
 echo "musl: accounts uses $memory KiB of memory for 8 connections, in turn and at once"
 
 export NULLINK_EXAMPLES="$out"
-for tests in "examples accounts_serves" "activation a_program_serves" "monitor -- follow_prints wrong_arguments" resolver init; do
-    # A test file, and optionally the beginnings of test names.
+for tests in "processes examples::accounts_serves" "activation a_program_serves" \
+    "processes -- monitor::follow_prints monitor::wrong_arguments" "processes resolver::" "processes init::"; do
+    # A test binary, and optionally the beginnings of test names.
     cargo test --quiet --locked --test $tests >"$out.log" 2>&1 || fail "$tests: $(cat "$out.log")"
     grep -q '^test result: ok. [1-9]' "$out.log" || fail "no tests named $tests"
 done

@@ -1,6 +1,5 @@
 //! Texts that the tool reads or puts together, in its static memory.
 
-use core::ffi::CStr;
 
 use nullink::json::Raw;
 use rustix::fd::{AsFd, BorrowedFd};

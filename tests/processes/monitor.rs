@@ -1,11 +1,8 @@
 //! The example `monitor`, which parks its calls until the kernel sends a uevent.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
-#[path = "common/example.rs"]
-mod example;
-#[path = "../examples/shared/monitor.rs"]
-#[allow(dead_code)] // only the program uses all of it
-mod monitor;
+use crate::example;
+use crate::shared::monitor;
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::net::UnixStream;

@@ -1,9 +1,7 @@
 //! Relays between two sockets.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
-mod common;
-#[path = "common/strace.rs"]
-mod strace;
+use crate::{common, strace};
 
 use std::io::{ErrorKind, Read, Write};
 use std::mem::MaybeUninit;
@@ -282,7 +280,10 @@ fn a_quiet_relay_does_not_poll_repeatedly() {
         .args(["-f", "-e", "trace=poll,ppoll", "-o"])
         .arg(&trace)
         .arg(std::env::current_exe().expect("a path"))
-        .args(["a_quiet_relay_does_not_poll_repeatedly", "--exact"])
+        .args([
+            "unix_relay::a_quiet_relay_does_not_poll_repeatedly",
+            "--exact",
+        ])
         .env(AGAIN, "1")
         .output()
         .expect("a process");

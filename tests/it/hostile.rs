@@ -6,8 +6,7 @@
 //! closes. `tests/attack.rs` runs servers in separate processes.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
-#[path = "common/room.rs"]
-mod room;
+use crate::room_service;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -16,7 +15,7 @@ use std::time::Duration;
 
 use nullink::server::{Event, Limits, Server, Slots};
 use nullink::unix::Listener;
-use room::{Cursor, Room, TOPIC, Told};
+use room_service::{Cursor, Room, TOPIC, Told};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::net::sockopt::set_socket_recv_buffer_size;

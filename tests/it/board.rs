@@ -1,8 +1,7 @@
 //! The service of the firmware in tests/bare-metal, run on the host: its replies, and whether its
 //! types match its definition.
 
-#[path = "../examples/shared/board.rs"]
-mod board;
+use crate::shared::board;
 
 use std::cell::Cell;
 

@@ -1,11 +1,8 @@
 //! The examples, run as a user would run them.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
-#[path = "../examples/shared/accounts.rs"]
-#[allow(dead_code)] // the part for clients
-mod accounts;
-#[path = "common/example.rs"]
-mod example;
+use crate::example;
+use crate::shared::accounts;
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixListener;

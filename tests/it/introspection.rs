@@ -1,6 +1,6 @@
 //! `org.varlink.service`: GetInfo, GetInterfaceDescription, and the definition.
 
-mod common;
+use crate::common;
 
 use common::t::T;
 use common::{Arrival, EMPTY, answer, invalid, talk};
@@ -46,7 +46,7 @@ fn s2_a_description_is_the_text_of_the_definition_byte_for_byte() {
         "GetInterfaceDescription",
         r#"{"interface":"org.example.t"}"#,
     );
-    let written = include_str!("../examples/shared/org.example.t.varlink");
+    let written = include_str!("../../examples/shared/org.example.t.varlink");
     assert_eq!(description["parameters"]["description"], written);
     assert!(written.contains("# What Fail fails with\n"));
 }

@@ -1,6 +1,6 @@
 //! Descriptions that are longer than the send buffer.
 
-mod common;
+use crate::common;
 
 use common::{Arrival, answer};
 use nullink::service::{Answer, Info, Responder, Service};

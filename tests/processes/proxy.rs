@@ -1,9 +1,7 @@
 //! The example `proxy`, run as a user would: between clients and the example `conformance`.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
-mod common;
-#[path = "common/example.rs"]
-mod example;
+use crate::{common, example};
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;

@@ -1,6 +1,6 @@
 //! C1 to C8: how a service reads calls.
 
-mod common;
+use crate::common;
 
 use common::t::T;
 use common::{Arrival, EMPTY, answer, t, talk};

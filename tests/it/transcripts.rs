@@ -1,7 +1,7 @@
 //! A server sends each client the same replies as the blocking driver, whatever other clients do.
 //! So does a relay.
 //!
-//! Clients are generated from seeds. `TRANSCRIPTS=100000 cargo test --release --test transcripts`
+//! Clients are generated from seeds. `TRANSCRIPTS=100000 cargo test --release --test it transcripts`
 //! runs that many of them.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 

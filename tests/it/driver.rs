@@ -1,6 +1,6 @@
 //! The blocking driver over streams that fail.
 
-mod common;
+use crate::common;
 
 use std::collections::VecDeque;
 

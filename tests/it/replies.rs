@@ -1,6 +1,6 @@
 //! R: replies, as a client receives them.
 
-mod common;
+use crate::common;
 
 use common::{Arrival, every_arrival, with_client};
 use nullink::client::{CallError, CallFailure, Session};

@@ -1,8 +1,7 @@
 //! L: servers with many connections.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
-#[path = "common/room.rs"]
-mod room;
+use crate::room_service;
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
@@ -17,7 +16,7 @@ use std::time::Duration;
 
 use nullink::server::{Event, Interest, Limits, Server, Slots};
 use nullink::unix::{Listener, Stream};
-use room::{Cursor, Room, Told};
+use room_service::{Cursor, Room, Told};
 
 const RX: usize = 1024;
 const TX: usize = 2048;
@@ -830,7 +829,10 @@ fn l1_a_client_that_does_not_read_is_told_how_many_items_it_lost() {
         }
     }
     assert_eq!(heard + lost, SAID);
-    assert!(lost > 0 && heard >= room::KEPT as u64, "{heard}, {lost}");
+    assert!(
+        lost > 0 && heard >= room_service::KEPT as u64,
+        "{heard}, {lost}"
+    );
     // The client has caught up, and its stream was not dropped.
     assert_eq!(speaker.call(&say), "{}");
     assert!(slow.receive().unwrap().contains(&item));
@@ -852,13 +854,13 @@ fn a_wake_from_the_program_resumes_a_parked_call() {
     client.flush().unwrap();
     assert!(matches!(server.step(&mut service), Ok(Event::Called(_))));
     // A wake without an item has no effect, nor has a wake of another topic.
-    server.wake(room::TOPIC);
+    server.wake(room_service::TOPIC);
     assert_eq!(server.try_step(&mut service), Ok(None));
     service.keep("open", false);
-    server.wake(room::TOPIC + 1);
+    server.wake(room_service::TOPIC + 1);
     assert_eq!(server.try_step(&mut service), Ok(None));
     assert_eq!(server.timeout(), None);
-    server.wake(room::TOPIC);
+    server.wake(room_service::TOPIC);
     assert_eq!(server.timeout(), Some(0));
     assert_eq!(server.try_step(&mut service), Ok(None));
     let reply = client.receive_raw().unwrap();

@@ -1,7 +1,7 @@
 //! The README's table of promises, with the number of tests for each promise.
 //!
 //! A test counts for a promise if its name begins with the id: `c1_an_empty_message_closes` counts
-//! for C1. `UPDATE=1 cargo test --test conformance` writes the table again.
+//! for C1. `UPDATE=1 cargo test --test it` writes the table again.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -266,7 +266,7 @@ fn the_table_of_promises_in_the_readme_is_up_to_date() {
         if std::env::var_os("UPDATE").is_some() {
             fs::write(root.join("README.md"), wanted).expect("README.md");
         } else {
-            panic!("the table in README.md is out of date: UPDATE=1 cargo test --test conformance");
+            panic!("the table in README.md is out of date: UPDATE=1 cargo test --test it");
         }
     }
 }

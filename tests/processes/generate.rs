@@ -1,9 +1,12 @@
 //! `generate`: the generated modules equal the committed ones in `tests/generated`, compile, match
 //! the definitions, and rustfmt does not change them.
 //!
-//! `UPDATE=1 cargo test --features tools --test generate` regenerates the committed files.
+//! `UPDATE=1 cargo test --features tools --test processes` regenerates the committed files.
 
+#![cfg(feature = "tools")]
 #![deny(warnings)]
+
+use crate::example;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -21,24 +24,21 @@ use nullink::tools::{self, contract};
 use nullink::{Call, Client, Interface};
 use serde::{Deserialize, Serialize};
 
-#[path = "generated/com.redhat.accounts.rs"]
+#[path = "../generated/com.redhat.accounts.rs"]
 mod accounts;
-#[path = "generated/org.varlink.certification.rs"]
+#[path = "../generated/org.varlink.certification.rs"]
 mod certification;
-#[path = "common/example.rs"]
-#[allow(dead_code)] // only the path is needed
-mod example;
-#[path = "generated/org.example.torture.owned.rs"]
+#[path = "../generated/org.example.torture.owned.rs"]
 mod owned;
-#[path = "generated/org.example.t.owned.rs"]
+#[path = "../generated/org.example.t.owned.rs"]
 mod owned_t;
-#[path = "generated/org.example.ping.rs"]
+#[path = "../generated/org.example.ping.rs"]
 mod ping;
-#[path = "generated/org.varlink.service.rs"]
+#[path = "../generated/org.varlink.service.rs"]
 mod service;
-#[path = "generated/org.example.t.rs"]
+#[path = "../generated/org.example.t.rs"]
 mod t;
-#[path = "generated/org.example.torture.rs"]
+#[path = "../generated/org.example.torture.rs"]
 mod torture;
 
 /// The definitions whose modules are committed, with their paths from the modules, and whether the
@@ -98,7 +98,7 @@ fn generated_modules_equal_the_committed_ones() {
         }
         assert!(
             fs::read_to_string(&file).unwrap_or_default() == module,
-            "{} is out of date: run UPDATE=1 cargo test --features tools --test generate",
+            "{} is out of date: run UPDATE=1 cargo test --features tools --test processes",
             file.display()
         );
         files.insert(file);

@@ -1,6 +1,6 @@
 //! U: upgrades.
 
-mod common;
+use crate::common;
 
 use common::t::T;
 use common::{Arrival, EMPTY, Script, every_arrival, t, talk, with_client};

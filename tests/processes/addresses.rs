@@ -1,9 +1,7 @@
 //! Connections over TCP and devices, and the credentials and tags of Unix sockets.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
-mod common;
-#[path = "common/strace.rs"]
-mod strace;
+use crate::{common, strace};
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -533,7 +531,7 @@ fn x7_a_missing_service_and_a_stale_socket_are_told_apart() {
 
 #[test]
 fn x7_a_socket_that_is_removed_during_a_connect_is_not_found() {
-    let name = "x7_a_socket_that_is_removed_during_a_connect_is_not_found";
+    let name = "addresses::x7_a_socket_that_is_removed_during_a_connect_is_not_found";
     if let Ok(path) = std::env::var(AGAIN) {
         drop(Listener::bind(&path).unwrap());
         assert_eq!(Stream::connect(&path).err(), Some(IoError::NotFound));
@@ -607,7 +605,7 @@ const AGAIN: &str = "NULLINK_TEST_AGAIN";
 #[test]
 fn x5_a_peer_outside_the_pid_namespace_is_unknown() {
     let name = format!("nullink-test-namespace-{}", std::process::id());
-    let inner = "x5_a_peer_outside_the_pid_namespace_is_unknown";
+    let inner = "addresses::x5_a_peer_outside_the_pid_namespace_is_unknown";
     if let Ok(name) = std::env::var(AGAIN) {
         let stream = Listener::bind(&format!("unix:@{name}"))
             .unwrap()
@@ -646,7 +644,7 @@ fn x5_a_peer_outside_the_pid_namespace_is_unknown() {
 
 #[test]
 fn x6_sockets_are_tagged_with_their_roles() {
-    let name = "x6_sockets_are_tagged_with_their_roles";
+    let name = "addresses::x6_sockets_are_tagged_with_their_roles";
     if let Ok(path) = std::env::var(AGAIN) {
         let listener = Listener::bind(&path).unwrap();
         let _client = Stream::connect(&path).unwrap();

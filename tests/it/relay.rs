@@ -1,6 +1,6 @@
 //! Relays in memory: every message passes unchanged, except calls that a policy refuses or renames.
 
-mod common;
+use crate::common;
 
 use std::collections::VecDeque;
 

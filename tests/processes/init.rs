@@ -2,20 +2,8 @@
 //! `tests/boot/run.sh` boots it.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
-#[path = "../examples/shared/boot.rs"]
-#[allow(dead_code)] // some items are only for the service
-mod boot;
-#[path = "common/example.rs"]
-mod example;
-#[path = "../examples/shared/init.rs"]
-#[allow(dead_code)] // the part for the first process
-mod init;
-#[path = "../examples/shared/kernel.rs"]
-#[allow(dead_code)] // some items are only for the service
-mod kernel;
-#[path = "../examples/shared/monitor.rs"]
-#[allow(dead_code)] // some items are only for the service
-mod monitor;
+use crate::example;
+use crate::shared::{boot, monitor};
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

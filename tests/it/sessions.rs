@@ -1,6 +1,6 @@
 //! Sessions of a service, driven by the program's own loop, and services whose clients disconnect.
 
-mod common;
+use crate::common;
 
 use common::{Arrival, answer};
 use embedded_io::{ErrorKind, ErrorType, Read, Write};

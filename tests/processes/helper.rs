@@ -1,8 +1,7 @@
 //! The example helper, as a service manager and as ssh start and stop it.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
-#[path = "common/example.rs"]
-mod example;
+use crate::example;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};

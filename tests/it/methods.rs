@@ -1,6 +1,6 @@
 //! M: methods and their replies.
 
-mod common;
+use crate::common;
 
 use common::t::T;
 use common::{Arrival, EMPTY, answer, invalid, t, talk};

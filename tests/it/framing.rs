@@ -1,6 +1,6 @@
 //! F1 to F5: how messages are framed.
 
-mod common;
+use crate::common;
 
 use common::t::T;
 use common::{Arrival, EMPTY, answer, t, talk, with_client};

@@ -1,6 +1,6 @@
 //! Lines that cannot be closed, such as a UART. One client follows another, and begins with NULs.
 
-mod common;
+use crate::common;
 
 use std::collections::VecDeque;
 

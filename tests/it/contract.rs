@@ -1,8 +1,7 @@
 //! `contract`: the Rust types of a program match a definition.
+#![cfg(feature = "tools")]
 
-#[path = "../examples/shared/accounts.rs"]
-#[allow(dead_code)]
-mod accounts;
+use crate::shared::accounts;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU8;
@@ -199,7 +198,7 @@ fn the_examples_keep_their_contracts() {
             .call::<accounts::Add>()
     })
     .unwrap();
-    const SERVICE: Interface = interface!("../src/org.varlink.service.varlink");
+    const SERVICE: Interface = interface!("../../src/org.varlink.service.varlink");
     contract(&SERVICE, |types| {
         types
             .errors::<ServiceError>()

@@ -1,12 +1,8 @@
 //! The example `resolver`, which resolves interfaces to addresses and starts services.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
-#[path = "../examples/shared/accounts.rs"]
-#[allow(dead_code)] // only its client part is used
-mod accounts;
-#[path = "common/example.rs"]
-#[allow(dead_code)] // only the path is used
-mod example;
+use crate::example;
+use crate::shared::accounts;
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

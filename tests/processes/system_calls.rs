@@ -1,9 +1,6 @@
 //! The number of reads and writes of a connection. On a Unix socket, each is one system call.
 
-mod common;
-#[cfg(all(feature = "unix", target_os = "linux"))]
-#[path = "common/strace.rs"]
-mod strace;
+use crate::common;
 
 use common::t::T;
 use common::{Arrival, EMPTY, Script, t};
@@ -68,7 +65,7 @@ mod unix {
     use nullink::unix::fd::OwnedFd;
     use nullink::unix::{Reading, Stream};
 
-    use super::strace::strace;
+    use crate::strace::strace;
 
     /// The variable that is set in the process whose system calls are counted.
     const AGAIN: &str = "NULLINK_TEST_AGAIN";
@@ -93,7 +90,7 @@ mod unix {
         if let Ok(how) = std::env::var(AGAIN) {
             return read_messages(&how);
         }
-        let name = "unix::u1_a_message_costs_one_read_or_two_if_reads_end_with_it";
+        let name = "system_calls::unix::u1_a_message_costs_one_read_or_two_if_reads_end_with_it";
         for (how, expected) in [
             ("all", MESSAGES),
             ("message", 2 * MESSAGES),
