@@ -119,7 +119,7 @@ pub fn checks() -> Vec<Check> {
     all.push(
         need("F3", "a call has no white space outside strings", X)
             .values(&["x"])
-            .basis(Basis::Own)
+            .basis(Basis::Should)
             .calls("no white space", |calls| {
                 calls
                     .iter()

@@ -43,13 +43,12 @@ impl Started {
         Started { command, child }
     }
 
-    /// Starts the service if it does not run. Returns true if it was started.
-    fn ensure(&mut self) -> Result<bool, String> {
-        if let Some(child) = &mut self.child
-            && matches!(child.try_wait(), Ok(None))
-        {
-            return Ok(false);
-        }
+    fn is_running(&mut self) -> bool {
+        let child = self.child.as_mut();
+        child.is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+    }
+
+    fn start(&mut self) -> Result<(), String> {
         let (program, arguments) = self.command.split_first().ok_or("an empty command")?;
         let mut command = Command::new(program);
         command
@@ -62,12 +61,12 @@ impl Started {
                 .spawn()
                 .map_err(|error| format!("{program}: {error}"))?,
         );
-        Ok(true)
+        Ok(())
     }
 }
 
-impl Drop for Started {
-    fn drop(&mut self) {
+impl Started {
+    fn stop(&mut self) {
         if let Some(child) = &mut self.child {
             let _ = child.kill();
             let _ = child.wait();
@@ -75,17 +74,28 @@ impl Drop for Started {
     }
 }
 
+impl Drop for Started {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
 impl Wire {
     /// Starts the service if the tool must do so, and waits until it accepts connections.
     pub fn ready(&mut self) -> Result<(), String> {
-        if self.service.is_none() {
+        let Some(service) = &mut self.service else {
             return self.connect().map(drop);
+        };
+        // A service that is about to end still runs, but does not listen.
+        if service.is_running() && self.connect().is_ok() {
+            return Ok(());
+        }
+        if let Some(service) = &mut self.service {
+            service.stop();
         }
         self.remove_stale_socket();
-        if let Some(service) = &mut self.service
-            && !service.ensure()?
-        {
-            return Ok(());
+        if let Some(service) = &mut self.service {
+            service.start()?;
         }
         let deadline = Instant::now() + self.timeout;
         loop {
