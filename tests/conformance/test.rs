@@ -191,10 +191,10 @@ fn run(transport: &mut dyn Transport, ids: &[&str]) -> (Vec<String>, usize) {
 #[test]
 fn the_service_passes_in_memory() {
     for read in [usize::MAX, 1, 7] {
-        // Seven need a second connection or its end, and three need descriptors.
+        // Eight need a second connection or its end, and four need descriptors.
         assert_eq!(
             run(&mut Memory { read }, &[]),
-            (vec![], 11),
+            (vec![], 12),
             "reads of {read}"
         );
     }
@@ -207,8 +207,8 @@ fn the_service_passes_over_a_unix_socket() {
 
 #[test]
 fn the_service_passes_over_tcp() {
-    // Three need descriptors.
-    assert_eq!(run(&mut wire(served("tcp:127.0.0.1:0")), &[]), (vec![], 3));
+    // Four need descriptors.
+    assert_eq!(run(&mut wire(served("tcp:127.0.0.1:0")), &[]), (vec![], 4));
 }
 
 /// A service that does one thing wrong.
@@ -351,4 +351,17 @@ fn a_client_that_reports_nothing_fails() {
     for line in &judge.lines {
         assert!(matches!(line.verdict, Verdict::Fail(_)), "{}", line.what);
     }
+}
+
+#[test]
+fn the_definition_of_the_peers_lacks_only_the_field_of_type_any() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/conformance/peers/org.example.t.varlink"
+    );
+    let peers = std::fs::read_to_string(path).expect("the definition of the peers");
+    assert_eq!(
+        peers,
+        suite::service::DEFINITION.replace("  a: ?any,\n", "")
+    );
 }

@@ -234,7 +234,8 @@ pub fn checks() -> Vec<Check> {
         ));
     }
     let null = r#"{"parameters":{"s":"x"},"continues":null,"error":null}"#;
-    all.push(need("R1", "continues and error that are null are absent", null).values(&["x"]));
+    let scene = need("R1", "continues and error that are null are absent", null);
+    all.push(scene.values(&["x"]).basis(Basis::Own));
     let no = r#"{"parameters":{"s":"x"},"continues":false}"#;
     all.push(need("R1", "continues that is false is absent", no).values(&["x"]));
     all.push(
@@ -623,7 +624,7 @@ pub fn judge_at(
             client = None;
         }
         judge.lines.drain(..).for_each(&mut report);
-        if judge.is_done() {
+        if news == Ok(true) {
             return Ok(());
         }
         drop(judge);
@@ -634,8 +635,8 @@ pub fn judge_at(
     }
 }
 
-/// Serves one connection of the client.
-fn serve(mut stream: Stream, judge: &Mutex<Judge>, news: &mpsc::Sender<()>) {
+/// Serves one connection of the client. Tells `news` of each answer, and whether it was the last.
+fn serve(mut stream: Stream, judge: &Mutex<Judge>, news: &mpsc::Sender<bool>) {
     let mut received = Vec::new();
     let mut count = 0;
     let mut buffer = [0; 4096];
@@ -644,6 +645,7 @@ fn serve(mut stream: Stream, judge: &Mutex<Judge>, news: &mpsc::Sender<()>) {
             let message: Vec<u8> = received.drain(..=end).collect();
             let Ok(mut judge) = judge.lock() else { return };
             let answer = judge.answer(&mut count, &message[..end]);
+            let is_done = judge.is_done();
             drop(judge);
             for piece in &answer.pieces {
                 if stream
@@ -654,7 +656,8 @@ fn serve(mut stream: Stream, judge: &Mutex<Judge>, news: &mpsc::Sender<()>) {
                     return;
                 }
             }
-            let _ = news.send(());
+            // The client must have the last reply before the tool ends.
+            let _ = news.send(is_done);
             if answer.closes {
                 return;
             }

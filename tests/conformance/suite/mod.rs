@@ -15,10 +15,12 @@ use serde_json::{Map, Value};
 /// Where a requirement is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Basis {
-    /// A MUST of UAPI.20 "Varlink IPC".
+    /// A requirement of UAPI.20 "Varlink IPC": a MUST, its grammar, or the JSON that it names.
     Must,
     /// A SHOULD of UAPI.20.
     Should,
+    /// Not in UAPI.20: a service must outlive bad clients.
+    Manners,
     /// A choice where UAPI.20 is silent or permits others: the promise of Nullink. Another
     /// implementation that chooses differently is not wrong.
     Own,
@@ -27,8 +29,9 @@ pub enum Basis {
 impl Basis {
     pub fn name(self) -> &'static str {
         match self {
-            Basis::Must => "UAPI.20 MUST",
+            Basis::Must => "UAPI.20 requires it",
             Basis::Should => "UAPI.20 SHOULD",
+            Basis::Manners => "not in UAPI.20: a service must outlive bad clients",
             Basis::Own => "a choice of Nullink",
         }
     }

@@ -85,7 +85,7 @@ pub fn reproducer(scene: &Scene, address: &str) -> String {
                     last.extend_from_slice(bytes);
                 }
             }
-            Piece::Await(_) => groups.push(Vec::new()),
+            Piece::Await(_) | Piece::AwaitRead => groups.push(Vec::new()),
             Piece::HalfClose | Piece::Leave => is_half_closed = true,
         }
     }

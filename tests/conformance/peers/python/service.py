@@ -1,22 +1,19 @@
-"""The service of org.example.t with the package varlink of PyPI: service.py ADDRESS DEFINITION."""
+"""The service of org.example.t with the package varlink of PyPI: service.py ADDRESS."""
 
 import sys
-import tempfile
 from pathlib import Path
 
 import varlink
 
-address, definition = sys.argv[1], Path(sys.argv[2]).read_text()
-folder = tempfile.TemporaryDirectory()
-# The package cannot read a definition with the type any.
-definition = definition.replace("  a: ?any,\n", "")
-(Path(folder.name) / "org.example.t.varlink").write_text(definition)
+address = sys.argv[1]
+# The folder has the definition without the type any, which the package cannot read.
+folder = Path(__file__).parent.parent
 service = varlink.Service(
     vendor="Varlink",
     product="Python",
     version="1",
     url="https://varlink.org",
-    interface_dir=folder.name,
+    interface_dir=str(folder),
 )
 
 

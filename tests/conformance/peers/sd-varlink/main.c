@@ -73,8 +73,39 @@ static SD_VARLINK_DEFINE_INTERFACE(
 
 typedef sd_varlink_method_flags_t Flags;
 
-/* sd-varlink has checked the parameters against the definition. */
+struct all {
+        int64_t i;
+        double f;
+        int b;
+        const char *s;
+        sd_json_variant *o, *a, *l, *m;
+        const char *c;
+};
+
+#define FIELD(name, function) { #name, _SD_JSON_VARIANT_TYPE_INVALID, function, offsetof(struct all, name), SD_JSON_NULLABLE }
+
 static int echo(sd_varlink *link, sd_json_variant *parameters, Flags flags, void *data) {
+        static const sd_json_dispatch_field table[] = {
+                FIELD(i, sd_json_dispatch_int64),
+                FIELD(f, sd_json_dispatch_double),
+                FIELD(b, sd_json_dispatch_tristate),
+                FIELD(s, sd_json_dispatch_const_string),
+                FIELD(o, sd_json_dispatch_variant_noref),
+                FIELD(a, sd_json_dispatch_variant_noref),
+                FIELD(l, sd_json_dispatch_variant_noref),
+                FIELD(m, sd_json_dispatch_variant_noref),
+                FIELD(c, sd_json_dispatch_const_string),
+                {},
+        };
+        struct all all = {};
+        int r = sd_varlink_dispatch(link, parameters, table, &all);
+        if (r != 0)
+                return r;
+        for (size_t i = 0; i < sd_json_variant_elements(all.l); i++) {
+                int64_t ignored;
+                if (sd_json_dispatch_int64("l", sd_json_variant_by_index(all.l, i), 0, &ignored) < 0)
+                        return sd_varlink_error_invalid_parameter_name(link, "l");
+        }
         return sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_VARIANT("got", parameters));
 }
 

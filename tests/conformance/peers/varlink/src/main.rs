@@ -1,6 +1,8 @@
 //! The service of org.example.t, and the client of org.example.conform, with the crate varlink:
 //! conform-varlink [--client] ADDRESS.
 
+#![allow(clippy::too_many_arguments)] // the generated code
+
 // The crate cannot read a definition with the type any.
 varlink_derive::varlink_file!(org_example_t, "../org.example.t.varlink");
 varlink_derive::varlink_file!(org_example_conform, "../../org.example.conform.varlink");
