@@ -5,14 +5,18 @@
 //! cargo run --features tools --example conform -- --client unix:/tmp/t
 //! ```
 
+#[path = "shared/output.rs"]
+#[allow(dead_code)] // only `say` is used here
+mod output;
 #[path = "../tests/conformance/suite/mod.rs"]
 mod suite;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
+use output::say;
 use suite::report::{Line, reproducer};
-use suite::service::{Abilities, scenes};
+use suite::service::{Abilities, is_alive, scenes};
 use suite::wire::{Started, Wire};
 use suite::{Basis, Verdict, client};
 
@@ -113,6 +117,9 @@ fn run(options: Options) -> Result<bool, String> {
         service: command,
     };
     wire.ready()?;
+    is_alive(&mut wire).map_err(|error| {
+        format!("org.example.t.Need has no reply, so no check can be judged: {error}")
+    })?;
     let abilities = Abilities::find(&mut wire);
     for scene in scenes(options.limit) {
         if !options.is_chosen(scene.id, &scene.what) {
@@ -147,7 +154,7 @@ fn list(options: &Options) -> bool {
     };
     for (id, what, basis) in all {
         if options.is_chosen(id, &what) {
-            println!("{id} {what} ({})", basis.name());
+            say!("{id} {what} ({})", basis.name());
         }
     }
     true
@@ -170,9 +177,9 @@ impl Count {
             Verdict::NotApplicable(_) => self.not_applicable += 1,
         }
         if as_json {
-            println!("{}", line.json());
+            say!("{}", line.json());
         } else {
-            println!("{}", line.text());
+            say!("{}", line.text());
         }
     }
 
@@ -184,7 +191,7 @@ impl Count {
             not_applicable,
         } = self;
         if !options.json {
-            println!(
+            say!(
                 "{passed} passed, {failed} failed, {differing} differ, {not_applicable} not applicable"
             );
         }

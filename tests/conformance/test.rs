@@ -288,6 +288,40 @@ fn a_service_that_does_one_thing_wrong_fails_the_checks_of_it() {
     assert!(continues.is_superset(&set(&["C6", "M2"])), "{continues:?}");
 }
 
+/// A service that ends when it should answer Fail.
+struct Dying {
+    is_dead: bool,
+}
+
+impl Transport for Dying {
+    fn talk(&mut self, scene: &Scene) -> Transcript {
+        let mut transcript = Memory { read: usize::MAX }.talk(scene);
+        let was_dead = self.is_dead;
+        self.is_dead |= scene.sent().contains("org.example.t.Fail");
+        if self.is_dead {
+            transcript.messages.clear();
+            transcript.end = match was_dead {
+                true => End::Failed("cannot connect".into()),
+                false => End::Closed,
+            };
+        }
+        transcript
+    }
+
+    fn lacks(&self, need: Need) -> Option<&'static str> {
+        Memory { read: 0 }.lacks(need)
+    }
+}
+
+#[test]
+fn a_service_that_ends_is_a_failure_of_the_check_that_ended_it() {
+    let (failed, _) = run(&mut Dying { is_dead: false }, &["F2", "F3"]);
+    let first = failed.first().expect("a failure");
+    let words = "F3 no white space outside strings: an error of the interface: [closed]";
+    assert!(first.starts_with(words), "{first}");
+    assert!(first.contains("afterwards cannot connect"), "{first}");
+}
+
 /// Runs the checks of the client's half on Nullink's client.
 #[test]
 fn the_client_passes_over_a_unix_socket() {

@@ -236,15 +236,13 @@ impl Scene {
         }
         let (verdict, came) = self.judge(&transcript);
         // A service that has ended is worse than a wrong reply.
-        let is_alive = open("", "", Vec::new(), Vec::new());
-        if transcript.end != End::Done {
-            let after = transport.talk(&is_alive);
-            if after.end != End::Done {
-                return (
-                    Verdict::Fail("the service accepts a new connection afterwards".into()),
-                    format!("{came}; afterwards {}", ended(&after.end)),
-                );
-            }
+        if transcript.end != End::Done
+            && let Err(error) = is_alive(transport)
+        {
+            return (
+                Verdict::Fail("the service answers a call over a new connection afterwards".into()),
+                format!("{came}; afterwards {error}"),
+            );
         }
         (verdict, came)
     }
@@ -279,6 +277,14 @@ impl Scene {
             }
         }
         (Verdict::Fail(expected.join(", or ")), came)
+    }
+}
+
+/// Makes a call over a new connection.
+pub fn is_alive(transport: &mut dyn Transport) -> Result<(), String> {
+    match transport.talk(&open("", "", Vec::new(), Vec::new())).end {
+        End::Done => Ok(()),
+        end => Err(ended(&end)),
     }
 }
 

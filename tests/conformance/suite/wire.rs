@@ -5,6 +5,7 @@
 
 use std::cell::Cell;
 use std::mem::MaybeUninit;
+use std::net::ToSocketAddrs;
 use std::os::unix::fs::FileTypeExt;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -118,7 +119,15 @@ impl Wire {
             send: limit,
             reply: limit,
         };
-        let stream = Stream::connect_with(&self.address, timeouts);
+        // The library looks names up only with the feature std.
+        let stream = match Address::parse(&self.address) {
+            Ok(Address::TcpName(name)) => {
+                let address = name.to_socket_addrs().ok().and_then(|mut all| all.next());
+                let address = address.ok_or("cannot connect: the host has no address")?;
+                Stream::connect_with(&format!("tcp:{address}"), timeouts)
+            }
+            _ => Stream::connect_with(&self.address, timeouts),
+        };
         let stream = stream.map_err(|error| format!("cannot connect: {error}"))?;
         let descriptor = OwnedFd::from(stream);
         ioctl_fionbio(&descriptor, true).map_err(|error| error.to_string())?;
