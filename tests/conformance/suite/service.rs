@@ -1465,7 +1465,7 @@ fn manners(all: &mut Vec<Scene>) {
         ),
         (
             "many calls whose replies it does not read",
-            message(&need(&"x".repeat(1000))).repeat(200),
+            message(&need(&"x".repeat(1000))).repeat(2000),
         ),
     ] {
         let what = format!("others are served while a client sends {what}");

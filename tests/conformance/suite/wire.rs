@@ -204,6 +204,9 @@ impl Transport for Wire {
     }
 }
 
+/// The time after which a service that reads nothing is taken to wait for its client.
+const STALL: Duration = Duration::from_millis(200);
+
 struct Connection {
     descriptor: OwnedFd,
     deadline: Instant,
@@ -275,7 +278,13 @@ impl Connection {
 
     /// Waits for an event. False if there is none until the deadline.
     fn wait(&self, flags: PollFlags) -> bool {
-        let left = self.deadline.saturating_duration_since(Instant::now());
+        self.wait_for(
+            flags,
+            self.deadline.saturating_duration_since(Instant::now()),
+        )
+    }
+
+    fn wait_for(&self, flags: PollFlags, left: Duration) -> bool {
         let Ok(left) = Timespec::try_from(left) else {
             return false;
         };
@@ -323,7 +332,7 @@ impl Connection {
         true
     }
 
-    /// Sends until the service has no room.
+    /// Sends until the service has read nothing for some time.
     fn send_what_fits(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -332,6 +341,7 @@ impl Connection {
             match sendmsg(&self.descriptor, &[IoSlice::new(rest)], &mut control, flags) {
                 Ok(count) => rest = rest.get(count..).unwrap_or_default(),
                 Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) if self.wait_for(PollFlags::OUT, STALL) => {}
                 Err(_) => return,
             }
         }
