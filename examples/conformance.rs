@@ -1,9 +1,13 @@
-//! The service `org.example.t`, for tests that send it arbitrary bytes:
+//! The service `org.example.t`, for tests that send it arbitrary bytes, and a client that the
+//! conformance suite leads: tests/conformance/README.md.
 //!
 //! ```sh
 //! cargo run --example conformance unix:/tmp/t
+//! cargo run --example conformance -- --client unix:/tmp/t
 //! ```
 
+#[path = "shared/conform_client.rs"]
+mod conform_client;
 #[path = "shared/t.rs"]
 mod t;
 
@@ -32,8 +36,13 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [address] = &arguments[..] else {
-        return Err("usage: conformance ADDRESS, such as unix:/path or tcp:127.0.0.1:1234".into());
+    let address = match &arguments[..] {
+        [option, address] if option == "--client" => return Ok(conform_client::run(address)?),
+        [address] => address,
+        _ => {
+            let usage = "usage: conformance [--client] ADDRESS, such as unix:/path";
+            return Err(usage.into());
+        }
     };
     let listener = Listener::bind_with(address, Listener::EVERYBODY);
     let listener = listener.map_err(|error| format!("{address}: {error}"))?;

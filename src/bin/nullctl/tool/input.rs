@@ -1,6 +1,5 @@
 //! Texts that the tool reads or puts together, in its static memory.
 
-
 use nullink::json::Raw;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{Mode, OFlags, open};
