@@ -50,7 +50,7 @@ pub enum Syntax {
     Surrogate,
     /// Bytes that are not UTF-8.
     Utf8,
-    /// Arrays and objects nested deeper than [`json::MAX_DEPTH`](crate::json::MAX_DEPTH).
+    /// Arrays and objects nested deeper than [`Definition::MAX_DEPTH`](crate::idl::Definition::MAX_DEPTH).
     Depth,
 }
 

@@ -145,7 +145,7 @@
 //!
 //! Strings are unescaped in place in the receive buffer, so `&str` fields borrow from it.
 //!
-//! Fixed limits: JSON is nested up to [`json::MAX_DEPTH`] levels; a client waits for up to
+//! Fixed limits: JSON is nested up to [`Definition::MAX_DEPTH`](idl::Definition::MAX_DEPTH) levels; a client waits for up to
 //! [`client::Session::MAX_CALLS`] replies; a message carries up to
 //! [`Stream::MAX_DESCRIPTORS`](unix::Stream::MAX_DESCRIPTORS) descriptors.
 

@@ -93,8 +93,7 @@ impl<'a> Definition<'a> {
     /// The longest name of an interface, a member or a field: 255 bytes.
     pub const MAX_NAME: usize = MAX_NAME;
 
-    /// The maximum nesting depth of types, and of values, 128:
-    /// [`json::MAX_DEPTH`](crate::json::MAX_DEPTH).
+    /// The maximum nesting depth of types, and of values: 128 arrays and objects.
     pub const MAX_DEPTH: usize = MAX_DEPTH;
 
     /// The maximum number of fields of a structure: 256.

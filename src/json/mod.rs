@@ -13,7 +13,8 @@ mod ser;
 mod text;
 mod value;
 
-pub use cursor::{MAX_DEPTH, scan};
+pub(crate) use cursor::MAX_DEPTH;
+pub use cursor::scan;
 pub use de::decode;
 pub use raw::Raw;
 pub use ser::{List, Map, encode};

@@ -46,6 +46,7 @@
 mod builtin;
 mod check;
 mod context;
+mod control;
 mod error;
 mod responder;
 mod session;
@@ -59,6 +60,7 @@ use crate::message::Call;
 pub(crate) use context::Context;
 #[cfg(all(feature = "unix", target_os = "linux"))]
 pub(crate) use context::Descriptors;
+pub use control::Control;
 pub use error::SessionError;
 pub use responder::{Answer, Outcome, ReplyStream, Responder, Sent, Unsent, Upgrade};
 pub use session::Session;

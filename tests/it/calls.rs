@@ -403,7 +403,7 @@ fn c8_nesting_beyond_the_limit_closes_and_uses_no_stack() {
         )
     };
     // The object of the message is a level too.
-    let limit = nullink::json::MAX_DEPTH - 1;
+    let limit = nullink::idl::Definition::MAX_DEPTH - 1;
     assert_eq!(outcome(&nested(limit)), (vec!["{}".to_string()], Ok(false)));
     for depth in [limit + 1, 1_000_000] {
         let (replies, end) = outcome(&nested(depth));

@@ -771,6 +771,7 @@ fn listeners_of_several_kinds_are_served_together() {
 fn l5_a_terminal_that_hangs_up_abandons_its_parked_call() {
     use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    crate::common::own_pseudoterminals();
     let line = openpt(flags).unwrap();
     grantpt(&line).unwrap();
     unlockpt(&line).unwrap();

@@ -257,11 +257,18 @@ fn errors_have_a_kind_and_an_offset() {
     }
     let error = json::scan(b"[\"ab\xff\"]").unwrap_err();
     assert_eq!((error.kind, error.offset), (Syntax::Utf8, 4));
-    let deep = "[".repeat(json::MAX_DEPTH + 1);
+    let deep = "[".repeat(nullink::idl::Definition::MAX_DEPTH + 1);
     let error = json::scan(deep.as_bytes()).unwrap_err();
-    assert_eq!((error.kind, error.offset), (Syntax::Depth, json::MAX_DEPTH));
     assert_eq!(
-        json::scan(("[".repeat(json::MAX_DEPTH) + &"]".repeat(json::MAX_DEPTH)).as_bytes()),
+        (error.kind, error.offset),
+        (Syntax::Depth, nullink::idl::Definition::MAX_DEPTH)
+    );
+    assert_eq!(
+        json::scan(
+            ("[".repeat(nullink::idl::Definition::MAX_DEPTH)
+                + &"]".repeat(nullink::idl::Definition::MAX_DEPTH))
+                .as_bytes()
+        ),
         Ok(())
     );
 }
