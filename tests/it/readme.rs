@@ -76,3 +76,48 @@ fn the_commands_in_the_pages_name_existing_examples() {
         }
     }
 }
+
+/// Returns the anchor of a heading: its letters in lower case, with hyphens for spaces.
+fn anchor(heading: &str) -> String {
+    let letters = heading.trim_start_matches('#').trim().chars();
+    let letters = letters.filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-'));
+    letters
+        .map(|c| {
+            if c == ' ' {
+                '-'
+            } else {
+                c.to_ascii_lowercase()
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn the_links_in_the_pages_lead_to_files_and_headings() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    if !root.join("fuzz").exists() {
+        return println!("skipped: needs the repository, because a package leaves out some files");
+    }
+    for (path, text) in pages() {
+        for link in text.split("](").skip(1) {
+            let link = link.split(')').next().unwrap_or_default();
+            if link.contains("://") {
+                continue;
+            }
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = match file {
+                "" => root.join(&path),
+                file => root.join(&path).with_file_name("").join(file),
+            };
+            assert!(target.exists(), "{path}: {link}: no such file");
+            if !heading.is_empty() {
+                let target = fs::read_to_string(&target).expect(link);
+                let mut headings = target.lines().filter(|line| line.starts_with('#'));
+                assert!(
+                    headings.any(|line| anchor(line) == heading),
+                    "{path}: {link}: no such heading"
+                );
+            }
+        }
+    }
+}
