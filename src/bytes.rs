@@ -5,6 +5,7 @@
 //! and clears all other bits.
 
 use core::cell::Cell;
+use core::hint::black_box;
 use core::mem;
 
 /// Returns the word in which each byte is `byte`.
@@ -235,6 +236,13 @@ pub(crate) fn compact(buffer: &mut [u8], start: &mut usize, end: &mut usize) -> 
         *end = end.wrapping_sub(by);
     }
     by
+}
+
+/// Overwrites secrets. The compiler does not see that nothing reads the zeros, so it keeps them.
+#[inline(never)]
+pub(crate) fn erase(bytes: &mut [u8]) {
+    bytes.fill(0);
+    black_box(bytes);
 }
 
 /// Returns the part of a buffer from `start` to `end`, or to the end of the buffer if that is less.

@@ -78,7 +78,7 @@
 
 use core::mem;
 
-use crate::bytes::{compact, copy, find_nul};
+use crate::bytes::{compact, copy, erase, find_nul, part_mut};
 
 /// The receive buffer and the send buffer of one connection.
 ///
@@ -170,6 +170,22 @@ impl<'b> Channel<'b> {
     /// True if both buffers are empty, and no message is being skipped.
     pub fn is_empty(&self) -> bool {
         self.receive.is_empty() && self.send.is_empty()
+    }
+
+    /// Overwrites both buffers, except the unread and the pending bytes.
+    pub(crate) fn erase(&mut self) {
+        let (receive, send) = (&mut self.receive, &mut self.send);
+        erase(part_mut(receive.buffer, 0, receive.start));
+        erase(part_mut(receive.buffer, receive.end, usize::MAX));
+        erase(part_mut(send.buffer, 0, send.start));
+        erase(part_mut(send.buffer, send.end, usize::MAX));
+    }
+
+    /// Drops the unread and the pending bytes, and overwrites both buffers.
+    pub(crate) fn erase_all(&mut self) {
+        self.receive.clear();
+        self.send.clear();
+        self.erase();
     }
 
     /// Separates the channel from its buffers; returns the positions in them. A driver can keep the

@@ -83,7 +83,10 @@ where
         } else {
             match session.state() {
                 State::Ended(Ok(())) => return Ok(End::Closed),
-                State::Ended(Err(error)) => return Err(error.with_transport()),
+                State::Ended(Err(error)) => {
+                    session.abandon(service);
+                    return Err(error.with_transport());
+                }
                 State::Upgraded(cursor) => {
                     let count = unread_to_front(session);
                     let unread = receive.get(..count).unwrap_or_default();

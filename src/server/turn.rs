@@ -113,6 +113,9 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             line_buffer,
             &mut self.budget,
         );
+        if S::SENSITIVE && matches!(turn, Ok(Turn::Ended(_)) | Err(_)) {
+            session.channel().erase_all();
+        }
         let (channel, next) = session.into_parts();
         endpoint.channel = channel.detach();
         *state = next;

@@ -169,6 +169,14 @@ pub trait Service<C: Copy = Infallible> {
     /// not sent, and ends the connection: [`Error::NotAsDefined`](crate::Error::NotAsDefined).
     const CHECKED: bool = true;
 
+    /// True if the service handles secrets: the buffers of a connection are overwritten as soon as
+    /// an answer was sent, and when the connection ends.
+    ///
+    /// This takes a pass over both buffers for each call. It does not reach copies that the handler
+    /// makes, nor the buffers of the kernel. The library has no `unsafe` code, so it depends on the
+    /// compiler: a test looks for a secret in the memory of an optimized service.
+    const SENSITIVE: bool = false;
+
     /// Returns the vendor, product, version and URL of the service, for
     /// `org.varlink.service.GetInfo`.
     fn info(&self) -> Info<'_>;

@@ -95,6 +95,9 @@ impl<'b, C: Copy> Session<'b, C> {
     /// Like `step`, with the driver's information about the connection.
     #[inline(never)] // so that tests/freestanding/stack.sh finds it
     pub(crate) fn step_in<S: Service<C>>(&mut self, service: &mut S, context: Context<'_>) -> bool {
+        if S::SENSITIVE {
+            self.channel.erase();
+        }
         let has_room = self.channel.send.has_reply_room();
         let peer = context.peer;
         let mut callee = None;
@@ -144,6 +147,9 @@ impl<'b, C: Copy> Session<'b, C> {
     pub fn abandon<S: Service<C>>(&mut self, service: &mut S) {
         self.state.abandon(service);
         self.channel.send.clear();
+        if S::SENSITIVE {
+            self.channel.erase_all();
+        }
     }
 
     /// Handles the call that the search has found. Sets `found` to its method.

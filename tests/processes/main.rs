@@ -31,5 +31,7 @@ mod init;
 mod monitor;
 mod proxy;
 mod resolver;
+#[cfg(all(feature = "unix", target_os = "linux"))]
+mod sensitive;
 mod system_calls;
 mod unix_relay;
