@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs the commands of README.md for initramfs images: for dracut with and without systemd, for
+# Runs the commands of docs/early-boot.md for initramfs images: for dracut with and without systemd, for
 # initramfs-tools, and for mkosi-initrd. Boots each image in QEMU: a client must receive a uevent before
 # udev runs, and the service must be gone in the real root.
 #
@@ -16,12 +16,12 @@ fail() {
     exit 1
 }
 
-# commands HEADING: prints the commands of a section of README.md.
+# commands HEADING: prints the commands of a section of docs/early-boot.md.
 commands() {
     awk -v heading="$1" '
         /^##* / { inside = $0 == heading }
         /^```/ { code = inside && $0 == "```sh"; next }
-        code' "${README:-README.md}"
+        code' docs/early-boot.md
 }
 
 # add DIRECTORY IMAGE: appends a directory to an image. The kernel unpacks all archives in a file that
@@ -52,11 +52,11 @@ boots() {
     echo "images: $1: the service answers before udev, and is gone in the real root ($(($(date +%s) - start)) s)"
 }
 
-# run HEADING: runs the commands of a section of README.md.
+# run HEADING: runs the commands of a section of docs/early-boot.md.
 run() {
     rm -f /boot/nullink.img
     commands "$1" | grep -vxF "$build" >"$work/commands"
-    [ -s "$work/commands" ] || fail "README.md has no commands below \"$1\""
+    [ -s "$work/commands" ] || fail "docs/early-boot.md has no commands below \"$1\""
     start=$(date +%s)
     sh -e "$work/commands" >"$work/log" 2>&1 </dev/null || {
         tail -n 50 "$work/log"
@@ -83,7 +83,7 @@ if [ "${1-}" != --inside ]; then
     fi
 
     tests/kernel.sh || fail "cannot download a kernel"
-    commands "## In an initramfs" | grep -qxF "$build" || fail "README.md has another command to build the programs"
+    commands "## In an initramfs" | grep -qxF "$build" || fail "docs/early-boot.md has another command to build the programs"
     mkdir -p target/static target/images
     if [ -n "${1-}" ]; then
         cp "$1" target/static/monitor

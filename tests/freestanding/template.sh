@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs the commands of README.md, section "Without libc", in an empty directory next to this clone: the
+# Runs the two commands of docs/without-libc.md in an empty directory next to this clone: the
 # copy of examples/freestanding builds, is static, and answers over its socket.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -22,8 +22,8 @@ out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 unset CARGO_TARGET_DIR
 ln -s "$clone" "$out/nullink"
-sed -n '/^cp -r nullink\/examples\/freestanding /,/^```$/{/^```/d;p;}' README.md >"$out/commands"
-[ "$(grep -c . "$out/commands")" = 2 ] || fail "README.md has not the two commands"
+sed -n '/^cp -r nullink\/examples\/freestanding /,/^```$/{/^```/d;p;}' docs/without-libc.md >"$out/commands"
+[ "$(grep -c . "$out/commands")" = 2 ] || fail "docs/without-libc.md has not the two commands"
 (cd "$out" && sh -e ./commands 2>"$out/log") || fail "does not build: $(cat "$out/log")"
 
 cmp "$out/ping/Cargo.lock" examples/freestanding/Cargo.lock || fail "examples/freestanding/Cargo.lock is outdated"

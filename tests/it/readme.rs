@@ -1,9 +1,34 @@
-//! The README agrees with the repository.
+//! The README and the pages in docs agree with the repository.
 
 use std::fs;
+use std::path::Path;
 
 fn read(path: &str) -> String {
     fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).expect(path)
+}
+
+/// Returns the README and the pages in docs: path and text.
+fn pages() -> Vec<(String, String)> {
+    let mut paths = vec!["README.md".to_owned()];
+    paths.extend(files("docs", ".md"));
+    let pages = paths.into_iter().map(|path| (read(&path), path));
+    pages.map(|(text, path)| (path, text)).collect()
+}
+
+/// Returns the paths of the files in a folder whose names have an ending.
+fn files(folder: &str, ending: &str) -> Vec<String> {
+    let entries = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).expect(folder);
+    let names = entries.map(|entry| entry.expect("an entry").file_name());
+    let names = names.map(|name| name.into_string().expect("UTF-8"));
+    let names = names.filter(|name| name.ends_with(ending));
+    names.map(|name| format!("{folder}/{name}")).collect()
+}
+
+/// Returns the lines of a code block without their indentation.
+fn unindented(code: &str) -> String {
+    code.lines()
+        .map(|line| line.trim_start().to_owned() + "\n")
+        .collect()
 }
 
 /// Returns the code blocks in one language.
@@ -26,13 +51,73 @@ fn the_code_in_the_readme_is_that_of_the_example() {
 }
 
 #[test]
-fn the_commands_in_the_readme_name_existing_examples() {
-    let readme = read("README.md");
-    for word in readme.split("--example ").skip(1) {
-        let name: String = word
-            .chars()
-            .take_while(|c| c.is_ascii_alphanumeric())
-            .collect();
-        read(&format!("examples/{name}.rs"));
+fn the_code_in_the_pages_is_that_of_an_example() {
+    let examples = files("examples", ".rs").into_iter();
+    let examples: Vec<_> = examples.map(|path| unindented(&read(&path))).collect();
+    for (path, text) in pages() {
+        for block in blocks(&text, "rust") {
+            let block = unindented(block);
+            let found = examples.iter().any(|example| example.contains(&block));
+            assert!(found, "{path}: not in an example: {block}");
+        }
+    }
+}
+
+#[test]
+fn the_commands_in_the_pages_name_existing_examples() {
+    for (path, text) in pages() {
+        for word in text.split("--example ").skip(1) {
+            let letters = word.chars().take_while(|c| c.is_ascii_alphanumeric());
+            let example = format!("examples/{}.rs", letters.collect::<String>());
+            let exists = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join(&example)
+                .exists();
+            assert!(exists, "{path}: {example} does not exist");
+        }
+    }
+}
+
+/// Returns the anchor of a heading: its letters in lower case, with hyphens for spaces.
+fn anchor(heading: &str) -> String {
+    let letters = heading.trim_start_matches('#').trim().chars();
+    let letters = letters.filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-'));
+    letters
+        .map(|c| {
+            if c == ' ' {
+                '-'
+            } else {
+                c.to_ascii_lowercase()
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn the_links_in_the_pages_lead_to_files_and_headings() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    if !root.join("fuzz").exists() {
+        return println!("skipped: needs the repository, because a package leaves out some files");
+    }
+    for (path, text) in pages() {
+        for link in text.split("](").skip(1) {
+            let link = link.split(')').next().unwrap_or_default();
+            if link.contains("://") {
+                continue;
+            }
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = match file {
+                "" => root.join(&path),
+                file => root.join(&path).with_file_name("").join(file),
+            };
+            assert!(target.exists(), "{path}: {link}: no such file");
+            if !heading.is_empty() {
+                let target = fs::read_to_string(&target).expect(link);
+                let mut headings = target.lines().filter(|line| line.starts_with('#'));
+                assert!(
+                    headings.any(|line| anchor(line) == heading),
+                    "{path}: {link}: no such heading"
+                );
+            }
+        }
     }
 }
