@@ -59,18 +59,23 @@ struct Faults {
     failed: Rc<Cell<Option<Operation>>>,
 }
 
+/// More operations than any run has, so that a run that does not end fails.
+const MAX_OPERATIONS: usize = 10_000;
+
 impl Faults {
     fn over<S>(&self, stream: S) -> Faulty<S> {
         Faulty {
             stream,
             faults: self.clone(),
             is_at_end: false,
+            is_inside: false,
         }
     }
 
     /// Counts an operation. Returns its fault.
     fn next(&self, operation: Operation) -> Result<Option<Fault>, ErrorKind> {
         let number = self.count.replace(self.count.get() + 1);
+        assert!(number < MAX_OPERATIONS, "the run does not end");
         let fault = self.plan.filter(|(at, _)| *at == number);
         let Some((_, fault)) = fault else {
             return Ok(None);
@@ -99,6 +104,8 @@ struct Faulty<S> {
     stream: S,
     faults: Faults,
     is_at_end: bool,
+    /// True if the last byte that was read is not the NUL of a message.
+    is_inside: bool,
 }
 
 impl<S> ErrorType for Faulty<S> {
@@ -114,7 +121,11 @@ impl<S: Read> Read for Faulty<S> {
         }
         let most = if fault.is_some() { 1 } else { buffer.len() };
         let read = self.stream.read(&mut buffer[..most]);
-        read.map_err(|error| error.kind())
+        let count = read.map_err(|error| error.kind())?;
+        if let Some(last) = buffer[..count].last() {
+            self.is_inside = *last != 0;
+        }
+        Ok(count)
     }
 }
 
@@ -301,17 +312,17 @@ impl Outcome {
     }
 }
 
-/// Where the end of a connection shows.
+/// The side that sees a failed operation.
 #[derive(Clone, Copy, PartialEq)]
 enum Seen {
-    /// The service of the stream sees each error.
+    /// A service fails with each error of its stream.
     ByService,
-    /// A client or a relay treats an error that means a closed connection as an end, because more
-    /// replies may follow.
+    /// A client or a relay treats the error of a closed connection as the end of input, because
+    /// replies that were sent before can still be received.
     ByClient,
 }
 
-/// True if a connection ends so after the end of input, or for a client after a closed connection.
+/// True if `end` is possible after the end of input, or for a client after a closed connection.
 fn is_end(end: Result<(), Error<ErrorKind>>, seen: Seen) -> bool {
     match end {
         Ok(()) | Err(Error::Protocol(Violation::Truncated)) => true,
@@ -375,7 +386,25 @@ fn served(input: &str, send: usize, faults: &Faults) -> Outcome {
     let end = serve(&mut service.clone(), &mut stream, &mut receive, &mut send);
     let end = end.map(|end| assert_eq!(end, End::Closed));
     assert_eq!(service.take(), None, "the cursor was abandoned");
-    Outcome::new(&service, stream.stream.output, end)
+    let is_inside = stream.is_inside;
+    let outcome = Outcome::new(&service, stream.stream.output, end);
+    if let Some((Operation::Read, Fault::End)) = faults.fatal() {
+        let truncated = Err(Violation::Truncated.into());
+        assert_eq!(end, if is_inside { truncated } else { Ok(()) });
+    }
+    if !matches!(
+        faults.fatal(),
+        Some((Operation::Write | Operation::Flush, _))
+    ) {
+        // Every call that was read is answered, whatever the next read returns.
+        let replies = outcome.calls.iter().map(|call| match call.as_str() {
+            r#"Count{"n":4}"# => 4,
+            r#"Echo{"s":"o"}"# => 0,
+            _ => 1,
+        });
+        assert_eq!(split(&outcome.received).len(), replies.sum::<usize>());
+    }
+    outcome
 }
 
 #[test]
@@ -648,7 +677,8 @@ fn with_client(
     ) -> Result<(), Error<ErrorKind>>,
 ) -> Outcome {
     let service = Recorder::default();
-    let (mut a, mut b, mut c, mut d) = ([0; 256], [0; 512], [0; 256], [0; 256]);
+    // There is room for one reply at a time, so the client reads a stream several times.
+    let (mut a, mut b, mut c, mut d) = ([0; 256], [0; 96], [0; 48], [0; 256]);
     let stream = faults.over(Loopback::new(service.clone(), &mut a, &mut b));
     let mut client = Client::new(stream, &mut c, &mut d);
     let mut received = Vec::new();
