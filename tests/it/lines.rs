@@ -14,7 +14,7 @@ use nullink::{
 
 /// A line whose input arrives in pieces, each after a number of writes or when a read waits for it.
 #[derive(Default)]
-struct Line {
+pub struct Line {
     /// The pieces that arrive, each with its number of writes.
     input: VecDeque<(usize, Vec<u8>)>,
     /// The error of a read after all of the input, or None for the end of the stream.
@@ -24,11 +24,11 @@ struct Line {
     /// True if a write takes only a few bytes.
     is_slow: bool,
     writes: usize,
-    output: Vec<u8>,
+    pub output: Vec<u8>,
 }
 
 impl Line {
-    fn new(input: &[u8], arrival: Arrival) -> Self {
+    pub fn new(input: &[u8], arrival: Arrival) -> Self {
         let pieces: Vec<&[u8]> = match arrival {
             Arrival::Joined => vec![input],
             Arrival::Split(at) => vec![&input[..at], &input[at..]],
@@ -42,7 +42,7 @@ impl Line {
     }
 
     /// Adds bytes that arrive after `writes` writes.
-    fn arrives(&mut self, writes: usize, bytes: &[u8]) {
+    pub fn arrives(&mut self, writes: usize, bytes: &[u8]) {
         if !bytes.is_empty() {
             self.input.push_back((writes, bytes.to_vec()));
         }

@@ -31,6 +31,7 @@ mod contract;
 mod description;
 mod driver;
 mod failures;
+mod faults;
 mod feature_combinations;
 mod framing;
 mod hostile;
