@@ -198,6 +198,10 @@ fn tcp_name(text: &str) -> Result<Address<'_>, AddressError> {
 impl fmt::Display for Address<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // A `;` would end the path after a scheme.
+            Address::Unix(path) if path.starts_with(['/', '.']) && path.contains(';') => {
+                f.write_str(path)
+            }
             Address::Unix(path) => write!(f, "unix:{path}"),
             Address::Abstract(name) => write!(f, "unix:@{name}"),
             Address::Tcp(to) => write!(f, "tcp:{to}"),
@@ -427,6 +431,8 @@ mod tests {
             "/@a",
         ] {
             assert_eq!(Address::parse(path), Ok(Address::Unix(path)));
+            let text = Address::Unix(path).to_string();
+            assert_eq!(Address::parse(&text), Ok(Address::Unix(path)), "{text}");
         }
         // An option or a word is not a path.
         for text in ["", "--follow", "-", "a", "run/a", "@a", "-/a"] {
