@@ -78,7 +78,8 @@ fuzz_target!(|data: &[u8]| {
         (Ok(ours), None) => panic!("{ours}"),
         // A number that does not fit into 64 bits is an error, and is never rounded.
         (Err(error), Some(_)) => assert!(
-            error.mismatch() == Mismatch::Range || oracle::depth(data) > nullink::idl::Definition::MAX_DEPTH,
+            error.mismatch() == Mismatch::Range
+                || oracle::depth(data) > nullink::idl::Definition::MAX_DEPTH,
             "{error}"
         ),
         (Err(_), None) => {}
