@@ -3,7 +3,8 @@
 //! another client.
 //!
 //! The input is the size of the receive buffer, the length of the pieces that arrive, the number of
-//! writes between them, the number of bytes that a write takes, and then the bytes of the line.
+//! writes between them, the number of bytes that a write takes, where a write fails once, and then
+//! the bytes of the line.
 #![no_main]
 
 #[path = "../../examples/shared/t.rs"]
@@ -34,6 +35,8 @@ struct Wire<'a> {
     writes_between: usize,
     write_size: usize,
     writes: usize,
+    /// The length of the output at which a write fails, once.
+    fails_at: Option<usize>,
     output: Vec<u8>,
 }
 
@@ -49,6 +52,7 @@ impl<'a> Wire<'a> {
                 size => usize::from(size),
             },
             writes: 0,
+            fails_at: None,
             output: Vec::new(),
         }
     }
@@ -92,6 +96,10 @@ impl Write for Wire<'_> {
     fn write(&mut self, bytes: &[u8]) -> Result<usize, ErrorKind> {
         if self.is_full() {
             return Err(ErrorKind::TimedOut);
+        }
+        if self.fails_at.is_some_and(|at| self.output.len() >= at) {
+            self.fails_at = None;
+            return Err(ErrorKind::Other);
         }
         let count = bytes.len().min(self.write_size);
         self.output.extend_from_slice(&bytes[..count]);
@@ -138,7 +146,15 @@ struct Expected {
 }
 
 fuzz_target!(|data: &[u8]| {
-    let [receive, piece, writes_between, write_size, bytes @ ..] = data else {
+    let [
+        receive,
+        piece,
+        writes_between,
+        write_size,
+        fails,
+        bytes @ ..,
+    ] = data
+    else {
         return;
     };
     let mut receive = vec![0; 64 + 8 * usize::from(*receive)];
@@ -171,24 +187,27 @@ fuzz_target!(|data: &[u8]| {
 
     let mut ahead = vec![0; receive.len()];
     let mut wire = Wire::new(bytes, *piece, *writes_between, *write_size);
-    let end = Line::new(&mut wire, &mut ahead).serve(&mut service, &mut receive, &mut send);
-    let is_upgraded = match end {
-        Ok(End::Closed) => false,
-        Ok(End::Upgraded { .. }) => true,
-        Err(Error::Transport(ErrorKind::TimedOut)) => {
-            assert!(wire.is_full());
-            return;
+    wire.fails_at = (*fails > 0).then_some(usize::from(*fails) * 2);
+    let mut line = Line::new(&mut wire, &mut ahead);
+    let mut has_failed = false;
+    let is_upgraded = loop {
+        match line.serve(&mut service, &mut receive, &mut send) {
+            Ok(End::Closed) => break false,
+            Ok(End::Upgraded { .. }) => break true,
+            Err(Error::Transport(ErrorKind::Other)) if !has_failed => has_failed = true,
+            Err(Error::Transport(ErrorKind::TimedOut)) => return,
+            Err(error) => panic!("{error}"),
         }
-        Err(error) => panic!("{error}"),
     };
 
     // All explanations of the output so far: a client, and the number of replies that it got.
-    let later = |from: usize| (from..expected.len()).map(|client| (client, 0));
+    // The client after the last one gets nothing.
+    let later = |from: usize| (from..=expected.len()).map(|client| (client, 0));
     let mut states: BTreeSet<(usize, usize)> = later(0).collect();
     for message in wire.output.split_inclusive(|byte| *byte == 0) {
         let mut next = BTreeSet::new();
         for (client, count) in states {
-            let Some(reply) = expected[client].replies.get(count) else {
+            let Some(reply) = expected.get(client).and_then(|it| it.replies.get(count)) else {
                 continue;
             };
             if message == reply {
@@ -207,11 +226,14 @@ fuzz_target!(|data: &[u8]| {
         );
     }
     let explains = |(client, count): &(usize, usize)| {
-        let this = &expected[*client];
+        let Some(this) = expected.get(*client) else {
+            // The last client got a part of a reply.
+            return has_failed;
+        };
         let is_whole = *count == this.replies.len();
         match is_upgraded {
             true => this.is_upgraded && is_whole,
-            false => *client + 1 == expected.len() && (is_whole || this.may_end),
+            false => *client + 1 == expected.len() && (is_whole || this.may_end || has_failed),
         }
     };
     assert!(states.iter().any(explains), "the last client lacks replies");
