@@ -5,7 +5,8 @@ mod oracle;
 
 use libfuzzer_sys::fuzz_target;
 use nullink::Syntax;
-use nullink::json::{MAX_DEPTH, scan};
+use nullink::idl::Definition;
+use nullink::json::scan;
 
 fuzz_target!(|data: &[u8]| {
     if oracle::useless(data) {
@@ -14,7 +15,7 @@ fuzz_target!(|data: &[u8]| {
     match scan(data) {
         Ok(()) => assert!(oracle::value(data).is_some()),
         Err(error) if error.kind == Syntax::Depth => {
-            assert!(oracle::depth(&data[..=error.offset]) > MAX_DEPTH);
+            assert!(oracle::depth(&data[..=error.offset]) > Definition::MAX_DEPTH);
         }
         Err(error) => {
             assert!(error.offset <= data.len());
