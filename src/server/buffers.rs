@@ -3,6 +3,7 @@
 use heapless::Vec;
 
 use super::places::to_usize;
+use crate::bytes::erase;
 use crate::peer::Descriptor;
 
 /// The descriptors that belong to the messages in a pair of buffers.
@@ -87,6 +88,15 @@ impl<'b, const FDS: usize> Buffers<'b, FDS> {
         if let Some(carried) = self.get(pair).2 {
             carried.close();
             carried.next = free;
+        }
+    }
+
+    /// Erases the pair that was taken back last, which may hold secrets.
+    pub fn erase_free(&mut self) {
+        if let Some(pair) = self.free {
+            let (receive, send, _) = self.get(pair);
+            erase(receive);
+            erase(send);
         }
     }
 

@@ -563,6 +563,9 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         if self.places.find(connection).is_some() {
             self.abandon(connection.slot, service);
             self.vacate(connection.slot);
+            if S::SENSITIVE {
+                self.buffers.erase_free();
+            }
             self.drain_wakes(service);
         }
     }

@@ -26,6 +26,9 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         while let Some(index) = self.next_turn() {
             let connection = self.places.connection(index);
             let turn = self.turn(index, service);
+            if S::SENSITIVE {
+                self.buffers.erase_free();
+            }
             if !matches!(turn, Turn::Called(_) | Turn::Woken(_)) {
                 self.turn = None;
             }
@@ -113,9 +116,6 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             line_buffer,
             &mut self.budget,
         );
-        if S::SENSITIVE && matches!(turn, Ok(Turn::Ended(_)) | Err(_)) {
-            session.channel().erase_all();
-        }
         let (channel, next) = session.into_parts();
         endpoint.channel = channel.detach();
         *state = next;

@@ -5,9 +5,10 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 use std::{env, fs, process, thread};
 
-use nullink::server::{Server, Slots};
+use nullink::server::{Limits, Server, Slots};
 use nullink::service::{Answer, Info, Responder, Service};
 use nullink::{Call, Interface, interface};
 use serde::{Deserialize, Serialize};
@@ -64,6 +65,14 @@ fn the_service() {
     };
     let mut slots = Box::new(Slots::<4, 4096, 8192>::new());
     let mut server = Server::bind(socket.to_str().unwrap(), &mut slots).unwrap();
+    server.set_clock(nullink::unix::monotonic);
+    let message = Some(Duration::from_secs(2));
+    server
+        .set_limits(Limits {
+            message,
+            ..Limits::default()
+        })
+        .unwrap();
     if env::var_os(KEEPS).is_some() {
         server.serve(&mut Safe::<false>).unwrap();
     } else {
@@ -125,6 +134,17 @@ impl Running {
     }
 }
 
+impl Running {
+    /// Waits until the process has finished with a text. No call comes in between, because the next
+    /// use of the same buffers would erase it, too.
+    fn forgets(&self, text: &str) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while self.holds(text) {
+            assert!(Instant::now() < deadline, "{text} is still in memory");
+        }
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.0.kill();
@@ -150,10 +170,11 @@ fn a_sensitive_service_keeps_no_secret_in_memory() {
     for keeps in [true, false] {
         let service = Running::start(keeps);
         let secret = |what: &str| format!("{what}-{:x}-{}", process::id(), u8::from(keeps));
-        let (answered, refused, invalid, begun, open) = (
+        let (answered, refused, invalid, malformed, begun, open) = (
             secret("answered"),
             secret("refused") + "!",
             secret("invalid"),
+            secret("malformed"),
             secret("begun"),
             secret("open"),
         );
@@ -163,6 +184,14 @@ fn a_sensitive_service_keeps_no_secret_in_memory() {
         assert!(exchange(&mut connection, &call(&refused)).contains(&refused));
         let unknown = call("").replace("\"secret\"", &format!("\"{invalid}\""));
         assert!(exchange(&mut connection, &unknown).contains(&invalid));
+        // A message that is not valid ends its connection, and bytes may follow.
+        let mut bad = service.connect();
+        let message = format!("{{\"no\":\"{malformed}\"}}\0{malformed}");
+        bad.get_mut().write_all(message.as_bytes()).unwrap();
+        let _ = bad.read_to_end(&mut Vec::new());
+        if !keeps {
+            service.forgets(&malformed);
+        }
         // A call whose client goes in the middle of it, and one that is not complete.
         let mut gone = service.connect();
         let part = call(&begun);
@@ -175,7 +204,12 @@ fn a_sensitive_service_keeps_no_secret_in_memory() {
         stays.get_mut().write_all(part).unwrap();
         service.wait();
         assert!(service.holds(&open), "the call is not complete");
-        let secrets = [&answered, &refused, &invalid, &begun];
+        // Until it has timed out.
+        if !keeps {
+            let _ = stays.read_to_end(&mut Vec::new());
+            service.forgets(&open);
+        }
+        let secrets = [&answered, &refused, &invalid, &malformed, &begun];
         let held = secrets.iter().filter(|secret| service.holds(secret));
         // Without erasing, some are still there, so the search would find one.
         assert_eq!(held.count() > 0, keeps);
