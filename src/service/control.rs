@@ -9,8 +9,8 @@ use crate::json::List;
 /// A call of `io.systemd.service`, which systemd's tools and `nullctl` use to ping services, to make
 /// them read their configuration again, and to change their log level.
 ///
-/// A service switches the interface on with two lines, and handles the calls that mean something to
-/// it. The others are answered with `MethodNotImplemented`. As in systemd, only the superuser and
+/// A service switches the interface on by naming it, and handles the calls that mean something to it.
+/// It refuses the others with `MethodNotImplemented`. As in systemd, only the superuser and
 /// the user of the service should be allowed to call anything but `Ping` and `GetLogLevel`.
 ///
 /// ```
@@ -32,7 +32,7 @@ use crate::json::List;
 ///         match call.decode()? {
 ///             Control::Ping => reply.send(&()),
 ///             Control::GetLogLevel => Control::send_log_level(self.level, reply),
-///             Control::SetLogLevel { .. } if peer.is_some_and(|peer| peer.uid != 0) => {
+///             Control::SetLogLevel { .. } if peer.is_none_or(|peer| peer.uid != 0) => {
 ///                 Err(Refusal::PermissionDenied)
 ///             }
 ///             Control::SetLogLevel { level: level @ 0..=7 } => {

@@ -14,13 +14,9 @@ use rustix::io::Errno;
 use super::options::Options;
 use super::output::{Failure, SystemError, fail, fail_at};
 use super::program::find_program;
-use super::route::registered;
+use super::route::{REGISTRY, registered, timeouts};
 use super::system::{Command, Passed, System};
 use super::texts::AddressText;
-
-/// The directory in which a service of the system has a socket, or a link to one, for each
-/// interface.
-const REGISTRY: &str = "/run/varlink/registry";
 
 /// A path.
 pub type Path = String<256>;
@@ -56,12 +52,7 @@ pub fn connect(
     options: &Options<'_>,
     address: &str,
 ) -> Result<Stream, Failure> {
-    let limit = options.limit();
-    let timeouts = Timeouts {
-        connect: limit,
-        send: limit,
-        reply: limit,
-    };
+    let timeouts = timeouts(options.limit());
     let failed = |error: &dyn core::fmt::Display| fail_at(address, &error);
     let mut path = AddressText::new();
     let parsed = if address.starts_with(['/', '.']) {

@@ -9,6 +9,7 @@ use nullink::{Client, DecodeError};
 use super::connect::client;
 use super::json::{self, Style};
 use super::output::{Failure, Printable, fail, fail_at};
+use super::route::call;
 use super::{Tool, names, text};
 
 const GET_INFO: &str = "org.varlink.service.GetInfo";
@@ -108,7 +109,7 @@ pub fn ask<'c>(
     method: &str,
     parameters: Raw<'_>,
 ) -> Result<Value<'c>, Failure> {
-    let reply = client.call_raw(method, parameters);
+    let reply = call(client, method, parameters);
     let reply = reply.map_err(|error| fail_at(address, &error))?;
     match reply.error() {
         None => Ok(reply.into_parameters()),

@@ -16,7 +16,7 @@ use super::texts::{AddressText, as_c_str, concat};
 use super::{Tool, text};
 
 /// The folder of sockets, or of links to sockets, that have the names of interfaces.
-const REGISTRY: &str = "/run/varlink/registry";
+pub const REGISTRY: &str = "/run/varlink/registry";
 
 /// The well-known address of the resolver, and its interface.
 const RESOLVER: &str = "unix:/run/org.varlink.resolver";
@@ -166,12 +166,16 @@ pub fn client_within<'b>(
     receive: &'b mut [u8],
     send: &'b mut [u8],
 ) -> Result<Client<'b, Stream>, IoError> {
-    let timeouts = Timeouts {
+    Client::connect_with(address, timeouts(limit), receive, send)
+}
+
+/// Returns the same limit for each step of a call.
+pub fn timeouts(limit: Option<Duration>) -> Timeouts {
+    Timeouts {
         connect: limit,
         send: limit,
         reply: limit,
-    };
-    Client::connect_with(address, timeouts, receive, send)
+    }
 }
 
 /// Calls a method as `Client::call_raw` does, with functions that the verb call uses, too.
