@@ -279,20 +279,3 @@ pub fn every_arrival(input: &[u8], mut check: impl FnMut(Arrival)) {
         check(Arrival::Split(at));
     }
 }
-
-/// Lets this test alone use pseudoterminals, until its thread ends. The kernel gives the number of a
-/// closed one to the next, so a server that opens its device again would open another test's.
-#[allow(dead_code)] // some binaries have no pseudoterminals
-pub fn own_pseudoterminals() {
-    use std::cell::RefCell;
-    use std::sync::{Mutex, MutexGuard, PoisonError};
-
-    static OWNER: Mutex<()> = Mutex::new(());
-    thread_local! {
-        static OWNED: RefCell<Option<MutexGuard<'static, ()>>> = const { RefCell::new(None) };
-    }
-    OWNED.with_borrow_mut(|owned| {
-        // A test that has failed leaves nothing behind.
-        owned.get_or_insert_with(|| OWNER.lock().unwrap_or_else(PoisonError::into_inner));
-    });
-}

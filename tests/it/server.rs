@@ -771,7 +771,6 @@ fn listeners_of_several_kinds_are_served_together() {
 fn l5_a_terminal_that_hangs_up_abandons_its_parked_call() {
     use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-    crate::common::own_pseudoterminals();
     let line = openpt(flags).unwrap();
     grantpt(&line).unwrap();
     unlockpt(&line).unwrap();
@@ -783,13 +782,17 @@ fn l5_a_terminal_that_hangs_up_abandons_its_parked_call() {
     let address = format!("device:{}", path.unwrap().display());
     let (sender, told) = mpsc::channel();
     let (events, seen) = mpsc::channel();
-    thread::spawn(move || {
+    // It must end with the test: it would open the next pseudoterminal of this number.
+    let service = thread::spawn(move || {
         let mut slots = Slots::<2, RX, TX>::new();
         let listener = Listener::bind(&address).unwrap();
         let mut server = Server::<_, 2>::new(listener, &mut slots).unwrap();
         let mut service = Room::new(sender);
         while let Ok(event) = server.step(&mut service) {
-            let _ = events.send(event);
+            events.send(event).unwrap();
+            if matches!(event, Event::Disconnected(..)) {
+                return;
+            }
         }
     });
     assert!(matches!(seen.recv(), Ok(Event::Connected(_))));
@@ -802,6 +805,7 @@ fn l5_a_terminal_that_hangs_up_abandons_its_parked_call() {
     let listening = Cursor::Listening { next: 0 };
     assert_eq!(told.recv(), Ok(Told::Abandoned(listening)));
     assert!(matches!(seen.recv(), Ok(Event::Disconnected(_, Ok(())))));
+    service.join().unwrap();
 }
 
 #[test]
