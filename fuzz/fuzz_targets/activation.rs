@@ -6,6 +6,7 @@
 //! a NUL. `$PID` in a value stands for the number of this process.
 #![no_main]
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::net::UdpSocket;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -49,7 +50,8 @@ fn listener() -> OwnedFd {
 /// real numbers differ, because libFuzzer uses those from 3.
 struct Passed<'a> {
     kinds: &'a [u8],
-    real: Vec<RawFd>,
+    /// A set, because a number is used again after its descriptor was closed.
+    real: HashSet<RawFd>,
     asked: RawFd,
 }
 
@@ -57,18 +59,19 @@ impl<'a> Passed<'a> {
     fn new(kinds: &'a [u8]) -> Self {
         Passed {
             kinds: &kinds[..kinds.len().min(MOST_OPEN)],
-            real: Vec::new(),
+            real: HashSet::new(),
             asked: 0,
         }
     }
 
     fn adopt(&mut self, number: RawFd) -> OwnedFd {
         assert_eq!(number, 3 + self.asked, "not in order, or twice");
+        let kind = self.kinds.get(self.asked as usize);
         self.asked += 1;
-        match self.kinds.get(self.real.len()) {
+        match kind {
             Some(kind) => {
                 let fd = open(*kind);
-                self.real.push(fd.as_raw_fd());
+                self.real.insert(fd.as_raw_fd());
                 fd
             }
             // SAFETY: the library forgets a descriptor that is not open.
