@@ -1,4 +1,4 @@
-//! wait, monitor, serve, resolve, bridge.
+//! wait, monitor, serve, list-sockets, resolve, bridge.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
@@ -8,6 +8,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 use std::{fs, thread};
 
+use rustix::fs::{XattrFlags, fsetxattr};
 use serde_json::{Value, json};
 
 use crate::tool::{Directory, Service, example_path, fail, nullctl, run, succeed};
@@ -689,6 +690,30 @@ fn serve_takes_a_socket_that_it_is_started_with() {
     }
 }
 
+// list-sockets
+
+// `tests/boot` compares the list with that of varlinkctl, on a system that has tags.
+#[test]
+fn sockets_are_listed_if_the_system_has_tags() {
+    let directory = Directory::new();
+    let path = directory.path("socket");
+    let listener = UnixListener::bind(directory.path("other")).unwrap();
+    if fsetxattr(&listener, "user.varlink", b"listen", XattrFlags::empty()).is_err() {
+        let message = fail(&["list-sockets"]);
+        assert!(message.contains("Linux 7.1"), "{message}");
+        return;
+    }
+    let mut serve = nullctl();
+    serve.args(["serve", &path, "org.example.x.Do", "/bin/true"]);
+    let _service = Running::start(&mut serve);
+    succeed(&["wait", &path]);
+    let listed = succeed(&["list-sockets", "-j"]);
+    let listed: Vec<Value> = serde_json::from_str(&listed).unwrap();
+    assert!(listed.iter().any(|socket| socket["path"] == path));
+    let other = directory.path("other");
+    assert!(listed.iter().all(|socket| socket["path"] != other));
+}
+
 // resolve
 
 #[test]
@@ -710,10 +735,17 @@ fn resolve_looks_into_registry_and_resolver() {
         succeed(&["resolve", "org.example.one", &by_resolver, &by_folder]),
         one
     );
-    let two = ["resolve", "org.example.two", &by_resolver];
-    assert_eq!(succeed(&two), "unix:/run/two\n");
-    let three = ["resolve", "org.varlink.resolver", &by_resolver];
-    assert_eq!(succeed(&three), format!("{address}\n"));
+    // The resolver is asked for an interface that the registry does not have.
+    let both = [&by_resolver, &by_folder];
+    for places in [&both[..1], &both] {
+        let resolve = |interface| {
+            let mut arguments = vec!["resolve", interface];
+            arguments.extend(places.iter().map(|place| place.as_str()));
+            succeed(&arguments)
+        };
+        assert_eq!(resolve("org.example.two"), "unix:/run/two\n");
+        assert_eq!(resolve("org.varlink.resolver"), format!("{address}\n"));
+    }
     let mut own = nullctl();
     own.args(["resolve", "org.example.one"]);
     let own = own

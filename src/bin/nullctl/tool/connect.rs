@@ -14,7 +14,8 @@ use rustix::io::Errno;
 use super::options::Options;
 use super::output::{Failure, SystemError, fail, fail_at};
 use super::program::find_program;
-use super::route::{REGISTRY, registered, timeouts};
+use super::registry::registered;
+use super::route::timeouts;
 use super::system::{Command, Passed, System};
 use super::texts::AddressText;
 
@@ -54,7 +55,7 @@ pub fn connect(
 ) -> Result<Stream, Failure> {
     let timeouts = timeouts(options.limit());
     let failed = |error: &dyn core::fmt::Display| fail_at(address, &error);
-    let mut path = AddressText::new();
+    let path;
     let parsed = if address.starts_with(['/', '.']) {
         match stat(address) {
             Ok(file) if FileType::from_raw_mode(file.st_mode) == FileType::RegularFile => {
@@ -70,11 +71,12 @@ pub fn connect(
     } else if let Some(rest) = address.strip_prefix("ssh-exec:") {
         return ssh_exec(system, timeouts, rest);
     } else if name::is_interface(address) {
-        if !registered(system, None, address, &mut path) {
+        let Some(found) = registered(system, None, address) else {
             return Err(failed(
                 &"not in the registry: use an address, or see nullctl list-registry",
             ));
-        }
+        };
+        path = found;
         Address::parse(&path).map_err(|error| failed(&error))?
     } else {
         Address::parse(address).map_err(|error| failed(&error))?
@@ -86,27 +88,6 @@ pub fn connect(
         ))),
         parsed => Stream::connect_to(parsed, timeouts).map_err(|error| failed(&error)),
     }
-}
-
-/// Returns the directory of the registry that the options choose.
-///
-/// # Errors
-///
-/// Fails if the user's is wanted, and there is no XDG_RUNTIME_DIR.
-pub fn registry(system: &dyn System, options: &Options<'_>) -> Result<Path, Failure> {
-    let mut path = Path::new();
-    let written = if options.user {
-        let runtime = system.variable("XDG_RUNTIME_DIR");
-        let runtime = runtime.and_then(|path| str::from_utf8(path).ok());
-        let Some(runtime) = runtime.filter(|path| !path.is_empty()) else {
-            return Err(fail(format_args!("--user needs XDG_RUNTIME_DIR")));
-        };
-        write!(path, "{runtime}/varlink/registry")
-    } else {
-        path.push_str(REGISTRY).map_err(|_| core::fmt::Error)
-    };
-    written.map_err(|_| fail(format_args!("XDG_RUNTIME_DIR is too long")))?;
-    Ok(path)
 }
 
 /// Connects to the socket of another machine: `[USER@]HOST:PATH`. ssh(1) joins it to its standard

@@ -15,9 +15,24 @@ use crate::standard;
 ///
 /// Fails if the file cannot be read, is longer than the buffer, or is not UTF-8.
 pub fn read<'b>(file: &str, buffer: &'b mut [u8]) -> Result<&'b str, Failure> {
-    if file == "-" {
-        return read_all("standard input", standard(Standard::Input), buffer);
-    }
+    let (name, text) = if file == "-" {
+        let name = "standard input";
+        (name, read_all(name, standard(Standard::Input), buffer)?)
+    } else {
+        (file, read_file(file, buffer)?)
+    };
+    str::from_utf8(text).map_err(|error| {
+        let at = error.valid_up_to();
+        fail(format_args!("{name}: not UTF-8 at byte {at}"))
+    })
+}
+
+/// Reads a file of any bytes.
+///
+/// # Errors
+///
+/// Fails if the file cannot be read, or is longer than the buffer.
+pub fn read_file<'b>(file: &str, buffer: &'b mut [u8]) -> Result<&'b [u8], Failure> {
     let opened = open(file, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
     let opened = opened.map_err(|errno| fail_at(file, &SystemError(errno)))?;
     read_all(file, opened.as_fd(), buffer)
@@ -27,7 +42,7 @@ fn read_all<'b>(
     name: &str,
     descriptor: BorrowedFd<'_>,
     buffer: &'b mut [u8],
-) -> Result<&'b str, Failure> {
+) -> Result<&'b [u8], Failure> {
     let mut length = 0_usize;
     loop {
         let room = buffer.get_mut(length..).unwrap_or_default();
@@ -41,11 +56,7 @@ fn read_all<'b>(
             Err(errno) => return Err(fail_at(name, &SystemError(errno))),
         }
     }
-    let text = buffer.get(..length).unwrap_or_default();
-    str::from_utf8(text).map_err(|error| {
-        let at = error.valid_up_to();
-        fail(format_args!("{name}: not UTF-8 at byte {at}"))
-    })
+    Ok(buffer.get(..length).unwrap_or_default())
 }
 
 fn raw(text: &str) -> Result<Raw<'_>, Failure> {

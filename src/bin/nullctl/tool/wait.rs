@@ -16,9 +16,9 @@ use rustix::time::{
 };
 
 use super::output::{Failure, SystemError, complain, fail, fail_at, is_terminal};
-use super::route::{call, client_within, registered};
+use super::registry::registered;
+use super::route::{call, client_within};
 use super::system::{Standard, System};
-use super::texts::AddressText;
 use super::{Tool, text};
 
 /// The pause between two tries. The kernel does not tell when a socket begins to listen.
@@ -104,12 +104,10 @@ fn ask(
     receive: &mut [u8],
     send: &mut [u8],
 ) -> Result<(), Error<IoError>> {
-    let mut found = AddressText::new();
+    let found;
     let mut address = service;
     if name::is_interface(service) {
-        if !registered(system, None, service, &mut found) {
-            return Err(Error::Transport(IoError::NotFound));
-        }
+        found = registered(system, None, service).ok_or(Error::Transport(IoError::NotFound))?;
         address = &found;
     }
     let client = client_within(address, Some(limit), receive, send);
