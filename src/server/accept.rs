@@ -183,6 +183,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
                 // Another process has accepted the connection.
                 Ok(None) => {}
                 Err(error) if is_broken(&error) => return Err(error),
+                // No descriptor or no memory is left: EMFILE, ENFILE, ENOBUFS, ENOMEM.
                 Err(_) => self.backing_off = BACK_OFF_WAITS,
             }
         }

@@ -33,7 +33,7 @@ impl Callee {
         let Some((interface, member)) = name::split_at_dot(method) else {
             return Err(Refusal::MethodNotFound);
         };
-        let Some(interface) = builtin::find::<S, C>(interface) else {
+        let Some(interface) = builtin::find_interface::<S, C>(interface) else {
             return Err(if name::is_full(method) {
                 Refusal::InterfaceNotFound
             } else {

@@ -2,14 +2,12 @@
 
 use core::ffi::CStr;
 use core::fmt::Write;
-use core::mem::MaybeUninit;
 
-use heapless::{String, Vec};
+use heapless::Vec;
 use nullink::unix::{Stream, Timeouts};
 use nullink::{Address, Client, name};
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{FileType, Mode, OFlags, RawDir, open, stat};
-use rustix::io::Errno;
+use rustix::fs::{FileType, stat};
 
 use super::options::Options;
 use super::output::{Failure, SystemError, fail, fail_at};
@@ -17,10 +15,7 @@ use super::program::find_program;
 use super::registry::registered;
 use super::route::timeouts;
 use super::system::{Command, Passed, System};
-use super::texts::AddressText;
-
-/// A path.
-pub type Path = String<256>;
+use super::texts::{AddressText, Path};
 
 /// The buffers of a client.
 pub type Buffers<'b> = (&'b mut [u8], &'b mut [u8]);
@@ -154,30 +149,6 @@ fn start(
         .set_timeouts(timeouts)
         .map_err(|error| failed(&error))?;
     Ok(stream)
-}
-
-/// Passes the names in a directory, except `.` and `..`. A directory that does not exist is empty.
-pub fn entries(
-    directory: &str,
-    pass: &mut dyn FnMut(&str) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let failed = |errno| fail_at(directory, &SystemError(errno));
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let opened = match open(directory, flags, Mode::empty()) {
-        Ok(opened) => opened,
-        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
-        Err(errno) => return Err(failed(errno)),
-    };
-    let mut buffer = [MaybeUninit::uninit(); 2048];
-    let mut entries = RawDir::new(opened, &mut buffer);
-    while let Some(entry) = entries.next() {
-        let entry = entry.map_err(failed)?;
-        let name = entry.file_name().to_str().unwrap_or(".");
-        if !matches!(name, "." | "..") {
-            pass(name)?;
-        }
-    }
-    Ok(())
 }
 
 /// Returns the path of a descriptor of this process, by its number.

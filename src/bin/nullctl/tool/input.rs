@@ -1,8 +1,10 @@
-//! Texts that the tool reads or puts together, in its static memory.
+//! Texts that the tool reads or puts together, in its static memory. The names in a directory.
+
+use core::mem::MaybeUninit;
 
 use nullink::json::Raw;
 use rustix::fd::{AsFd, BorrowedFd};
-use rustix::fs::{Mode, OFlags, open};
+use rustix::fs::{Mode, OFlags, RawDir, open};
 use rustix::io::Errno;
 
 use super::output::{Failure, SystemError, fail, fail_at};
@@ -57,6 +59,30 @@ fn read_all<'b>(
         }
     }
     Ok(buffer.get(..length).unwrap_or_default())
+}
+
+/// Passes the names in a directory, except `.` and `..`. A directory that does not exist is empty.
+pub fn entries(
+    directory: &str,
+    pass: &mut dyn FnMut(&str) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let failed = |errno| fail_at(directory, &SystemError(errno));
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let opened = match open(directory, flags, Mode::empty()) {
+        Ok(opened) => opened,
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
+        Err(errno) => return Err(failed(errno)),
+    };
+    let mut buffer = [MaybeUninit::uninit(); 2048];
+    let mut entries = RawDir::new(opened, &mut buffer);
+    while let Some(entry) = entries.next() {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name().to_str().unwrap_or(".");
+        if !matches!(name, "." | "..") {
+            pass(name)?;
+        }
+    }
+    Ok(())
 }
 
 fn raw(text: &str) -> Result<Raw<'_>, Failure> {

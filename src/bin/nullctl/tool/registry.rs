@@ -9,13 +9,13 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
 use super::clients::TAG;
-use super::connect::{Path, entries};
+use super::input::entries;
 use super::json::{self, Style};
 use super::names::Names;
 use super::options::Options;
 use super::output::{Failure, Output, Printable, fail};
 use super::system::System;
-use super::texts::{AddressText, as_c_str, concat};
+use super::texts::{AddressText, Path, as_c_str, concat};
 use super::{Tool, input};
 
 /// The folder of sockets, or of links to sockets, that have the names of interfaces.

@@ -4,6 +4,9 @@ use core::ffi::CStr;
 
 use heapless::String;
 
+/// A path.
+pub type Path = String<256>;
+
 /// The address of a service, or a path.
 pub type AddressText = String<512>;
 

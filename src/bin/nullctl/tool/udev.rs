@@ -9,9 +9,10 @@ use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::fs::{Access, Mode, OFlags, access, open};
 use rustix::io::Errno;
 
-use super::connect::{Path, entries};
+use super::input::entries;
 use super::output::{Failure, SystemError, fail, fail_at};
 use super::system::System;
+use super::texts::Path;
 use super::{Tool, service, text};
 
 /// The socket of systemd-udevd, and the directory in which it tells that events are queued.
