@@ -4,7 +4,10 @@ use core::fmt;
 use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use core::str::FromStr;
 
-/// The address of a service, in the notation of Varlink, or the path of a Unix socket.
+use crate::name;
+
+/// The address of a service, in the notation of Varlink, the path of a Unix socket, or the name of
+/// an interface.
 ///
 /// ```
 /// use nullink::Address;
@@ -14,6 +17,7 @@ use core::str::FromStr;
 /// assert_eq!(Address::parse("tcp:[::1]:12345"), Ok(Address::Tcp("[::1]:12345".parse()?)));
 /// assert_eq!(Address::parse("device:/dev/ttyS1"), Ok(Address::Device("/dev/ttyS1")));
 /// assert_eq!(Address::parse("/run/org.example.ftl"), Ok(Address::Unix("/run/org.example.ftl")));
+/// assert_eq!(Address::parse("org.example.ftl"), Ok(Address::Interface("org.example.ftl")));
 /// # Ok::<(), core::net::AddrParseError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +35,10 @@ pub enum Address<'a> {
     /// `exec:/usr/bin/ftl`: a program that the client starts, and to which it passes a connection
     /// by socket activation.
     Exec(&'a str),
+    /// `org.example.ftl`: the name of an interface. The socket of its service has this name in the
+    /// registry of the system, `/run/varlink/registry`, as systemd's services have it. The registry
+    /// of a user is `$XDG_RUNTIME_DIR/varlink/registry`; use the path of a socket in it.
+    Interface(&'a str),
     /// `tcp:localhost:12345`: the name of a host, and a TCP port. std looks the name up, so the
     /// program needs the feature `std`.
     TcpName(&'a str),
@@ -45,7 +53,8 @@ pub enum Address<'a> {
 }
 
 impl<'a> Address<'a> {
-    /// Parses an address, or a path that begins with `/` or `.`, which can have any characters.
+    /// Parses an address, a path that begins with `/` or `.`, which can have any characters, or the
+    /// name of an interface.
     /// Properties after the `;` of an address are ignored;
     /// [`Listener::bind`](crate::unix::Listener::bind) reads `mode=`.
     ///
@@ -57,7 +66,11 @@ impl<'a> Address<'a> {
             return Ok(Address::Unix(text));
         }
         let address = text.split_once([';']).map_or(text, |(address, _)| address);
-        let (scheme, rest) = address.split_once([':']).ok_or(AddressError::NoScheme)?;
+        let Some((scheme, rest)) = address.split_once([':']) else {
+            let is_interface = name::is_interface(address);
+            let interface = is_interface.then_some(Address::Interface(address));
+            return interface.ok_or(AddressError::NoScheme);
+        };
         match (scheme, rest) {
             ("unix", "" | "@") => Err(AddressError::NoPath),
             ("unix", path) => Ok(match path.strip_prefix('@') {
@@ -204,6 +217,7 @@ impl fmt::Display for Address<'_> {
             }
             Address::Unix(path) => write!(f, "unix:{path}"),
             Address::Abstract(name) => write!(f, "unix:@{name}"),
+            Address::Interface(name) => f.write_str(name),
             Address::Tcp(to) => write!(f, "tcp:{to}"),
             Address::Device(path) => write!(f, "device:{path}"),
             Address::TcpName(to) => write!(f, "tcp:{to}"),
@@ -217,8 +231,8 @@ impl fmt::Display for Address<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AddressError {
-    /// The text does not begin with a scheme, such as `unix:`, and is not a path that begins with
-    /// `/` or `.`.
+    /// The text does not begin with a scheme, such as `unix:`, and is neither a path that begins
+    /// with `/` or `.`, nor the name of an interface.
     NoScheme,
     /// The scheme is not one of those of [`Address`].
     UnknownScheme,
@@ -436,6 +450,26 @@ mod tests {
         }
         // An option or a word is not a path.
         for text in ["", "--follow", "-", "a", "run/a", "@a", "-/a"] {
+            assert_eq!(Address::parse(text), Err(AddressError::NoScheme), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_an_interface_is_an_address() {
+        for name in ["org.example.ftl", "a.b", "io.systemd.Udev-1.x"] {
+            assert_eq!(Address::parse(name), Ok(Address::Interface(name)));
+            assert_eq!(Address::Interface(name).to_string(), name);
+            let with_property = std::format!("{name};mode=0600");
+            assert_eq!(Address::parse(&with_property), Ok(Address::Interface(name)));
+        }
+        for text in [
+            "org",
+            "org.",
+            "org..ftl",
+            "org.example.ftl/x",
+            "1.2.3.4",
+            "org.example.-",
+        ] {
             assert_eq!(Address::parse(text), Err(AddressError::NoScheme), "{text}");
         }
     }

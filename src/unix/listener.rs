@@ -53,8 +53,9 @@ impl Listener {
     /// The mode of a socket to which everybody may connect.
     pub const EVERYBODY: u32 = 0o666;
 
-    /// Listens at a path, such as `/run/x` or `./x`, or at an address, such as `unix:@name`,
-    /// `tcp:[::1]:12345` or `device:/dev/ttyS1`. A socket at a path has the mode of the address, as
+    /// Listens at a path, such as `/run/x` or `./x`, at an address, such as `unix:@name`,
+    /// `tcp:[::1]:12345` or `device:/dev/ttyS1`, or, under the name of an interface, in the
+    /// registry. A socket at a path has the mode of the address, as
     /// in `unix:/path;mode=0666`, or else [`OWNER`](Self::OWNER).
     ///
     /// This function links the code for all kinds of addresses. A small program that listens at a
@@ -98,6 +99,8 @@ impl Listener {
     /// Also returns [`IoError::NoDirectory`], [`IoError::PathTooLong`], and other errors of the
     /// system.
     pub fn bind_to(address: Address<'_>, mode: u32) -> Result<Self, IoError> {
+        let registered = socket::registered(address)?;
+        let address = registered.as_deref().map_or(address, Address::Unix);
         if let Address::Device(path) = address {
             let device = Device::supported()?;
             match device::check(path) {
@@ -131,7 +134,10 @@ impl Listener {
     /// # Ok::<(), nullink::unix::IoError>(())
     /// ```
     pub fn make_directory(address: &str, mode: u32) -> Result<(), IoError> {
-        let (Address::Unix(path), _) = super::listening_address(address)? else {
+        let (address, _) = super::listening_address(address)?;
+        let registered = socket::registered(address)?;
+        let address = registered.as_deref().map_or(address, Address::Unix);
+        let Address::Unix(path) = address else {
             return Ok(());
         };
         let ends = path.bytes().enumerate().filter(|(_, byte)| *byte == b'/');

@@ -643,6 +643,41 @@ fn x5_a_peer_outside_the_pid_namespace_is_unknown() {
 }
 
 #[test]
+fn an_interface_has_its_socket_in_the_registry() {
+    let inner = "addresses::an_interface_has_its_socket_in_the_registry";
+    let interface = "org.example.registered";
+    if std::env::var_os(AGAIN).is_some() {
+        assert_eq!(Stream::connect(interface).unwrap_err(), IoError::NotFound);
+        let path = format!("/run/varlink/registry/{interface}");
+        Listener::make_directory(interface, 0o755).unwrap();
+        let listener = Listener::bind(interface).unwrap();
+        assert_eq!(Listener::bind(interface).unwrap_err(), IoError::InUse);
+        for address in [interface, &path] {
+            let _client = Stream::connect(address).unwrap();
+            listener.accept().unwrap();
+        }
+        let long = format!("org.{}", "x".repeat(100));
+        assert_eq!(Stream::connect(&long).unwrap_err(), IoError::PathTooLong);
+        return;
+    }
+    // Its own /run.
+    let private = |program: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--mount", "sh", "-c"]);
+        command.arg("mount -t tmpfs none /run && exec \"$@\"");
+        command.args(["sh", program, "--exact", inner, "--nocapture"]);
+        command.env(AGAIN, "").output()
+    };
+    if !private("/bin/true").is_ok_and(|output| output.status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "needs unshare");
+        return println!("skipped: needs unshare");
+    }
+    let output = private(std::env::current_exe().unwrap().to_str().unwrap()).unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("1 passed"), "{text}");
+}
+
+#[test]
 fn x6_sockets_are_tagged_with_their_roles() {
     let name = "addresses::x6_sockets_are_tagged_with_their_roles";
     if let Ok(path) = std::env::var(AGAIN) {
