@@ -20,7 +20,7 @@ fn an_unknown_verb_is_refused() {
 }
 
 #[test]
-fn the_registry_of_the_user_is_listed() {
+fn x10_the_registry_of_the_user_lists_sockets_and_links_to_them() {
     let directory = Directory::new();
     let runtime = directory.path("run");
     let registry = format!("{runtime}/varlink/registry");

@@ -33,9 +33,14 @@ pub fn registered(
         let mut file = AddressText::new();
         concat(&mut file, &[path, "/", interface, "\0"]);
         concat(&mut address, &["unix:", path, "/", interface]);
-        access(as_c_str(file.as_bytes()), Access::EXISTS).is_ok()
+        is_socket(as_c_str(file.as_bytes()))
     });
     found.then_some(address)
+}
+
+/// True if a path leads to a socket. Entries of a registry that do not are ignored.
+fn is_socket(path: impl rustix::path::Arg) -> bool {
+    stat(path).is_ok_and(|file| FileType::from_raw_mode(file.st_mode) == FileType::Socket)
 }
 
 /// Calls `visit` with the path of each registry until it returns true.
@@ -216,8 +221,7 @@ pub fn sockets(
         let mut path = Path::new();
         if name::is_interface(name)
             && write!(path, "{directory}/{name}").is_ok()
-            && let Ok(file) = stat(path.as_str())
-            && FileType::from_raw_mode(file.st_mode) == FileType::Socket
+            && is_socket(path.as_str())
         {
             add(name)?;
         }
