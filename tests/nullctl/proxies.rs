@@ -1076,9 +1076,8 @@ fn bridge_lists_each_interface_once() {
     let directory = Directory::new();
     let registry = directory.path("varlink/registry");
     fs::create_dir_all(&registry).unwrap();
-    for interface in ["org.example.one", "org.example.two"] {
-        fs::write(format!("{registry}/{interface}"), "").unwrap();
-    }
+    let _sockets = ["org.example.one", "org.example.two"]
+        .map(|interface| UnixListener::bind(format!("{registry}/{interface}")).unwrap());
     let services = directory.path("services");
     fs::write(&services, "org.example.two,org.example.three unix:/run/x\n").unwrap();
     let address = directory.path("resolver");
