@@ -81,15 +81,20 @@ try udev trigger
 try udev settle --timeout=60
 exists /dev/by-rule
 
-# A new rule is read after `reload`, and has been applied when `settle` returns, even if udevd has not
-# seen the events when `settle` begins.
+# A new rule is read after `reload`, and has been applied when `settle` returns. The time is too short for
+# `settle` while udevd cannot receive the events, and while the rule waits for this script.
 busybox mkdir -p /run/udev/rules.d
-echo 'KERNEL=="null", SYMLINK+="by-rule"' >/run/udev/rules.d/50-null.rules
+busybox mkfifo /run/gate
+echo 'ACTION=="change", KERNEL=="null", PROGRAM=="/bin/busybox cat /run/gate", SYMLINK+="by-rule"' \
+    >/run/udev/rules.d/50-null.rules
 try udev reload
 kill -STOP "$pid"
 try udev trigger
 try udev settle --timeout=1
 kill -CONT "$pid"
+try udev settle --timeout=5
+exists /dev/by-rule
+: >/run/gate
 try udev settle --timeout=60
 exists /dev/by-rule
 

@@ -5,16 +5,17 @@ use core::fmt::Write;
 
 use nullink::json::Raw;
 use nullink::unix::IoError;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::fs::{Access, Mode, OFlags, access, open};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 
 use super::info::ask;
 use super::input::entries;
 use super::output::{Failure, SystemError, fail, fail_at};
 use super::route::client_within;
 use super::texts::Path;
+use super::wait::{FOREVER, Timer};
 use super::{Tool, service, text};
 
 /// The socket of systemd-udevd, and the directory in which it tells that events are queued.
@@ -39,11 +40,8 @@ pub fn udev(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
 
 /// Waits until no event is queued: until udevd has removed the file that says so.
 fn settle(tool: Tool<'_>) -> Result<(), Failure> {
-    let system = tool.system;
     let limit = tool.options.limit();
-    // In milliseconds.
-    let time = limit.map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
-    let end = time.map(|time| system.monotonic().saturating_add(time));
+    let timer = Timer::new(limit.unwrap_or(FOREVER))?;
     // The file does not tell of events that udevd has not received yet. It receives them before it
     // answers a call.
     match client_within(SOCKET, limit, tool.receive, tool.send) {
@@ -67,21 +65,20 @@ fn settle(tool: Tool<'_>) -> Result<(), Failure> {
         Err(Errno::NOENT) => return Ok(()),
         Err(errno) => return Err(failed(errno)),
     }
+    let mut expired = false;
     while access(QUEUE, Access::EXISTS).is_ok() {
-        let left = end.map(|end| end.saturating_sub(system.monotonic()));
-        if left == Some(0) {
+        if expired {
             return Err(fail(format_args!(
                 "events are still queued: see udevadm monitor, or use a longer --timeout="
             )));
         }
-        let left = left.map(|left| Timespec {
-            tv_sec: i64::try_from(left / 1000).unwrap_or(i64::MAX),
-            tv_nsec: i64::try_from(left % 1000 * 1_000_000).unwrap_or(0),
-        });
-        match poll(&mut [PollFd::new(&watch, PollFlags::IN)], left.as_ref()) {
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(errno) => return Err(failed(errno)),
-        }
+        let mut fds = [
+            PollFd::new(&watch, PollFlags::IN),
+            PollFd::new(&timer.0, PollFlags::IN),
+        ];
+        retry_on_intr(|| poll(&mut fds, None)).map_err(failed)?;
+        let [_, timed] = fds;
+        expired = !timed.revents().is_empty();
         // What was deleted does not matter.
         let _ = rustix::io::read(&watch, &mut [0; 1024]);
     }

@@ -31,7 +31,7 @@ const PAUSE: Timespec = Timespec {
 const TRY: Duration = Duration::from_secs(5);
 
 /// The limit if there is none: a hundred years.
-const FOREVER: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
+pub const FOREVER: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
 
 /// The time after which a person is told what the tool waits for, in milliseconds.
 const PATIENCE: u128 = 1000;
@@ -65,10 +65,10 @@ pub fn wait(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
 }
 
 /// A timer that expires once: timerfd_create(2). Clocks of other kinds take more code.
-struct Timer(OwnedFd);
+pub struct Timer(pub OwnedFd);
 
 impl Timer {
-    fn new(time: Duration) -> Result<Self, Failure> {
+    pub fn new(time: Duration) -> Result<Self, Failure> {
         let once = Itimerspec {
             it_interval: Timespec::default(),
             // A time that is too long for the kernel is no limit.
