@@ -41,7 +41,7 @@ impl Callee {
             });
         };
         let checked = S::CHECKED || builtin::serves(interface);
-        let declared = interface.method(member).map(|method| method.index());
+        let declared = interface.method_index(member);
         if declared.is_none() && (checked || !name::is_member(member)) {
             return Err(Refusal::MethodNotFound);
         }
