@@ -23,6 +23,7 @@ mod shared {
 
 mod addresses;
 mod examples;
+mod faults;
 #[cfg(all(feature = "unix", target_os = "linux"))]
 mod generate;
 #[cfg(feature = "std")]
