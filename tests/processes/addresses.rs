@@ -231,6 +231,12 @@ impl Master {
     }
 }
 
+impl From<Master> for Stream {
+    fn from(master: Master) -> Self {
+        Stream::from(master.0)
+    }
+}
+
 impl AsFd for Master {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()

@@ -6,8 +6,11 @@
 use crate::addresses::{Master, terminal};
 use crate::common::serving::{echo, serve};
 use crate::common::{EMPTY, t};
+use crate::shared::board;
 use crate::{example, strace};
 
+use std::cell::Cell;
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::mem::MaybeUninit;
@@ -17,7 +20,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use board::{Board, Hardware, Lamp};
 use example::example_path;
+use nullink::line::Line;
 use nullink::unix::{Listener, Stream};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -35,7 +40,10 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 /// The time without a byte after which a serial line is considered silent. It does not report that
 /// the service has closed it.
-const SILENCE: Duration = Duration::from_millis(200);
+const SILENCE: Duration = Duration::from_millis(100);
+
+/// The time after which a client repeats its first call over a serial line.
+const REPEAT: Duration = Duration::from_millis(20);
 
 /// The errors that are injected into a system call. Those that its man page does not name are
 /// missing.
@@ -48,9 +56,38 @@ struct Fault {
     fatal: &'static [&'static str],
 }
 
-const ACCEPT: Fault = Fault {
-    call: "accept4",
-    hidden: &[
+/// The end of input instead of an error.
+const END: &str = "retval=0";
+
+const fn fault(
+    call: &'static str,
+    hidden: &'static [&'static str],
+    fatal: &'static [&'static str],
+) -> Fault {
+    Fault {
+        call,
+        hidden,
+        fatal,
+    }
+}
+
+const BUSY: &[&str] = &["EINTR", "EAGAIN"];
+const NO_DESCRIPTOR: &[&str] = &["EMFILE", "ENFILE", "ENOMEM"];
+const NO_SOCKET: &[&str] = &["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"];
+const UNSENT: &[&str] = &["ECONNRESET", "EPIPE", "ENOBUFS", "ENOMEM"];
+const UNRECEIVED: &[&str] = &["ECONNRESET", "ENOMEM", END];
+
+const OPEN: Fault = fault("open", &["EINTR"], NO_DESCRIPTOR);
+const SOCKET: Fault = fault("socket", &[], NO_SOCKET);
+const CONNECT: Fault = fault("connect", &["EINTR"], &["EAGAIN"]);
+const CREATE_EPOLL: Fault = fault("epoll_create1", &[], NO_DESCRIPTOR);
+const CREATE_TIMER: Fault = fault("timerfd_create", &[], NO_DESCRIPTOR);
+const ADD: Fault = fault("epoll_ctl", &[], &["ENOMEM", "ENOSPC"]);
+const WAIT: Fault = fault("epoll_pwait", &["EINTR"], &[]);
+const POLL: Fault = fault("poll", &["EINTR"], &["ENOMEM"]);
+const ACCEPT: Fault = fault(
+    "accept4",
+    &[
         "EINTR",
         "EAGAIN",
         "ECONNABORTED",
@@ -59,83 +96,85 @@ const ACCEPT: Fault = Fault {
         "ENOBUFS",
         "ENOMEM",
     ],
-    fatal: &[],
-};
-const WAIT: Fault = Fault {
-    call: "epoll_pwait",
-    hidden: &["EINTR"],
-    fatal: &[],
-};
-const ADD: Fault = Fault {
-    call: "epoll_ctl",
-    hidden: &[],
-    fatal: &["ENOMEM", "ENOSPC"],
-};
-const RECEIVE: Fault = Fault {
-    call: "recvmsg",
-    hidden: &["EINTR", "EAGAIN"],
-    fatal: &["ECONNRESET", "ENOMEM"],
-};
-const SEND: Fault = Fault {
-    call: "sendto",
-    hidden: &["EINTR", "EAGAIN"],
-    fatal: &["ECONNRESET", "EPIPE", "ENOBUFS", "ENOMEM"],
-};
-const SEND_DESCRIPTORS: Fault = Fault {
-    call: "sendmsg",
-    ..SEND
-};
-const GET_PEER: Fault = Fault {
-    call: "getsockopt",
-    hidden: &["ENOBUFS"],
-    fatal: &[],
-};
-const SOCKET: Fault = Fault {
-    call: "socket",
-    hidden: &[],
-    fatal: &["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"],
-};
-const OPEN: Fault = Fault {
-    call: "open",
-    hidden: &[],
-    fatal: &["EMFILE", "ENFILE", "ENOMEM"],
-};
-const CONNECT: Fault = Fault {
-    call: "connect",
-    hidden: &["EINTR"],
-    fatal: &["EAGAIN"],
-};
-const POLL: Fault = Fault {
-    call: "poll",
-    hidden: &["EINTR"],
-    fatal: &["ENOMEM"],
-};
+    &[],
+);
+const GET_PEER: Fault = fault("getsockopt", &["ENOBUFS"], &[]);
+/// A service that cannot use its TCP address again does not start. It can do without the options of
+/// a connection.
+const SET_OPTION: Fault = fault("setsockopt", &[], &["ENOBUFS", "ENOMEM"]);
+const RECEIVE: Fault = fault("recvmsg", BUSY, UNRECEIVED);
+const RECEIVE_TCP: Fault = fault("recvfrom", BUSY, UNRECEIVED);
+const SEND: Fault = fault("sendto", BUSY, UNSENT);
+const SEND_DESCRIPTORS: Fault = fault("sendmsg", BUSY, UNSENT);
+const READ: Fault = fault("read", BUSY, &["EIO", END]);
+const WRITE: Fault = fault("write", BUSY, &["EIO"]);
+const SET_TERMINAL: Fault = fault("ioctl", &["EINTR"], &[]);
+/// A terminal is duplicated, to restore its settings.
+const DUPLICATE: Fault = fault("fcntl", &[], &["EMFILE"]);
 
-const READ: Fault = Fault {
-    call: "read",
-    hidden: &["EINTR", "EAGAIN"],
-    fatal: &["EIO"],
-};
-const WRITE: Fault = Fault {
-    call: "write",
-    ..READ
-};
-const OPEN_DEVICE: Fault = Fault {
-    call: "open",
-    hidden: &["EINTR", "EMFILE", "ENFILE", "ENOMEM"],
-    fatal: &[],
-};
-/// A terminal is duplicated.
-const DUPLICATE: Fault = Fault {
-    call: "fcntl",
-    hidden: &["EMFILE"],
-    fatal: &[],
-};
-const ADD_DEVICE: Fault = Fault {
-    hidden: ADD.fatal,
-    fatal: &[],
-    ..ADD
-};
+/// An error in the call with this number.
+struct Injection {
+    call: &'static str,
+    error: &'static str,
+    number: u32,
+    is_hidden: bool,
+}
+
+impl Injection {
+    const NONE: Self = Injection {
+        call: "none",
+        error: "",
+        number: 0,
+        is_hidden: true,
+    };
+
+    /// Returns the options of strace.
+    fn options(&self) -> Vec<String> {
+        if self.number == 0 {
+            return vec!["-e".into(), "trace=none".into()];
+        }
+        // The other calls show if a service has started.
+        let trace = format!("trace={},accept4,epoll_pwait", self.call);
+        vec!["-e".into(), trace, "-e".into(), self.to_string()]
+    }
+}
+
+impl fmt::Display for Injection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Injection {
+            call,
+            error,
+            number,
+            ..
+        } = self;
+        let name = if error.contains('=') { "" } else { "error=" };
+        write!(f, "inject={call}:{name}{error}:when={number}")
+    }
+}
+
+/// Calls `run` with each error in the first call of its name, then in the second, and so on, until
+/// it returns false, because there was no such call.
+fn inject(faults: &[Fault], run: impl Fn(&Injection) -> bool) {
+    for Fault {
+        call,
+        hidden,
+        fatal,
+    } in faults
+    {
+        let hidden = hidden.iter().map(|error| (error, true));
+        let fatal = fatal.iter().map(|error| (error, false));
+        for (error, is_hidden) in hidden.chain(fatal) {
+            let injection = |number| Injection {
+                call,
+                error,
+                number,
+                is_hidden,
+            };
+            let reached = (1..).take_while(|number| run(&injection(*number))).count();
+            assert!(reached > 0, "{call} is not called");
+        }
+    }
+}
 
 /// A conversation with a service in another process.
 struct Scenario {
@@ -143,6 +182,8 @@ struct Scenario {
     /// The arguments of the example. `ADDRESS` stands for its address.
     arguments: Vec<String>,
     over: Over,
+    /// The number of descriptors of the process that a connection takes up.
+    descriptors: usize,
     faults: Vec<Fault>,
     /// The steps during which the error happens.
     steps: Vec<Step>,
@@ -150,10 +191,11 @@ struct Scenario {
     after: Vec<Step>,
 }
 
-/// The transport, and the number of descriptors that a connection takes up in the traced process.
+/// The address of a service.
 #[derive(Clone, Copy, PartialEq)]
 enum Over {
-    Socket { descriptors: usize },
+    Path,
+    Tcp,
     Terminal,
 }
 
@@ -178,7 +220,7 @@ fn step(client: usize, messages: &[&str], replies: usize) -> Step {
 type Received = (String, usize);
 
 /// What the clients of some steps have received.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Heard {
     clients: Vec<Received>,
     /// True if all steps were done. They end with the first connection that ends.
@@ -187,52 +229,38 @@ struct Heard {
     is_silent: bool,
 }
 
-/// A traced process that serves.
-struct Service {
+/// A process under strace.
+struct Process {
     child: Child,
     directory: PathBuf,
-    terminal: Option<(Master, OwnedFd)>,
 }
 
-impl Service {
-    fn start(scenario: &Scenario, options: &[&str]) -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("nullink-faults-{}-{number}", std::process::id());
-        let directory = std::env::temp_dir().join(name);
+impl Process {
+    /// Starts an example, with an error that is injected.
+    fn start(example: &str, arguments: &[String], address: &str, injection: &Injection) -> Self {
+        let directory = unique_path();
         fs::create_dir_all(&directory).unwrap();
-        let mut address = format!("unix:{}/socket", directory.display());
-        let mut other_end = None;
-        // -D: the child of this process is the service, not strace.
+        let file = |name| File::create(directory.join(name)).unwrap();
+        // -D: the child of this process is the example, not strace.
         let mut strace = strace().expect("it was found before");
         strace.args(["-D", "-f", "-qq", "-o"]);
-        strace.arg(directory.join("log")).args(options);
-        if scenario.over == Over::Terminal {
-            let (master, path, other) = terminal();
-            // The service restores these settings, and must not make the terminal echo.
-            let mut raw = tcgetattr(&other).unwrap();
-            raw.make_raw();
-            tcsetattr(&other, OptionalActions::Now, &raw).unwrap();
-            address = format!("device:{path}");
-            if options
+        strace.arg(directory.join("log"));
+        strace.args(injection.options());
+        if let (Some(device), "read" | "write") = (address.strip_prefix("device:"), injection.call)
+        {
+            // Other files are read before the program starts.
+            strace.args(["-P", device]);
+        }
+        strace.arg(example_path(example).expect("it was found before"));
+        strace.args(
+            arguments
                 .iter()
-                .any(|option| option.contains("=read:") || option.contains("=write:"))
-            {
-                // Other files are read before the program starts.
-                strace.args(["-P", &path]);
-            }
-            other_end = Some((master, other));
-        }
-        strace.arg(example_path(scenario.example).expect("it was found before"));
-        let arguments = scenario.arguments.iter();
-        strace.args(arguments.map(|text| text.replace("ADDRESS", &address)));
-        strace.stdin(Stdio::null()).stdout(Stdio::null());
-        strace.stderr(File::create(directory.join("messages")).unwrap());
-        Service {
-            child: strace.spawn().unwrap(),
-            directory,
-            terminal: other_end,
-        }
+                .map(|text| text.replace("ADDRESS", address)),
+        );
+        strace.stdin(Stdio::null()).stdout(file("output"));
+        strace.stderr(file("messages"));
+        let child = strace.spawn().unwrap();
+        Process { child, directory }
     }
 
     fn read(&self, name: &str) -> String {
@@ -251,8 +279,17 @@ impl Service {
         self.child.try_wait().unwrap()
     }
 
+    /// Waits until the process ends. Returns None if it does not.
+    fn wait(&mut self) -> Option<ExitStatus> {
+        let end = Instant::now() + LIMIT;
+        while self.status().is_none() && Instant::now() < end {
+            thread::yield_now();
+        }
+        self.status()
+    }
+
     /// Waits until there are at most `count` open descriptors.
-    fn has_descriptors(&mut self, count: usize) -> bool {
+    fn has_descriptors(&self, count: usize) -> bool {
         let end = Instant::now() + LIMIT;
         while self.descriptors() > count {
             if Instant::now() > end {
@@ -263,28 +300,74 @@ impl Service {
         true
     }
 
+    /// Returns the number of open descriptors, 0 if the process has ended.
     fn descriptors(&self) -> usize {
         let all = fs::read_dir(format!("/proc/{}/fd", self.child.id()));
         all.map_or(0, Iterator::count)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+fn unique_path() -> PathBuf {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let name = format!("nullink-faults-{}-{number}", std::process::id());
+    std::env::temp_dir().join(name)
+}
+
+/// A process that serves.
+struct Service {
+    process: Process,
+    address: String,
+    /// The other end of its device.
+    terminal: Option<(Master, OwnedFd)>,
+}
+
+impl Service {
+    fn start(scenario: &Scenario, injection: &Injection) -> Self {
+        let mut terminal = None;
+        let address = match scenario.over {
+            Over::Path => format!("unix:{}", unique_path().display()),
+            Over::Tcp => unique_tcp_address(),
+            Over::Terminal => {
+                let (master, path, other) = raw_terminal();
+                terminal = Some((master, other));
+                format!("device:{path}")
+            }
+        };
+        let Scenario {
+            example, arguments, ..
+        } = scenario;
+        Service {
+            process: Process::start(example, arguments, &address, injection),
+            address,
+            terminal,
+        }
     }
 
     /// Connects to the service as soon as it serves. Returns None if it has ended.
     fn connect(&mut self) -> Option<Connection> {
         let end = Instant::now() + LIMIT;
-        let path = self.directory.join("socket");
         loop {
             let connection = match &self.terminal {
                 Some((master, _)) => {
                     Connection::Terminal(master.try_clone().unwrap()).synchronized()
                 }
-                None => Stream::connect(path.to_str().unwrap())
+                None => Stream::connect(&self.address)
                     .ok()
                     .map(|stream| Connection::Socket(stream.into())),
             };
             if connection.is_some() {
                 return connection;
             }
-            if self.status().is_some() {
+            if self.process.status().is_some() {
                 return None;
             }
             assert!(Instant::now() < end, "no connection");
@@ -329,10 +412,29 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = fs::remove_dir_all(&self.directory);
+        if let Some(path) = self.address.strip_prefix("unix:") {
+            let _ = fs::remove_file(path);
+        }
     }
+}
+
+/// Returns an address of the loopback network that no other test uses.
+fn unique_tcp_address() -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(1);
+    // The highest host number would be the broadcast address.
+    let host = NUMBER.fetch_add(1, Ordering::Relaxed) % 255;
+    let [.., high, low] = std::process::id().to_be_bytes();
+    format!("tcp:127.{high}.{low}.{host}:1620")
+}
+
+/// Opens a pseudoterminal in raw mode. A service restores these settings when it closes the
+/// terminal, which must not echo then.
+fn raw_terminal() -> (Master, String, OwnedFd) {
+    let (master, path, other) = terminal();
+    let mut raw = tcgetattr(&other).unwrap();
+    raw.make_raw();
+    tcsetattr(&other, OptionalActions::Now, &raw).unwrap();
+    (master, path, other)
 }
 
 /// A client's end of a connection.
@@ -355,7 +457,7 @@ impl Connection {
         let mut replies = 0;
         while !received.0.ends_with(&reply) {
             replies += 1;
-            self.receive(&mut received, replies, SILENCE)?;
+            self.receive(&mut received, replies, REPEAT)?;
         }
         Some(self)
     }
@@ -450,35 +552,15 @@ impl Scenario {
         if strace().is_none() || example_path(self.example).is_none() {
             return;
         }
-        let trace = |call: &str| format!("trace={call},accept4,epoll_pwait");
-        let mut service = Service::start(self, &["-e", &trace("accept4")]);
+        let mut service = Service::start(self, &Injection::NONE);
         let base = self.base(&mut service);
         let whole = service.run(&self.steps, LIMIT);
         let after = service.run(&self.after, LIMIT);
-        assert!(
-            whole.is_complete && after.is_complete,
-            "{:?}",
-            whole.clients
-        );
+        assert!(whole.is_complete, "{:?}", whole.clients);
+        assert!(after.is_complete, "{:?}", after.clients);
         drop(service);
         let clean = Clean { whole, after, base };
-        for fault in &self.faults {
-            let hidden = fault.hidden.iter().map(|error| (error, true));
-            let fatal = fault.fatal.iter().map(|error| (error, false));
-            for (error, is_hidden) in hidden.chain(fatal) {
-                let mut number = 1;
-                loop {
-                    let inject = format!("inject={}:error={error}:when={number}", fault.call);
-                    let options = ["-e", &trace(fault.call), "-e", &inject];
-                    let service = Service::start(self, &options);
-                    if !self.check_one(service, &inject, is_hidden, &clean) {
-                        break;
-                    }
-                    number += 1;
-                }
-                assert!(number > 1, "{} is not called", fault.call);
-            }
-        }
+        inject(&self.faults, |injection| self.check_one(injection, &clean));
     }
 
     /// Returns the number of descriptors that are open without clients.
@@ -490,85 +572,64 @@ impl Scenario {
             client.receive(&mut Received::default(), replies, LIMIT),
             Some(true)
         );
-        let Over::Socket { descriptors } = self.over else {
-            return service.descriptors();
-        };
-        service.descriptors() - descriptors
+        service.process.descriptors() - self.descriptors
     }
 
     /// Runs the scenario with an error. Returns false if it was not reached.
-    fn check_one(
-        &self,
-        mut service: Service,
-        inject: &str,
-        is_hidden: bool,
-        clean: &Clean,
-    ) -> bool {
+    fn check_one(&self, injection: &Injection, clean: &Clean) -> bool {
+        let mut service = Service::start(self, injection);
+        let is_hidden = injection.is_hidden;
         // A serial line is silent after an error. A socket is closed.
         let may_be_silent = self.over == Over::Terminal && !is_hidden;
         let silence = if may_be_silent { SILENCE } else { LIMIT };
         let heard = service.run(&self.steps, silence);
+        let is_silent = heard.is_silent && !may_be_silent;
         assert!(
-            !heard.is_silent || may_be_silent,
-            "{inject}: neither a reply nor the end: {:?}",
-            heard.clients
+            !is_silent,
+            "{injection}: neither a reply nor the end: {heard:?}"
         );
-        // An ended process has none.
-        let is_back = service.has_descriptors(clean.base);
-        let Some(log) = service.log() else {
-            assert!(heard.is_complete, "{inject}: an error without an injection");
+        let is_back = service.process.has_descriptors(clean.base);
+        let Some(log) = service.process.log() else {
+            assert!(heard.is_complete, "{injection}: not reached, and {heard:?}");
             return false;
         };
         if log.last().is_some_and(|line| is_impossible(line)) {
             return true;
         }
         if !heard.is_complete && !has_started(&log) {
-            let status = service.child.wait().unwrap();
-            let messages = service.read("messages");
-            let is_clear = !status.success() && !messages.is_empty();
-            assert!(!is_hidden && is_clear, "{inject}: {status}, {messages}");
+            let status = service.process.wait();
+            let messages = service.process.read("messages");
+            let is_clear = status.is_some_and(|status| !status.success()) && !messages.is_empty();
+            assert!(
+                !is_hidden && is_clear,
+                "{injection}: {status:?}, {messages}"
+            );
             return true;
         }
-        assert!(
-            is_back,
-            "{inject}: a descriptor is left open: {}",
-            service.descriptors()
-        );
-        let pairs = heard.clients.iter().zip(&clean.whole.clients);
-        for ((text, descriptors), (all, passed)) in pairs {
-            let is_prefix = all.starts_with(text) && (text.is_empty() || text.ends_with('\0'));
-            let is_passed = if text == all {
-                descriptors == passed
-            } else {
-                descriptors <= passed
-            };
+        assert!(is_back, "{injection}: a descriptor is left open");
+        for (received, all) in heard.clients.iter().zip(&clean.whole.clients) {
             assert!(
-                is_prefix && is_passed,
-                "{inject}: {text:?}, {descriptors} descriptors"
+                is_beginning(received, all),
+                "{injection}: {received:?} of {all:?}"
             );
         }
-        assert!(
-            !is_hidden || heard.is_complete,
-            "{inject}: {:?}",
-            heard.clients
-        );
+        assert!(!is_hidden || heard.is_complete, "{injection}: {heard:?}");
 
         let after = service.run(&self.after, LIMIT);
-        assert!(
-            after.is_complete,
-            "{inject}: other clients: {:?}",
-            after.clients
-        );
-        assert_eq!(after.clients, clean.after.clients, "{inject}");
-        let is_back = service.has_descriptors(clean.base);
-        assert!(
-            is_back,
-            "{inject}: a descriptor is left open: {}",
-            service.descriptors()
-        );
-        assert_eq!(service.status(), None, "{inject}");
+        assert!(after.is_complete, "{injection}: other clients: {after:?}");
+        assert_eq!(after.clients, clean.after.clients, "{injection}");
+        let is_back = service.process.has_descriptors(clean.base);
+        assert!(is_back, "{injection}: a descriptor is left open");
+        assert_eq!(service.process.status(), None, "{injection}");
         true
     }
+}
+
+/// True if a client has received whole messages from the beginning, with all their descriptors.
+fn is_beginning((text, descriptors): &Received, (all, passed): &Received) -> bool {
+    let is_whole = text.is_empty() || text.ends_with('\0');
+    let has_descriptors = descriptors == passed || (text != all && descriptors < passed);
+    all.starts_with(text) && is_whole && has_descriptors
 }
 
 /// The results without an error.
@@ -596,7 +657,8 @@ fn conformance(faults: &[Fault], steps: Vec<Step>) -> Scenario {
     Scenario {
         example: "conformance",
         arguments: vec!["ADDRESS".to_owned()],
-        over: Over::Socket { descriptors: 1 },
+        over: Over::Path,
+        descriptors: 1,
         faults: faults.to_vec(),
         steps,
         after: (0..16).map(|client| step(client, &[EMPTY], 1)).collect(),
@@ -608,7 +670,7 @@ const SERVE: &[Fault] = &[WAIT, ADD, RECEIVE, SEND];
 #[test]
 fn l4_a_call_is_answered_or_its_connection_ends() {
     let steps = vec![step(0, &[EMPTY], 1)];
-    let faults = [SERVE, &[OPEN, SOCKET, GET_PEER]].concat();
+    let faults = [SERVE, &[OPEN, SOCKET, CREATE_EPOLL, GET_PEER]].concat();
     conformance(&faults, steps).check();
 }
 
@@ -636,6 +698,19 @@ fn x3_descriptors_are_passed_or_closed() {
 }
 
 #[test]
+fn l4_a_tcp_connection_works_or_ends() {
+    Scenario {
+        over: Over::Tcp,
+        ..conformance(
+            &[WAIT, ADD, ACCEPT, SET_OPTION, RECEIVE_TCP, SEND],
+            // After the second message, the service waits for the client to close the connection.
+            vec![step(0, &[EMPTY], 1), step(0, &["not a call"], 0)],
+        )
+    }
+    .check();
+}
+
+#[test]
 fn l4_clients_that_are_not_accepted_at_once_are_served() {
     let steps = (0..3).map(|client| step(client, &[EMPTY], 1)).collect();
     conformance(&[ACCEPT], steps).check();
@@ -646,7 +721,8 @@ fn init(faults: &[Fault], steps: Vec<Step>) -> Scenario {
     Scenario {
         example: "init",
         arguments: ["--serve", "ADDRESS"].map(String::from).to_vec(),
-        over: Over::Socket { descriptors: 1 },
+        over: Over::Path,
+        descriptors: 1,
         faults: faults.to_vec(),
         steps,
         after: watch(7, "c", "d"),
@@ -700,7 +776,8 @@ fn l4_a_relay_passes_messages_on_or_closes_both_connections() {
         arguments: ["--clients", "1", "ADDRESS", &target]
             .map(String::from)
             .to_vec(),
-        over: Over::Socket { descriptors: 2 },
+        over: Over::Path,
+        descriptors: 2,
         faults: vec![ACCEPT, POLL, RECEIVE, SEND, SOCKET, CONNECT],
         steps: vec![
             step(0, &[EMPTY, EMPTY], 2),
@@ -719,11 +796,133 @@ fn l4_a_device_is_used_or_opened_again() {
     let count = r#"{"method":"org.example.t.Count","more":true,"parameters":{"n":9}}"#;
     Scenario {
         over: Over::Terminal,
+        descriptors: 0, // the device stays open
         after: vec![step(0, &[EMPTY], 1)],
         ..conformance(
-            &[WAIT, READ, WRITE, OPEN_DEVICE, DUPLICATE, ADD_DEVICE],
+            &[WAIT, READ, WRITE, OPEN, DUPLICATE, SET_TERMINAL, ADD],
             vec![step(0, &[EMPTY, EMPTY], 2), step(0, &[count], 9)],
         )
     }
     .check();
+}
+
+/// A board whose clock advances when the service waits, so that its replies are always the same.
+struct Fake {
+    now: Cell<u32>,
+    lamp: Lamp,
+}
+
+impl Hardware for Fake {
+    const NAME: &'static str = "fake";
+
+    fn uptime(&self) -> u32 {
+        self.now.get()
+    }
+
+    fn wait(&self) {
+        self.now.set(self.now.get() + 1);
+    }
+
+    fn lamp(&self) -> Lamp {
+        self.lamp
+    }
+
+    fn set_lamp(&mut self, lamp: Lamp) {
+        self.lamp = lamp;
+    }
+
+    fn stack(&self) -> u32 {
+        0
+    }
+
+    fn stop(&mut self) {}
+}
+
+fn board() -> Board<Fake> {
+    Board::new(Fake {
+        now: Cell::new(0),
+        lamp: Lamp::Off,
+    })
+}
+
+/// Runs the client `board` without an error, and then once for each error and each call. `serve`
+/// serves one client, and returns the address.
+fn check_client<T>(faults: &[Fault], serve: impl Fn() -> (String, T)) {
+    if strace().is_none() || example_path("board").is_none() {
+        return;
+    }
+    let run = |injection: &Injection| {
+        let (address, _service) = serve();
+        let mut client = Process::start("board", &["ADDRESS".into()], &address, injection);
+        let status = client.wait();
+        let status = status.unwrap_or_else(|| panic!("{injection}: the client waits"));
+        (client, status.success())
+    };
+    let (client, is_success) = run(&Injection::NONE);
+    let all = client.read("output");
+    assert!(
+        is_success && all.lines().count() > 9,
+        "{}",
+        client.read("messages")
+    );
+    inject(faults, |injection| {
+        let (client, is_success) = run(injection);
+        let (output, messages) = (client.read("output"), client.read("messages"));
+        if is_success {
+            assert_eq!(output, all, "{injection}");
+        } else {
+            assert!(!injection.is_hidden, "{injection}: {messages}");
+            let is_whole = output.is_empty() || output.ends_with('\n');
+            assert!(
+                all.starts_with(&output) && is_whole,
+                "{injection}: {output}"
+            );
+            assert!(!messages.is_empty(), "{injection}");
+        }
+        client.log().is_some()
+    });
+}
+
+#[test]
+fn l4_a_client_gets_whole_replies_or_an_error() {
+    let address = format!("unix:{}", unique_path().display());
+    let listener = Listener::bind(&address).unwrap();
+    thread::spawn(move || {
+        while let Ok(client) = listener.accept() {
+            // An error of one client is none of the next.
+            let _ = nullink::serve(&mut board(), client, &mut [0; 512], &mut [0; 8192]);
+        }
+    });
+    let faults = [SOCKET, CONNECT, CREATE_TIMER, POLL, RECEIVE, SEND];
+    check_client(&faults, || (address.clone(), ()));
+    let _ = fs::remove_file(address.trim_start_matches("unix:"));
+}
+
+#[test]
+fn l4_a_client_of_a_device_gets_whole_replies_or_an_error() {
+    // A terminal that is hung up ends the input, too, which strace cannot do. So the client would
+    // wait for the reply to a call that was not sent, until its timeout.
+    let write = Fault {
+        fatal: &[],
+        ..WRITE
+    };
+    let faults = [
+        OPEN,
+        DUPLICATE,
+        SET_TERMINAL,
+        CREATE_TIMER,
+        POLL,
+        READ,
+        write,
+    ];
+    check_client(&faults, || {
+        let (master, path, other) = raw_terminal();
+        thread::spawn(move || {
+            let mut look_ahead = [0; 512];
+            let mut line = Line::new(Stream::from(master), &mut look_ahead);
+            // It ends when the terminal is closed.
+            let _ = line.serve(&mut board(), &mut [0; 512], &mut [0; 8192]);
+        });
+        (format!("device:{path}"), other)
+    });
 }

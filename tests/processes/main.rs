@@ -15,6 +15,7 @@ mod strace;
 #[path = "../../examples/shared"]
 mod shared {
     pub mod accounts;
+    pub mod board;
     pub mod boot;
     pub mod init;
     pub mod kernel;
