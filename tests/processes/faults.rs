@@ -26,6 +26,7 @@ use nullink::line::Line;
 use nullink::unix::{Listener, Stream};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::io::{Errno, IoSlice, IoSliceMut};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -84,7 +85,7 @@ const CREATE_EPOLL: Fault = fault("epoll_create1", &[], NO_DESCRIPTOR);
 const CREATE_TIMER: Fault = fault("timerfd_create", &[], NO_DESCRIPTOR);
 const ADD: Fault = fault("epoll_ctl", &[], &["ENOMEM", "ENOSPC"]);
 const WAIT: Fault = fault("epoll_pwait", &["EINTR"], &[]);
-const POLL: Fault = fault("poll", &["EINTR"], &["ENOMEM"]);
+const POLL: Fault = fault("ppoll", &["EINTR"], &["ENOMEM"]);
 const ACCEPT: Fault = fault(
     "accept4",
     &[
@@ -325,6 +326,7 @@ fn unique_path() -> PathBuf {
 /// A process that serves.
 struct Service {
     process: Process,
+    injection: String,
     address: String,
     /// The other end of its device.
     terminal: Option<(Master, OwnedFd)>,
@@ -347,6 +349,7 @@ impl Service {
         } = scenario;
         Service {
             process: Process::start(example, arguments, &address, injection),
+            injection: injection.to_string(),
             address,
             terminal,
         }
@@ -370,7 +373,7 @@ impl Service {
             if self.process.status().is_some() {
                 return None;
             }
-            assert!(Instant::now() < end, "no connection");
+            assert!(Instant::now() < end, "{}: no connection", self.injection);
             thread::yield_now();
         }
     }
@@ -431,6 +434,7 @@ fn unique_tcp_address() -> String {
 /// terminal, which must not echo then.
 fn raw_terminal() -> (Master, String, OwnedFd) {
     let (master, path, other) = terminal();
+    fcntl_setfl(&master, OFlags::RDWR | OFlags::NONBLOCK).unwrap();
     let mut raw = tcgetattr(&other).unwrap();
     raw.make_raw();
     tcsetattr(&other, OptionalActions::Now, &raw).unwrap();
@@ -464,7 +468,8 @@ impl Connection {
 
     fn send(&mut self, step: &Step) {
         match self {
-            Connection::Terminal(master) => master.write_all(step.bytes.as_bytes()).unwrap(),
+            // A line that no service reads is full. It is silent then.
+            Connection::Terminal(master) => _ = master.write(step.bytes.as_bytes()),
             // If the service has closed the connection, the next read finds it out.
             Connection::Socket(socket) => _ = send(socket, step),
         }
