@@ -15,7 +15,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::mem::MaybeUninit;
 use std::path::PathBuf;
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -33,6 +33,7 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
 use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 use strace::strace;
 
@@ -129,14 +130,16 @@ impl Injection {
         is_hidden: true,
     };
 
-    /// Returns the options of strace.
-    fn options(&self) -> Vec<String> {
-        if self.number == 0 {
-            return vec!["-e".into(), "trace=none".into()];
-        }
+    /// Returns the options of strace, for a program with this address.
+    fn options(&self, address: &str) -> Vec<String> {
         // The other calls show if a service has started.
         let trace = format!("trace={},accept4,epoll_pwait", self.call);
-        vec!["-e".into(), trace, "-e".into(), self.to_string()]
+        let mut options = vec!["-e".into(), trace, "-e".into(), self.to_string()];
+        if let (Some(device), "read" | "write") = (address.strip_prefix("device:"), self.call) {
+            // Other files are read before the program starts.
+            options.extend(["-P".into(), device.into()]);
+        }
+        options
     }
 }
 
@@ -230,37 +233,32 @@ struct Heard {
     is_silent: bool,
 }
 
-/// A process under strace.
+/// A process that runs an example.
 struct Process {
     child: Child,
     directory: PathBuf,
 }
 
 impl Process {
-    /// Starts an example, with an error that is injected.
+    /// Starts an example, under strace if there is an error to inject.
     fn start(example: &str, arguments: &[String], address: &str, injection: &Injection) -> Self {
         let directory = unique_path();
         fs::create_dir_all(&directory).unwrap();
         let file = |name| File::create(directory.join(name)).unwrap();
-        // -D: the child of this process is the example, not strace.
-        let mut strace = strace().expect("it was found before");
-        strace.args(["-D", "-f", "-qq", "-o"]);
-        strace.arg(directory.join("log"));
-        strace.args(injection.options());
-        if let (Some(device), "read" | "write") = (address.strip_prefix("device:"), injection.call)
-        {
-            // Other files are read before the program starts.
-            strace.args(["-P", device]);
+        let program = example_path(example).expect("it was found before");
+        let mut command = Command::new(&program);
+        if injection.number > 0 {
+            command = strace().expect("it was found before");
+            // -D: the child of this process is the example, not strace.
+            command.args(["-D", "-f", "-qq", "-o"]);
+            command.arg(directory.join("log"));
+            command.args(injection.options(address)).arg(program);
         }
-        strace.arg(example_path(example).expect("it was found before"));
-        strace.args(
-            arguments
-                .iter()
-                .map(|text| text.replace("ADDRESS", address)),
-        );
-        strace.stdin(Stdio::null()).stdout(file("output"));
-        strace.stderr(file("messages"));
-        let child = strace.spawn().unwrap();
+        let arguments = arguments.iter();
+        command.args(arguments.map(|text| text.replace("ADDRESS", address)));
+        command.stdin(Stdio::null()).stdout(file("output"));
+        command.stderr(file("messages"));
+        let child = command.spawn().unwrap();
         Process { child, directory }
     }
 
@@ -700,6 +698,39 @@ fn x3_descriptors_are_passed_or_closed() {
     };
     let steps = vec![call, step(0, &[EMPTY], 1)];
     conformance(&[RECEIVE, SEND, SEND_DESCRIPTORS], steps).check();
+}
+
+#[test]
+fn x3_descriptors_beyond_the_limit_of_a_process_end_their_connection() {
+    if example_path("conformance").is_none() {
+        return;
+    }
+    let scenario = conformance(&[], vec![]);
+    let mut service = Service::start(&scenario, &Injection::NONE);
+    let base = scenario.base(&mut service);
+    assert!(service.process.has_descriptors(base));
+    let id = service.process.child.id();
+    let is_free = |number: &u64| fs::symlink_metadata(format!("/proc/{id}/fd/{number}")).is_err();
+    // There is a descriptor for the connection, and one for the first descriptor of a call.
+    let last = (0..).filter(is_free).nth(1).unwrap();
+    let limit = Rlimit {
+        current: Some(last + 1),
+        maximum: Some(last + 1),
+    };
+    let pid = Pid::from_raw(id.cast_signed());
+    prlimit(pid, Resource::Nofile, limit).unwrap();
+    let call = |descriptors| Step {
+        descriptors,
+        ..step(0, &[&t("Fds", "{}")], 1)
+    };
+    let reply = "{\"parameters\":{\"n\":1}}\0";
+    for (descriptors, reply, passed) in [(1, reply, 1), (2, "", 0)].repeat(3) {
+        let heard = service.run(&[call(descriptors)], LIMIT);
+        assert!(!heard.is_silent, "{heard:?}");
+        assert_eq!(heard.clients, [(reply.to_owned(), passed)]);
+        // The next connection uses the same number.
+        assert!(service.process.has_descriptors(base));
+    }
 }
 
 #[test]
