@@ -602,7 +602,7 @@ impl Scenario {
         if !heard.is_complete && !has_started(&log) {
             let status = service.process.wait();
             let messages = service.process.read("messages");
-            let is_clear = status.is_some_and(|status| !status.success()) && !messages.is_empty();
+            let is_clear = status.is_some_and(|status| !status.success()) && is_clear(&messages);
             assert!(
                 !is_hidden && is_clear,
                 "{injection}: {status:?}, {messages}"
@@ -624,6 +624,8 @@ impl Scenario {
         let is_back = service.process.has_descriptors(clean.base);
         assert!(is_back, "{injection}: a descriptor is left open");
         assert_eq!(service.process.status(), None, "{injection}");
+        let messages = service.process.read("messages");
+        assert!(!messages.contains("panicked"), "{injection}: {messages}");
         true
     }
 }
@@ -641,6 +643,11 @@ struct Clean {
     after: Heard,
     /// The number of open descriptors without clients.
     base: usize,
+}
+
+/// True if a program that has ended with these messages has said why.
+fn is_clear(messages: &str) -> bool {
+    !messages.is_empty() && !messages.contains("panicked")
 }
 
 /// True if the kernel does not return this error: epoll_ctl(2) needs memory to add a descriptor only.
@@ -913,7 +920,7 @@ fn check_client<T>(faults: &[Fault], serve: impl Fn() -> (String, T)) {
                 all.starts_with(&output) && is_whole,
                 "{injection}: {output}"
             );
-            assert!(!messages.is_empty(), "{injection}");
+            assert!(is_clear(&messages), "{injection}: {messages}");
         }
         client.log().is_some()
     });
