@@ -44,7 +44,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// the service has closed it.
 const SILENCE: Duration = Duration::from_millis(100);
 
-/// The time after which a client repeats its first call over a serial line.
+/// The time after which a client repeats its first call over a serial line. It doubles each time.
 const REPEAT: Duration = Duration::from_millis(20);
 
 /// The errors that are injected into a system call. Those that its man page does not name are
@@ -107,7 +107,7 @@ const SET_OPTION: Fault = fault("setsockopt", &[], &["ENOBUFS", "ENOMEM"]);
 const RECEIVE: Fault = fault("recvmsg", BUSY, UNRECEIVED);
 const RECEIVE_TCP: Fault = fault("recvfrom", BUSY, UNRECEIVED);
 const SEND: Fault = fault("sendto", BUSY, UNSENT);
-const SEND_DESCRIPTORS: Fault = fault("sendmsg", BUSY, UNSENT);
+const SEND_DESCRIPTORS: Fault = fault("sendmsg", BUSY, &["EPIPE", "ENOBUFS", "ETOOMANYREFS"]);
 const READ: Fault = fault("read", BUSY, &["EIO", END]);
 const WRITE: Fault = fault("write", BUSY, &["EIO"]);
 const SET_TERMINAL: Fault = fault("ioctl", &["EINTR"], &[]);
@@ -223,11 +223,11 @@ fn step(client: usize, messages: &[&str], replies: usize) -> Step {
 /// The messages that a client has received, and the number of descriptors.
 type Received = (String, usize);
 
-/// What the clients of some steps have received.
+/// The messages to the clients of some steps.
 #[derive(Debug, Default)]
 struct Heard {
     clients: Vec<Received>,
-    /// True if all steps were done. They end with the first connection that ends.
+    /// True if all steps were done. They stop at the first connection that ends.
     is_complete: bool,
     /// True if the last step had neither replies nor the end of the connection.
     is_silent: bool,
@@ -356,10 +356,13 @@ impl Service {
     /// Connects to the service as soon as it serves. Returns None if it has ended.
     fn connect(&mut self) -> Option<Connection> {
         let end = Instant::now() + LIMIT;
+        let mut repeat = REPEAT;
         loop {
             let connection = match &self.terminal {
                 Some((master, _)) => {
-                    Connection::Terminal(master.try_clone().unwrap()).synchronized()
+                    repeat *= 2;
+                    let connection = Connection::Terminal(master.try_clone().unwrap());
+                    connection.synchronized(repeat)
                 }
                 None => Stream::connect(&self.address)
                     .ok()
@@ -446,10 +449,9 @@ enum Connection {
 }
 
 impl Connection {
-    /// Ends the conversation of an earlier client, and repeats a call until its reply is received:
-    /// bytes that were sent before the service has opened the device are lost. Returns None if the
-    /// service does not answer.
-    fn synchronized(mut self) -> Option<Self> {
+    /// Ends the conversation of an earlier client with a call. Returns None if there is no reply: bytes
+    /// that were sent before the service has opened the device are lost.
+    fn synchronized(mut self, limit: Duration) -> Option<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let call = t("Need", &format!(r#"{{"s":"{number}"}}"#));
@@ -459,7 +461,7 @@ impl Connection {
         let mut replies = 0;
         while !received.0.ends_with(&reply) {
             replies += 1;
-            self.receive(&mut received, replies, REPEAT)?;
+            self.receive(&mut received, replies, limit)?;
         }
         Some(self)
     }
@@ -932,7 +934,7 @@ fn l4_a_client_gets_whole_replies_or_an_error() {
     let listener = Listener::bind(&address).unwrap();
     thread::spawn(move || {
         while let Ok(client) = listener.accept() {
-            // An error of one client is none of the next.
+            // An error of one client does not affect the next.
             let _ = nullink::serve(&mut board(), client, &mut [0; 512], &mut [0; 8192]);
         }
     });
