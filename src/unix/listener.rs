@@ -350,16 +350,12 @@ fn bind_error(errno: Errno) -> IoError {
 /// chmod(2) follows links, and another process may replace the socket with a link if the directory
 /// permits it. So the socket is opened, and changed through its descriptor: proc_pid_fd(5).
 fn set_mode(path: &CStr, mode: Mode) -> Result<(), Errno> {
-    let socket = open(path, PATH_ONLY | OFlags::NOFOLLOW, Mode::empty())?;
+    let socket = open_retrying(path, PATH_ONLY | OFlags::NOFOLLOW)?;
     let found = fstat(&socket)?.st_mode;
     if FileType::from_raw_mode(found) != FileType::Socket || Mode::from_raw_mode(found) == mode {
         return Ok(());
     }
-    match open(
-        c"/proc/self/fd",
-        PATH_ONLY | OFlags::DIRECTORY,
-        Mode::empty(),
-    ) {
+    match open_retrying(c"/proc/self/fd", PATH_ONLY | OFlags::DIRECTORY) {
         Ok(all) => chmodat(all, DecInt::from_fd(&socket), mode, AtFlags::empty()),
         // As long as /proc is not mounted, there are no other users.
         Err(_) => chmod(path, mode),
@@ -368,6 +364,11 @@ fn set_mode(path: &CStr, mode: Mode) -> Result<(), Errno> {
 
 /// The flags for a descriptor that only refers to a file: `O_PATH`, open(2).
 const PATH_ONLY: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
+
+/// Opens a file, and tries again after a signal.
+fn open_retrying(path: &CStr, flags: OFlags) -> Result<OwnedFd, Errno> {
+    retry_on_intr(|| open(path, flags, Mode::empty()))
+}
 
 /// Removes the socket at a path if no service listens on it. Returns [`IoError::NotFound`] if the
 /// path does not exist.
@@ -401,7 +402,7 @@ fn lock_directory(path: &str) -> Option<OwnedFd> {
     };
     let directory = Path::new(directory).ok()?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let directory = retry_on_intr(|| open(directory.as_c_str(), flags, Mode::empty())).ok()?;
+    let directory = open_retrying(directory.as_c_str(), flags).ok()?;
     for _ in 0..LOCK_TRIES {
         match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => return Some(directory),

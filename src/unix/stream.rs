@@ -431,7 +431,13 @@ impl Stream {
             deadline.called();
         }
         loop {
-            match self.transmit(bytes, attached, flags)? {
+            let sent = self.transmit(bytes, attached, flags);
+            if matches!(sent, Err(IoError::Closed)) {
+                // A peer that is not gone must not wait for these bytes, because this side may wait
+                // for its last replies.
+                self.finish_sending();
+            }
+            match sent? {
                 Some(count) => return Ok(count),
                 None => wait(&self.descriptor, PollFlags::OUT, self.send)?,
             }

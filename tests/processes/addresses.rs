@@ -19,7 +19,7 @@ use nullink::service::GetInterfaceDescription;
 use nullink::unix::fd::OwnedFd;
 use nullink::unix::{IoError, Listener, Stream, Timeouts};
 use nullink::{CallError, Client, Error};
-use rustix::fd::AsFd;
+use rustix::fd::{AsFd, BorrowedFd};
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
 use strace::strace;
@@ -207,7 +207,7 @@ fn a2_exec_addresses_are_refused() {
 
 /// Opens a pseudoterminal. Returns its master, the path of the terminal, and a descriptor of the
 /// terminal, which keeps it open and lets the test read its modes.
-fn terminal() -> (Master, String, OwnedFd) {
+pub fn terminal() -> (Master, String, OwnedFd) {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let master = openpt(flags).unwrap();
     grantpt(&master).unwrap();
@@ -221,13 +221,25 @@ fn terminal() -> (Master, String, OwnedFd) {
     (Master(master), path, other)
 }
 
-struct Master(OwnedFd);
+pub struct Master(OwnedFd);
 
 impl Master {
-    fn try_clone(&self) -> std::io::Result<Self> {
+    pub fn try_clone(&self) -> std::io::Result<Self> {
         rustix::io::fcntl_dupfd_cloexec(&self.0, 0)
             .map(Master)
             .map_err(failed)
+    }
+}
+
+impl From<Master> for Stream {
+    fn from(master: Master) -> Self {
+        Stream::from(master.0)
+    }
+}
+
+impl AsFd for Master {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 
