@@ -221,6 +221,14 @@ pub fn terminal() -> (Master, String, OwnedFd) {
     (Master(master), path, other)
 }
 
+/// Opens a pseudoterminal that lasts as long as the process. A service that outlives its test opens
+/// its device again, which could otherwise be the terminal of another test, with the same number.
+fn lasting_terminal() -> (Master, String) {
+    let (master, path, other) = terminal();
+    std::mem::forget((master.try_clone().unwrap(), other));
+    (master, path)
+}
+
 pub struct Master(OwnedFd);
 
 impl Master {
@@ -349,7 +357,7 @@ fn f5_a_pty_master_whose_terminal_is_closed_is_at_its_end() {
 
 #[test]
 fn c1_a_device_continues_at_the_next_break_after_a_bad_message() {
-    let (mut peer, path, _other) = terminal();
+    let (mut peer, path) = lasting_terminal();
     serve(Listener::bind(&format!("device:{path}")).unwrap(), echo);
     let call = |n: u32| t("Need", &format!(r#"{{"s":"{n}"}}"#)) + "\0";
     let reply = |n: u32| format!("{{\"parameters\":{{\"s\":\"{n}\"}}}}\0");
@@ -397,7 +405,7 @@ fn c1_a_device_continues_at_the_next_break_after_a_bad_message() {
 
 #[test]
 fn c1_a_new_client_of_a_device_ends_the_stream_of_the_previous_client() {
-    let (mut peer, path, _other) = terminal();
+    let (mut peer, path) = lasting_terminal();
     serve(Listener::bind(&format!("device:{path}")).unwrap(), echo);
     let call = t("Need", r#"{"s":"new"}"#) + "\0";
     let reply = "{\"parameters\":{\"s\":\"new\"}}\0";
