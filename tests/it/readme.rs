@@ -137,3 +137,42 @@ fn the_links_in_all_pages_lead_to_files_and_headings() {
         }
     }
 }
+
+/// Checks the form of https://keepachangelog.com/en/1.1.0/: versions, sections, and entries of one
+/// line each.
+#[test]
+fn the_changelog_has_the_form_of_keep_a_changelog() {
+    let changelog = read("CHANGELOG.md");
+    let kinds = [
+        "Added",
+        "Changed",
+        "Deprecated",
+        "Removed",
+        "Fixed",
+        "Security",
+    ];
+    let mut versions = 0;
+    let mut in_section = false;
+    for line in changelog.lines().filter(|line| !line.is_empty()) {
+        if let Some(version) = line.strip_prefix("## ") {
+            let released = version
+                .strip_prefix('[')
+                .and_then(|rest| rest.split_once("] - "));
+            let has_date = released.is_some_and(|(number, date)| {
+                let numbers = number.split('.').filter(|part| part.parse::<u32>().is_ok());
+                let date = date.replace(|c: char| c.is_ascii_digit(), "0");
+                numbers.count() == 3 && date == "0000-00-00"
+            });
+            let is_first = versions == 0 && version == "[Unreleased]";
+            assert!(is_first || has_date, "{line}");
+            versions += 1;
+            in_section = false;
+        } else if let Some(kind) = line.strip_prefix("### ") {
+            assert!(kinds.contains(&kind), "{line}");
+            in_section = true;
+        } else if in_section {
+            assert!(line.starts_with("- "), "not an entry of one line: {line}");
+        }
+    }
+    assert!(versions > 1);
+}
