@@ -4,8 +4,9 @@
 # Usage: tests/debian.sh DIR OLDEST PACKAGE...
 #
 # They come from Debian's sid or forky, the first of them in which the first PACKAGE is at least version
-# OLDEST, which is a number. The apt configuration is in DIR: the configuration, the package lists and
-# the packages of the machine stay as they are. If DIR has these packages already, nothing happens.
+# OLDEST. Programs that build the initramfs of a kernel are left out. The apt configuration is in DIR:
+# the configuration, the package lists and the packages of the machine stay as they are. If DIR has these
+# packages already, nothing happens.
 #
 #   DIR/version            the version of the first package, such as "262.1-1"
 #   DIR/root               the unpacked packages
@@ -45,7 +46,15 @@ export APT_CONFIG="$apt/apt.conf"
 
 configure() {
     mkdir -p "$apt/empty" "$apt/lists/partial" "$apt/cache/archives/partial"
-    : >"$apt/status"
+    cat >"$apt/status" <<EOF
+Package: no-initramfs
+Status: install ok installed
+Maintainer: none
+Architecture: all
+Version: 1
+Provides: linux-initramfs-tool
+Description: takes the place of dracut and initramfs-tools
+EOF
     echo "deb [signed-by=$keys] http://deb.debian.org/debian $1 main" >"$apt/sources.list"
     cat >"$APT_CONFIG" <<EOF
 Dir::Etc::Main "$apt/empty/apt.conf";
@@ -80,9 +89,8 @@ version_in() {
 rm -rf "$directory/wanted" "$directory/version" "$apt/cache/archives" "$root"
 for suite in sid forky; do
     version=$(version_in "$suite" "$1")
-    number=${version%%[!0-9]*}
-    [ "${number:-0}" -ge "$oldest" ] || continue
-    # With an empty list of installed packages, this is everything that the packages need.
+    dpkg --compare-versions "$version" ge "$oldest" || continue
+    # As almost nothing is installed, this is everything that the packages need.
     apt-get install --download-only --no-install-recommends --yes --quiet "$@" >>"$apt/log" 2>&1 || continue
     # A merged /usr, as the packages expect it.
     mkdir -p "$root/usr/bin" "$root/usr/sbin" "$root/usr/lib" "$root/usr/lib64"

@@ -1,10 +1,10 @@
 """Boots a kernel with our initramfs, and calls its first program from the host.
 
-    drive.py KERNEL INITRAMFS TOOLS CLIENT [PARAMETER..]
+    drive.py KERNEL INITRAMFS NEWER TOOLS CLIENT [PARAMETER..]
 
-TOOLS is an initramfs that also has nullctl, systemd-udevd and script.sh. It can be empty. CLIENT is the
-example init, which is also the Nullink client. The other client is the Python reference. The PARAMETERs
-are for the kernel. There are no fixed pauses, but every wait has a timeout.
+TOOLS is an initramfs that also has nullctl, systemd-udevd, varlinkctl and script.sh, and NEWER is its
+kernel. They can be empty. CLIENT is the example init, which is also the Nullink client. The other client
+is the Python reference. The PARAMETERs are for KERNEL. There are no fixed pauses, but every wait has a timeout.
 """
 
 import itertools
@@ -20,7 +20,7 @@ import time
 
 import varlink
 
-KERNEL, INITRAMFS, TOOLS, CLIENT, *PARAMETERS = sys.argv[1:]
+KERNEL, INITRAMFS, NEWER, TOOLS, CLIENT, *PARAMETERS = sys.argv[1:]
 HERE = os.path.dirname(os.path.abspath(__file__))
 BOOT, UEVENTS = "org.example.boot", "org.example.uevents"
 PATIENCE = 120  # in seconds; QEMU emulates the processor, and the host may be busy
@@ -90,13 +90,13 @@ class Listener(subprocess.Popen):
 class Machine:
     """A virtual machine with two lines, which are hvc0 and ttyS1 inside."""
 
-    def __init__(self, directory, initramfs=INITRAMFS, *more):
+    def __init__(self, directory, kernel=KERNEL, initramfs=INITRAMFS, parameters=PARAMETERS):
         self.hvc, self.tty = os.path.join(directory, "hvc0"), os.path.join(directory, "ttyS1")
         self.console = os.path.join(directory, "console")
-        parameters = ["console=ttyS0", "quiet", *more, *PARAMETERS]
+        parameters = ["console=ttyS0", "quiet", *parameters]
         parameters += ["nullink.device=/dev/hvc0", "nullink.device=/dev/ttyS1"]
         command = ["qemu-system-x86_64", "-accel", "tcg", "-m", "128M", "-no-reboot", "-nodefaults"]
-        command += ["-display", "none", "-kernel", KERNEL, "-initrd", initramfs]
+        command += ["-display", "none", "-kernel", kernel, "-initrd", initramfs]
         command += ["-append", " ".join(parameters), "-serial", f"file:{self.console}"]
         command += ["-chardev", f"socket,id=tty,path={self.tty},server=on,wait=off"]
         command += ["-chardev", f"socket,id=hvc,path={self.hvc},server=on,wait=off"]
@@ -371,7 +371,8 @@ def main():
     if not TOOLS:
         return
     # Only the script prints to the console: a line of the kernel could be within one of its lines.
-    with tempfile.TemporaryDirectory() as directory, Machine(directory, TOOLS, "loglevel=1") as machine:
+    parameters = ["loglevel=1", "nullink.module=/modules/unix_diag.ko"]
+    with tempfile.TemporaryDirectory() as directory, Machine(directory, NEWER, TOOLS, parameters) as machine:
         machine.first_reply()
         follows_the_script(machine)
         powers_off(machine)

@@ -2,7 +2,7 @@
 # What a script of an image does with nullctl. The first program starts it, the shell is busybox's. The
 # script decides nothing: it prints commands, outputs and exit statuses on the console, and drive.py
 # compares them with transcript.txt.
-export PATH=/bin
+export PATH=/bin:/usr/bin
 boot=/run/org.example.boot
 udev=/run/udev/io.systemd.Udev
 
@@ -13,6 +13,25 @@ try() {
     status=$?
     [ -z "$output" ] || echo "$output"
     echo "exit status $status"
+}
+
+# compare USER ARGUMENT...: runs nullctl and varlinkctl as a user. Prints the output and the exit status of
+# nullctl, and whether those of varlinkctl are the same.
+compare() {
+    user=$1
+    shift
+    for program in nullctl varlinkctl; do
+        busybox su -s /bin/sh "$user" -c "$program $*" >"/run/$program" 2>&1
+        echo "exit status $?" >>"/run/$program"
+    done
+    echo "$ su $user -c 'nullctl $*'"
+    busybox cat /run/nullctl
+    if busybox cmp /run/nullctl /run/varlinkctl; then
+        echo "varlinkctl: the same"
+    else
+        echo "varlinkctl: not the same"
+        busybox cat /run/varlinkctl
+    fi
 }
 
 # exists PATH: prints whether a file exists.
@@ -62,6 +81,7 @@ try wait --timeout=0.1 $udev
 # The first program starts udevd, and tells when it has ended. The log of udevd is not part of the transcript.
 background call --more $boot org.example.boot.Start \
     '{"path":"/bin/sh","arguments":["-c","exec /usr/lib/systemd/systemd-udevd 2>/dev/kmsg"]}'
+caller=$!
 read -r line <&3
 echo "$line"
 pid=${line##*:}
@@ -76,6 +96,21 @@ try log-level $udev
 try log-level $udev loud
 try reload $udev
 try call $udev io.systemd.Udev.Pong '{}'
+
+# The sockets of the first program, of a monitor and of udevd have tags. Another user may not connect to them.
+echo "$ nullctl monitor $udev /run/monitored >/dev/null &"
+nullctl monitor $udev /run/monitored >/dev/null &
+try wait --timeout=60 /run/monitored
+compare root list-sockets
+compare root list-sockets -j
+compare root list-sockets --json=pretty
+compare nobody list-sockets
+compare nobody list-sockets -j
+{
+    kill $!
+    wait $!
+} 2>/dev/null
+
 try udev trigger add --subsystems
 try udev trigger
 try udev settle --timeout=60
@@ -101,7 +136,7 @@ exists /dev/by-rule
 try call $udev io.systemd.Udev.Exit '{}'
 read -r line <&3
 echo "$line"
-wait $!
+wait "$caller"
 echo "exit status $?"
 try udev ping
 

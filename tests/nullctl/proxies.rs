@@ -694,7 +694,7 @@ fn serve_takes_a_socket_that_it_is_started_with() {
 
 // list-sockets
 
-// `tests/boot` compares the list with that of varlinkctl, on a system that has tags.
+// `tests/boot/script.sh` compares the list with that of varlinkctl, on a kernel that has tags.
 #[test]
 fn sockets_are_listed_if_the_system_has_tags() {
     let directory = Directory::new();
