@@ -150,5 +150,9 @@ fn check_reply(message: &[u8], method: &Member<'static>) -> Result<(), Fault<'st
     let start = parameters.clone().map_or(0, |range| range.start);
     defined
         .check::<AllKinds>(text(parameters))
-        .map_err(|fault| fault.offset_by(start))
+        // The range of a key is not moved, because nobody reads it.
+        .map_err(|fault| Fault {
+            offset: fault.offset.wrapping_add(start),
+            ..fault
+        })
 }
