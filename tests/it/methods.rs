@@ -298,6 +298,69 @@ fn m5_an_error_within_a_structure_names_the_top_level_field() {
         .check_with(&mut Pair::default());
 }
 
+const SUM: Interface = interface!(
+    text "
+interface org.example.sum
+
+method Sum(of: []int) -> (sum: int)
+method Reset() -> ()
+"
+);
+
+/// Reads a list item by item, as smaller integers than the definition has.
+struct Sum;
+
+#[derive(Deserialize)]
+enum Reset {
+    // Parameters are never a list.
+    Reset([u8; 0]),
+}
+
+impl Service for Sum {
+    const INTERFACES: &'static [Interface] = &[SUM];
+
+    fn info(&self) -> Info<'_> {
+        Info::default()
+    }
+
+    fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c>) -> Answer<'c> {
+        #[derive(Serialize)]
+        struct Total {
+            sum: u64,
+        }
+        if call.member() == "Reset" {
+            let Reset::Reset([]) = call.decode()?;
+            return reply.send(&());
+        }
+        let mut sum = 0;
+        for item in call.into_parameters().member("of")?.items()? {
+            sum += u64::from(item.decode::<u8>()?);
+        }
+        reply.send(&Total { sum })
+    }
+}
+
+#[test]
+fn m5_a_parameter_that_is_read_item_by_item_is_named() {
+    let sum =
+        |of: &str| format!(r#"{{"method":"org.example.sum.Sum","parameters":{{"of":{of}}}}}"#);
+    talk()
+        .call(sum("[1,255]"), r#"{"parameters":{"sum":256}}"#)
+        .call(sum("[1,256]"), &invalid("of"))
+        .call(sum("[-1]"), &invalid("of"))
+        .check_with(&mut Sum);
+}
+
+#[test]
+fn m6_absent_parameters_are_not_an_empty_list() {
+    talk()
+        .call(
+            r#"{"method":"org.example.sum.Reset"}"#,
+            &invalid("parameters"),
+        )
+        .check_with(&mut Sum);
+}
+
 #[test]
 fn m5_an_error_in_another_text_does_not_name_a_field_of_the_call() {
     let call = |parameters: &str| {

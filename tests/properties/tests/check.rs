@@ -656,6 +656,8 @@ fn replies_and_errors_are_checked_in_debug_builds() {
             color: &'static str,
         },
         Other,
+        // The name of a method.
+        None,
     }
     struct Answers(u8, Vec<Error>);
     impl Service for Answers {
@@ -669,6 +671,7 @@ fn replies_and_errors_are_checked_in_debug_builds() {
                 0 => reply.send(&Undefined { odd: "field" }),
                 1 => reply.error(&Odd::Other),
                 2 => reply.error(&color("blue")),
+                3 => reply.error(&Odd::None),
                 _ => reply.error(&color("red")),
             }
         }
@@ -691,13 +694,14 @@ fn replies_and_errors_are_checked_in_debug_builds() {
             answer(2),
             not_as_defined(Mismatch::Variant, Some("color"), 64)
         );
+        assert_eq!(answer(3), not_as_defined(Mismatch::Member, None, 0));
     } else {
-        for n in [0, 1, 2] {
+        for n in [0, 1, 2, 3] {
             assert_eq!((answer(n).0.len(), answer(n).1), (1, vec![]));
         }
     }
     assert_eq!(
-        answer(3),
+        answer(4),
         (
             vec![
                 r#"{"error":"org.example.all.Odd","parameters":{"why":"so","color":"red"}}"#

@@ -535,6 +535,16 @@ proptest! {
 }
 
 #[test]
+fn every_ascii_character_is_written_as_serde_json_writes_it() {
+    for byte in 0..0x7f {
+        let text = char::from(byte).to_string();
+        let written = json::encode(&text, &mut [0; 8]).map(String::from);
+        assert_eq!(written, Ok(serde_json::to_string(&text).unwrap()));
+    }
+    assert_eq!(json::encode("\u{7f}", &mut [0; 8]), Ok(r#""\u007f""#));
+}
+
+#[test]
 fn a_value_of_any_kind_can_fill_the_buffer() {
     fn fills(value: impl Serialize, text: &str) {
         let (mut exact, mut short) = (vec![0; text.len()], vec![0; text.len() - 1]);
