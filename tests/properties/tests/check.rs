@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Arrival, answer};
-use nullink::idl::{Definition, MemberKind, Type, TypeKind};
+use nullink::idl::{Definition, Entry, MemberKind, Type, TypeKind};
 
 const MAX_MAP_KEYS: usize = Definition::MAX_MAP_KEYS;
 const MAX_OPEN_FIELDS: usize = Definition::MAX_OPEN_FIELDS;
@@ -398,6 +398,28 @@ fn m9_structures_are_open_up_to_a_limit() {
     let siblings = format!(r#"{{"list":[{}{{}}]}}"#, r#"{"next":{}},"#.repeat(1000));
     let raw = Raw::new(&siblings).expect("JSON");
     assert_eq!(WIDE.check_call("List", raw), Ok(()));
+}
+
+#[test]
+fn m9_each_field_of_a_structure_occurs_once_however_many_there_are() {
+    for count in [1, 62, 63, 64, 65, 127, 128, 129, 191, 256] {
+        let join = |fields: &mut dyn Iterator<Item = String>| fields.collect::<Vec<_>>().join(",");
+        let types = join(&mut (0..count).map(|n| format!("f{n}:?int")));
+        let text = format!("interface a.b\ntype T ({types})\nmethod M(list: []T) -> ()\n");
+        let mut table = vec![Entry::EMPTY; Definition::table_size(&text)];
+        let definition = Definition::parse(&text, &mut table).expect("a definition");
+        let check = |list: &str| {
+            let text = format!("{{\"list\":[{list}]}}");
+            let raw = Raw::new(&text).expect("JSON");
+            definition.check_call("M", raw).map_err(|d| d.mismatch())
+        };
+        let all = join(&mut (0..count).map(|n| format!("\"f{n}\":1")));
+        assert_eq!(check(&format!("{{{all}}},{{{all}}},{{{all}}}")), Ok(()));
+        for n in [0, count / 2, count - 1] {
+            let twice = format!("{{{all}}},{{{all},\"f{n}\":1}}");
+            assert_eq!(check(&twice), Err(Mismatch::Duplicate), "{n} of {count}");
+        }
+    }
 }
 
 /// A service whose Rust types accept any parameters.
