@@ -734,6 +734,47 @@ fn replies_and_errors_are_checked_in_debug_builds() {
     );
 }
 
+#[test]
+fn a_reply_that_exceeds_a_limit_of_the_check_is_sent() {
+    const MAPS: Interface = interface!(
+        text "
+interface org.example.maps
+
+type Tree (by_name: ?[string]Tree)
+
+method Get() -> (tree: Tree)
+"
+    );
+    #[derive(Serialize)]
+    struct Got<'a> {
+        tree: Raw<'a>,
+    }
+    struct Maps(String);
+    impl Service for Maps {
+        const INTERFACES: &'static [Interface] = &[MAPS];
+        fn info(&self) -> Info<'_> {
+            Info::default()
+        }
+        fn call<'c>(&mut self, _: Call<'c>, reply: Responder<'c>) -> Answer<'c> {
+            let tree = Raw::new(&self.0).expect("JSON");
+            reply.send(&Got { tree })
+        }
+    }
+    let mut tree = String::from("{}");
+    for _ in 0..3 {
+        let others: String = (1..MAX_MAP_KEYS)
+            .map(|n| format!("\"k{n}\":{{}},"))
+            .collect();
+        tree = format!("{{\"by_name\":{{{others}\"last\":{tree}}}}}");
+    }
+    let parameters = format!("{{\"tree\":{tree}}}");
+    let checked = MAPS.check_reply("Get", Raw::new(&parameters).expect("JSON"));
+    assert_eq!(checked.map_err(|d| d.mismatch()), Err(Mismatch::Length));
+    let call = b"{\"method\":\"org.example.maps.Get\"}\0";
+    let (replies, _) = answer(&mut Maps(tree), call, Arrival::Joined, 99, 1 << 14);
+    assert_eq!(replies, [format!("{{\"parameters\":{parameters}}}")]);
+}
+
 /// True if a value is one of a type: a second implementation of the check, for serde_json's values.
 fn fits(ty: Type<'_>, value: &serde_json::Value) -> bool {
     use serde_json::Value as V;
