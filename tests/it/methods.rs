@@ -5,7 +5,7 @@ use crate::common;
 use common::t::T;
 use common::{Arrival, EMPTY, answer, invalid, t, talk};
 use nullink::json::Raw;
-use nullink::service::{Answer, Info, Refusal, Responder};
+use nullink::service::{Answer, Control, Info, Refusal, Responder};
 use nullink::{Call, EncodeError, Error, Interface, Service, interface};
 use serde::{Deserialize, Serialize};
 
@@ -1047,4 +1047,112 @@ impl Pair {
             }
         }
     }
+}
+
+/// Answers every call of io.systemd.service.
+struct Controlled(Option<Control>);
+
+impl Service for Controlled {
+    const INTERFACES: &'static [Interface] = &[Control::INTERFACE];
+
+    fn info(&self) -> Info<'_> {
+        Info::default()
+    }
+
+    fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c>) -> Answer<'c> {
+        let control = call.decode()?;
+        self.0 = Some(control);
+        match control {
+            Control::GetLogLevel => Control::send_log_level(6, reply),
+            Control::GetEnvironment => Control::send_environment(["A=1", "B="].into_iter(), reply),
+            _ => reply.send(&()),
+        }
+    }
+}
+
+#[test]
+fn the_calls_of_service_managers_are_decoded_and_answered() {
+    let reload = |interactive| Control::Reload { interactive };
+    for (method, parameters, control, reply) in [
+        ("Ping", "{}", Control::Ping, "{}"),
+        ("Reload", "{}", reload(None), "{}"),
+        (
+            "Reload",
+            r#"{"allowInteractiveAuthentication":true}"#,
+            reload(Some(true)),
+            "{}",
+        ),
+        (
+            "SetLogLevel",
+            r#"{"level":7}"#,
+            Control::SetLogLevel { level: 7 },
+            "{}",
+        ),
+        (
+            "GetLogLevel",
+            "{}",
+            Control::GetLogLevel,
+            r#"{"parameters":{"level":6}}"#,
+        ),
+        (
+            "GetEnvironment",
+            "{}",
+            Control::GetEnvironment,
+            r#"{"parameters":{"environment":["A=1","B="]}}"#,
+        ),
+    ] {
+        let mut service = Controlled(None);
+        let name = format!("io.systemd.service.{method}");
+        talk()
+            .call(
+                format!(r#"{{"method":"{name}","parameters":{parameters}}}"#),
+                reply,
+            )
+            .check_with(&mut service);
+        assert_eq!(service.0, Some(control), "{method}");
+    }
+}
+
+/// Refuses streams and upgrades with an error of its interface.
+struct Refusing;
+
+impl Service<()> for Refusing {
+    const INTERFACES: &'static [Interface] = &[interface!(
+        text "
+interface org.example.refusing
+
+method Watch() -> ()
+method Shell() -> ()
+error Busy ()
+"
+    )];
+
+    fn info(&self) -> Info<'_> {
+        Info::default()
+    }
+
+    fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c, ()>) -> Answer<'c, ()> {
+        #[derive(Serialize)]
+        enum Fault {
+            Busy,
+        }
+        match call.member() {
+            "Watch" => reply.more()?.error(&Fault::Busy),
+            _ => reply.upgrade()?.error(&Fault::Busy),
+        }
+    }
+}
+
+#[test]
+fn r4_a_stream_and_an_upgrade_can_be_refused_with_an_error_of_the_interface() {
+    let busy = r#"{"error":"org.example.refusing.Busy"}"#;
+    let call = |member: &str, flag: &str| {
+        format!(r#"{{"method":"org.example.refusing.{member}","{flag}":true}}"#)
+    };
+    // The connection is still a Varlink connection.
+    talk()
+        .call(call("Watch", "more"), busy)
+        .call(call("Shell", "upgrade"), busy)
+        .call(call("Watch", "more"), busy)
+        .check_with(&mut Refusing);
 }

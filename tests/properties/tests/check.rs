@@ -662,6 +662,10 @@ fn m5_a_service_can_be_lenient() {
         answer("org.example.all.None"),
         refused("MethodNotImplemented", "method", "org.example.all.None").0
     );
+    assert_eq!(
+        answer("org.example.all.Unheard"),
+        refused("MethodNotFound", "method", "org.example.all.Unheard").0
+    );
     // Calls of org.varlink.service are checked regardless.
     assert_eq!(
         answer("org.varlink.service.GetInfo"),
