@@ -685,6 +685,10 @@ fn replies_and_errors_are_checked_in_debug_builds() {
         // The name of a method.
         None,
     }
+    #[derive(Serialize)]
+    struct Deep<'a> {
+        odd: Raw<'a>,
+    }
     struct Answers(u8, Vec<Error>);
     impl Service for Answers {
         const INTERFACES: &'static [Interface] = &[ALL];
@@ -698,6 +702,12 @@ fn replies_and_errors_are_checked_in_debug_builds() {
                 1 => reply.error(&Odd::Other),
                 2 => reply.error(&color("blue")),
                 3 => reply.error(&Odd::None),
+                // The list is JSON, but the message is nested too deeply.
+                4 => {
+                    let list = "[".repeat(128) + &"]".repeat(128);
+                    let odd = Raw::new(&list).expect("JSON");
+                    reply.send(&Deep { odd })
+                }
                 _ => reply.error(&color("red")),
             }
         }
@@ -708,7 +718,7 @@ fn replies_and_errors_are_checked_in_debug_builds() {
     let call = b"{\"method\":\"org.example.all.None\"}\0";
     let answer = |n| {
         let mut service = Answers(n, Vec::new());
-        let (replies, _) = answer(&mut service, call, Arrival::Joined, 99, 198);
+        let (replies, _) = answer(&mut service, call, Arrival::Joined, 99, 999);
         (replies, service.1)
     };
     let not_as_defined =
@@ -721,13 +731,14 @@ fn replies_and_errors_are_checked_in_debug_builds() {
             not_as_defined(Mismatch::Variant, Some("color"), 64)
         );
         assert_eq!(answer(3), not_as_defined(Mismatch::Member, None, 0));
+        assert_eq!(answer(4), not_as_defined(Mismatch::Syntax, None, 0));
     } else {
-        for n in [0, 1, 2, 3] {
+        for n in [0, 1, 2, 3, 4] {
             assert_eq!((answer(n).0.len(), answer(n).1), (1, vec![]));
         }
     }
     assert_eq!(
-        answer(4),
+        answer(5),
         (
             vec![
                 r#"{"error":"org.example.all.Odd","parameters":{"why":"so","color":"red"}}"#
