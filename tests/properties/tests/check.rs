@@ -676,7 +676,7 @@ fn m5_a_service_can_be_lenient() {
 #[test]
 fn replies_and_errors_are_checked_in_debug_builds() {
     #[derive(Serialize)]
-    enum Odd {
+    enum Fault {
         Odd {
             why: &'static str,
             color: &'static str,
@@ -696,12 +696,12 @@ fn replies_and_errors_are_checked_in_debug_builds() {
             Info::default()
         }
         fn call<'c>(&mut self, _: Call<'c>, reply: Responder<'c>) -> Answer<'c> {
-            let color = |color| Odd::Odd { why: "so", color };
+            let color = |color| Fault::Odd { why: "so", color };
             match self.0 {
                 0 => reply.send(&Undefined { odd: "field" }),
-                1 => reply.error(&Odd::Other),
+                1 => reply.error(&Fault::Other),
                 2 => reply.error(&color("blue")),
-                3 => reply.error(&Odd::None),
+                3 => reply.error(&Fault::None),
                 // The list is JSON, but the message is nested too deeply.
                 4 => {
                     let list = "[".repeat(128) + &"]".repeat(128);
