@@ -732,4 +732,25 @@ mod tests {
         assert!(channel.is_at_end());
         assert_eq!(channel.unread(), b"x");
     }
+
+    #[test]
+    fn a_channel_is_empty_without_data_and_only_then() {
+        let (mut receive, mut send) = ([0; 2], [0; 2]);
+        let mut channel = Channel::new(&mut receive, &mut send);
+        assert!(channel.is_empty());
+        channel.send.append(b"x");
+        assert!(!channel.is_empty());
+        channel.sent(1);
+        assert!(channel.is_empty());
+        channel.spare().fill(b'x');
+        channel.received(1);
+        assert!(!channel.is_empty());
+        channel.received(1);
+        assert_eq!(channel.receive.search(), Err(TooLong));
+        assert!(!channel.is_empty(), "the message is being skipped");
+        channel.spare()[0] = 0;
+        channel.received(1);
+        assert_eq!(channel.receive.search(), Ok(false));
+        assert!(channel.is_empty());
+    }
 }

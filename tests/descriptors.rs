@@ -745,6 +745,69 @@ fn x1_more_descriptors_than_the_service_accepts_close_the_connection() {
     }
 }
 
+const GIFTS: Interface = interface!(
+    text "
+interface org.example.gifts
+
+# [Requires 'more' flag]
+method Give() -> (last: int)
+"
+);
+
+/// Sends a reply with one descriptor, a reply with two, and a reply without any.
+struct Gifts;
+
+impl Service<u8> for Gifts {
+    const INTERFACES: &'static [Interface] = &[GIFTS];
+
+    fn info(&self) -> Info<'_> {
+        Info::default()
+    }
+
+    fn call<'c>(&mut self, _: Call<'c>, reply: Responder<'c, u8>) -> Answer<'c, u8> {
+        self.resume(1, reply)
+    }
+
+    fn resume<'c>(&mut self, count: u8, reply: Responder<'c, u8>) -> Answer<'c, u8> {
+        #[derive(Serialize)]
+        struct Given {
+            last: usize,
+        }
+        let mut stream = reply.more()?;
+        if count > 2 {
+            return stream.send(&Given { last: 0 });
+        }
+        let mut last = 0;
+        for _ in 0..count {
+            let (descriptor, _) = Stream::pair().unwrap();
+            last = stream.attach(descriptor.into()).unwrap();
+        }
+        stream.next(&Given { last })?.then(count + 1)
+    }
+}
+
+#[test]
+fn x1_a_service_sends_descriptors_with_each_reply_of_a_stream() {
+    let address = format!("unix:@nullink-gifts-{}", std::process::id());
+    let listener = Listener::bind(&address).unwrap();
+    std::thread::spawn(move || {
+        let mut slots = Box::new(Slots::<1, 256, 256, 2>::new());
+        let mut server = Server::new(listener, &mut slots).unwrap();
+        let _ = server.serve(&mut Gifts);
+    });
+    let stream = Stream::connect(&address).unwrap();
+    let call = b"{\"method\":\"org.example.gifts.Give\",\"more\":true}\0";
+    send(&stream, call, &[]);
+    for (count, last) in [(1, 0), (2, 1)] {
+        let (text, descriptors) = next(&stream);
+        let expected = format!(r#"{{"continues":true,"parameters":{{"last":{last}}}}}"#);
+        assert_eq!((text, descriptors.len()), (expected, count));
+    }
+    let (text, descriptors) = next(&stream);
+    let expected = r#"{"parameters":{"last":0}}"#;
+    assert_eq!((&*text, descriptors.len()), (expected, 0));
+}
+
 #[test]
 fn x3_descriptors_that_a_handler_does_not_take_are_closed() {
     let stream = service::<4>();

@@ -190,20 +190,6 @@ impl Fault<'_> {
         mismatch: Mismatch::Syntax,
         ..Fault::NO_MEMBER
     };
-
-    /// Moves the positions by `start`: from a part of a text that begins there to the whole text.
-    pub fn offset_by(self, start: usize) -> Self {
-        Fault {
-            field: match self.field {
-                FaultField::Key(range) => {
-                    FaultField::Key(range.start.wrapping_add(start)..range.end.wrapping_add(start))
-                }
-                field => field,
-            },
-            offset: self.offset.wrapping_add(start),
-            ..self
-        }
-    }
 }
 
 /// The kinds of types that a service's definitions have. The code that checks other kinds is

@@ -317,6 +317,33 @@ mod tests {
     }
 
     #[test]
+    fn l5_a_client_that_is_discarded_before_its_first_byte_is_followed_by_another() {
+        for input in [&b"\0\0d\0"[..], b"\0d\0", b"\0\0\0d\0"] {
+            let (mut look_ahead, mut buffer) = ([0; 8], [0; 8]);
+            let mut breaks = LineBuffer::new(&mut look_ahead);
+            breaks.discard();
+            breaks.spare()[..input.len()].copy_from_slice(input);
+            breaks.received(input.len());
+            assert_eq!(breaks.read(&mut buffer), Some(0), "{input:?}");
+            breaks.next_client();
+            assert_eq!(breaks.read(&mut buffer), Some(2), "{input:?}");
+        }
+    }
+
+    #[test]
+    fn u1_all_unread_bytes_are_taken_after_an_upgrade() {
+        let (mut look_ahead, mut buffer) = ([0; 8], [0; 8]);
+        let mut breaks = LineBuffer::new(&mut look_ahead);
+        breaks.spare()[..6].copy_from_slice(b"ab\0\0cd");
+        breaks.received(6);
+        assert_eq!(breaks.read(&mut buffer[..1]), Some(1));
+        assert_eq!(breaks.take_unread(&mut buffer), 5);
+        assert_eq!(buffer[..5], *b"b\0\0cd");
+        assert_eq!(breaks.take_unread(&mut buffer), 0);
+        assert!(!breaks.is_break());
+    }
+
+    #[test]
     fn l5_a_client_that_sends_too_much_ahead_is_discarded_and_the_next_is_not() {
         let mut look_ahead = [0; 4];
         let mut breaks = LineBuffer::new(&mut look_ahead);

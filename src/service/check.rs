@@ -141,7 +141,7 @@ fn check_reply(message: &[u8], method: &Member<'static>) -> Result<(), Fault<'st
     let error = error.and_then(|error| str::from_utf8(text(Some(error))).ok());
     let defined = match error.and_then(name::split) {
         None => method.output(),
-        Some((interface, _)) if interface != method.definition().name() => return Ok(()),
+        // A responder writes errors of the method's interface only.
         Some((_, member)) => match method.definition().find(member) {
             Some(error) if error.kind() == MemberKind::Error => error.output(),
             _ => return Err(Fault::NO_MEMBER),
@@ -150,5 +150,9 @@ fn check_reply(message: &[u8], method: &Member<'static>) -> Result<(), Fault<'st
     let start = parameters.clone().map_or(0, |range| range.start);
     defined
         .check::<AllKinds>(text(parameters))
-        .map_err(|fault| fault.offset_by(start))
+        // The range of a key is not moved, because nobody reads it.
+        .map_err(|fault| Fault {
+            offset: fault.offset.wrapping_add(start),
+            ..fault
+        })
 }

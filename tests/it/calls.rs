@@ -436,3 +436,20 @@ fn c8_a_million_brackets_are_scanned_on_a_small_stack() {
     let results = scanned.expect("a thread").join().expect("no overflow");
     assert_eq!(results, (Err(Syntax::Depth), Err(Syntax::Depth), Ok(())));
 }
+
+#[test]
+fn a_call_has_the_interface_and_the_member_of_a_valid_name() {
+    for (method, interface, member) in [
+        ("org.example.t.Empty", "org.example.t", "Empty"),
+        ("a.b.C", "a.b", "C"),
+        ("Empty", "", ""),
+        ("org.example.t.empty", "", ""),
+        ("org.example.t.", "", ""),
+        (".Empty", "", ""),
+    ] {
+        let mut message = format!(r#"{{"method":"{method}"}}"#).into_bytes();
+        let call = nullink::Call::parse(&mut message).unwrap();
+        assert_eq!(call.method(), method);
+        assert_eq!((call.interface(), call.member()), (interface, member));
+    }
+}

@@ -451,6 +451,55 @@ fn a_line_that_ends_or_fails_abandons_its_stream() {
     }
 }
 
+/// The results of reads, one after the other, and then the end of the stream.
+struct Reads(Vec<Result<&'static [u8], ErrorKind>>);
+
+impl ErrorType for Reads {
+    type Error = ErrorKind;
+}
+
+impl Read for Reads {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ErrorKind> {
+        if self.0.is_empty() {
+            return Ok(0);
+        }
+        let bytes = self.0.remove(0)?;
+        buffer[..bytes.len()].copy_from_slice(bytes);
+        Ok(bytes.len())
+    }
+}
+
+#[test]
+fn c1_input_is_discarded_up_to_a_break_across_interrupted_and_failed_reads() {
+    let reads = Reads(vec![
+        Ok(b"old"),
+        Err(ErrorKind::Interrupted),
+        Ok(b"\0"),
+        Err(ErrorKind::TimedOut),
+        Err(ErrorKind::Interrupted),
+        Ok(b"old\0"),
+        Ok(b"\0new"),
+    ]);
+    let (mut ahead, mut buffer) = ([0; 8], [0; 8]);
+    let mut line = line::Line::new(reads, &mut ahead);
+    assert_eq!(line.next_client(), Err(ErrorKind::TimedOut));
+    assert_eq!(line.next_client(), Ok(true));
+    assert_eq!(line.read(&mut buffer), Ok(3));
+    assert_eq!(&buffer[..3], b"new");
+    assert_eq!(line.next_client(), Ok(false));
+}
+
+#[test]
+fn an_error_of_a_line_is_that_of_its_stream_or_says_that_the_client_is_gone() {
+    use embedded_io::Error as _;
+    let gone = line::LineError::<ErrorKind>::Break;
+    assert_eq!(gone.to_string(), "the client is gone");
+    assert_eq!(gone.kind(), ErrorKind::BrokenPipe);
+    let failed = line::LineError::Stream(ErrorKind::TimedOut);
+    assert_eq!(failed.to_string(), ErrorKind::TimedOut.to_string());
+    assert_eq!(failed.kind(), ErrorKind::TimedOut);
+}
+
 #[test]
 fn c1_a_service_is_told_of_bad_messages_on_a_line() {
     let input = format!("\0\0nonsense\0\0\0{{}}\0\0\0{EMPTY}\0{{\"method\":7}}\0");

@@ -5,7 +5,7 @@ use crate::common;
 use common::t::T;
 use common::{Arrival, EMPTY, answer, invalid, t, talk};
 use nullink::json::Raw;
-use nullink::service::{Answer, Info, Refusal, Responder};
+use nullink::service::{Answer, Control, Info, Refusal, Responder};
 use nullink::{Call, EncodeError, Error, Interface, Service, interface};
 use serde::{Deserialize, Serialize};
 
@@ -296,6 +296,69 @@ fn m5_an_error_within_a_structure_names_the_top_level_field() {
             &invalid("outer"),
         )
         .check_with(&mut Pair::default());
+}
+
+const SUM: Interface = interface!(
+    text "
+interface org.example.sum
+
+method Sum(of: []int) -> (sum: int)
+method Reset() -> ()
+"
+);
+
+/// Reads a list item by item, as smaller integers than the definition has.
+struct Sum;
+
+#[derive(Deserialize)]
+enum Reset {
+    // Parameters are never a list.
+    Reset([u8; 0]),
+}
+
+impl Service for Sum {
+    const INTERFACES: &'static [Interface] = &[SUM];
+
+    fn info(&self) -> Info<'_> {
+        Info::default()
+    }
+
+    fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c>) -> Answer<'c> {
+        #[derive(Serialize)]
+        struct Total {
+            sum: u64,
+        }
+        if call.member() == "Reset" {
+            let Reset::Reset([]) = call.decode()?;
+            return reply.send(&());
+        }
+        let mut sum = 0;
+        for item in call.into_parameters().member("of")?.items()? {
+            sum += u64::from(item.decode::<u8>()?);
+        }
+        reply.send(&Total { sum })
+    }
+}
+
+#[test]
+fn m5_a_parameter_that_is_read_item_by_item_is_named() {
+    let sum =
+        |of: &str| format!(r#"{{"method":"org.example.sum.Sum","parameters":{{"of":{of}}}}}"#);
+    talk()
+        .call(sum("[1,255]"), r#"{"parameters":{"sum":256}}"#)
+        .call(sum("[1,256]"), &invalid("of"))
+        .call(sum("[-1]"), &invalid("of"))
+        .check_with(&mut Sum);
+}
+
+#[test]
+fn m6_absent_parameters_are_not_an_empty_list() {
+    talk()
+        .call(
+            r#"{"method":"org.example.sum.Reset"}"#,
+            &invalid("parameters"),
+        )
+        .check_with(&mut Sum);
 }
 
 #[test]
@@ -1011,4 +1074,112 @@ impl Pair {
             }
         }
     }
+}
+
+/// Answers every call of io.systemd.service.
+struct Controlled(Option<Control>);
+
+impl Service for Controlled {
+    const INTERFACES: &'static [Interface] = &[Control::INTERFACE];
+
+    fn info(&self) -> Info<'_> {
+        Info::default()
+    }
+
+    fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c>) -> Answer<'c> {
+        let control = call.decode()?;
+        self.0 = Some(control);
+        match control {
+            Control::GetLogLevel => Control::send_log_level(6, reply),
+            Control::GetEnvironment => Control::send_environment(["A=1", "B="].into_iter(), reply),
+            _ => reply.send(&()),
+        }
+    }
+}
+
+#[test]
+fn the_calls_of_service_managers_are_decoded_and_answered() {
+    let reload = |interactive| Control::Reload { interactive };
+    for (method, parameters, control, reply) in [
+        ("Ping", "{}", Control::Ping, "{}"),
+        ("Reload", "{}", reload(None), "{}"),
+        (
+            "Reload",
+            r#"{"allowInteractiveAuthentication":true}"#,
+            reload(Some(true)),
+            "{}",
+        ),
+        (
+            "SetLogLevel",
+            r#"{"level":7}"#,
+            Control::SetLogLevel { level: 7 },
+            "{}",
+        ),
+        (
+            "GetLogLevel",
+            "{}",
+            Control::GetLogLevel,
+            r#"{"parameters":{"level":6}}"#,
+        ),
+        (
+            "GetEnvironment",
+            "{}",
+            Control::GetEnvironment,
+            r#"{"parameters":{"environment":["A=1","B="]}}"#,
+        ),
+    ] {
+        let mut service = Controlled(None);
+        let name = format!("io.systemd.service.{method}");
+        talk()
+            .call(
+                format!(r#"{{"method":"{name}","parameters":{parameters}}}"#),
+                reply,
+            )
+            .check_with(&mut service);
+        assert_eq!(service.0, Some(control), "{method}");
+    }
+}
+
+/// Refuses streams and upgrades with an error of its interface.
+struct Refusing;
+
+impl Service<()> for Refusing {
+    const INTERFACES: &'static [Interface] = &[interface!(
+        text "
+interface org.example.refusing
+
+method Watch() -> ()
+method Shell() -> ()
+error Busy ()
+"
+    )];
+
+    fn info(&self) -> Info<'_> {
+        Info::default()
+    }
+
+    fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c, ()>) -> Answer<'c, ()> {
+        #[derive(Serialize)]
+        enum Fault {
+            Busy,
+        }
+        match call.member() {
+            "Watch" => reply.more()?.error(&Fault::Busy),
+            _ => reply.upgrade()?.error(&Fault::Busy),
+        }
+    }
+}
+
+#[test]
+fn r4_a_stream_and_an_upgrade_can_be_refused_with_an_error_of_the_interface() {
+    let busy = r#"{"error":"org.example.refusing.Busy"}"#;
+    let call = |member: &str, flag: &str| {
+        format!(r#"{{"method":"org.example.refusing.{member}","{flag}":true}}"#)
+    };
+    // The connection is still a Varlink connection.
+    talk()
+        .call(call("Watch", "more"), busy)
+        .call(call("Shell", "upgrade"), busy)
+        .call(call("Watch", "more"), busy)
+        .check_with(&mut Refusing);
 }

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Arrival, answer};
-use nullink::idl::{Definition, MemberKind, Type, TypeKind};
+use nullink::idl::{Definition, Entry, MemberKind, Type, TypeKind};
 
 const MAX_MAP_KEYS: usize = Definition::MAX_MAP_KEYS;
 const MAX_OPEN_FIELDS: usize = Definition::MAX_OPEN_FIELDS;
@@ -400,6 +400,28 @@ fn m9_structures_are_open_up_to_a_limit() {
     assert_eq!(WIDE.check_call("List", raw), Ok(()));
 }
 
+#[test]
+fn m9_each_field_of_a_structure_occurs_once_however_many_there_are() {
+    for count in [1, 62, 63, 64, 65, 127, 128, 129, 191, 256] {
+        let join = |fields: &mut dyn Iterator<Item = String>| fields.collect::<Vec<_>>().join(",");
+        let types = join(&mut (0..count).map(|n| format!("f{n}:?int")));
+        let text = format!("interface a.b\ntype T ({types})\nmethod M(list: []T) -> ()\n");
+        let mut table = vec![Entry::EMPTY; Definition::table_size(&text)];
+        let definition = Definition::parse(&text, &mut table).expect("a definition");
+        let check = |list: &str| {
+            let text = format!("{{\"list\":[{list}]}}");
+            let raw = Raw::new(&text).expect("JSON");
+            definition.check_call("M", raw).map_err(|d| d.mismatch())
+        };
+        let all = join(&mut (0..count).map(|n| format!("\"f{n}\":1")));
+        assert_eq!(check(&format!("{{{all}}},{{{all}}},{{{all}}}")), Ok(()));
+        for n in [0, count / 2, count - 1] {
+            let twice = format!("{{{all}}},{{{all},\"f{n}\":1}}");
+            assert_eq!(check(&twice), Err(Mismatch::Duplicate), "{n} of {count}");
+        }
+    }
+}
+
 /// A service whose Rust types accept any parameters.
 #[derive(Default)]
 struct Anything {
@@ -640,6 +662,10 @@ fn m5_a_service_can_be_lenient() {
         answer("org.example.all.None"),
         refused("MethodNotImplemented", "method", "org.example.all.None").0
     );
+    assert_eq!(
+        answer("org.example.all.Unheard"),
+        refused("MethodNotFound", "method", "org.example.all.Unheard").0
+    );
     // Calls of org.varlink.service are checked regardless.
     assert_eq!(
         answer("org.varlink.service.GetInfo"),
@@ -650,12 +676,18 @@ fn m5_a_service_can_be_lenient() {
 #[test]
 fn replies_and_errors_are_checked_in_debug_builds() {
     #[derive(Serialize)]
-    enum Odd {
+    enum Fault {
         Odd {
             why: &'static str,
             color: &'static str,
         },
         Other,
+        // The name of a method.
+        None,
+    }
+    #[derive(Serialize)]
+    struct Deep<'a> {
+        odd: Raw<'a>,
     }
     struct Answers(u8, Vec<Error>);
     impl Service for Answers {
@@ -664,11 +696,18 @@ fn replies_and_errors_are_checked_in_debug_builds() {
             Info::default()
         }
         fn call<'c>(&mut self, _: Call<'c>, reply: Responder<'c>) -> Answer<'c> {
-            let color = |color| Odd::Odd { why: "so", color };
+            let color = |color| Fault::Odd { why: "so", color };
             match self.0 {
                 0 => reply.send(&Undefined { odd: "field" }),
-                1 => reply.error(&Odd::Other),
+                1 => reply.error(&Fault::Other),
                 2 => reply.error(&color("blue")),
+                3 => reply.error(&Fault::None),
+                // The list is JSON, but the message is nested too deeply.
+                4 => {
+                    let list = "[".repeat(128) + &"]".repeat(128);
+                    let odd = Raw::new(&list).expect("JSON");
+                    reply.send(&Deep { odd })
+                }
                 _ => reply.error(&color("red")),
             }
         }
@@ -679,7 +718,7 @@ fn replies_and_errors_are_checked_in_debug_builds() {
     let call = b"{\"method\":\"org.example.all.None\"}\0";
     let answer = |n| {
         let mut service = Answers(n, Vec::new());
-        let (replies, _) = answer(&mut service, call, Arrival::Joined, 99, 198);
+        let (replies, _) = answer(&mut service, call, Arrival::Joined, 99, 999);
         (replies, service.1)
     };
     let not_as_defined =
@@ -691,13 +730,15 @@ fn replies_and_errors_are_checked_in_debug_builds() {
             answer(2),
             not_as_defined(Mismatch::Variant, Some("color"), 64)
         );
+        assert_eq!(answer(3), not_as_defined(Mismatch::Member, None, 0));
+        assert_eq!(answer(4), not_as_defined(Mismatch::Syntax, None, 0));
     } else {
-        for n in [0, 1, 2] {
+        for n in [0, 1, 2, 3, 4] {
             assert_eq!((answer(n).0.len(), answer(n).1), (1, vec![]));
         }
     }
     assert_eq!(
-        answer(3),
+        answer(5),
         (
             vec![
                 r#"{"error":"org.example.all.Odd","parameters":{"why":"so","color":"red"}}"#
@@ -706,6 +747,47 @@ fn replies_and_errors_are_checked_in_debug_builds() {
             vec![]
         )
     );
+}
+
+#[test]
+fn a_reply_that_exceeds_a_limit_of_the_check_is_sent() {
+    const MAPS: Interface = interface!(
+        text "
+interface org.example.maps
+
+type Tree (by_name: ?[string]Tree)
+
+method Get() -> (tree: Tree)
+"
+    );
+    #[derive(Serialize)]
+    struct Got<'a> {
+        tree: Raw<'a>,
+    }
+    struct Maps(String);
+    impl Service for Maps {
+        const INTERFACES: &'static [Interface] = &[MAPS];
+        fn info(&self) -> Info<'_> {
+            Info::default()
+        }
+        fn call<'c>(&mut self, _: Call<'c>, reply: Responder<'c>) -> Answer<'c> {
+            let tree = Raw::new(&self.0).expect("JSON");
+            reply.send(&Got { tree })
+        }
+    }
+    let mut tree = String::from("{}");
+    for _ in 0..3 {
+        let others: String = (1..MAX_MAP_KEYS)
+            .map(|n| format!("\"k{n}\":{{}},"))
+            .collect();
+        tree = format!("{{\"by_name\":{{{others}\"last\":{tree}}}}}");
+    }
+    let parameters = format!("{{\"tree\":{tree}}}");
+    let checked = MAPS.check_reply("Get", Raw::new(&parameters).expect("JSON"));
+    assert_eq!(checked.map_err(|d| d.mismatch()), Err(Mismatch::Length));
+    let call = b"{\"method\":\"org.example.maps.Get\"}\0";
+    let (replies, _) = answer(&mut Maps(tree), call, Arrival::Joined, 99, 1 << 14);
+    assert_eq!(replies, [format!("{{\"parameters\":{parameters}}}")]);
 }
 
 /// True if a value is one of a type: a second implementation of the check, for serde_json's values.

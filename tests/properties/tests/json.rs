@@ -535,6 +535,42 @@ proptest! {
 }
 
 #[test]
+fn every_ascii_character_is_written_as_serde_json_writes_it() {
+    for byte in 0..0x7f {
+        let text = char::from(byte).to_string();
+        let written = json::encode(&text, &mut [0; 8]).map(String::from);
+        assert_eq!(written, Ok(serde_json::to_string(&text).unwrap()));
+    }
+    assert_eq!(json::encode("\u{7f}", &mut [0; 8]), Ok(r#""\u007f""#));
+}
+
+#[test]
+fn a_value_of_any_kind_can_fill_the_buffer() {
+    fn fills(value: impl Serialize, text: &str) {
+        let (mut exact, mut short) = (vec![0; text.len()], vec![0; text.len() - 1]);
+        assert_eq!(json::encode(&value, &mut exact), Ok(text));
+        assert_eq!(
+            json::encode(&value, &mut short),
+            Err(EncodeError::Full),
+            "{text}"
+        );
+    }
+    fills(true, "true");
+    fills(None::<u8>, "null");
+    fills(-12, "-12");
+    fills(u64::MAX, "18446744073709551615");
+    fills(0.25, "0.25");
+    fills("ab", "\"ab\"");
+    fills("\n", "\"\\n\"");
+    fills("\u{1}", "\"\\u0001\"");
+    fills((), "{}");
+    fills([(); 0], "[]");
+    fills([1], "[1]");
+    fills(BTreeMap::from([("a", 1)]), r#"{"a":1}"#);
+    fills(Raw::new("[1, 2]").unwrap(), "[1, 2]");
+}
+
+#[test]
 fn the_writer_omits_fields_that_are_none_and_nothing_else() {
     #[derive(Serialize)]
     struct Some_<'a> {
@@ -839,6 +875,27 @@ fn raw_holds_only_json() {
     };
     assert!(other("garbage\0,,").is_err());
     assert_eq!(other("[1]").unwrap(), "[1]");
+}
+
+#[test]
+fn raw_knows_objects_and_those_without_members() {
+    for (text, is_object, is_empty) in [
+        ("{}", true, true),
+        (" { } ", true, true),
+        ("\n{\t\r\n}", true, true),
+        (r#"{"a":{}}"#, true, false),
+        (" {\"a\":1}", true, false),
+        ("[]", false, false),
+        ("\"{}\"", false, false),
+        ("null", false, false),
+    ] {
+        let raw = Raw::new(text).unwrap();
+        assert_eq!(
+            (raw.is_object(), raw.is_empty()),
+            (is_object, is_empty),
+            "{text}"
+        );
+    }
 }
 
 #[derive(Debug, Deserialize)]
