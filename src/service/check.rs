@@ -105,8 +105,7 @@ impl Callee {
         }
     }
 
-    /// Returns Ok if an answer, a message without its NUL, matches the definition. Errors of other
-    /// interfaces are not checked.
+    /// Returns Ok if an answer, a message without its NUL, matches the definition.
     ///
     /// # Errors
     ///

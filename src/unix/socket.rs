@@ -190,7 +190,7 @@ pub(super) fn set_tcp(socket: &OwnedFd) {
 const TAG: &CStr = c"user.varlink";
 
 /// Tags a socket with its role: `listen`, `server` or `client`. Returns true if the system supports
-/// the tag, as Linux 7.0 does.
+/// the tag, as Linux 7.1 does.
 pub(super) fn tag(socket: &OwnedFd, kind: SocketKind, role: &str) -> bool {
     kind == SocketKind::Unix && fsetxattr(socket, TAG, role.as_bytes(), XattrFlags::empty()).is_ok()
 }
