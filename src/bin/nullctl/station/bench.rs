@@ -209,17 +209,17 @@ fn report(tool: Tool<'_>, tally: &Tally, elapsed: Duration) -> Result<(), Failur
         ])
         .to_string();
         let value = Raw::new(&value).map_err(|error| fail(format_args!("{error}")))?;
-        json::print(tool.out, value, json::Style::of(tool.options))?;
+        json::print(tool.out, value, json::Style::of(tool.options));
     } else {
         tool.out.print(format_args!(
             "calls       {calls:>12}\nerrors      {errors:>12}\n\
                  time        {:>12.3} s\nper second  {per_second:>12.0}\n",
             elapsed.as_secs_f64()
-        ))?;
+        ));
         for (name, nanos) in percentiles {
             let micros = micros(nanos);
             tool.out
-                .print(format_args!("latency {name} {micros:>12.1} us\n"))?;
+                .print(format_args!("latency {name} {micros:>12.1} us\n"));
         }
     }
     if errors > 0 {

@@ -20,7 +20,8 @@ pub fn completion(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure
             )));
         }
     };
-    tool.out.text(&script)
+    tool.out.text(&script);
+    Ok(())
 }
 
 /// What can stand at a place of the command line.

@@ -47,7 +47,8 @@ pub fn doc(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     } else {
         write(html::Page::default(), &definition)
     };
-    tool.out.text(&shown(&page))
+    tool.out.text(&shown(&page));
+    Ok(())
 }
 
 /// A format of pages.

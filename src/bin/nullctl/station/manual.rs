@@ -124,5 +124,6 @@ pub fn manual(tool: Tool<'_>, _words: &[&'static CStr]) -> Result<(), Failure> {
         );
     }
     page.push_str(TAIL);
-    tool.out.text(&page)
+    tool.out.text(&page);
+    Ok(())
 }

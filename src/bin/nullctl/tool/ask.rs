@@ -1,17 +1,16 @@
 //! `ask`: asks the user for a password.
 
 use core::ffi::CStr;
+use core::fmt::Write;
 use core::hint::black_box;
 
-use nullink::json::Raw;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Access, Mode, OFlags, access, open};
 use rustix::io::Errno;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
-use serde::Serialize;
 
-use super::connect::client;
-use super::info::{ask as call, malformed};
+use super::connect::{Connection, malformed};
+use super::input::Text;
 use super::output::{Failure, Output, Printable, SystemError, fail, fail_at, write_all};
 use super::{Tool, text};
 
@@ -20,27 +19,6 @@ const SOCKET: &str = "/run/systemd/io.systemd.AskPassword";
 
 /// The longest answer on a terminal.
 const LONGEST: usize = 1024;
-
-/// The parameters of `io.systemd.AskPassword.Ask`.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Ask<'a> {
-    message: &'a str,
-    id: Option<&'a str>,
-    icon: Option<&'a str>,
-    keyname: Option<&'a str>,
-    accept_cached: Option<bool>,
-    push_cache: Option<bool>,
-    #[serde(rename = "timeoutUSec")]
-    timeout: Option<u64>,
-    echo: Option<Echo>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-enum Echo {
-    On,
-}
 
 pub fn ask(mut tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let mut words = words.iter().copied().map(text);
@@ -58,48 +36,52 @@ pub fn ask(mut tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
 /// Asks a service, and prints its answers.
 fn ask_service(tool: &mut Tool<'_>, message: &str, address: &str) -> Result<(), Failure> {
     let options = tool.options;
-    let cached = options.keyname.is_some().then_some(true);
-    let asked = Ask {
-        message,
-        id: options.id,
-        icon: options.icon,
-        keyname: options.keyname,
-        accept_cached: cached,
-        push_cache: cached,
-        timeout: options.timeout.map(|limit| match limit.as_micros() {
-            0 => u64::MAX,
-            limit => u64::try_from(limit).unwrap_or(u64::MAX),
-        }),
-        echo: options.echo.then_some(Echo::On),
-    };
-    let parameters = Raw::encode(&asked, tool.input);
-    let parameters = parameters.map_err(|error| fail(format_args!("{error}")))?;
+    let mut parameters = Text::new(tool.input);
+    parameters.add("{\"message\":");
+    parameters.add_string(message);
+    for (name, value) in [
+        (",\"id\":", options.id),
+        (",\"icon\":", options.icon),
+        (
+            ",\"acceptCached\":true,\"pushCache\":true,\"keyname\":",
+            options.keyname,
+        ),
+    ] {
+        if let Some(value) = value {
+            parameters.add(name);
+            parameters.add_string(value);
+        }
+    }
+    if let Some(limit) = options.timeout {
+        let limit = match limit.as_micros() {
+            0 => usize::MAX,
+            limit => usize::try_from(limit).unwrap_or(usize::MAX),
+        };
+        let _ = write!(parameters, ",\"timeoutUSec\":{limit}");
+    }
+    parameters.add(if options.echo {
+        ",\"echo\":\"on\"}"
+    } else {
+        "}"
+    });
+    let parameters = parameters.json()?;
     // The user may take longer than a service.
     let buffers = (&mut *tool.receive, &mut *tool.send);
-    let mut client = client(tool.system, options, address, buffers)?;
+    let mut service = Connection::new(tool.system, options, address, buffers)?;
     let unlimited = nullink::unix::Timeouts::default();
-    let set = client.stream().set_timeouts(unlimited);
+    let set = service.client.stream().set_timeouts(unlimited);
     set.map_err(|error| fail_at(address, &error))?;
-    let reply = call(
-        &mut client,
-        address,
-        "io.systemd.AskPassword.Ask",
-        parameters,
-    )?;
+    let passwords = service.ask_member("io.systemd.AskPassword.Ask", parameters, "passwords")?;
     let malformed = |error| malformed(address, &error);
-    for password in reply
-        .member("passwords")
-        .and_then(nullink::json::Value::items)
-        .map_err(malformed)?
-    {
+    for password in passwords.items().map_err(malformed)? {
         print(tool.out, password.decode().map_err(malformed)?)?;
     }
     Ok(())
 }
 
 fn print(out: &mut Output, password: &str) -> Result<(), Failure> {
-    out.text(password)?;
-    out.text("\n")?;
+    out.text(password);
+    out.text("\n");
     out.flush()
 }
 
@@ -114,7 +96,7 @@ fn ask_terminal(tool: &mut Tool<'_>, message: &str) -> Result<(), Failure> {
     })?;
     let again = open("/dev/tty", flags, Mode::empty()).map_err(failed)?;
     let mut question = Output::to(again);
-    question.print(format_args!("{} ", Printable(message)))?;
+    question.print(format_args!("{} ", Printable(message)));
     question.flush()?;
     let before = tcgetattr(&terminal).map_err(failed)?;
     let mut without_echo = before.clone();
@@ -135,7 +117,7 @@ fn ask_terminal(tool: &mut Tool<'_>, message: &str) -> Result<(), Failure> {
         .unwrap_or_default();
     // The keys for the end of input and for an interrupt.
     if password.contains(&3) || password.contains(&4) {
-        return Err(Failure(1));
+        return Err(Failure::Failed);
     }
     match str::from_utf8(password) {
         Ok(password) => print(tool.out, password),

@@ -2,21 +2,23 @@
 
 use core::ffi::CStr;
 use core::fmt::Write;
-use core::mem::MaybeUninit;
+use core::mem::{self, MaybeUninit};
 
 use heapless::{String, Vec};
+use nullink::json::{Raw, Value};
 use nullink::unix::{Stream, Timeouts};
-use nullink::{Address, Client, name};
+use nullink::{Address, Client, DecodeError, name};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, RawDir, open, stat};
 use rustix::io::Errno;
 
 use super::options::Options;
-use super::output::{Failure, SystemError, fail, fail_at};
+use super::output::{Failure, Printable, SystemError, fail, fail_at};
 use super::program::find_program;
-use super::route::{REGISTRY, registered, timeouts};
+use super::route::{REGISTRY, call, registered, timeouts};
 use super::system::{Command, Passed, System};
 use super::texts::AddressText;
+use super::{Tool, text};
 
 /// A path.
 pub type Path = String<256>;
@@ -24,21 +26,79 @@ pub type Path = String<256>;
 /// The buffers of a client.
 pub type Buffers<'b> = (&'b mut [u8], &'b mut [u8]);
 
-/// Connects a client to a service.
-///
-/// # Errors
-///
-/// Fails if the address is not valid, or does not lead to a service.
-pub fn client<'b>(
-    system: &dyn System,
-    options: &Options<'_>,
-    address: &str,
-    (receive, send): Buffers<'b>,
-) -> Result<Client<'b, Stream>, Failure> {
-    Ok(Client::new(
-        connect(system, options, address)?,
-        receive,
-        send,
+/// A connection to a service, to call its methods.
+pub struct Connection<'c> {
+    pub client: Client<'c, Stream>,
+    /// The address, for messages.
+    pub address: &'c str,
+}
+
+impl<'c> Connection<'c> {
+    /// Connects to a service.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the address is not valid, or does not lead to a service.
+    pub fn new(
+        system: &dyn System,
+        options: &Options<'_>,
+        address: &'c str,
+        (receive, send): Buffers<'c>,
+    ) -> Result<Self, Failure> {
+        let stream = connect(system, options, address)?;
+        Ok(Connection {
+            client: Client::new(stream, receive, send),
+            address,
+        })
+    }
+
+    /// Calls a method.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no reply, or the reply is an error.
+    pub fn ask(&mut self, method: &str, parameters: Raw<'_>) -> Result<Value<'_>, Failure> {
+        let address = self.address;
+        let reply = call(&mut self.client, method, parameters);
+        let reply = reply.map_err(|error| fail_at(address, &error))?;
+        match reply.error() {
+            None => Ok(reply.into_parameters()),
+            Some(error) => Err(fail(format_args!(
+                "{address}: {method} {parameters}: the service answers {}",
+                Printable(error)
+            ))),
+        }
+    }
+
+    /// Like `ask`, for a member of the reply.
+    pub fn ask_member(
+        &mut self,
+        method: &str,
+        parameters: Raw<'_>,
+        name: &'static str,
+    ) -> Result<Value<'_>, Failure> {
+        let address = self.address;
+        let member = self.ask(method, parameters)?.member(name);
+        member.map_err(|error| malformed(address, &error))
+    }
+}
+
+/// Runs a verb whose first word is the address of a service.
+pub fn with_service(
+    mut tool: Tool<'_>,
+    words: &[&'static CStr],
+    run: fn(&mut Tool<'_>, &mut Connection<'_>, &[&'static CStr]) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let (address, rest) = words.split_first().ok_or(Failure::Failed)?;
+    let buffers = (mem::take(&mut tool.receive), mem::take(&mut tool.send));
+    let mut service = Connection::new(tool.system, tool.options, text(address), buffers)?;
+    run(&mut tool, &mut service, rest)
+}
+
+/// The failure of a service whose reply is not that of the method.
+pub fn malformed(address: &str, error: &DecodeError) -> Failure {
+    fail(format_args!(
+        "{address}: the reply is not as defined: {error}"
     ))
 }
 
@@ -46,7 +106,7 @@ pub fn client<'b>(
 ///
 /// # Errors
 ///
-/// Like [`client`].
+/// Like [`Connection::new`].
 pub fn connect(
     system: &dyn System,
     options: &Options<'_>,

@@ -1,6 +1,8 @@
 //! Texts that the tool reads or puts together, in its static memory.
 
-use nullink::json::Raw;
+use core::fmt::{self, Write};
+
+use nullink::json::{self, Raw};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
@@ -48,10 +50,6 @@ fn read_all<'b>(
     })
 }
 
-fn raw(text: &str) -> Result<Raw<'_>, Failure> {
-    Raw::new(text).map_err(|error| fail(format_args!("{error}")))
-}
-
 /// Splits a buffer in two.
 pub fn halves(buffer: &mut [u8]) -> (&mut [u8], &mut [u8]) {
     let middle = buffer.len() / 2;
@@ -62,28 +60,45 @@ pub fn halves(buffer: &mut [u8]) -> (&mut [u8], &mut [u8]) {
 pub struct Text<'b> {
     buffer: &'b mut [u8],
     length: usize,
+    /// True if something did not fit.
+    pub full: bool,
 }
 
 impl<'b> Text<'b> {
     pub fn new(buffer: &'b mut [u8]) -> Self {
-        Text { buffer, length: 0 }
+        Text {
+            buffer,
+            length: 0,
+            full: false,
+        }
     }
 
-    /// Adds text.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the buffer is full.
-    pub fn add(&mut self, text: &str) -> Result<(), Failure> {
+    /// Adds text. If it does not fit, `check` fails.
+    pub fn add(&mut self, text: &str) {
         let end = self.length.saturating_add(text.len());
         let Some(room) = self.buffer.get_mut(self.length..end) else {
-            return Err(fail(format_args!(
-                "more than 16 MiB: use --more without --collect"
-            )));
+            self.full = true;
+            return;
         };
         let bytes = text.bytes();
         room.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
         self.length = end;
+    }
+
+    /// Adds a string as JSON.
+    pub fn add_string(&mut self, string: &str) {
+        let room = self.buffer.get_mut(self.length..).unwrap_or_default();
+        match json::encode(string, room) {
+            Ok(text) => self.length = self.length.saturating_add(text.len()),
+            Err(_) => self.full = true,
+        }
+    }
+
+    /// Fails if something did not fit.
+    pub fn check(&self) -> Result<(), Failure> {
+        if self.full {
+            return Err(fail(format_args!("more than 16 MiB")));
+        }
         Ok(())
     }
 
@@ -102,12 +117,14 @@ impl<'b> Text<'b> {
 
     /// Returns the text as JSON.
     pub fn json(&self) -> Result<Raw<'_>, Failure> {
-        raw(self.as_str())
+        self.check()?;
+        Raw::new(self.as_str()).map_err(|error| fail(format_args!("{error}")))
     }
+}
 
-    /// Like `json`, for as long as the buffer.
-    pub fn into_json(self) -> Result<Raw<'b>, Failure> {
-        let text = self.buffer.get(..self.length).unwrap_or_default();
-        raw(str::from_utf8(text).unwrap_or_default())
+impl Write for Text<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.add(text);
+        Ok(())
     }
 }

@@ -115,10 +115,10 @@ pub fn run(
     let done = run_verb(system, verbs, arguments.skip(1), room, &mut out);
     match done.and_then(|()| out.flush()) {
         Ok(()) => 0,
-        Err(Failure(status)) => {
+        Err(failure) => {
             // What was printed before the failure. If that fails, too, the status is the same.
             let _ = out.flush();
-            status
+            failure as u8
         }
     }
 }

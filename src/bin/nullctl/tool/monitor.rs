@@ -22,7 +22,7 @@ const SHOWN: usize = 512;
 
 pub fn monitor(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let [service, address, rest @ ..] = words else {
-        return Err(Failure(1));
+        return Err(Failure::Failed);
     };
     let socket = listen(tool.system, address)?;
     if !is_listening(&socket)? {
@@ -77,11 +77,12 @@ fn monitor_one(tool: Tool<'_>, client: &OwnedFd, address: &str, name: &str) -> R
     };
     let service = connect(tool.system, tool.options, address)?;
     printer.event("connected");
-    join(End::of(client), End::of(&service), &mut |side, bytes| {
+    let ends = (End::of(client), End::of(&service));
+    let joined = join(ends.0, ends.1, false, &mut |side, bytes| {
         printer.observe(side, bytes);
-    })?;
+    });
     printer.event("closed");
-    Ok(())
+    joined
 }
 
 /// Opens standard output again, for a lock that the processes of all clients share: flock(2). None

@@ -7,20 +7,23 @@ use nullink::name;
 use rustix::fs::{FileType, stat};
 
 use super::connect::{Path, entries, registry};
-use super::json::{self, Style};
 use super::output::Failure;
-use super::{Tool, input, names};
+use super::{Tool, input, json, names};
 
 pub fn list_registry(tool: Tool<'_>, _: &[&'static CStr]) -> Result<(), Failure> {
     let directory = registry(tool.system, tool.options)?;
     let mut names = names::Names::new(tool.receive);
-    sockets(&directory, &mut |name| names.add(&[name]))?;
+    sockets(&directory, &mut |name| {
+        names.add(&[name]);
+        Ok(())
+    })?;
+    names.check()?;
     let count = names.sorted().count();
     if tool.options.wants_json() {
         let mut list = input::Text::new(tool.input);
-        list.add("[")?;
+        list.add("[");
         for (index, interface) in names.sorted().enumerate() {
-            list.add(if index == 0 { "{" } else { ",{" })?;
+            list.add(if index == 0 { "{" } else { ",{" });
             for part in [
                 "\"interface\":\"",
                 interface,
@@ -30,14 +33,16 @@ pub fn list_registry(tool: Tool<'_>, _: &[&'static CStr]) -> Result<(), Failure>
                 interface,
                 "\"}",
             ] {
-                list.add(part)?;
+                list.add(part);
             }
         }
-        list.add("]")?;
-        return json::print(tool.out, list.json()?, Style::of(tool.options));
+        list.add("]");
+        json::print_as(tool.options, tool.out, list.json()?);
+        return Ok(());
     }
     if count == 0 {
-        return tool.out.text("No services registered.\n");
+        tool.out.text("No services registered.\n");
+        return Ok(());
     }
     let width = names
         .all()
@@ -45,15 +50,16 @@ pub fn list_registry(tool: Tool<'_>, _: &[&'static CStr]) -> Result<(), Failure>
         .max()
         .unwrap_or(0)
         .max("INTERFACE".len());
-    tool.out.column("INTERFACE", width)?;
-    tool.out.text(" ENTRYPOINT\n")?;
+    tool.out.column("INTERFACE", width);
+    tool.out.text(" ENTRYPOINT\n");
     for interface in names.sorted() {
-        tool.out.column(interface, width)?;
+        tool.out.column(interface, width);
         tool.out
-            .print(format_args!(" unix:{directory}/{interface}\n"))?;
+            .print(format_args!(" unix:{directory}/{interface}\n"));
     }
     tool.out
-        .print(format_args!("\n{count} registered services listed.\n"))
+        .print(format_args!("\n{count} registered services listed.\n"));
+    Ok(())
 }
 
 /// Passes the names of the interfaces of a registry, which have a socket there. A registry that does

@@ -30,8 +30,9 @@ pub fn resolve(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let routes = Routes::new(tool.system, tool.options);
     match routes.find(interface, tool.receive, tool.send) {
         Some(address) => {
-            tool.out.text(&address)?;
-            tool.out.text("\n")
+            tool.out.text(&address);
+            tool.out.text("\n");
+            Ok(())
         }
         None => Err(fail_at(
             interface,
@@ -183,9 +184,17 @@ pub fn call<'r>(
     client: &'r mut Client<'_, Stream>,
     method: &str,
     parameters: Raw<'_>,
-) -> Result<Reply<'r>, Error<IoError>> {
-    client.queue_raw(method, Mode::Simple, parameters)?;
-    client.receive_raw()
+) -> Received<'r> {
+    client.send_raw_with(method, Mode::Simple, parameters, &[])?;
+    receive(client)
+}
+
+/// A reply, or the reason why there is none.
+pub type Received<'r> = Result<Reply<'r>, Error<IoError>>;
+
+/// Receives a reply. Descriptors that come with it are closed: they cannot be printed.
+pub fn receive<'c>(client: &'c mut Client<'_, Stream>) -> Received<'c> {
+    client.receive_raw_with(&mut [const { None }; 16])
 }
 
 /// Looks an interface up in the registry, or in a folder like it. Returns true if it is there, and

@@ -28,7 +28,7 @@ pub fn serve(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
         _ => (c"-", words),
     };
     let [method, command @ ..] = words else {
-        return Err(Failure(1));
+        return Err(Failure::Failed);
     };
     let [name, ..] = command else {
         return Err(fail_at("serve", &"there is no command"));
@@ -73,7 +73,7 @@ pub fn serve(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
         } else if let Some(parameter) = question.parameter {
             refuse(out, "InvalidParameter", "parameter", parameter)?;
         } else {
-            out.text("{}\0")?;
+            out.text("{}\0");
             out.flush()?;
             let errno = tool.system.execute(&Command {
                 path: program,

@@ -3,6 +3,7 @@
 use core::ffi::CStr;
 
 use heapless::String;
+use nullink::json::Raw;
 
 /// The address of a service, or a path.
 pub type AddressText = String<512>;
@@ -18,4 +19,10 @@ pub fn concat(text: &mut AddressText, parts: &[&str]) {
 /// Returns the text before the first NUL.
 pub fn as_c_str(path: &[u8]) -> &CStr {
     CStr::from_bytes_until_nul(path).unwrap_or_default()
+}
+
+/// Makes JSON of parts, which need no escapes.
+pub fn json<'t>(text: &'t mut AddressText, parts: &[&str]) -> Raw<'t> {
+    concat(text, parts);
+    Raw::new(text).unwrap_or(Raw::EMPTY_OBJECT)
 }

@@ -4,12 +4,13 @@ use core::ffi::CStr;
 use core::fmt::Write;
 use core::time::Duration;
 
+use nullink::json::Raw;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::fs::{Access, Mode, OFlags, access, open};
 use rustix::io::Errno;
 
-use super::connect::{Path, entries};
+use super::connect::{Connection, Path, entries};
 use super::output::{Failure, SystemError, fail, fail_at};
 use super::system::System;
 use super::{Tool, service, text};
@@ -22,16 +23,21 @@ const QUEUE: &str = "/run/udev/queue";
 pub fn udev(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let mut words = words.iter().copied().map(text);
     match (words.next(), words.next()) {
-        (Some("ping"), address) => service::call(tool, address.unwrap_or(SOCKET), service::PING),
-        (Some("reload"), address) => {
-            service::call(tool, address.unwrap_or(SOCKET), service::RELOAD)
-        }
+        (Some("ping"), address) => call(tool, address, service::PING),
+        (Some("reload"), address) => call(tool, address, service::RELOAD),
         (Some("settle"), None) => settle(tool.system, tool.options.limit()),
         (Some("trigger"), action) => trigger(tool, action.unwrap_or("change")),
         _ => Err(fail(format_args!(
             "usage: nullctl udev settle|trigger [ACTION]|reload [ADDRESS]|ping [ADDRESS]"
         ))),
     }
+}
+
+/// Calls a method of udevd, or of a service at another address.
+fn call(tool: Tool<'_>, address: Option<&str>, method: &str) -> Result<(), Failure> {
+    let (address, buffers) = (address.unwrap_or(SOCKET), (tool.receive, tool.send));
+    let mut service = Connection::new(tool.system, tool.options, address, buffers)?;
+    service.ask(method, Raw::EMPTY_OBJECT).map(drop)
 }
 
 /// Waits until no event is queued: until udevd has removed the file that says so.
@@ -87,7 +93,8 @@ fn trigger(tool: Tool<'_>, action: &str) -> Result<(), Failure> {
     let mut denied = None;
     let mut send = |path: &str| -> Result<(), Failure> {
         if tool.options.dry_run {
-            return tool.out.print(format_args!("{path}\n"));
+            tool.out.print(format_args!("{path}\n"));
+            return Ok(());
         }
         let mut file = Path::new();
         if write!(file, "{path}/uevent").is_ok() {

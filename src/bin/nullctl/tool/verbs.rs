@@ -2,6 +2,7 @@
 
 use core::ffi::CStr;
 
+use super::connect::with_service;
 use super::options;
 use super::output::{Failure, Output, fail};
 use super::{
@@ -37,7 +38,7 @@ pub const VERBS: &[Verb] = &[
         summary: "Show who made a service, and its interfaces",
         details: "",
         command_at: None,
-        run: info::info,
+        run: |tool, words| with_service(tool, words, info::info),
     },
     Verb {
         name: "list-interfaces",
@@ -45,7 +46,7 @@ pub const VERBS: &[Verb] = &[
         summary: "List the interfaces of a service",
         details: "",
         command_at: None,
-        run: info::list_interfaces,
+        run: |tool, words| with_service(tool, words, info::list_interfaces),
     },
     Verb {
         name: "list-methods",
@@ -53,7 +54,7 @@ pub const VERBS: &[Verb] = &[
         summary: "List the methods of some or all interfaces of a service",
         details: "",
         command_at: None,
-        run: introspect::list_methods,
+        run: |tool, words| with_service(tool, words, introspect::list_methods),
     },
     Verb {
         name: "introspect",
@@ -61,7 +62,7 @@ pub const VERBS: &[Verb] = &[
         summary: "Show the definitions of some or all interfaces of a service",
         details: "",
         command_at: None,
-        run: introspect::introspect,
+        run: |tool, words| with_service(tool, words, introspect::introspect),
     },
     Verb {
         name: "call",
@@ -186,7 +187,7 @@ erased from the memory of nullctl after it was printed.
         summary: "Check that a service runs: io.systemd.service",
         details: "",
         command_at: None,
-        run: service::ping,
+        run: |tool, words| with_service(tool, words, service::ping),
     },
     Verb {
         name: "reload",
@@ -194,7 +195,7 @@ erased from the memory of nullctl after it was printed.
         summary: "Make a service read its configuration again: io.systemd.service",
         details: "",
         command_at: None,
-        run: service::reload,
+        run: |tool, words| with_service(tool, words, service::reload),
     },
     Verb {
         name: "log-level",
@@ -202,7 +203,7 @@ erased from the memory of nullctl after it was printed.
         summary: "Print or set the log level of a service: io.systemd.service",
         details: "",
         command_at: None,
-        run: service::log_level,
+        run: |tool, words| with_service(tool, words, service::log_level),
     },
 ];
 
@@ -283,25 +284,27 @@ fn help(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
         out.print(format_args!(
             "Usage: nullctl [OPTION...] {on}{}{off} {}\n\n{}.\n{line}{}",
             verb.name, verb.arguments, verb.summary, verb.details
-        ))?;
-        return flags(out, [on, off], verb.name);
+        ));
+        flags(out, [on, off], verb.name);
+        return Ok(());
     }
     out.print(format_args!(
         "Usage: nullctl [OPTION...] VERB ...\n\n{on}Verbs:{off}\n"
-    ))?;
+    ));
     for verb in all(tool.verbs) {
         let value = [" ", verb.arguments];
-        row(out, [on, "  ", "", verb.name, off], value, verb.summary)?;
+        row(out, [on, "  ", "", verb.name, off], value, verb.summary);
     }
-    flags(out, [on, off], "")
+    flags(out, [on, off], "");
+    Ok(())
 }
 
 /// Prints the options whose text begins with the name of a verb, or all.
-fn flags(out: &mut Output, [on, off]: [&str; 2], verb: &str) -> Result<(), Failure> {
+fn flags(out: &mut Output, [on, off]: [&str; 2], verb: &str) {
     let mut first = true;
     for flag in options::all().filter(|flag| flag.help.starts_with(verb)) {
         if core::mem::take(&mut first) {
-            out.print(format_args!("\n{on}Options:{off}\n"))?;
+            out.print(format_args!("\n{on}Options:{off}\n"));
         }
         let short = flag.short.map_or(b' ', |letter| letter as u8);
         let dash = if flag.short.is_some() { b'-' } else { b' ' };
@@ -309,30 +312,25 @@ fn flags(out: &mut Output, [on, off]: [&str; 2], verb: &str) -> Result<(), Failu
         let short = str::from_utf8(&short).unwrap_or_default();
         let dashes = if flag.long.is_empty() { "" } else { "--" };
         let value = flag.value.map_or([""; 2], |value| ["=", value]);
-        row(out, [on, short, dashes, flag.long, off], value, flag.help)?;
+        row(out, [on, short, dashes, flag.long, off], value, flag.help);
     }
-    Ok(())
 }
 
 /// Prints a row of the help: a name, between the codes of its style, its value, and a text in the
 /// second column, on the next line if the name is too long.
-fn row(
-    out: &mut Output,
-    name: [&str; 5],
-    [separator, value]: [&str; 2],
-    help: &str,
-) -> Result<(), Failure> {
+fn row(out: &mut Output, name: [&str; 5], [separator, value]: [&str; 2], help: &str) {
     let [_, one, two, three, _] = name;
     for part in name {
-        out.text(part)?;
+        out.text(part);
     }
-    out.text(separator)?;
+    out.text(separator);
     let parts = [one, two, three, separator].map(str::len);
     let left = parts.into_iter().fold(COLUMN, usize::saturating_sub);
-    out.column(value, left)?;
+    out.column(value, left);
     if value.len() >= left {
-        out.text("\n")?;
-        out.column("", COLUMN)?;
+        out.text("\n");
+        out.column("", COLUMN);
     }
-    out.print(format_args!("{help}\n"))
+    out.text(help);
+    out.text("\n");
 }
