@@ -2,7 +2,6 @@
 
 use core::fmt;
 use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
-use core::str::FromStr;
 
 /// The address of a service, in the notation of Varlink, or the path of a Unix socket.
 ///
@@ -91,10 +90,22 @@ fn absolute(path: &str) -> Result<&str, AddressError> {
     }
 }
 
-/// Parses a decimal number without a sign.
-fn number<T: FromStr>(text: &str) -> Option<T> {
-    let number = text.parse().ok();
-    number.filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
+/// Parses a decimal number without a sign. There is one function for all types of numbers, because
+/// core's is long.
+fn number<T: TryFrom<u32>>(text: &str) -> Option<T> {
+    T::try_from(decimal(text)?).ok()
+}
+
+fn decimal(text: &str) -> Option<u32> {
+    let mut number = (!text.is_empty()).then_some(0_u32)?;
+    for digit in text.bytes() {
+        let digit = digit.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number = number.checked_mul(10)?.checked_add(digit.into())?;
+    }
+    Some(number)
 }
 
 /// Parses an IP address and a port. core's parser reads the same, but it is twice as long, and at

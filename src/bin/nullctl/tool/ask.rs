@@ -15,7 +15,7 @@ use super::output::{Failure, Output, Printable, SystemError, fail, fail_at, writ
 use super::{Tool, text};
 
 /// The socket of systemd's service.
-const SOCKET: &str = "/run/systemd/io.systemd.AskPassword";
+const SOCKET: &CStr = c"/run/systemd/io.systemd.AskPassword";
 
 /// The longest answer on a terminal.
 const LONGEST: usize = 1024;
@@ -25,7 +25,7 @@ pub fn ask(mut tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let (message, address) = (words.next().unwrap_or_default(), words.next());
     let asked = match address {
         None if access(SOCKET, Access::EXISTS).is_err() => ask_terminal(&mut tool, message),
-        address => ask_service(&mut tool, message, address.unwrap_or(SOCKET)),
+        address => ask_service(&mut tool, message, address.unwrap_or(text(SOCKET))),
     };
     // The answers of a service are in its buffer, and all were in that of the output.
     erase(tool.receive);
@@ -89,12 +89,13 @@ fn print(out: &mut Output, password: &str) -> Result<(), Failure> {
 fn ask_terminal(tool: &mut Tool<'_>, message: &str) -> Result<(), Failure> {
     let failed = |errno| fail(format_args!("/dev/tty: {}", SystemError(errno)));
     let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let terminal = open("/dev/tty", flags, Mode::empty()).map_err(|_| {
+    let terminal = open(c"/dev/tty", flags, Mode::empty()).map_err(|_| {
         fail(format_args!(
-            "there is neither {SOCKET} nor a terminal to ask on"
+            "there is neither {} nor a terminal to ask on",
+            text(SOCKET)
         ))
     })?;
-    let again = open("/dev/tty", flags, Mode::empty()).map_err(failed)?;
+    let again = open(c"/dev/tty", flags, Mode::empty()).map_err(failed)?;
     let mut question = Output::to(again);
     question.print(format_args!("{} ", Printable(message)));
     question.flush()?;

@@ -20,7 +20,7 @@ use super::output::{Failure, Output, Printable, SystemError, complain, fail, is_
 use super::program::find_program;
 use super::route::{Received, receive};
 use super::system::{Command, Passed, Standard, System};
-use super::texts::AddressText;
+use super::texts::{self, AddressText};
 use super::{Tool, input, text};
 
 pub fn call(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
@@ -191,20 +191,20 @@ impl Files {
         let mut list = heapless::Vec::new();
         for name in names {
             let failed = |errno| fail(format_args!("--push-fd={name}: {}", SystemError(errno)));
-            let path;
-            let file = if name.starts_with(['/', '.']) {
-                name
+            let directory = if name.starts_with(['/', '.']) {
+                ""
             } else if name.bytes().all(|byte| byte.is_ascii_digit()) && !name.is_empty() {
                 // A descriptor of this process, by its number.
-                path = super::connect::descriptor_path(name)?;
-                path.as_str()
+                "/proc/self/fd/"
             } else {
                 return Err(fail(format_args!(
                     "--push-fd={name}: use the number of a descriptor, or a path with a /"
                 )));
             };
             let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY;
-            let opened = open(file, flags, FileMode::empty()).map_err(failed)?;
+            let mut path = AddressText::new();
+            let path = texts::path(&mut path, &[directory, name]);
+            let opened = open(path, flags, FileMode::empty()).map_err(failed)?;
             // There are as many as names.
             let _ = list.push(opened);
         }
@@ -403,7 +403,7 @@ fn execute(
     command: &[&'static CStr],
 ) -> Result<(), Failure> {
     let failed = |errno| fail(format_args!("--exec: {}", SystemError(errno)));
-    let file = memfd_create("reply", MemfdFlags::CLOEXEC).map_err(failed)?;
+    let file = memfd_create(c"reply", MemfdFlags::CLOEXEC).map_err(failed)?;
     let mut out = Output::to(file);
     if let Ok(reply) = received
         && reply.error().is_none()

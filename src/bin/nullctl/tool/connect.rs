@@ -1,7 +1,6 @@
 //! From an address, or the name of an interface, to a connection.
 
 use core::ffi::CStr;
-use core::fmt::Write;
 use core::mem::{self, MaybeUninit};
 
 use heapless::{String, Vec};
@@ -17,11 +16,8 @@ use super::output::{Failure, Printable, SystemError, fail, fail_at};
 use super::program::find_program;
 use super::route::{REGISTRY, call, registered, timeouts};
 use super::system::{Command, Passed, System};
-use super::texts::AddressText;
+use super::texts::{self, AddressText, concat};
 use super::{Tool, text};
-
-/// A path.
-pub type Path = String<256>;
 
 /// The buffers of a client.
 pub type Buffers<'b> = (&'b mut [u8], &'b mut [u8]);
@@ -85,14 +81,14 @@ impl<'c> Connection<'c> {
 
 /// Runs a verb whose first word is the address of a service.
 pub fn with_service(
-    mut tool: Tool<'_>,
+    tool: &mut Tool<'_>,
     words: &[&'static CStr],
     run: fn(&mut Tool<'_>, &mut Connection<'_>, &[&'static CStr]) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let (address, rest) = words.split_first().ok_or(Failure::Failed)?;
     let buffers = (mem::take(&mut tool.receive), mem::take(&mut tool.send));
     let mut service = Connection::new(tool.system, tool.options, text(address), buffers)?;
-    run(&mut tool, &mut service, rest)
+    run(tool, &mut service, rest)
 }
 
 /// The failure of a service whose reply is not that of the method.
@@ -116,7 +112,7 @@ pub fn connect(
     let failed = |error: &dyn core::fmt::Display| fail_at(address, &error);
     let mut path = AddressText::new();
     let parsed = if address.starts_with(['/', '.']) {
-        match stat(address) {
+        match stat(texts::path(&mut path, &[address])) {
             Ok(file) if FileType::from_raw_mode(file.st_mode) == FileType::RegularFile => {
                 Address::Exec(address)
             }
@@ -140,7 +136,7 @@ pub fn connect(
         Address::parse(address).map_err(|error| failed(&error))?
     };
     match parsed {
-        Address::Exec(program) => start(system, timeouts, &terminated::<256>(&[program])?, false),
+        Address::Exec(program) => start(system, timeouts, &[program], false),
         Address::Vsock { .. } => Err(fail(format_args!(
             "{address}: not supported: use `socat VSOCK-CONNECT:... UNIX-LISTEN:PATH` and the path"
         ))),
@@ -153,19 +149,21 @@ pub fn connect(
 /// # Errors
 ///
 /// Fails if the user's is wanted, and there is no XDG_RUNTIME_DIR.
-pub fn registry(system: &dyn System, options: &Options<'_>) -> Result<Path, Failure> {
-    let mut path = Path::new();
-    let written = if options.user {
+pub fn registry(system: &dyn System, options: &Options<'_>) -> Result<AddressText, Failure> {
+    let mut path = AddressText::new();
+    if options.user {
         let runtime = system.variable("XDG_RUNTIME_DIR");
         let runtime = runtime.and_then(|path| str::from_utf8(path).ok());
         let Some(runtime) = runtime.filter(|path| !path.is_empty()) else {
             return Err(fail(format_args!("--user needs XDG_RUNTIME_DIR")));
         };
-        write!(path, "{runtime}/varlink/registry")
+        concat(&mut path, &[runtime, "/varlink/registry"]);
+        if path.is_empty() {
+            return Err(fail(format_args!("XDG_RUNTIME_DIR is too long")));
+        }
     } else {
-        path.push_str(REGISTRY).map_err(|_| core::fmt::Error)
-    };
-    written.map_err(|_| fail(format_args!("XDG_RUNTIME_DIR is too long")))?;
+        concat(&mut path, &[REGISTRY]);
+    }
     Ok(path)
 }
 
@@ -177,8 +175,7 @@ fn ssh_unix(system: &dyn System, timeouts: Timeouts, rest: &str) -> Result<Strea
             "ssh-unix:{rest}: use ssh-unix:HOST:/path"
         )));
     };
-    let words = terminated::<512>(&["ssh", "-W", path, "--", host])?;
-    start(system, timeouts, &words, true)
+    start(system, timeouts, &["ssh", "-W", path, "--", host], true)
 }
 
 /// Starts a service on another machine: `[USER@]HOST:COMMAND`. It gets the connection as standard
@@ -191,7 +188,7 @@ fn ssh_exec(system: &dyn System, timeouts: Timeouts, rest: &str) -> Result<Strea
     };
     let listen = "env SYSTEMD_VARLINK_LISTEN=-";
     let words = ["ssh", "-e", "none", "-x", "-T", "--", host, listen, command];
-    start(system, timeouts, &terminated::<512>(&words)?, true)
+    start(system, timeouts, &words, true)
 }
 
 /// True unless ssh would take the text for an option.
@@ -200,17 +197,22 @@ fn is_host(host: &str) -> bool {
 }
 
 /// Starts a program with one end of a new connection, and returns the other end. `words` are its
-/// name or path, and its arguments, each with a NUL.
+/// name or path, and its arguments.
 fn start(
     system: &dyn System,
     timeouts: Timeouts,
-    words: &[u8],
+    words: &[&str],
     as_standard: bool,
 ) -> Result<Stream, Failure> {
+    let mut copies = String::<1024>::new();
+    for word in words {
+        let copied = copies.push_str(word).and_then(|()| copies.push('\0'));
+        copied.map_err(|_| fail(format_args!("{word}: too long")))?;
+    }
     let mut arguments = Vec::<&CStr, 16>::new();
-    for word in words.split_inclusive(|byte| *byte == 0) {
+    for word in copies.as_bytes().split_inclusive(|byte| *byte == 0) {
         // They were written with their NULs, and there are fewer.
-        let _ = arguments.push(CStr::from_bytes_with_nul(word).unwrap_or_default());
+        let _ = arguments.push(CStr::from_bytes_until_nul(word).unwrap_or_default());
     }
     let name = arguments.first().copied().unwrap_or_default();
     let failed =
@@ -242,7 +244,9 @@ pub fn entries(
 ) -> Result<(), Failure> {
     let failed = |errno| fail_at(directory, &SystemError(errno));
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let opened = match open(directory, flags, Mode::empty()) {
+    let mut path = AddressText::new();
+    let path = texts::path(&mut path, &[directory]);
+    let opened = match open(path, flags, Mode::empty()) {
         Ok(opened) => opened,
         Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
         Err(errno) => return Err(failed(errno)),
@@ -257,24 +261,4 @@ pub fn entries(
         }
     }
     Ok(())
-}
-
-/// Returns the path of a descriptor of this process, by its number.
-pub fn descriptor_path(number: &str) -> Result<Path, Failure> {
-    let mut path = Path::new();
-    let written = write!(path, "/proc/self/fd/{number}");
-    written.map_err(|_| fail(format_args!("{number}: too long")))?;
-    Ok(path)
-}
-
-/// Copies words, each with a NUL after it.
-fn terminated<const SIZE: usize>(words: &[&str]) -> Result<Vec<u8, SIZE>, Failure> {
-    let mut text = Vec::new();
-    for word in words {
-        let copied = text.extend_from_slice(word.as_bytes());
-        copied
-            .and_then(|()| text.extend_from_slice(b"\0"))
-            .map_err(|_| fail(format_args!("{word}: too long")))?;
-    }
-    Ok(text)
 }

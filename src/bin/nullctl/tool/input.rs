@@ -9,6 +9,7 @@ use rustix::io::Errno;
 
 use super::output::{Failure, SystemError, fail, fail_at};
 use super::system::Standard;
+use super::texts::{self, AddressText};
 use crate::standard;
 
 /// Reads a file, or standard input for `-`.
@@ -20,7 +21,9 @@ pub fn read<'b>(file: &str, buffer: &'b mut [u8]) -> Result<&'b str, Failure> {
     if file == "-" {
         return read_all("standard input", standard(Standard::Input), buffer);
     }
-    let opened = open(file, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+    let mut path = AddressText::new();
+    let path = texts::path(&mut path, &[file]);
+    let opened = open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
     let opened = opened.map_err(|errno| fail_at(file, &SystemError(errno)))?;
     read_all(file, opened.as_fd(), buffer)
 }

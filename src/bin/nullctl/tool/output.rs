@@ -177,19 +177,16 @@ pub struct Printable<'a>(pub &'a str);
 
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for piece in self.0.split_inclusive(is_control) {
-            let text = piece.trim_end_matches(is_control);
-            f.write_str(text)?;
-            if text.len() < piece.len() {
-                f.write_char(char::REPLACEMENT_CHARACTER)?;
-            }
+        for char in self.0.chars() {
+            let is_control = char != '\t' && char.is_control();
+            f.write_char(if is_control {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                char
+            })?;
         }
         Ok(())
     }
-}
-
-fn is_control(char: char) -> bool {
-    char != '\t' && char.is_control()
 }
 
 /// The text of an error number.

@@ -1,13 +1,13 @@
 //! `list-registry`.
 
 use core::ffi::CStr;
-use core::fmt::Write;
 
 use nullink::name;
 use rustix::fs::{FileType, stat};
 
-use super::connect::{Path, entries, registry};
+use super::connect::{entries, registry};
 use super::output::Failure;
+use super::texts::{self, AddressText};
 use super::{Tool, input, json, names};
 
 pub fn list_registry(tool: Tool<'_>, _: &[&'static CStr]) -> Result<(), Failure> {
@@ -69,10 +69,9 @@ pub fn sockets(
     add: &mut dyn FnMut(&str) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     entries(directory, &mut |name| {
-        let mut path = Path::new();
+        let mut path = AddressText::new();
         if name::is_interface(name)
-            && write!(path, "{directory}/{name}").is_ok()
-            && let Ok(file) = stat(path.as_str())
+            && let Ok(file) = stat(texts::path(&mut path, &[directory, "/", name]))
             && FileType::from_raw_mode(file.st_mode) == FileType::Socket
         {
             add(name)?;

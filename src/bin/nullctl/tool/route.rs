@@ -1,18 +1,18 @@
 //! From an interface to the address of its service: the registry and the resolver. `resolve`.
 
 use core::ffi::CStr;
-use core::mem::MaybeUninit;
 use core::time::Duration;
 
 use nullink::json::Raw;
 use nullink::unix::{IoError, Stream, Timeouts};
 use nullink::{Client, Error, Mode, Reply, name};
-use rustix::fs::{Access, OFlags, RawDir, access, open};
+use rustix::fs::{Access, access};
 
+use super::connect::entries;
 use super::options::Options;
 use super::output::{Failure, complain, fail_at};
 use super::system::System;
-use super::texts::{AddressText, as_c_str, concat};
+use super::texts::{self, AddressText, concat};
 use super::{Tool, text};
 
 /// The folder of sockets, or of links to sockets, that have the names of interfaces.
@@ -80,10 +80,8 @@ impl<'t> Routes<'t> {
             address.push_str(resolver).ok()?;
             return Some(address);
         }
-        // The name of an interface needs no escapes.
         let mut parameters = AddressText::new();
-        concat(&mut parameters, &["{\"interface\":\"", interface, "\"}"]);
-        let parameters = Raw::new(&parameters).ok()?;
+        let parameters = texts::json(&mut parameters, &["{\"interface\":\"", interface, "\"}"]);
         let mut client = self.resolver(receive, send);
         let reply = self.ask("org.varlink.resolver.Resolve", parameters, &mut client)?;
         let resolved = reply.into_parameters().member("address").ok()?;
@@ -106,10 +104,12 @@ impl<'t> Routes<'t> {
         };
         if self.registry {
             registries(self.system, folder, &mut |path| {
-                list(path, &mut |interface| {
-                    if is_at(path, interface) {
-                        found(interface);
+                // A folder that cannot be read has no interfaces.
+                let _ = entries(path, &mut |name| {
+                    if name::is_interface(name) && is_at(path, name) {
+                        found(name);
                     }
+                    Ok(())
                 });
                 false
             });
@@ -207,9 +207,12 @@ pub fn registered(
 ) -> bool {
     registries(system, folder, &mut |path| {
         let mut file = AddressText::new();
-        concat(&mut file, &[path, "/", interface, "\0"]);
         concat(address, &["unix:", path, "/", interface]);
-        access(as_c_str(file.as_bytes()), Access::EXISTS).is_ok()
+        access(
+            texts::path(&mut file, &[path, "/", interface]),
+            Access::EXISTS,
+        )
+        .is_ok()
     })
 }
 
@@ -228,24 +231,4 @@ fn registries(
         concat(&mut own, &[runtime, "/varlink/registry"]);
     }
     visit(REGISTRY) || !own.is_empty() && visit(&own)
-}
-
-/// Calls `found` with the names of interfaces in a folder.
-fn list(path: &str, found: &mut dyn FnMut(&str)) {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let mut text = AddressText::new();
-    concat(&mut text, &[path, "\0"]);
-    let path = as_c_str(text.as_bytes());
-    let Ok(folder) = open(path, flags, rustix::fs::Mode::empty()) else {
-        return;
-    };
-    let mut buffer = [MaybeUninit::uninit(); 2048];
-    let mut entries = RawDir::new(folder, &mut buffer);
-    while let Some(Ok(entry)) = entries.next() {
-        if let Ok(name) = entry.file_name().to_str()
-            && name::is_interface(name)
-        {
-            found(name);
-        }
-    }
 }

@@ -16,9 +16,13 @@ pub fn concat(text: &mut AddressText, parts: &[&str]) {
     }
 }
 
-/// Returns the text before the first NUL.
-pub fn as_c_str(path: &[u8]) -> &CStr {
-    CStr::from_bytes_until_nul(path).unwrap_or_default()
+/// Makes a path of its parts. One that is too long is empty, so there is no file.
+///
+/// rustix would copy a path without a NUL, with separate code for each system call.
+pub fn path<'t>(text: &'t mut AddressText, parts: &[&str]) -> &'t CStr {
+    concat(text, parts);
+    let _ = text.push('\0');
+    CStr::from_bytes_until_nul(text.as_bytes()).unwrap_or_default()
 }
 
 /// Makes JSON of parts, which need no escapes.

@@ -1,7 +1,6 @@
 //! `udev`: what an initramfs needs of udevadm(8).
 
 use core::ffi::CStr;
-use core::fmt::Write;
 use core::time::Duration;
 
 use nullink::json::Raw;
@@ -10,15 +9,16 @@ use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::fs::{Access, Mode, OFlags, access, open};
 use rustix::io::Errno;
 
-use super::connect::{Connection, Path, entries};
+use super::connect::{Connection, entries};
 use super::output::{Failure, SystemError, fail, fail_at};
 use super::system::System;
+use super::texts::{self, AddressText, concat};
 use super::{Tool, service, text};
 
 /// The socket of systemd-udevd, and the directory in which it tells that events are queued.
 const SOCKET: &str = "/run/udev/io.systemd.Udev";
-const DIRECTORY: &str = "/run/udev";
-const QUEUE: &str = "/run/udev/queue";
+const DIRECTORY: &CStr = c"/run/udev";
+const QUEUE: &CStr = c"/run/udev/queue";
 
 pub fn udev(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let mut words = words.iter().copied().map(text);
@@ -42,7 +42,7 @@ fn call(tool: Tool<'_>, address: Option<&str>, method: &str) -> Result<(), Failu
 
 /// Waits until no event is queued: until udevd has removed the file that says so.
 fn settle(system: &dyn System, limit: Option<Duration>) -> Result<(), Failure> {
-    let failed = |errno| fail_at(DIRECTORY, &SystemError(errno));
+    let failed = |errno| fail_at(text(DIRECTORY), &SystemError(errno));
     let flags = CreateFlags::CLOEXEC | CreateFlags::NONBLOCK;
     let watch = inotify::init(flags).map_err(failed)?;
     match inotify::add_watch(
@@ -55,20 +55,16 @@ fn settle(system: &dyn System, limit: Option<Duration>) -> Result<(), Failure> {
         Err(Errno::NOENT) => return Ok(()),
         Err(errno) => return Err(failed(errno)),
     }
-    // In milliseconds.
-    let limit = limit.map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
-    let end = limit.map(|limit| system.monotonic().saturating_add(limit));
+    let start = system.monotonic();
     while access(QUEUE, Access::EXISTS).is_ok() {
-        let left = end.map(|end| end.saturating_sub(system.monotonic()));
-        if left == Some(0) {
+        let since = Duration::from_millis(system.monotonic().saturating_sub(start));
+        let left = limit.map(|limit| limit.saturating_sub(since));
+        if left == Some(Duration::ZERO) {
             return Err(fail(format_args!(
                 "events are still queued: see udevadm monitor, or use a longer --timeout="
             )));
         }
-        let left = left.map(|left| Timespec {
-            tv_sec: i64::try_from(left / 1000).unwrap_or(i64::MAX),
-            tv_nsec: i64::try_from(left % 1000 * 1_000_000).unwrap_or(0),
-        });
+        let left = left.and_then(|left| Timespec::try_from(left).ok());
         match poll(&mut [PollFd::new(&watch, PollFlags::IN)], left.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(failed(errno)),
@@ -96,15 +92,13 @@ fn trigger(tool: Tool<'_>, action: &str) -> Result<(), Failure> {
             tool.out.print(format_args!("{path}\n"));
             return Ok(());
         }
-        let mut file = Path::new();
-        if write!(file, "{path}/uevent").is_ok() {
-            let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-            let opened = open(file.as_str(), flags, Mode::empty());
-            let written = opened.and_then(|opened| rustix::io::write(opened, action.as_bytes()));
-            // Other errors are of devices that are gone, or have no events.
-            if let Err(errno @ (Errno::ACCESS | Errno::PERM | Errno::ROFS)) = written {
-                denied = Some(errno);
-            }
+        let mut file = AddressText::new();
+        let file = texts::path(&mut file, &[path, "/uevent"]);
+        let opened = open(file, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
+        let written = opened.and_then(|opened| rustix::io::write(opened, action.as_bytes()));
+        // Other errors are of devices that are gone, or have no events.
+        if let Err(errno @ (Errno::ACCESS | Errno::PERM | Errno::ROFS)) = written {
+            denied = Some(errno);
         }
         Ok(())
     };
@@ -127,11 +121,9 @@ fn trigger(tool: Tool<'_>, action: &str) -> Result<(), Failure> {
 /// Passes the path of each entry of a directory.
 fn each(directory: &str, pass: &mut dyn FnMut(&str) -> Result<(), Failure>) -> Result<(), Failure> {
     entries(directory, &mut |name| {
-        let mut path = Path::new();
-        match write!(path, "{directory}/{name}") {
-            Ok(()) => pass(&path),
-            Err(_) => Ok(()),
-        }
+        let mut path = AddressText::new();
+        concat(&mut path, &[directory, "/", name]);
+        pass(&path)
     })
 }
 
@@ -141,9 +133,7 @@ fn each_in(
     name: &str,
     pass: &mut dyn FnMut(&str) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let mut path = Path::new();
-    match write!(path, "{directory}/{name}") {
-        Ok(()) => each(&path, pass),
-        Err(_) => Ok(()),
-    }
+    let mut path = AddressText::new();
+    concat(&mut path, &[directory, "/", name]);
+    each(&path, pass)
 }

@@ -38,7 +38,7 @@ pub const VERBS: &[Verb] = &[
         summary: "Show who made a service, and its interfaces",
         details: "",
         command_at: None,
-        run: |tool, words| with_service(tool, words, info::info),
+        run: |mut tool, words| with_service(&mut tool, words, info::info),
     },
     Verb {
         name: "list-interfaces",
@@ -46,7 +46,7 @@ pub const VERBS: &[Verb] = &[
         summary: "List the interfaces of a service",
         details: "",
         command_at: None,
-        run: |tool, words| with_service(tool, words, info::list_interfaces),
+        run: |mut tool, words| with_service(&mut tool, words, info::list_interfaces),
     },
     Verb {
         name: "list-methods",
@@ -54,7 +54,7 @@ pub const VERBS: &[Verb] = &[
         summary: "List the methods of some or all interfaces of a service",
         details: "",
         command_at: None,
-        run: |tool, words| with_service(tool, words, introspect::list_methods),
+        run: |mut tool, words| with_service(&mut tool, words, introspect::list_methods),
     },
     Verb {
         name: "introspect",
@@ -62,7 +62,7 @@ pub const VERBS: &[Verb] = &[
         summary: "Show the definitions of some or all interfaces of a service",
         details: "",
         command_at: None,
-        run: |tool, words| with_service(tool, words, introspect::introspect),
+        run: |mut tool, words| with_service(&mut tool, words, introspect::introspect),
     },
     Verb {
         name: "call",
@@ -187,7 +187,7 @@ erased from the memory of nullctl after it was printed.
         summary: "Check that a service runs: io.systemd.service",
         details: "",
         command_at: None,
-        run: |tool, words| with_service(tool, words, service::ping),
+        run: |mut tool, words| with_service(&mut tool, words, service::ping),
     },
     Verb {
         name: "reload",
@@ -195,7 +195,7 @@ erased from the memory of nullctl after it was printed.
         summary: "Make a service read its configuration again: io.systemd.service",
         details: "",
         command_at: None,
-        run: |tool, words| with_service(tool, words, service::reload),
+        run: |mut tool, words| with_service(&mut tool, words, service::reload),
     },
     Verb {
         name: "log-level",
@@ -203,7 +203,7 @@ erased from the memory of nullctl after it was printed.
         summary: "Print or set the log level of a service: io.systemd.service",
         details: "",
         command_at: None,
-        run: |tool, words| with_service(tool, words, service::log_level),
+        run: |mut tool, words| with_service(&mut tool, words, service::log_level),
     },
 ];
 

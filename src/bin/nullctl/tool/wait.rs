@@ -7,15 +7,9 @@ use nullink::json::Raw;
 use nullink::service::GetInfo;
 use nullink::unix::IoError;
 use nullink::{Error, Method, name};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::OwnedFd;
-use rustix::io::retry_on_intr;
-use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_gettime,
-    timerfd_settime,
-};
+use rustix::event::{Timespec, poll};
 
-use super::output::{Failure, SystemError, complain, fail, fail_at, is_terminal};
+use super::output::{Failure, complain, fail, fail_at, is_terminal};
 use super::route::{call, client_within, registered};
 use super::system::{Standard, System};
 use super::texts::AddressText;
@@ -30,20 +24,19 @@ const PAUSE: Timespec = Timespec {
 /// The longest time of one try. A service that hangs may be replaced by another at its address.
 const TRY: Duration = Duration::from_secs(5);
 
-/// The limit if there is none: a hundred years.
-const FOREVER: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
-
 /// The time after which a person is told what the tool waits for, in milliseconds.
-const PATIENCE: u128 = 1000;
+const PATIENCE: u64 = 1000;
 
 pub fn wait(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let service = words.first().copied().map_or("", text);
     let limit = tool.options.timeout.filter(|limit| !limit.is_zero());
-    let limit = limit.unwrap_or(FOREVER);
     let mut told = tool.options.quiet || !is_terminal(Standard::Error);
-    let timer = Timer::new(limit)?;
+    let start = tool.system.monotonic();
+    let since = || tool.system.monotonic().saturating_sub(start);
     loop {
-        let left = timer.left().min(TRY);
+        let left = limit.map(|limit| limit.saturating_sub(Duration::from_millis(since())));
+        // Zero would be without a limit.
+        let left = left.map_or(TRY, |left| left.clamp(Duration::from_micros(1), TRY));
         let asked = ask(tool.system, service, left, tool.receive, tool.send);
         let Err(error) = asked else {
             return Ok(());
@@ -51,48 +44,18 @@ pub fn wait(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
         if is_permanent(&error) {
             return Err(fail_at(service, &error));
         }
-        if timer.wait() {
+        let since = since();
+        if limit.is_some_and(|limit| limit <= Duration::from_millis(since)) {
             return Err(fail(format_args!(
                 "{service}: no answer within the timeout: {error}"
             )));
         }
-        let since = limit.as_millis().saturating_sub(timer.left().as_millis());
         if !told && since >= PATIENCE {
             told = true;
             complain(format_args!("waiting for {service}: {error}"));
         }
-    }
-}
-
-/// A timer that expires once: timerfd_create(2). Clocks of other kinds take more code.
-struct Timer(OwnedFd);
-
-impl Timer {
-    fn new(time: Duration) -> Result<Self, Failure> {
-        let once = Itimerspec {
-            it_interval: Timespec::default(),
-            // A time that is too long for the kernel is no limit.
-            it_value: Timespec::try_from(time).unwrap_or_default(),
-        };
-        timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)
-            .and_then(|timer| {
-                timerfd_settime(&timer, TimerfdTimerFlags::empty(), &once)?;
-                Ok(Timer(timer))
-            })
-            .map_err(|errno| fail_at("timer", &SystemError(errno)))
-    }
-
-    /// Returns the time until it expires, which is zero after that.
-    fn left(&self) -> Duration {
-        let left = timerfd_gettime(&self.0).ok();
-        let left = left.and_then(|times| Duration::try_from(times.it_value).ok());
-        left.unwrap_or_default()
-    }
-
-    /// Waits until it expires, but not longer than the pause. Returns true if it has expired.
-    fn wait(&self) -> bool {
-        let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
-        matches!(retry_on_intr(|| poll(&mut fds, Some(&PAUSE))), Ok(1..))
+        // A signal makes the pause shorter.
+        let _ = poll(&mut [], Some(&PAUSE));
     }
 }
 
