@@ -154,20 +154,31 @@ const fn flag(mut comment: &[u8]) -> u16 {
     while let [b' ' | b'\t', tail @ ..] = comment {
         comment = tail;
     }
-    let mut rest = match comment {
-        [b'[', ..] => comment,
-        _ => return 0,
+    let (requires, comment) = if let Some(rest) = strip(comment, b"[Requires '") {
+        (true, rest)
+    } else if let Some(rest) = strip(comment, b"[Supports '") {
+        (false, rest)
+    } else {
+        return 0;
     };
-    while let [b' ' | b'\'' | b'[' | b'a'..=b'z' | b'A'..=b'Z', tail @ ..] = rest {
-        rest = tail;
+    if strip(comment, b"more' flag]").is_some() {
+        SUPPORTS_MORE | if requires { REQUIRES_MORE } else { 0 }
+    } else if strip(comment, b"upgrade' flag]").is_some() {
+        SUPPORTS_UPGRADE | if requires { REQUIRES_UPGRADE } else { 0 }
+    } else {
+        0
     }
-    match comment.split_at_checked(comment.len().saturating_sub(rest.len())) {
-        Some((b"[Requires 'more' flag", [b']', ..])) => REQUIRES_MORE | SUPPORTS_MORE,
-        Some((b"[Requires 'upgrade' flag", [b']', ..])) => REQUIRES_UPGRADE | SUPPORTS_UPGRADE,
-        Some((b"[Supports 'more' flag", [b']', ..])) => SUPPORTS_MORE,
-        Some((b"[Supports 'upgrade' flag", [b']', ..])) => SUPPORTS_UPGRADE,
-        _ => 0,
+}
+
+/// Returns the rest of a text that begins with another.
+const fn strip<'t>(mut text: &'t [u8], mut prefix: &[u8]) -> Option<&'t [u8]> {
+    while let [byte, tail @ ..] = prefix {
+        match text {
+            [first, rest @ ..] if *first == *byte => (text, prefix) = (rest, tail),
+            _ => return None,
+        }
     }
+    Some(text)
 }
 
 /// Splits off the next token: returns the white space and comments before it, the word or mark, and

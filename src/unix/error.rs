@@ -124,7 +124,14 @@ impl fmt::Display for IoError {
                 Errno::ROFS => "the file system is read-only",
                 Errno::HOSTUNREACH | Errno::NETUNREACH => "the host can't be reached",
                 Errno::ADDRNOTAVAIL => "this machine does not have that IP address",
-                _ => return write!(f, "system error {errno}: see errno(3)"),
+                // Code for a number of another type would be another 264 bytes.
+                _ => {
+                    return write!(
+                        f,
+                        "system error {}: see errno(3)",
+                        errno.unsigned_abs() as usize
+                    );
+                }
             },
         })
     }

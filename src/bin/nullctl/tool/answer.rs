@@ -7,6 +7,7 @@ use rustix::io::{read, retry_on_intr};
 
 use super::output::{Failure, Output, SystemError, fail_at};
 use super::system::Standard;
+use super::texts::parts;
 use crate::standard;
 
 /// The interface that every service has.
@@ -155,7 +156,7 @@ impl<'c> Question<'c> {
             }
             GET_DESCRIPTION if self.interface == SERVICE => {
                 out.text(DESCRIPTION);
-                for line in DEFINITION.split(['\n']) {
+                for line in parts(DEFINITION, b'\n') {
                     out.text(line);
                     out.text("\\n");
                 }

@@ -149,8 +149,7 @@ fn read_parameters<'b>(
             .split_at_checked(error.offset)
             .unwrap_or_default();
         let count = |text: &str, byte| text.bytes().filter(|found| *found == byte).count();
-        let start = before.rfind(['\n']).map_or(0, |at| at.saturating_add(1));
-        let before_it = before.get(start..).unwrap_or_default();
+        let before_it = texts::parts(before, b'\n').last().unwrap_or_default();
         // Continuation bytes of UTF-8 are not counted.
         let is_first = |byte: &u8| byte & 0xc0 != 0x80;
         let column = before_it.bytes().filter(is_first).count();
@@ -162,7 +161,7 @@ fn read_parameters<'b>(
         ));
         // The place, if it is not too long to be seen.
         if before_it.len() < 200 {
-            let rest = rest.split(['\n']).next().unwrap_or_default();
+            let rest = texts::parts(rest, b'\n').next().unwrap_or_default();
             complain(format_args!(
                 "    {} <here> {}",
                 Printable(before_it),

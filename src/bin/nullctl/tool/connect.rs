@@ -16,7 +16,7 @@ use super::output::{Failure, Printable, SystemError, fail, fail_at};
 use super::program::find_program;
 use super::route::{REGISTRY, call, registered, timeouts};
 use super::system::{Command, Passed, System};
-use super::texts::{self, AddressText, concat};
+use super::texts::{self, AddressText, concat, split_once};
 use super::{Tool, text};
 
 /// The buffers of a client.
@@ -170,7 +170,7 @@ pub fn registry(system: &dyn System, options: &Options<'_>) -> Result<AddressTex
 /// Connects to the socket of another machine: `[USER@]HOST:PATH`. ssh(1) joins it to its standard
 /// input and output.
 fn ssh_unix(system: &dyn System, timeouts: Timeouts, rest: &str) -> Result<Stream, Failure> {
-    let Some((host, path)) = rest.split_once([':']).filter(|(host, _)| is_host(host)) else {
+    let Some((host, path)) = split_once(rest, b':').filter(|(host, _)| is_host(host)) else {
         return Err(fail(format_args!(
             "ssh-unix:{rest}: use ssh-unix:HOST:/path"
         )));
@@ -181,7 +181,7 @@ fn ssh_unix(system: &dyn System, timeouts: Timeouts, rest: &str) -> Result<Strea
 /// Starts a service on another machine: `[USER@]HOST:COMMAND`. It gets the connection as standard
 /// input and output.
 fn ssh_exec(system: &dyn System, timeouts: Timeouts, rest: &str) -> Result<Stream, Failure> {
-    let Some((host, command)) = rest.split_once([':']).filter(|(host, _)| is_host(host)) else {
+    let Some((host, command)) = split_once(rest, b':').filter(|(host, _)| is_host(host)) else {
         return Err(fail(format_args!(
             "ssh-exec:{rest}: use ssh-exec:HOST:COMMAND"
         )));

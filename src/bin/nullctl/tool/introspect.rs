@@ -155,35 +155,46 @@ const MARK: &str = "\x1b[35m";
 const COMMENT: &str = "\x1b[90m";
 const END: &str = "\x1b[0m";
 
+const KEYWORDS: [&str; 4] = ["interface", "type", "method", "error"];
+const TYPES: [&str; 6] = ["bool", "int", "float", "string", "object", "any"];
+
 /// Prints a line in colors. Comments, words and marks have their own.
-fn print_line(out: &mut Output, line: &str) {
-    let (code, comment) = match line.find(['#']) {
-        Some(at) => line.split_at_checked(at).unwrap_or_default(),
-        None => (line, ""),
-    };
-    // Each piece is a word and the mark after it.
-    for piece in code.split_inclusive(is_mark) {
-        let name = piece.trim_end_matches(is_mark);
-        let mark = piece.get(name.len()..).unwrap_or_default();
-        let color = match name {
-            "interface" | "type" | "method" | "error" => KEYWORD,
-            "bool" | "int" | "float" | "string" | "object" | "any" => TYPE,
-            _ => "",
+fn print_line(out: &mut Output, mut line: &str) {
+    while !line.is_empty() {
+        let length = line.bytes().take_while(is_in_word).count();
+        let (word, rest) = line.split_at_checked(length).unwrap_or_default();
+        let color = if KEYWORDS.contains(&word) {
+            KEYWORD
+        } else if TYPES.contains(&word) {
+            TYPE
+        } else {
+            ""
         };
-        out.print(format_args!("{color}{name}"));
-        if !color.is_empty() {
-            out.text(END);
+        colored(out, color, word);
+        if rest.starts_with('#') {
+            return colored(out, COMMENT, rest);
         }
-        match mark {
-            "" | " " | "\t" => out.text(mark),
-            mark => out.print(format_args!("{MARK}{}{END}", Printable(mark))),
-        }
-    }
-    if !comment.is_empty() {
-        out.print(format_args!("{COMMENT}{}{END}", Printable(comment)));
+        let mut marks = rest.chars();
+        let mark = marks.next().map_or(0, char::len_utf8);
+        let (mark, rest) = rest.split_at_checked(mark).unwrap_or_default();
+        let color = if matches!(mark, "" | " " | "\t") {
+            ""
+        } else {
+            MARK
+        };
+        colored(out, color, mark);
+        line = rest;
     }
 }
 
-fn is_mark(char: char) -> bool {
-    !char.is_ascii_alphanumeric() && !"_.".contains(char)
+fn colored(out: &mut Output, color: &str, text: &str) {
+    if color.is_empty() {
+        out.text(text);
+    } else {
+        out.print(format_args!("{color}{}{END}", Printable(text)));
+    }
+}
+
+fn is_in_word(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.')
 }

@@ -2,6 +2,7 @@
 
 use super::input::Text;
 use super::output::{Failure, Output, Printable};
+use super::texts::parts;
 
 /// Names in a buffer, each with a line end.
 pub struct Names<'n>(Text<'n>);
@@ -24,9 +25,10 @@ impl<'n> Names<'n> {
         self.0.check()
     }
 
-    /// Returns the names in the order in which they were added.
-    pub fn all(&self) -> impl Iterator<Item = &str> + Clone {
-        self.0.as_str().split_terminator(['\n'])
+    /// Returns the names in the order in which they were added, without empty ones.
+    pub fn all(&self) -> impl Iterator<Item = &str> {
+        let names = self.0.as_str();
+        parts(names, b'\n').filter(|name| !name.is_empty())
     }
 
     /// Returns the names in the order of their bytes, each once. Each step looks at all names: a

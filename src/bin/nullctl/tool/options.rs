@@ -8,6 +8,7 @@ use heapless::Vec;
 
 use super::WORDS;
 use super::output::{Failure, fail};
+use super::texts::split_once;
 use crate::MORE_FLAGS;
 
 /// How JSON is printed.
@@ -348,9 +349,8 @@ pub fn duration(text: &str) -> Option<Duration> {
     if matches!(text, "" | "infinity") {
         return Some(Duration::ZERO);
     }
-    let end = text
-        .find(|char: char| !char.is_ascii_digit() && char != '.')
-        .unwrap_or(text.len());
+    let is_in_number = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
+    let end = text.bytes().take_while(is_in_number).count();
     let (number, unit) = text.split_at_checked(end)?;
     let unit = match unit {
         "us" => 1,
@@ -360,21 +360,22 @@ pub fn duration(text: &str) -> Option<Duration> {
         "h" | "hr" => 3_600_000_000,
         _ => return None,
     };
-    let (whole, part) = number.split_once(['.']).unwrap_or((number, ""));
-    if whole.is_empty() && part.is_empty() {
-        return None;
-    }
-    let whole = if whole.is_empty() {
-        0
-    } else {
-        whole.parse::<u64>().ok()?
-    };
-    let mut micros = whole.checked_mul(unit)?;
-    let mut scale: u64 = unit;
-    for digit in part.bytes() {
-        scale /= 10;
+    let mut micros: u64 = 0;
+    // After a point, the unit of a digit.
+    let mut scale = None;
+    for digit in number.bytes() {
+        if digit == b'.' && scale.is_none() {
+            scale = Some(unit);
+            continue;
+        }
         let digit = u64::from(digit.checked_sub(b'0').filter(|digit| *digit <= 9)?);
-        micros = micros.checked_add(digit.checked_mul(scale)?)?;
+        if let Some(scale) = &mut scale {
+            *scale /= 10;
+            micros = micros.checked_add(digit.checked_mul(*scale)?)?;
+        } else {
+            micros = micros.checked_mul(10)?;
+            micros = micros.checked_add(digit.checked_mul(unit)?)?;
+        }
     }
     // Zero would be without a limit.
     (micros > 0).then_some(Duration::from_micros(micros))
@@ -410,7 +411,7 @@ pub fn parse(
         } else if argument == "--" {
             only_words = true;
         } else if let Some(long) = argument.strip_prefix("--") {
-            let (name, value) = match long.split_once(['=']) {
+            let (name, value) = match split_once(long, b'=') {
                 Some((name, value)) => (name, Some(value)),
                 None => (long, None),
             };

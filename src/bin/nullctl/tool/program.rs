@@ -30,7 +30,7 @@ pub fn find_program<'t>(
         Some(Ok(directories)) => directories,
         _ => DIRECTORIES,
     };
-    for directory in directories.split([':']) {
+    for directory in texts::parts(directories, b':') {
         let slash = if directory.is_empty() { "" } else { "/" };
         let parts = [directory, slash, name];
         if access(texts::path(path, &parts), Access::EXEC_OK).is_ok() {

@@ -30,3 +30,24 @@ pub fn json<'t>(text: &'t mut AddressText, parts: &[&str]) -> Raw<'t> {
     concat(text, parts);
     Raw::new(text).unwrap_or(Raw::EMPTY_OBJECT)
 }
+
+/// Splits a text at the first byte of this value, which is ASCII.
+pub fn split_once(text: &str, byte: u8) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|other| other == byte)?;
+    let (before, rest) = text.split_at_checked(at)?;
+    Some((before, rest.get(1..)?))
+}
+
+/// Returns the parts of a text that a byte separates, which is ASCII.
+pub fn parts(text: &str, byte: u8) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    core::iter::from_fn(move || {
+        let text = rest?;
+        let (part, after) = match split_once(text, byte) {
+            Some((part, after)) => (part, Some(after)),
+            None => (text, None),
+        };
+        rest = after;
+        Some(part)
+    })
+}

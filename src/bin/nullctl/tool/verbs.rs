@@ -5,6 +5,7 @@ use core::ffi::CStr;
 use super::connect::with_service;
 use super::options;
 use super::output::{Failure, Output, fail};
+use super::texts::parts;
 use super::{
     Tool, ask, bridge, call, info, introspect, monitor, registry, route, serve, service, text,
     udev, wait,
@@ -220,20 +221,16 @@ pub const HELP: &[Verb] = &[Verb {
 impl Verb {
     /// Checks the number of words after the verb's name.
     pub fn check_count(&self, count: usize) -> Result<(), Failure> {
-        let (mut least, mut optional) = (0_usize, self.arguments.is_empty());
-        for word in self.arguments.split([' ']) {
+        let (mut least, mut most, mut optional) = (0_usize, 0_usize, false);
+        for word in parts(self.arguments, b' ').filter(|word| !word.is_empty()) {
             optional |= word.starts_with('[');
             least = least.saturating_add((!optional).into());
             optional &= !word.ends_with(']');
+            most = most.saturating_add(1);
+            if word.ends_with("...") || word.ends_with("...]") {
+                most = usize::MAX;
+            }
         }
-        let most = if self.arguments.ends_with("...") || self.arguments.ends_with("...]") {
-            usize::MAX
-        } else {
-            self.arguments
-                .split([' '])
-                .filter(|word| !word.is_empty())
-                .count()
-        };
         if count < least || count > most {
             let problem = if count < least { "few" } else { "many" };
             return Err(fail(format_args!(
@@ -292,8 +289,8 @@ fn help(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
         "Usage: nullctl [OPTION...] VERB ...\n\n{on}Verbs:{off}\n"
     ));
     for verb in all(tool.verbs) {
-        let value = [" ", verb.arguments];
-        row(out, [on, "  ", "", verb.name, off], value, verb.summary);
+        let name = [on, "  ", verb.name, off, " ", verb.arguments];
+        row(out, &name, verb.summary);
     }
     flags(out, [on, off], "");
     Ok(())
@@ -306,31 +303,33 @@ fn flags(out: &mut Output, [on, off]: [&str; 2], verb: &str) {
         if core::mem::take(&mut first) {
             out.print(format_args!("\n{on}Options:{off}\n"));
         }
-        let short = flag.short.map_or(b' ', |letter| letter as u8);
-        let dash = if flag.short.is_some() { b'-' } else { b' ' };
-        let short = [b' ', b' ', dash, short, b' '];
-        let short = str::from_utf8(&short).unwrap_or_default();
+        let mut letter = [0; 4];
+        let (dash, letter) = match flag.short {
+            Some(short) => ("  -", &*short.encode_utf8(&mut letter)),
+            None => ("    ", ""),
+        };
         let dashes = if flag.long.is_empty() { "" } else { "--" };
-        let value = flag.value.map_or([""; 2], |value| ["=", value]);
-        row(out, [on, short, dashes, flag.long, off], value, flag.help);
+        let (equals, value) = flag.value.map_or(("", ""), |value| ("=", value));
+        let name = [on, dash, letter, " ", dashes, flag.long, off, equals, value];
+        row(out, &name, flag.help);
     }
 }
 
-/// Prints a row of the help: a name, between the codes of its style, its value, and a text in the
-/// second column, on the next line if the name is too long.
-fn row(out: &mut Output, name: [&str; 5], [separator, value]: [&str; 2], help: &str) {
-    let [_, one, two, three, _] = name;
+/// Prints a row of the help: a name, which begins in bold, and a text in the second column, on the
+/// next line if the name is too long.
+fn row(out: &mut Output, name: &[&str], help: &str) {
+    let mut left = COLUMN;
     for part in name {
         out.text(part);
+        if !part.starts_with('\x1b') {
+            left = left.saturating_sub(part.len());
+        }
     }
-    out.text(separator);
-    let parts = [one, two, three, separator].map(str::len);
-    let left = parts.into_iter().fold(COLUMN, usize::saturating_sub);
-    out.column(value, left);
-    if value.len() >= left {
+    if left == 0 {
         out.text("\n");
-        out.column("", COLUMN);
+        left = COLUMN;
     }
+    out.column("", left);
     out.text(help);
     out.text("\n");
 }
