@@ -58,7 +58,7 @@ struct Tally {
     latencies: Latencies,
 }
 
-pub fn bench(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
+pub fn bench(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let [address, method, rest @ ..] = words else {
         return Err(fail(format_args!("bench needs an address and a method")));
     };
@@ -180,7 +180,7 @@ fn per_second(calls: u64, elapsed: Duration) -> f64 {
     calls as f64 / elapsed.as_secs_f64().max(1e-9)
 }
 
-fn report(tool: Tool<'_>, tally: &Tally, elapsed: Duration) -> Result<(), Failure> {
+fn report(tool: &mut Tool<'_>, tally: &Tally, elapsed: Duration) -> Result<(), Failure> {
     let latencies = &tally.latencies;
     let (calls, errors) = (latencies.count, tally.errors);
     let per_second = per_second(calls, elapsed);

@@ -15,18 +15,18 @@ use crate::tool::{Failure, Tool, fail, json, text};
 /// The ending of the names of files with definitions.
 const ENDING: &str = ".varlink";
 
-pub fn diff(mut tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
+pub fn diff(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let (released, least) = {
         let settings = settings();
         (settings.released.clone(), settings.breaks)
     };
     let words: Vec<&str> = words.iter().map(|word| text(word)).collect();
     let broken = match (released, &words[..]) {
-        (Some(released), files) => released_diff(&mut tool, least, &released, files)?,
+        (Some(released), files) => released_diff(tool, least, &released, files)?,
         (None, [old, new]) => {
             let mut old = Source::read(tool.system, tool.options, old)?;
             let mut new = Source::read(tool.system, tool.options, new)?;
-            report(&mut tool, least, "", &mut old, &mut new)?
+            report(tool, least, "", &mut old, &mut new)?
         }
         (None, _) => {
             return Err(fail(format_args!(

@@ -47,7 +47,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const ATTEMPTS: usize = 2000;
 const SHRINKING: Duration = Duration::from_secs(30);
 
-pub fn fuzz(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
+pub fn fuzz(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let (runs, seed, exclude, strict, command) = {
         let settings = settings();
         let seed = settings.seed.unwrap_or_else(new_seed);

@@ -10,7 +10,7 @@ use super::options::settings;
 use super::source::{Source, printable, shown};
 use crate::tool::{Failure, Tool, complain, fail, text};
 
-pub fn format(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
+pub fn format(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let (check, in_place) = {
         let settings = settings();
         (settings.check, settings.in_place)
@@ -70,7 +70,7 @@ fn replace(path: &str, content: &str) -> Result<(), Failure> {
     written.map_err(failed)
 }
 
-pub fn generate(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
+pub fn generate(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let owned = settings().owned;
     let path = words.first().copied().map_or("", text);
     let mut source = Source::file(path)?;

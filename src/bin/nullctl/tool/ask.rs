@@ -20,12 +20,12 @@ const SOCKET: &CStr = c"/run/systemd/io.systemd.AskPassword";
 /// The longest answer on a terminal.
 const LONGEST: usize = 1024;
 
-pub fn ask(mut tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
+pub fn ask(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let mut words = words.iter().copied().map(text);
     let (message, address) = (words.next().unwrap_or_default(), words.next());
     let asked = match address {
-        None if access(SOCKET, Access::EXISTS).is_err() => ask_terminal(&mut tool, message),
-        address => ask_service(&mut tool, message, address.unwrap_or(text(SOCKET))),
+        None if access(SOCKET, Access::EXISTS).is_err() => ask_terminal(tool, message),
+        address => ask_service(tool, message, address.unwrap_or(text(SOCKET))),
     };
     // The answers of a service are in its buffer, and all were in that of the output.
     erase(tool.receive);

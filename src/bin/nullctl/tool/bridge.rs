@@ -27,8 +27,8 @@ const DISCONNECTED: &str = "Disconnected";
 const TIMED_OUT: &str = "TimedOut";
 const PROTOCOL: &str = "Protocol";
 
-pub fn bridge(tool: Tool<'_>, _: &[&'static CStr]) -> Result<(), Failure> {
-    let (options, out) = (tool.options, tool.out);
+pub fn bridge(tool: &mut Tool<'_>, _: &[&'static CStr]) -> Result<(), Failure> {
+    let (options, out) = (tool.options, &mut *tool.out);
     let routes = Routes::new(tool.system, options);
     let mut calls = Messages::new(tool.receive);
     // The connection of the last call.

@@ -23,7 +23,7 @@ use super::system::{Command, Passed, Standard, System};
 use super::texts::{self, AddressText};
 use super::{Tool, input, text};
 
-pub fn call(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
+pub fn call(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let [address, method, rest @ ..] = words else {
         return Err(fail(format_args!("call needs an address and a method")));
     };
@@ -190,7 +190,7 @@ impl Files {
         let mut list = heapless::Vec::new();
         for name in names {
             let failed = |errno| fail(format_args!("--push-fd={name}: {}", SystemError(errno)));
-            let directory = if name.starts_with(['/', '.']) {
+            let directory = if matches!(name.as_bytes(), [b'/' | b'.', ..]) {
                 ""
             } else if name.bytes().all(|byte| byte.is_ascii_digit()) && !name.is_empty() {
                 // A descriptor of this process, by its number.

@@ -111,7 +111,7 @@ pub fn connect(
     let timeouts = timeouts(options.limit());
     let failed = |error: &dyn core::fmt::Display| fail_at(address, &error);
     let mut path = AddressText::new();
-    let parsed = if address.starts_with(['/', '.']) {
+    let parsed = if matches!(address.as_bytes(), [b'/' | b'.', ..]) {
         match stat(texts::path(&mut path, &[address])) {
             Ok(file) if FileType::from_raw_mode(file.st_mode) == FileType::RegularFile => {
                 Address::Exec(address)

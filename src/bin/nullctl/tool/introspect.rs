@@ -83,7 +83,7 @@ pub fn list_methods(
     Ok(())
 }
 
-pub fn validate(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
+pub fn validate(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let file = words.first().copied().map_or("-", text);
     let name = if file == "-" { "<stdin>" } else { file };
     let definition = input::read(file, tool.input)?;

@@ -148,7 +148,7 @@ fn run_verb(
         system.variable("NO_COLOR").is_none_or(<[u8]>::is_empty)
             && output::is_terminal(Standard::Output)
     });
-    let tool = Tool {
+    let mut tool = Tool {
         system,
         options: &options,
         out,
@@ -158,7 +158,7 @@ fn run_verb(
         entries: &mut room.entries,
         verbs,
     };
-    (verb.run)(tool, words)
+    (verb.run)(&mut tool, words)
 }
 
 /// Returns the text of a word. `options::parse` has refused words that are not UTF-8.

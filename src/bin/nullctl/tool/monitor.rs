@@ -20,7 +20,7 @@ use crate::standard;
 /// The longest part of a message that is printed on a terminal, in bytes.
 const SHOWN: usize = 512;
 
-pub fn monitor(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
+pub fn monitor(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let [service, address, rest @ ..] = words else {
         return Err(Failure::Failed);
     };
@@ -50,7 +50,12 @@ pub fn monitor(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
 
 /// Passes one connection on.
 #[inline(never)]
-fn monitor_one(tool: Tool<'_>, client: &OwnedFd, address: &str, name: &str) -> Result<(), Failure> {
+fn monitor_one(
+    tool: &mut Tool<'_>,
+    client: &OwnedFd,
+    address: &str,
+    name: &str,
+) -> Result<(), Failure> {
     // The connections end with the monitor that has accepted them.
     let _ = set_parent_process_death_signal(Some(Signal::TERM));
     let half = tool.receive.len() / 2;

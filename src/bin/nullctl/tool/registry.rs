@@ -10,7 +10,7 @@ use super::output::Failure;
 use super::texts::{self, AddressText};
 use super::{Tool, input, json, names};
 
-pub fn list_registry(tool: Tool<'_>, _: &[&'static CStr]) -> Result<(), Failure> {
+pub fn list_registry(tool: &mut Tool<'_>, _: &[&'static CStr]) -> Result<(), Failure> {
     let directory = registry(tool.system, tool.options)?;
     let mut names = names::Names::new(tool.receive);
     sockets(&directory, &mut |name| {

@@ -22,7 +22,7 @@ pub const REGISTRY: &str = "/run/varlink/registry";
 const RESOLVER: &str = "unix:/run/org.varlink.resolver";
 const RESOLVER_INTERFACE: &str = "org.varlink.resolver";
 
-pub fn resolve(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
+pub fn resolve(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let interface = words.first().copied().map_or("", text);
     if !name::is_interface(interface) {
         return Err(fail_at(interface, &"not the name of an interface"));

@@ -21,7 +21,7 @@ use crate::standard;
 /// The longest call, with its NUL.
 const CALL: usize = 64 * 1024;
 
-pub fn serve(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
+pub fn serve(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     // As varlinkctl has it, there is no path. A path is not the name of a method.
     let (address, words) = match words {
         [address, words @ ..] if name::split(text(address)).is_none() => (*address, words),

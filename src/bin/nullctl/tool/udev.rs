@@ -20,7 +20,7 @@ const SOCKET: &str = "/run/udev/io.systemd.Udev";
 const DIRECTORY: &CStr = c"/run/udev";
 const QUEUE: &CStr = c"/run/udev/queue";
 
-pub fn udev(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
+pub fn udev(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let mut words = words.iter().copied().map(text);
     match (words.next(), words.next()) {
         (Some("ping"), address) => call(tool, address, service::PING),
@@ -34,8 +34,9 @@ pub fn udev(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
 }
 
 /// Calls a method of udevd, or of a service at another address.
-fn call(tool: Tool<'_>, address: Option<&str>, method: &str) -> Result<(), Failure> {
-    let (address, buffers) = (address.unwrap_or(SOCKET), (tool.receive, tool.send));
+fn call(tool: &mut Tool<'_>, address: Option<&str>, method: &str) -> Result<(), Failure> {
+    let address = address.unwrap_or(SOCKET);
+    let buffers = (&mut *tool.receive, &mut *tool.send);
     let mut service = Connection::new(tool.system, tool.options, address, buffers)?;
     service.ask(method, Raw::EMPTY_OBJECT).map(drop)
 }
@@ -80,7 +81,7 @@ const ACTIONS: [&str; 8] = [
 ];
 
 /// Makes the kernel send an event for each device, or for each subsystem and driver.
-fn trigger(tool: Tool<'_>, action: &str) -> Result<(), Failure> {
+fn trigger(tool: &mut Tool<'_>, action: &str) -> Result<(), Failure> {
     if !ACTIONS.contains(&action) {
         return Err(fail(format_args!(
             "{action} is not an action: use add, bind, change, move, offline, online, remove or unbind"

@@ -23,7 +23,7 @@ pub struct Verb {
     pub details: &'static str,
     /// The number of words after which the words of a command begin; None without a command.
     pub command_at: Option<usize>,
-    pub run: for<'t, 'w> fn(Tool<'t>, &'w [&'static CStr]) -> Result<(), Failure>,
+    pub run: fn(&mut Tool<'_>, &[&'static CStr]) -> Result<(), Failure>,
 }
 
 /// Leaves out the details where they would make the file too large.
@@ -39,7 +39,7 @@ pub const VERBS: &[Verb] = &[
         summary: "Show who made a service, and its interfaces",
         details: "",
         command_at: None,
-        run: |mut tool, words| with_service(&mut tool, words, info::info),
+        run: |tool, words| with_service(tool, words, info::info),
     },
     Verb {
         name: "list-interfaces",
@@ -47,7 +47,7 @@ pub const VERBS: &[Verb] = &[
         summary: "List the interfaces of a service",
         details: "",
         command_at: None,
-        run: |mut tool, words| with_service(&mut tool, words, info::list_interfaces),
+        run: |tool, words| with_service(tool, words, info::list_interfaces),
     },
     Verb {
         name: "list-methods",
@@ -55,7 +55,7 @@ pub const VERBS: &[Verb] = &[
         summary: "List the methods of some or all interfaces of a service",
         details: "",
         command_at: None,
-        run: |mut tool, words| with_service(&mut tool, words, introspect::list_methods),
+        run: |tool, words| with_service(tool, words, introspect::list_methods),
     },
     Verb {
         name: "introspect",
@@ -63,7 +63,7 @@ pub const VERBS: &[Verb] = &[
         summary: "Show the definitions of some or all interfaces of a service",
         details: "",
         command_at: None,
-        run: |mut tool, words| with_service(&mut tool, words, introspect::introspect),
+        run: |tool, words| with_service(tool, words, introspect::introspect),
     },
     Verb {
         name: "call",
@@ -188,7 +188,7 @@ erased from the memory of nullctl after it was printed.
         summary: "Check that a service runs: io.systemd.service",
         details: "",
         command_at: None,
-        run: |mut tool, words| with_service(&mut tool, words, service::ping),
+        run: |tool, words| with_service(tool, words, service::ping),
     },
     Verb {
         name: "reload",
@@ -196,7 +196,7 @@ erased from the memory of nullctl after it was printed.
         summary: "Make a service read its configuration again: io.systemd.service",
         details: "",
         command_at: None,
-        run: |mut tool, words| with_service(&mut tool, words, service::reload),
+        run: |tool, words| with_service(tool, words, service::reload),
     },
     Verb {
         name: "log-level",
@@ -204,7 +204,7 @@ erased from the memory of nullctl after it was printed.
         summary: "Print or set the log level of a service: io.systemd.service",
         details: "",
         command_at: None,
-        run: |mut tool, words| with_service(&mut tool, words, service::log_level),
+        run: |tool, words| with_service(tool, words, service::log_level),
     },
 ];
 
@@ -263,8 +263,8 @@ const COLUMN: usize = 26;
 const BOLD: [&str; 2] = ["\x1b[1m", "\x1b[0m"];
 
 /// Prints the help: in columns, and with bold names on a terminal.
-fn help(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
-    let out = tool.out;
+fn help(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
+    let out = &mut *tool.out;
     let [on, off] = if tool.options.color == Some(true) {
         BOLD
     } else {

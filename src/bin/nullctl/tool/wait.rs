@@ -27,7 +27,7 @@ const TRY: Duration = Duration::from_secs(5);
 /// The time after which a person is told what the tool waits for, in milliseconds.
 const PATIENCE: u64 = 1000;
 
-pub fn wait(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
+pub fn wait(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let service = words.first().copied().map_or("", text);
     let limit = tool.options.timeout.filter(|limit| !limit.is_zero());
     let mut told = tool.options.quiet || !is_terminal(Standard::Error);
