@@ -95,10 +95,9 @@ fn ask_terminal(tool: &mut Tool<'_>, message: &str) -> Result<(), Failure> {
             text(SOCKET)
         ))
     })?;
-    let again = open(c"/dev/tty", flags, Mode::empty()).map_err(failed)?;
-    let mut question = Output::to(again);
-    question.print(format_args!("{} ", Printable(message)));
-    question.flush()?;
+    let mut question = Text::new(tool.input);
+    let _ = write!(question, "{} ", Printable(message));
+    write_all(terminal.as_fd(), question.as_str().as_bytes()).map_err(failed)?;
     let before = tcgetattr(&terminal).map_err(failed)?;
     let mut without_echo = before.clone();
     // Signals of the keyboard would end the tool, and leave the terminal without echo.

@@ -59,6 +59,7 @@ pub fn call(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure>
         style: Style::of(options),
         out: tool.out,
         collected: input::Text::new(tool.input),
+        hint: Hint::None,
     };
     if mode == Mode::Upgrade {
         // A reply would be printed before the bytes of the other protocol.
@@ -220,33 +221,14 @@ impl Files {
     }
 }
 
-/// How the service has failed.
-enum Failed {
-    /// Output or another thing of the tool, with its message printed.
-    Tool(Failure),
-    /// An error of the service, with what helps to explain it.
-    Service(Hint),
-}
-
-impl From<Failure> for Failed {
-    fn from(failure: Failure) -> Self {
-        Failed::Tool(failure)
-    }
-}
-
-impl From<Failed> for Failure {
-    fn from(failed: Failed) -> Self {
-        match failed {
-            Failed::Tool(failure) => failure,
-            Failed::Service(_) => Failure::Failed,
-        }
-    }
-}
-
+/// What helps to explain an error of the service.
+#[derive(Clone, Copy)]
 enum Hint {
     None,
-    Method,
-    Interface,
+    /// The names of the methods of the interface.
+    Methods,
+    /// The names of the interfaces.
+    Interfaces,
 }
 
 /// What is done with the replies.
@@ -257,18 +239,20 @@ struct Replies<'t> {
     style: Style,
     out: &'t mut Output,
     collected: input::Text<'t>,
+    hint: Hint,
 }
 
 impl Replies<'_> {
     /// Prints or collects a reply. Returns true if there are more.
-    fn take(&mut self, received: &Received<'_>) -> Result<bool, Failed> {
+    fn take(&mut self, received: &Received<'_>) -> Result<bool, Failure> {
         let reply = match received {
             Ok(reply) => reply,
             Err(error) => {
                 self.out.flush()?;
-                return Err(
-                    fail(format_args!("{}: {}: {error}", self.address, self.method)).into(),
-                );
+                return Err(fail(format_args!(
+                    "{}: {}: {error}",
+                    self.address, self.method
+                )));
             }
         };
         if let Some(error) = reply.error() {
@@ -285,8 +269,7 @@ impl Replies<'_> {
             if self.collected.full {
                 return Err(fail(format_args!(
                     "more than 16 MiB: use --more without --collect"
-                ))
-                .into());
+                )));
             }
         } else {
             self.print(reply.parameters())?;
@@ -311,42 +294,44 @@ impl Replies<'_> {
     }
 
     /// Prints an error of the service.
-    fn error(&mut self, error: &str, parameters: Raw<'_>) -> Result<bool, Failed> {
+    fn error(&mut self, error: &str, parameters: Raw<'_>) -> Result<bool, Failure> {
         if self.options.graceful.contains(&error) {
             self.print(parameters)?;
             return Ok(false);
         }
-        let standard = error.strip_prefix("org.varlink.service.");
-        let shown = Printable(parameters.as_str());
-        let method = self.method;
-        if parameters.is_empty() {
-            complain(format_args!(
-                "{method}: the service answers {}",
-                Printable(error)
-            ));
+        let (space, shown) = if parameters.is_empty() {
+            ("", "")
         } else {
-            complain(format_args!(
-                "{method}: the service answers {} {shown}",
-                Printable(error)
-            ));
-        }
-        let (hint, advice) = match standard {
-            Some("ExpectedMore") => (Hint::None, "this method needs --more"),
-            Some("ExpectedUpgrade") => (Hint::None, "this method needs --upgrade"),
-            Some("InvalidParameter") => (
-                Hint::None,
-                "a parameter is missing, unknown or has the wrong type: see nullctl introspect",
-            ),
-            Some("MethodNotFound") => (Hint::Method, ""),
-            Some("InterfaceNotFound") => (Hint::Interface, ""),
-            Some("PermissionDenied") => (Hint::None, "this user may not call the method"),
-            _ => (Hint::None, ""),
+            (" ", parameters.as_str())
+        };
+        let (method, printable) = (self.method, Printable(error));
+        let shown = Printable(shown);
+        complain(format_args!(
+            "{method}: the service answers {printable}{space}{shown}"
+        ));
+        let standard = error.strip_prefix("org.varlink.service.");
+        let advice = match standard.unwrap_or_default() {
+            "ExpectedMore" => "this method needs --more",
+            "ExpectedUpgrade" => "this method needs --upgrade",
+            "InvalidParameter" => {
+                "a parameter is missing, unknown or has the wrong type: see nullctl introspect"
+            }
+            "PermissionDenied" => "this user may not call the method",
+            "MethodNotFound" => {
+                self.hint = Hint::Methods;
+                ""
+            }
+            "InterfaceNotFound" => {
+                self.hint = Hint::Interfaces;
+                ""
+            }
+            _ => "",
         };
         if !advice.is_empty() {
             complain(format_args!("{advice}"));
         }
         self.print(parameters)?;
-        Err(Failed::Service(hint))
+        Err(Failure::Failed)
     }
 
     /// Prints what was collected.
@@ -368,29 +353,29 @@ impl Replies<'_> {
     fn explain(
         self,
         service: &mut Connection<'_>,
-        failed: Failed,
+        failed: Failure,
         entries: &mut [Entry],
     ) -> Result<(), Failure> {
         self.out.flush()?;
         let mut room = self.collected;
         let (interface, member) = name::split(self.method).unwrap_or_default();
-        match failed {
-            Failed::Service(Hint::Method) => {
+        match self.hint {
+            Hint::Methods => {
                 let mut names = Names::new(room.room());
                 each_method(service, interface, entries, &mut |name| names.add(&[name]))?;
                 if let Some(nearest) = names.nearest(member) {
                     complain(format_args!("did you mean {interface}.{nearest}?"));
                 }
             }
-            Failed::Service(Hint::Interface) => {
+            Hint::Interfaces => {
                 let names = interfaces(service, room.room())?;
                 if let Some(nearest) = names.nearest(interface) {
                     complain(format_args!("did you mean {nearest}.{member}?"));
                 }
             }
-            _ => {}
+            Hint::None => {}
         }
-        Err(failed.into())
+        Err(failed)
     }
 }
 

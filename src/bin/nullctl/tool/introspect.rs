@@ -19,14 +19,16 @@ pub fn introspect(
     wanted: &[&'static CStr],
 ) -> Result<(), Failure> {
     let address = service.address;
-    let mut names = Names::new(&mut []);
-    if wanted.is_empty() {
-        names = interfaces(service, tool.input)?;
-    }
-    let several = wanted.len() > 1 || names.all().nth(1).is_some();
-    let named = wanted.iter().copied().map(text);
+    let names = wanted_or_all(service, wanted, tool.input)?;
+    let several = names.all().nth(1).is_some();
+    let (mut all, mut sorted) = (names.all(), names.sorted());
+    let interfaces: &mut dyn Iterator<Item = &str> = if wanted.is_empty() {
+        &mut sorted
+    } else {
+        &mut all
+    };
     let mut first = true;
-    for interface in named.chain(names.sorted()) {
+    for interface in interfaces {
         let reply = ask(service, interface)?;
         if tool.options.wants_json() {
             if several {
@@ -50,13 +52,9 @@ pub fn list_methods(
     wanted: &[&'static CStr],
 ) -> Result<(), Failure> {
     let (one, two) = input::halves(tool.input);
-    let mut names = Names::new(&mut []);
-    if wanted.is_empty() {
-        names = interfaces(service, &mut *one)?;
-    }
+    let names = wanted_or_all(service, wanted, &mut *one)?;
     let mut methods = Names::new(two);
-    let named = wanted.iter().copied().map(text);
-    for interface in named.chain(names.all()) {
+    for interface in names.all() {
         each_method(service, interface, tool.entries, &mut |method| {
             methods.add(&[interface, ".", method]);
         })?;
@@ -94,6 +92,22 @@ pub fn validate(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Fail
     }
     print(tool.out, definition, tool.options.color == Some(true));
     Ok(())
+}
+
+/// Returns the names of the interfaces on the command line, or else of all interfaces of a service.
+fn wanted_or_all<'n>(
+    service: &mut Connection<'_>,
+    wanted: &[&'static CStr],
+    room: &'n mut [u8],
+) -> Result<Names<'n>, Failure> {
+    if wanted.is_empty() {
+        return interfaces(service, room);
+    }
+    let mut names = Names::new(room);
+    for name in wanted {
+        names.add(&[text(name)]);
+    }
+    Ok(names)
 }
 
 /// Asks a service for the definition of an interface.

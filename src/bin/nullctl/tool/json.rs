@@ -70,14 +70,14 @@ impl Printer<'_, '_> {
         while let Some(byte) = self.next() {
             match byte {
                 b'{' | b'[' => {
-                    self.out.bytes(&[byte]);
+                    self.byte(byte);
                     self.depth = self.depth.saturating_add(1);
                     match self.peek() {
                         // Both brackets of an empty one are on one line.
                         Some(close @ (b'}' | b']')) => {
                             self.next();
                             self.depth = self.depth.saturating_sub(1);
-                            self.out.bytes(&[close]);
+                            self.byte(close);
                         }
                         _ => self.line(),
                     }
@@ -85,7 +85,7 @@ impl Printer<'_, '_> {
                 b'}' | b']' => {
                     self.depth = self.depth.saturating_sub(1);
                     self.line();
-                    self.out.bytes(&[byte]);
+                    self.byte(byte);
                 }
                 b',' => {
                     self.out.text(",");
@@ -99,12 +99,12 @@ impl Printer<'_, '_> {
                         _ => NUMBER,
                     };
                     self.color(color);
-                    self.out.bytes(&[first]);
+                    self.byte(first);
                     while let Some((byte, rest)) = self.rest.split_first()
                         && (byte.is_ascii_alphanumeric() || b"+-.".contains(byte))
                     {
                         self.rest = rest;
-                        self.out.bytes(&[*byte]);
+                        self.byte(*byte);
                     }
                     self.color(END);
                 }
@@ -120,6 +120,10 @@ impl Printer<'_, '_> {
                 self.out.text("\t");
             }
         }
+    }
+
+    fn byte(&mut self, byte: u8) {
+        self.out.bytes(&[byte]);
     }
 
     fn color(&mut self, color: &str) {

@@ -2,7 +2,7 @@
 
 use super::input::Text;
 use super::output::{Failure, Output, Printable};
-use super::texts::parts;
+use super::texts::split_once;
 
 /// Names in a buffer, each with a line end.
 pub struct Names<'n>(Text<'n>);
@@ -25,10 +25,14 @@ impl<'n> Names<'n> {
         self.0.check()
     }
 
-    /// Returns the names in the order in which they were added, without empty ones.
+    /// Returns the names in the order in which they were added.
     pub fn all(&self) -> impl Iterator<Item = &str> {
-        let names = self.0.as_str();
-        parts(names, b'\n').filter(|name| !name.is_empty())
+        let mut rest = self.0.as_str();
+        core::iter::from_fn(move || {
+            let name;
+            (name, rest) = split_once(rest, b'\n')?;
+            Some(name)
+        })
     }
 
     /// Returns the names in the order of their bytes, each once. Each step looks at all names: a

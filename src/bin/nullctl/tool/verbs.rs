@@ -22,7 +22,7 @@ pub struct Verb {
     /// What `help VERB` prints after the summary: paragraphs for people who know Varlink's words.
     pub details: &'static str,
     /// The number of words after which the words of a command begin; None without a command.
-    pub command_at: Option<usize>,
+    pub command_at: Option<u8>,
     pub run: fn(&mut Tool<'_>, &[&'static CStr]) -> Result<(), Failure>,
 }
 
@@ -244,11 +244,8 @@ impl Verb {
 
 /// Finds a verb by its name.
 pub fn find(verbs: &[&'static [Verb]], name: &str) -> Option<&'static Verb> {
-    all(verbs).find(|verb| verb.name == name)
-}
-
-fn all(verbs: &[&'static [Verb]]) -> impl Iterator<Item = &'static Verb> {
-    verbs.iter().flat_map(|table| table.iter())
+    let find = |table: &&'static [Verb]| table.iter().find(|verb| verb.name == name);
+    verbs.iter().find_map(find)
 }
 
 /// The failure of an unknown verb.
@@ -288,9 +285,11 @@ fn help(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     out.print(format_args!(
         "Usage: nullctl [OPTION...] VERB ...\n\n{on}Verbs:{off}\n"
     ));
-    for verb in all(tool.verbs) {
-        let name = [on, "  ", verb.name, off, " ", verb.arguments];
-        row(out, &name, verb.summary);
+    for table in tool.verbs {
+        for verb in *table {
+            let name = [on, "  ", verb.name, off, " ", verb.arguments];
+            row(out, &name, verb.summary);
+        }
     }
     flags(out, [on, off], "");
     Ok(())
