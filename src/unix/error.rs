@@ -6,6 +6,7 @@ use embedded_io::ErrorKind;
 use rustix::io::Errno;
 
 use crate::address::AddressError;
+use crate::error::Number;
 
 /// The error of a connection or a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,13 +125,9 @@ impl fmt::Display for IoError {
                 Errno::ROFS => "the file system is read-only",
                 Errno::HOSTUNREACH | Errno::NETUNREACH => "the host can't be reached",
                 Errno::ADDRNOTAVAIL => "this machine does not have that IP address",
-                // Code for a number of another type would be another 264 bytes.
                 _ => {
-                    return write!(
-                        f,
-                        "system error {}: see errno(3)",
-                        errno.unsigned_abs() as usize
-                    );
+                    let number = Number(errno.unsigned_abs() as usize);
+                    return write!(f, "system error {number}: see errno(3)");
                 }
             },
         })

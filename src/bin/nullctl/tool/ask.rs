@@ -12,6 +12,7 @@ use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use super::connect::{Connection, malformed};
 use super::input::Text;
 use super::output::{Failure, Output, Printable, SystemError, fail, fail_at, write_all};
+use super::texts::Number;
 use super::{Tool, text};
 
 /// The socket of systemd's service.
@@ -57,7 +58,7 @@ fn ask_service(tool: &mut Tool<'_>, message: &str, address: &str) -> Result<(), 
             0 => usize::MAX,
             limit => usize::try_from(limit).unwrap_or(usize::MAX),
         };
-        let _ = write!(parameters, ",\"timeoutUSec\":{limit}");
+        let _ = write!(parameters, ",\"timeoutUSec\":{}", Number(limit));
     }
     parameters.add(if options.echo {
         ",\"echo\":\"on\"}"

@@ -20,7 +20,7 @@ use super::output::{Failure, Output, Printable, SystemError, complain, fail, is_
 use super::program::find_program;
 use super::route::{Received, receive};
 use super::system::{Command, Passed, Standard, System};
-use super::texts::{self, AddressText};
+use super::texts::{self, AddressText, Number};
 use super::{Tool, input, text};
 
 pub fn call(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
@@ -156,8 +156,8 @@ fn read_parameters<'b>(
         let column = before_it.bytes().filter(is_first).count();
         complain(format_args!(
             "{name} is not JSON: line {}, column {}: {}",
-            count(before, b'\n').saturating_add(1),
-            column.saturating_add(1),
+            Number(count(before, b'\n').saturating_add(1)),
+            Number(column.saturating_add(1)),
             error.kind
         ));
         // The place, if it is not too long to be seen.

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 use super::output::{Failure, SystemError, fail, fail_at};
 use super::system::Standard;
-use super::texts::{self, AddressText};
+use super::texts::{self, AddressText, Number};
 use crate::standard;
 
 /// Reads a file, or standard input for `-`.
@@ -48,7 +48,7 @@ fn read_all<'b>(
     }
     let text = buffer.get(..length).unwrap_or_default();
     str::from_utf8(text).map_err(|error| {
-        let at = error.valid_up_to();
+        let at = Number(error.valid_up_to());
         fail(format_args!("{name}: not UTF-8 at byte {at}"))
     })
 }

@@ -108,11 +108,12 @@ pub struct Tool<'t> {
 pub fn run(
     system: &dyn System,
     verbs: &[&'static [Verb]],
-    arguments: impl Iterator<Item = &'static CStr>,
+    mut arguments: impl Iterator<Item = &'static CStr>,
     room: &mut Room,
 ) -> u8 {
+    arguments.next();
     let mut out = Output::new();
-    let done = run_verb(system, verbs, arguments.skip(1), room, &mut out);
+    let done = run_verb(system, verbs, arguments, room, &mut out);
     match done.and_then(|()| out.flush()) {
         Ok(()) => 0,
         Err(failure) => {

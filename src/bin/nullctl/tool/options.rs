@@ -8,7 +8,7 @@ use heapless::Vec;
 
 use super::WORDS;
 use super::output::{Failure, fail};
-use super::texts::split_once;
+use super::texts::{Number, split_once};
 use crate::MORE_FLAGS;
 
 /// How JSON is printed.
@@ -399,7 +399,7 @@ pub fn parse(
         let Ok(argument) = word.to_str() else {
             return Err(fail(format_args!(
                 "argument {} is not UTF-8",
-                words.len().saturating_add(1)
+                Number(words.len().saturating_add(1))
             )));
         };
         if only_words || argument == "-" || !argument.starts_with('-') {

@@ -7,7 +7,7 @@ use rustix::fs::{FileType, stat};
 
 use super::connect::{entries, registry};
 use super::output::Failure;
-use super::texts::{self, AddressText};
+use super::texts::{self, AddressText, Number};
 use super::{Tool, input, json, names};
 
 pub fn list_registry(tool: &mut Tool<'_>, _: &[&'static CStr]) -> Result<(), Failure> {
@@ -57,8 +57,10 @@ pub fn list_registry(tool: &mut Tool<'_>, _: &[&'static CStr]) -> Result<(), Fai
         tool.out
             .print(format_args!(" unix:{directory}/{interface}\n"));
     }
-    tool.out
-        .print(format_args!("\n{count} registered services listed.\n"));
+    tool.out.print(format_args!(
+        "\n{} registered services listed.\n",
+        Number(count)
+    ));
     Ok(())
 }
 

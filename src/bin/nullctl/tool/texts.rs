@@ -1,6 +1,7 @@
 //! Texts that are put together without an allocator: addresses, paths.
 
 use core::ffi::CStr;
+use core::fmt;
 
 use heapless::String;
 use nullink::json::Raw;
@@ -50,4 +51,24 @@ pub fn parts(text: &str, byte: u8) -> impl Iterator<Item = &str> {
         rest = after;
         Some(part)
     })
+}
+
+/// A number in a text. core's function for numbers pads them, which takes a kilobyte.
+pub struct Number(pub usize);
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The largest number has 20 digits.
+        let (mut digits, mut number, mut left) = ([0; 20], self.0, 20_usize);
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0'.saturating_add((number % 10) as u8);
+            number /= 10;
+            left = left.saturating_sub(1);
+            if number == 0 {
+                break;
+            }
+        }
+        let digits = digits.get(left..).unwrap_or_default();
+        f.write_str(str::from_utf8(digits).unwrap_or_default())
+    }
 }

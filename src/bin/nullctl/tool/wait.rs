@@ -60,6 +60,7 @@ pub fn wait(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure>
 }
 
 /// Asks the service for GetInfo. An error of the service is an answer, too.
+#[inline(never)]
 fn ask(
     system: &dyn System,
     service: &str,
