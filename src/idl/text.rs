@@ -170,8 +170,13 @@ const fn flag(mut comment: &[u8]) -> u16 {
     }
 }
 
+/// True if two texts are the same. A pattern would compare each byte with code for it.
+pub(super) const fn is(text: &[u8], other: &[u8]) -> bool {
+    matches!(strip(text, other), Some([]))
+}
+
 /// Returns the rest of a text that begins with another.
-const fn strip<'t>(mut text: &'t [u8], mut prefix: &[u8]) -> Option<&'t [u8]> {
+pub(super) const fn strip<'t>(mut text: &'t [u8], mut prefix: &[u8]) -> Option<&'t [u8]> {
     while let [byte, tail @ ..] = prefix {
         match text {
             [first, rest @ ..] if *first == *byte => (text, prefix) = (rest, tail),
