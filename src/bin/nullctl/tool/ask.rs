@@ -99,18 +99,19 @@ fn ask_terminal(tool: &mut Tool<'_>, message: &str) -> Result<(), Failure> {
     let mut question = Text::new(tool.input);
     let _ = write!(question, "{} ", Printable(message));
     write_all(terminal.as_fd(), question.as_str().as_bytes()).map_err(failed)?;
-    let before = tcgetattr(&terminal).map_err(failed)?;
-    let mut without_echo = before.clone();
+    let mut settings = tcgetattr(&terminal).map_err(failed)?;
+    let before = settings.local_modes;
     // Signals of the keyboard would end the tool, and leave the terminal without echo.
     let modes = LocalModes::ECHO | LocalModes::ISIG;
-    without_echo.local_modes.remove(if tool.options.echo {
+    settings.local_modes.remove(if tool.options.echo {
         LocalModes::ISIG
     } else {
         modes
     });
-    tcsetattr(&terminal, OptionalActions::Flush, &without_echo).map_err(failed)?;
+    tcsetattr(&terminal, OptionalActions::Flush, &settings).map_err(failed)?;
     let line = read_line(&terminal, tool.receive);
-    let _ = tcsetattr(&terminal, OptionalActions::Flush, &before);
+    settings.local_modes = before;
+    let _ = tcsetattr(&terminal, OptionalActions::Flush, &settings);
     let _ = write_all(terminal.as_fd(), b"\n");
     let password = tool
         .receive

@@ -10,6 +10,7 @@ use rustix::fs::{Access, Mode, OFlags, access, open};
 use rustix::io::Errno;
 
 use super::connect::{Connection, entries};
+use super::options::millis;
 use super::output::{Failure, SystemError, fail, fail_at};
 use super::system::System;
 use super::texts::{self, AddressText, concat};
@@ -56,16 +57,16 @@ fn settle(system: &dyn System, limit: Option<Duration>) -> Result<(), Failure> {
         Err(Errno::NOENT) => return Ok(()),
         Err(errno) => return Err(failed(errno)),
     }
-    let start = system.monotonic();
+    let (start, limit) = (system.monotonic(), limit.map(millis));
     while access(QUEUE, Access::EXISTS).is_ok() {
-        let since = Duration::from_millis(system.monotonic().saturating_sub(start));
+        let since = system.monotonic().saturating_sub(start);
         let left = limit.map(|limit| limit.saturating_sub(since));
-        if left == Some(Duration::ZERO) {
+        if left == Some(0) {
             return Err(fail(format_args!(
                 "events are still queued: see udevadm monitor, or use a longer --timeout="
             )));
         }
-        let left = left.and_then(|left| Timespec::try_from(left).ok());
+        let left = left.and_then(|left| Timespec::try_from(Duration::from_millis(left)).ok());
         match poll(&mut [PollFd::new(&watch, PollFlags::IN)], left.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(failed(errno)),

@@ -9,6 +9,7 @@ use nullink::unix::IoError;
 use nullink::{Error, Method, name};
 use rustix::event::{Timespec, poll};
 
+use super::options::millis;
 use super::output::{Failure, complain, fail, fail_at, is_terminal};
 use super::route::{call, client_within, registered};
 use super::system::{Standard, System};
@@ -21,8 +22,9 @@ const PAUSE: Timespec = Timespec {
     tv_nsec: 20_000_000,
 };
 
-/// The longest time of one try. A service that hangs may be replaced by another at its address.
-const TRY: Duration = Duration::from_secs(5);
+/// The longest time of one try, in milliseconds. A service that hangs may be replaced by another at
+/// its address.
+const TRY: u64 = 5000;
 
 /// The time after which a person is told what the tool waits for, in milliseconds.
 const PATIENCE: u64 = 1000;
@@ -30,13 +32,14 @@ const PATIENCE: u64 = 1000;
 pub fn wait(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let service = words.first().copied().map_or("", text);
     let limit = tool.options.timeout.filter(|limit| !limit.is_zero());
+    let limit = limit.map(millis);
     let mut told = tool.options.quiet || !is_terminal(Standard::Error);
     let start = tool.system.monotonic();
     let since = || tool.system.monotonic().saturating_sub(start);
     loop {
-        let left = limit.map(|limit| limit.saturating_sub(Duration::from_millis(since())));
+        let left = limit.map_or(TRY, |limit| limit.saturating_sub(since()));
         // Zero would be without a limit.
-        let left = left.map_or(TRY, |left| left.clamp(Duration::from_micros(1), TRY));
+        let left = Duration::from_millis(left.clamp(1, TRY));
         let asked = ask(tool.system, service, left, tool.receive, tool.send);
         let Err(error) = asked else {
             return Ok(());
@@ -45,7 +48,7 @@ pub fn wait(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure>
             return Err(fail_at(service, &error));
         }
         let since = since();
-        if limit.is_some_and(|limit| limit <= Duration::from_millis(since)) {
+        if limit.is_some_and(|limit| limit <= since) {
             return Err(fail(format_args!(
                 "{service}: no answer within the timeout: {error}"
             )));
