@@ -75,19 +75,21 @@ pub(super) const fn skip_line(mut rest: &[u8]) -> &[u8] {
     }
 }
 
+/// True if these three bytes are another character that UAPI.20 counts as white space, in UTF-8.
+const fn is_wide_space(bytes: u32) -> bool {
+    matches!(
+        bytes,
+        0xefbbbf | 0xe19a80 | 0xe1a08e | 0xe28080..=0xe2808a | 0xe280af | 0xe2819f | 0xe38080
+    )
+}
+
 /// Skips white space without line ends.
 const fn skip_blank(mut rest: &[u8]) -> &[u8] {
     loop {
         rest = match rest {
             [b' ' | b'\t', tail @ ..] => tail,
-            // The other characters that UAPI.20 counts as white space, in UTF-8.
-            [0xc2, 0xa0, tail @ ..]
-            | [0xef, 0xbb, 0xbf, tail @ ..]
-            | [0xe1, 0x9a, 0x80, tail @ ..]
-            | [0xe1, 0xa0, 0x8e, tail @ ..]
-            | [0xe2, 0x80, 0x80..=0x8a | 0xaf, tail @ ..]
-            | [0xe2, 0x81, 0x9f, tail @ ..]
-            | [0xe3, 0x80, 0x80, tail @ ..] => tail,
+            [0xc2, 0xa0, tail @ ..] => tail,
+            [a, b, c, tail @ ..] if is_wide_space(u32::from_be_bytes([0, *a, *b, *c])) => tail,
             _ => return rest,
         };
     }

@@ -6,7 +6,7 @@ use core::mem::{self, MaybeUninit};
 use heapless::{String, Vec};
 use nullink::json::{Raw, Value};
 use nullink::unix::{Stream, Timeouts};
-use nullink::{Address, Client, DecodeError, name};
+use nullink::{Address, Client, DecodeError};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, RawDir, open, stat};
 use rustix::io::Errno;
@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use super::options::Options;
 use super::output::{Failure, Printable, SystemError, fail, fail_at};
 use super::program::find_program;
-use super::route::{REGISTRY, call, registered, timeouts};
+use super::route::{REGISTRY, call, look_up, timeouts};
 use super::system::{Command, Passed, System};
 use super::texts::{self, AddressText, concat, split_once};
 use super::{Tool, text};
@@ -125,14 +125,12 @@ pub fn connect(
         return ssh_unix(system, timeouts, rest);
     } else if let Some(rest) = address.strip_prefix("ssh-exec:") {
         return ssh_exec(system, timeouts, rest);
-    } else if name::is_interface(address) {
-        if !registered(system, None, address, &mut path) {
+    } else {
+        let Some(address) = look_up(system, address, &mut path) else {
             return Err(failed(
                 &"not in the registry: use an address, or see nullctl list-registry",
             ));
-        }
-        Address::parse(&path).map_err(|error| failed(&error))?
-    } else {
+        };
         Address::parse(address).map_err(|error| failed(&error))?
     };
     match parsed {

@@ -149,25 +149,16 @@ impl<'t> Routes<'t> {
     ) -> Option<Client<'b, Stream>> {
         let address = self.resolver?;
         let limit = self.options.timeout.filter(|limit| !limit.is_zero());
-        let client = client_within(address, limit, receive, send);
-        client
-            .map_err(|error| {
+        match Stream::connect_with(address, timeouts(limit)) {
+            Ok(stream) => Some(Client::new(stream, receive, send)),
+            Err(error) => {
                 if self.options.resolver.is_some() {
                     complain(format_args!("{address}: {error}"));
                 }
-            })
-            .ok()
+                None
+            }
+        }
     }
-}
-
-/// Connects a client to a service, with a limit for everything that it waits for.
-pub fn client_within<'b>(
-    address: &str,
-    limit: Option<Duration>,
-    receive: &'b mut [u8],
-    send: &'b mut [u8],
-) -> Result<Client<'b, Stream>, IoError> {
-    Client::connect_with(address, timeouts(limit), receive, send)
 }
 
 /// Returns the same limit for each step of a call.
@@ -195,6 +186,19 @@ pub type Received<'r> = Result<Reply<'r>, Error<IoError>>;
 /// Receives a reply. Descriptors that come with it are closed: they cannot be printed.
 pub fn receive<'c>(client: &'c mut Client<'_, Stream>) -> Received<'c> {
     client.receive_raw_with(&mut [const { None }; 16])
+}
+
+/// Returns the address of a service. The name of an interface is looked up in the registry; None if
+/// it is not there.
+pub fn look_up<'a>(
+    system: &dyn System,
+    address: &'a str,
+    found: &'a mut AddressText,
+) -> Option<&'a str> {
+    if !name::is_interface(address) {
+        return Some(address);
+    }
+    registered(system, None, address, found).then_some(&**found)
 }
 
 /// Looks an interface up in the registry, or in a folder like it. Returns true if it is there, and

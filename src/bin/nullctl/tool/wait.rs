@@ -5,13 +5,13 @@ use core::time::Duration;
 
 use nullink::json::Raw;
 use nullink::service::GetInfo;
-use nullink::unix::IoError;
-use nullink::{Error, Method, name};
+use nullink::unix::{IoError, Stream};
+use nullink::{Client, Error, Method};
 use rustix::event::{Timespec, poll};
 
 use super::options::millis;
 use super::output::{Failure, complain, fail, fail_at, is_terminal};
-use super::route::{call, client_within, registered};
+use super::route::{call, look_up, timeouts};
 use super::system::{Standard, System};
 use super::texts::AddressText;
 use super::{Tool, text};
@@ -72,16 +72,16 @@ fn ask(
     send: &mut [u8],
 ) -> Result<(), Error<IoError>> {
     let mut found = AddressText::new();
-    let mut address = service;
-    if name::is_interface(service) {
-        if !registered(system, None, service, &mut found) {
-            return Err(Error::Transport(IoError::NotFound));
-        }
-        address = &found;
-    }
-    let client = client_within(address, Some(limit), receive, send);
-    let mut client = client.map_err(Error::Transport)?;
-    call(&mut client, GetInfo::NAME, Raw::EMPTY_OBJECT).map(drop)
+    let address = look_up(system, service, &mut found);
+    let address = address.ok_or(Error::Transport(IoError::NotFound))?;
+    let stream = Stream::connect_with(address, timeouts(Some(limit)));
+    let stream = stream.map_err(Error::Transport)?;
+    call(
+        &mut Client::new(stream, receive, send),
+        GetInfo::NAME,
+        Raw::EMPTY_OBJECT,
+    )
+    .map(drop)
 }
 
 /// True if another try cannot succeed, because the address is not one to wait for.
