@@ -57,7 +57,7 @@ pub fn bridge(tool: &mut Tool<'_>, _: &[&'static CStr]) -> Result<(), Failure> {
                 }
                 let done = match &mut open {
                     Some((_, stream)) => {
-                        let limit = options.timeout.filter(|limit| !limit.is_zero());
+                        let limit = options.wanted_limit();
                         let mut service = Service {
                             to: stream.as_fd(),
                             limit,

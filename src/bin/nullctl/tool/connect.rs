@@ -118,13 +118,8 @@ pub fn connect(
             }
             _ => Address::Unix(address),
         }
-    } else if let Some(rest) = address
-        .strip_prefix("ssh-unix:")
-        .or(address.strip_prefix("ssh:"))
-    {
-        return ssh_unix(system, timeouts, rest);
-    } else if let Some(rest) = address.strip_prefix("ssh-exec:") {
-        return ssh_exec(system, timeouts, rest);
+    } else if let Some(("ssh-unix" | "ssh" | "ssh-exec", to)) = split_once(address, b':') {
+        return ssh(system, timeouts, address, to);
     } else {
         let Some(address) = look_up(system, address, &mut path) else {
             return Err(failed(
@@ -165,33 +160,32 @@ pub fn registry(system: &dyn System, options: &Options<'_>) -> Result<AddressTex
     Ok(path)
 }
 
-/// Connects to the socket of another machine: `[USER@]HOST:PATH`. ssh(1) joins it to its standard
-/// input and output.
-fn ssh_unix(system: &dyn System, timeouts: Timeouts, rest: &str) -> Result<Stream, Failure> {
-    let Some((host, path)) = split_once(rest, b':').filter(|(host, _)| is_host(host)) else {
-        return Err(fail(format_args!(
-            "ssh-unix:{rest}: use ssh-unix:HOST:/path"
-        )));
-    };
-    start(system, timeouts, &["ssh", "-W", path, "--", host], true)
-}
-
-/// Starts a service on another machine: `[USER@]HOST:COMMAND`. It gets the connection as standard
-/// input and output.
-fn ssh_exec(system: &dyn System, timeouts: Timeouts, rest: &str) -> Result<Stream, Failure> {
-    let Some((host, command)) = split_once(rest, b':').filter(|(host, _)| is_host(host)) else {
-        return Err(fail(format_args!(
-            "ssh-exec:{rest}: use ssh-exec:HOST:COMMAND"
-        )));
+/// Connects to the socket of another machine, `[USER@]HOST:PATH`, or starts a service there,
+/// `[USER@]HOST:COMMAND`. ssh(1) joins it to its standard input and output.
+fn ssh(
+    system: &dyn System,
+    timeouts: Timeouts,
+    address: &str,
+    to: &str,
+) -> Result<Stream, Failure> {
+    let starts = address.starts_with("ssh-exec");
+    // ssh would take a host that begins with `-` for an option.
+    let is_host = |host: &str| !host.is_empty() && !host.starts_with('-');
+    let Some((host, to)) = split_once(to, b':').filter(|(host, _)| is_host(host)) else {
+        let usage = if starts {
+            "exec:HOST:COMMAND"
+        } else {
+            "unix:HOST:/path"
+        };
+        return Err(fail(format_args!("{address}: use ssh-{usage}")));
     };
     let listen = "env SYSTEMD_VARLINK_LISTEN=-";
-    let words = ["ssh", "-e", "none", "-x", "-T", "--", host, listen, command];
-    start(system, timeouts, &words, true)
-}
-
-/// True unless ssh would take the text for an option.
-fn is_host(host: &str) -> bool {
-    !host.is_empty() && !host.starts_with('-')
+    let words: &[&str] = if starts {
+        &["ssh", "-e", "none", "-x", "-T", "--", host, listen, to]
+    } else {
+        &["ssh", "-W", to, "--", host]
+    };
+    start(system, timeouts, words, true)
 }
 
 /// Starts a program with one end of a new connection, and returns the other end. `words` are its

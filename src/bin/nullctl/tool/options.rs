@@ -59,6 +59,11 @@ pub struct Options<'a> {
 }
 
 impl Options<'_> {
+    /// The time limit that was given; None for no limit.
+    pub fn wanted_limit(&self) -> Option<Duration> {
+        self.timeout.filter(|limit| !limit.is_zero())
+    }
+
     /// The time limit for each step of a call; None for no limit.
     pub fn limit(&self) -> Option<Duration> {
         let limit = self.timeout.unwrap_or(DEFAULT_TIMEOUT);

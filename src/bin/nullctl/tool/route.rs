@@ -148,7 +148,7 @@ impl<'t> Routes<'t> {
         send: &'b mut [u8],
     ) -> Option<Client<'b, Stream>> {
         let address = self.resolver?;
-        let limit = self.options.timeout.filter(|limit| !limit.is_zero());
+        let limit = self.options.wanted_limit();
         match Stream::connect_with(address, timeouts(limit)) {
             Ok(stream) => Some(Client::new(stream, receive, send)),
             Err(error) => {

@@ -31,7 +31,7 @@ const PATIENCE: u64 = 1000;
 
 pub fn wait(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let service = words.first().copied().map_or("", text);
-    let limit = tool.options.timeout.filter(|limit| !limit.is_zero());
+    let limit = tool.options.wanted_limit();
     let limit = limit.map(millis);
     let mut told = tool.options.quiet || !is_terminal(Standard::Error);
     let start = tool.system.monotonic();
