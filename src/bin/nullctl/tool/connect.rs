@@ -1,15 +1,14 @@
 //! From an address, or the name of an interface, to a connection.
 
 use core::ffi::CStr;
-use core::mem::{self, MaybeUninit};
+use core::mem;
 
 use heapless::{String, Vec};
 use nullink::json::{Raw, Value};
 use nullink::unix::{Stream, Timeouts};
 use nullink::{Address, Client, DecodeError};
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{FileType, Mode, OFlags, RawDir, open, stat};
-use rustix::io::Errno;
+use rustix::fs::{FileType, stat};
 
 use super::options::Options;
 use super::output::{Failure, Printable, SystemError, fail, fail_at};
@@ -227,30 +226,4 @@ fn start(
         .set_timeouts(timeouts)
         .map_err(|error| failed(&error))?;
     Ok(stream)
-}
-
-/// Passes the names in a directory, except `.` and `..`. A directory that does not exist is empty.
-pub fn entries(
-    directory: &str,
-    pass: &mut dyn FnMut(&str) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let failed = |errno| fail_at(directory, &SystemError(errno));
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let mut path = AddressText::new();
-    let path = texts::path(&mut path, &[directory]);
-    let opened = match open(path, flags, Mode::empty()) {
-        Ok(opened) => opened,
-        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
-        Err(errno) => return Err(failed(errno)),
-    };
-    let mut buffer = [MaybeUninit::uninit(); 2048];
-    let mut entries = RawDir::new(opened, &mut buffer);
-    while let Some(entry) = entries.next() {
-        let entry = entry.map_err(failed)?;
-        let name = entry.file_name().to_str().unwrap_or(".");
-        if !matches!(name, "." | "..") {
-            pass(name)?;
-        }
-    }
-    Ok(())
 }

@@ -9,7 +9,7 @@
 //! | `output` | standard output and its colors; failures |
 //! | `system` | what the tool needs of the operating system that needs `unsafe` code or std |
 //! | `input` | texts that the tool reads or puts together |
-//! | `names` | a sorted list of names |
+//! | `names` | a sorted list of names, and the names in a directory |
 //! | `answer` | calls that the tool answers itself |
 //! | `clients` | many clients at once |
 //! | `program` | programs that a verb starts |

@@ -5,10 +5,11 @@ use core::ffi::CStr;
 use nullink::name;
 use rustix::fs::{FileType, stat};
 
-use super::connect::{entries, registry};
+use super::connect::registry;
+use super::names::{self, entries};
 use super::output::Failure;
 use super::texts::{self, AddressText, Number};
-use super::{Tool, input, json, names};
+use super::{Tool, input, json};
 
 pub fn list_registry(tool: &mut Tool<'_>, _: &[&'static CStr]) -> Result<(), Failure> {
     let directory = registry(tool.system, tool.options)?;

@@ -8,7 +8,7 @@ use nullink::unix::{IoError, Stream, Timeouts};
 use nullink::{Client, Error, Mode, Reply, name};
 use rustix::fs::{Access, access};
 
-use super::connect::entries;
+use super::names::entries;
 use super::options::Options;
 use super::output::{Failure, complain, fail_at};
 use super::system::System;

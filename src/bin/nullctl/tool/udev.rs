@@ -9,7 +9,8 @@ use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::fs::{Access, Mode, OFlags, access, open};
 use rustix::io::Errno;
 
-use super::connect::{Connection, entries};
+use super::connect::Connection;
+use super::names::entries;
 use super::options::millis;
 use super::output::{Failure, SystemError, fail, fail_at};
 use super::system::System;
