@@ -3,7 +3,10 @@
 use core::fmt;
 use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
-/// The address of a service, in the notation of Varlink, or the path of a Unix socket.
+use crate::name;
+
+/// The address of a service, in the notation of Varlink, the path of a Unix socket, or the name of
+/// an interface.
 ///
 /// ```
 /// use nullink::Address;
@@ -13,6 +16,7 @@ use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 /// assert_eq!(Address::parse("tcp:[::1]:12345"), Ok(Address::Tcp("[::1]:12345".parse()?)));
 /// assert_eq!(Address::parse("device:/dev/ttyS1"), Ok(Address::Device("/dev/ttyS1")));
 /// assert_eq!(Address::parse("/run/org.example.ftl"), Ok(Address::Unix("/run/org.example.ftl")));
+/// assert_eq!(Address::parse("org.example.ftl"), Ok(Address::Interface("org.example.ftl")));
 /// # Ok::<(), core::net::AddrParseError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +34,10 @@ pub enum Address<'a> {
     /// `exec:/usr/bin/ftl`: a program that the client starts, and to which it passes a connection
     /// by socket activation.
     Exec(&'a str),
+    /// `org.example.ftl`: the name of an interface. The socket of its service has this name in the
+    /// registry of the system, `/run/varlink/registry`, as systemd's services have it. The registry
+    /// of a user is `$XDG_RUNTIME_DIR/varlink/registry`; use the path of a socket in it.
+    Interface(&'a str),
     /// `tcp:localhost:12345`: the name of a host, and a TCP port. std looks the name up, so the
     /// program needs the feature `std`.
     TcpName(&'a str),
@@ -44,7 +52,8 @@ pub enum Address<'a> {
 }
 
 impl<'a> Address<'a> {
-    /// Parses an address, or a path that begins with `/` or `.`, which can have any characters.
+    /// Parses an address, a path that begins with `/` or `.`, which can have any characters, or the
+    /// name of an interface.
     /// Properties after the `;` of an address are ignored;
     /// [`Listener::bind`](crate::unix::Listener::bind) reads `mode=`.
     ///
@@ -56,7 +65,11 @@ impl<'a> Address<'a> {
             return Ok(Address::Unix(text));
         }
         let address = split_once(text, b';').map_or(text, |(address, _)| address);
-        let (scheme, rest) = split_once(address, b':').ok_or(AddressError::NoScheme)?;
+        let Some((scheme, rest)) = split_once(address, b':') else {
+            let is_interface = name::is_interface(address);
+            let interface = is_interface.then_some(Address::Interface(address));
+            return interface.ok_or(AddressError::NoScheme);
+        };
         match (scheme, rest) {
             ("unix", "" | "@") => Err(AddressError::NoPath),
             ("unix", path) => Ok(match path.strip_prefix('@') {
@@ -243,6 +256,7 @@ impl fmt::Display for Address<'_> {
             Address::Unix(path) if is_path(path) && path.contains(';') => f.write_str(path),
             Address::Unix(path) => write!(f, "unix:{path}"),
             Address::Abstract(name) => write!(f, "unix:@{name}"),
+            Address::Interface(name) => f.write_str(name),
             Address::Tcp(to) => write!(f, "tcp:{to}"),
             Address::Device(path) => write!(f, "device:{path}"),
             Address::TcpName(to) => write!(f, "tcp:{to}"),
@@ -256,8 +270,8 @@ impl fmt::Display for Address<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AddressError {
-    /// The text does not begin with a scheme, such as `unix:`, and is not a path that begins with
-    /// `/` or `.`.
+    /// The text does not begin with a scheme, such as `unix:`, and is neither a path that begins
+    /// with `/` or `.`, nor the name of an interface.
     NoScheme,
     /// The scheme is not one of those of [`Address`].
     UnknownScheme,
@@ -475,6 +489,26 @@ mod tests {
         }
         // An option or a word is not a path.
         for text in ["", "--follow", "-", "a", "run/a", "@a", "-/a"] {
+            assert_eq!(Address::parse(text), Err(AddressError::NoScheme), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_an_interface_is_an_address() {
+        for name in ["org.example.ftl", "a.b", "io.systemd.Udev-1.x"] {
+            assert_eq!(Address::parse(name), Ok(Address::Interface(name)));
+            assert_eq!(Address::Interface(name).to_string(), name);
+            let with_property = std::format!("{name};mode=0600");
+            assert_eq!(Address::parse(&with_property), Ok(Address::Interface(name)));
+        }
+        for text in [
+            "org",
+            "org.",
+            "org..ftl",
+            "org.example.ftl/x",
+            "1.2.3.4",
+            "org.example.-",
+        ] {
             assert_eq!(Address::parse(text), Err(AddressError::NoScheme), "{text}");
         }
     }

@@ -84,6 +84,7 @@ where
             match session.state() {
                 State::Ended(Ok(())) => return Ok(End::Closed),
                 State::Ended(Err(error)) => {
+                    // No cursor is left, but the buffers of a SENSITIVE service are erased.
                     session.abandon(service);
                     return Err(error.with_transport());
                 }
@@ -107,6 +108,7 @@ where
 
 /// Moves the unread bytes to the beginning of the receive buffer, and returns their number.
 fn unread_to_front<C: Copy>(mut session: Session<'_, C>) -> usize {
+    // Making room moves them.
     session.channel().spare();
     session.channel().unread().len()
 }

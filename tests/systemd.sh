@@ -3,9 +3,7 @@
 #
 # Usage: tests/systemd.sh DIR
 #
-# Downloads the packages from Debian with an apt configuration in DIR; the configuration, the
-# package lists and the packages of the machine stay as they are. Needs apt-get, dpkg-deb and, for
-# the services, root.
+# debian.sh downloads the packages, with a static shell for images. The services need root.
 #
 #   DIR/version            the version, such as "262.1-1"
 #   DIR/root               the unpacked packages
@@ -19,95 +17,17 @@
 set -eu
 
 oldest=258
-packages='systemd udev systemd-userdbd systemd-resolved systemd-container systemd-oomd'
 
 if [ $# -ne 1 ]; then
     echo "usage: $0 DIR" >&2
     exit 2
 fi
-mkdir -p "$1"
+
+"$(dirname "$0")/debian.sh" "$1" "$oldest" systemd udev systemd-userdbd systemd-resolved systemd-container \
+    systemd-oomd busybox-static
 directory=$(cd "$1" && pwd)
-
-skip() {
-    echo "skipped: $*"
-    exit 77
-}
-
-for tool in apt-get apt-cache apt-config dpkg dpkg-deb; do
-    command -v "$tool" >/dev/null || skip "needs $tool"
-done
-[ "$(dpkg --print-architecture)" = amd64 ] || skip "needs amd64"
-keys=/usr/share/keyrings/debian-archive-keyring.gpg
-[ -r "$keys" ] || skip "needs the keys of Debian, package debian-archive-keyring"
-
-apt=$directory/apt
 root=$directory/root
 bin=$directory/bin
-# Only the proxies of the machine's configuration are used.
-proxies=$(apt-config dump | grep -i '^Acquire::.*Proxy.* "..*";$' || true)
-export APT_CONFIG="$apt/apt.conf"
-
-configure() {
-    mkdir -p "$apt/empty" "$apt/lists/partial" "$apt/cache/archives/partial"
-    : >"$apt/status"
-    echo "deb [signed-by=$keys] http://deb.debian.org/debian $1 main" >"$apt/sources.list"
-    cat >"$APT_CONFIG" <<EOF
-Dir::Etc::Main "$apt/empty/apt.conf";
-Dir::Etc::Parts "$apt/empty";
-Dir::Etc::SourceList "$apt/sources.list";
-Dir::Etc::SourceParts "$apt/empty";
-Dir::Etc::Preferences "$apt/empty/preferences";
-Dir::Etc::PreferencesParts "$apt/empty";
-Dir::State "$apt";
-Dir::State::Lists "$apt/lists";
-Dir::State::Status "$apt/status";
-Dir::Cache "$apt/cache";
-Debug::NoLocking "true";
-APT::Sandbox::User "";
-Acquire::Languages "none";
-Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";
-Acquire::Retries "2";
-Acquire::http::Timeout "20";
-# A mirror may be a snapshot, whose lists have expired.
-Acquire::Check-Valid-Until "false";
-$proxies
-EOF
-}
-
-# The version in the suite, or nothing. Keeps the output of apt-get in DIR/apt/log.
-version_in() {
-    configure "$1"
-    apt-get update >"$apt/log" 2>&1 || return 0
-    apt-cache policy systemd 2>>"$apt/log" | sed -n 's/^ *Candidate: \([0-9].*\)$/\1/p'
-}
-
-fetch() {
-    for suite in sid forky; do
-        version=$(version_in "$suite")
-        number=${version%%[!0-9]*}
-        [ "${number:-0}" -ge "$oldest" ] || continue
-        # With an empty list of installed packages, this is everything that the packages need.
-        # shellcheck disable=SC2086
-        apt-get install --download-only --no-install-recommends --yes --quiet $packages \
-            >>"$apt/log" 2>&1 || continue
-        rm -rf "$root"
-        mkdir -p "$root"
-        # A merged /usr, as the packages expect it.
-        mkdir -p "$root/usr/bin" "$root/usr/sbin" "$root/usr/lib" "$root/usr/lib64"
-        for folder in bin sbin lib lib64; do
-            ln -s "usr/$folder" "$root/$folder"
-        done
-        for package in "$apt"/cache/archives/*.deb; do
-            dpkg-deb --fsys-tarfile "$package" | tar -x -C "$root" --no-same-owner
-        done
-        echo "$version" >"$directory/version"
-        return 0
-    done
-    tail -n 3 "$apt/log" >&2
-    skip "needs systemd $oldest or newer from Debian's sid or forky"
-}
-
-[ -s "$directory/version" ] || fetch
 
 # What the services read about the machine that they run on: users, and who it is.
 cat >"$root/etc/passwd" <<'EOF'

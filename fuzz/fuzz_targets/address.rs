@@ -28,6 +28,10 @@ fuzz_target!(|data: &[u8]| {
         Address::Unix(part) | Address::Abstract(part) => {
             assert!(!part.is_empty() && text.contains(part));
         }
+        Address::Interface(name) => {
+            let (address, _) = text.split_once(';').unwrap_or((text, ""));
+            assert!(nullink::name::is_interface(name) && name == address);
+        }
         Address::Device(path) | Address::Exec(path) => {
             assert!(path.starts_with('/') && text.contains(path));
         }

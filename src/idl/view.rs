@@ -2,12 +2,12 @@
 
 use core::fmt;
 
-use super::Definition;
 use super::table::{Entry, EntryKind, get, tag};
 use super::text::{
     LINE_ENDS, REQUIRES_MORE, REQUIRES_UPGRADE, SUPPORTS_MORE, SUPPORTS_UPGRADE, first_word,
-    is_space, name_after, name_at, token, word_at,
+    is_space, name_after, name_at, token,
 };
+use super::{Definition, MAX_NAME};
 use crate::bytes::hash;
 use crate::json::Text;
 
@@ -30,18 +30,34 @@ impl<'a> Definition<'a> {
 
     /// Finds a type, a method or an error by its name within the interface.
     pub fn find(&self, name: &str) -> Option<Member<'a>> {
+        Some(self.member_at(self.index_of(name)?))
+    }
+
+    /// Finds the entry of a type, a method or an error by its name.
+    fn index_of(&self, name: &str) -> Option<MemberIndex> {
         let name = name.as_bytes();
+        if name.len() > MAX_NAME {
+            return None;
+        }
         let tag = tag(name.len(), hash(name));
-        let is_it =
-            |entry: &&Entry| entry.link == tag && word_at(self.text.as_bytes(), entry.at) == name;
-        let entry = self.order.iter().find(is_it)?;
-        Some(self.member_at(entry.next))
+        let has_name = |entry: &&Entry| {
+            let at = entry.at as usize;
+            // Equal tags have equal lengths.
+            entry.link == tag
+                && self.text.as_bytes().get(at..at.wrapping_add(name.len())) == Some(name)
+        };
+        Some(self.order.iter().find(has_name)?.next)
+    }
+
+    /// Finds the entry of a method by its name.
+    pub(crate) fn method_index(&self, name: &str) -> Option<MemberIndex> {
+        let index = self.index_of(name)?;
+        (self.entry(index).kind == EntryKind::Method).then_some(index)
     }
 
     /// Finds a method by its name within the interface.
     pub fn method(&self, name: &str) -> Option<Member<'a>> {
-        let member = self.find(name)?;
-        (member.kind() == MemberKind::Method).then_some(member)
+        Some(self.member_at(self.method_index(name)?))
     }
 
     pub(crate) fn entry(&self, index: u16) -> Entry {
@@ -213,6 +229,7 @@ impl<'a> Member<'a> {
     }
 
     /// Returns the index of the member in the definition.
+    #[cfg(feature = "tools")]
     pub(crate) fn index(&self) -> MemberIndex {
         self.index
     }
@@ -514,4 +531,32 @@ fn before_comment(text: &str) -> Option<&str> {
     let line = text.rsplit(LINE_ENDS).next()?;
     let is_comment = line.trim_start_matches(is_space).starts_with('#');
     text.strip_suffix(line).filter(|_| is_comment)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::format;
+    use std::string::String;
+
+    use super::*;
+
+    // The tag of a name has only the lowest byte of its length.
+    #[test]
+    fn m4_a_longer_text_of_the_definition_is_not_the_name_of_a_method() {
+        let tag_of = |name: &str| tag(name.len(), hash(name.as_bytes()));
+        let text_with = |number: u32| {
+            let fill = format!("{number:-<250}");
+            format!("interface a.b\n\nmethod Ping() -> () # {fill}\n")
+        };
+        let long_name = |text: &str| String::from(&text["interface a.b\n\nmethod ".len()..][..260]);
+        let text = (0..)
+            .map(text_with)
+            .find(|text| tag_of(&long_name(text)) == tag_of("Ping"))
+            .unwrap();
+        let mut table = [Entry::EMPTY; 16];
+        let definition = Definition::parse(&text, &mut table).unwrap();
+        assert!(definition.method("Ping").is_some());
+        assert!(definition.method(&long_name(&text)).is_none());
+        assert!(definition.method("Pin").is_none() && definition.method("Ping(").is_none());
+    }
 }

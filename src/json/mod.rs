@@ -9,9 +9,11 @@ mod cursor;
 mod de;
 mod number;
 mod raw;
+mod reader;
 mod ser;
 mod text;
 mod value;
+mod writer;
 
 pub(crate) use cursor::MAX_DEPTH;
 pub use cursor::scan;
@@ -21,7 +23,8 @@ pub use ser::{List, Map, encode};
 pub use value::{Decode, Items, Value};
 
 pub(crate) use cursor::{Cursor, ValueKind};
-pub(crate) use de::{MemberDeserializer, Reader, Stop};
+pub(crate) use de::MemberDeserializer;
 pub(crate) use number::{is_finite, is_in_range};
-pub(crate) use ser::Writer;
+pub(crate) use reader::{Reader, Stop};
 pub(crate) use text::{Text, unescape};
+pub(crate) use writer::Writer;

@@ -8,7 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::cursor::scan;
 use crate::error::SyntaxError;
 
-/// The text of one JSON value, kept and written back byte for byte.
+/// The text of one JSON value, kept and written back byte for byte. Only an object without members
+/// is written without its white space.
 ///
 /// It is the type of a field that is declared `object` or `any` (UAPI.20, "Types"). It is always
 /// valid JSON. A field of this type accepts every value except `null`, which is not a value of
@@ -86,7 +87,13 @@ impl fmt::Debug for Raw<'_> {
 
 impl Serialize for Raw<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_newtype_struct(Raw::NAME, self.0)
+        // The writer recognizes empty parameters by this text.
+        let text = if self.is_empty() {
+            Raw::EMPTY_OBJECT.0
+        } else {
+            self.0
+        };
+        serializer.serialize_newtype_struct(Raw::NAME, text)
     }
 }
 

@@ -5,8 +5,8 @@ use core::str;
 
 use serde::{Deserialize, Deserializer};
 
-use super::de::{MemberName, Reader, Stop};
 use super::raw::Raw;
+use super::reader::{MemberName, Reader, Stop};
 use crate::error::{DecodeError, Mismatch};
 
 /// A value of a received message that has not been read yet.

@@ -2,7 +2,7 @@
 
 use core::mem;
 
-use crate::bytes::{compact, copy};
+use crate::bytes::{compact, copy, erase};
 
 /// The beginning of a reply that is not the final one, as `message` writes it.
 const CONTINUES: &[u8] = b"{\"continues\":true";
@@ -84,7 +84,8 @@ impl<'b> LineBuffer<'b> {
         }
     }
 
-    /// Returns the free part of the look-ahead buffer. After receiving into it, call
+    /// Returns the free part of the look-ahead buffer, and erases it, so that nothing of earlier
+    /// input is kept while the driver waits for more. After receiving into it, call
     /// [`received`](Self::received).
     ///
     /// If the buffer is [full](Self::is_full), the client has sent too much ahead: its input is
@@ -96,7 +97,10 @@ impl<'b> LineBuffer<'b> {
         }
         let by = compact(self.buffer, &mut self.start, &mut self.end);
         self.searched = self.searched.saturating_sub(by);
-        self.buffer.get_mut(self.end..).unwrap_or_default()
+        let spare = self.buffer.get_mut(self.end..).unwrap_or_default();
+        // Input may be a secret. A line is so slow that this costs nothing.
+        erase(spare);
+        spare
     }
 
     /// True if the look-ahead buffer is full. A driver that does not block then calls
@@ -272,6 +276,22 @@ mod tests {
                 assert_eq!(clients(input, piece), expected, "{input:?} {piece}");
             }
         }
+    }
+
+    #[test]
+    fn nothing_of_read_or_discarded_input_stays_in_memory() {
+        let mut look_ahead = [0; 16];
+        let mut breaks = LineBuffer::new(&mut look_ahead);
+        breaks.spare()[..6].copy_from_slice(b"abcd\0e");
+        breaks.received(6);
+        assert_eq!(breaks.read(&mut [0; 5]), Some(5));
+        assert_eq!(breaks.spare(), [0; 15]);
+        breaks.discard();
+        assert_eq!(breaks.spare(), [0; 16]);
+        breaks.spare()[..4].copy_from_slice(b"fg\0\0");
+        breaks.received(4);
+        breaks.next_client();
+        assert_eq!(breaks.spare(), [0; 16]);
     }
 
     #[test]

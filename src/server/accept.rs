@@ -25,6 +25,8 @@ pub(super) struct Source<'b> {
     pub listener: Listener,
     /// True if a client may be waiting.
     pub is_ready: bool,
+    /// True if another process has shut the socket down.
+    pub is_shut_down: bool,
     /// True if the poller reports waiting clients.
     is_polled: bool,
     /// The state of a device; None for a socket.
@@ -87,6 +89,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         }
         let mut source = Source {
             is_ready: false,
+            is_shut_down: false,
             is_polled: true,
             device: None,
             listener,
@@ -140,7 +143,8 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             let flags = if is_polled {
                 EventFlags::IN
             } else {
-                EventFlags::empty()
+                // Unlike no flags, this ends EPOLLHUP after the first: epoll_ctl(2).
+                EventFlags::ONESHOT
             };
             self.poller.modify(fd, Token::Listener(index), flags)?;
             source.is_polled = is_polled;
@@ -180,9 +184,14 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
                 }
                 // The device does not exist, or it cannot be opened.
                 Ok(None) | Err(_) if is_device => source.pause(),
+                // accept(2) only says EAGAIN for a Unix socket.
+                Ok(None) if source.is_shut_down => {
+                    return Err(unix::IoError::from_errno(Errno::INVAL));
+                }
                 // Another process has accepted the connection.
                 Ok(None) => {}
                 Err(error) if is_broken(&error) => return Err(error),
+                // No descriptor or no memory is left: EMFILE, ENFILE, ENOBUFS, ENOMEM.
                 Err(_) => self.backing_off = BACK_OFF_WAITS,
             }
         }

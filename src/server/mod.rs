@@ -317,7 +317,7 @@ pub struct Server<'b, C, const CONNECTIONS: usize, const DESCRIPTORS: usize = 0>
     /// The number of ready places that still get a turn before the server waits again.
     round: usize,
     /// The place of the connection that has its turn, and the number of steps left in that turn.
-    turn: Option<u32>,
+    current: Option<u32>,
     budget: usize,
     connections: usize,
     /// The number of places with a lingering connection. `connections` does not count these.
@@ -379,7 +379,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             places: Places::new(&mut slots.slots),
             buffers: Buffers::new(&mut slots.receive, &mut slots.send, &mut slots.carried),
             round: 0,
-            turn: None,
+            current: None,
             budget: 0,
             connections: 0,
             lingering: 0,

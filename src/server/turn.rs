@@ -25,12 +25,12 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     ) -> Result<Option<Event<C>>, unix::IoError> {
         while let Some(index) = self.next_turn() {
             let connection = self.places.connection(index);
-            let turn = self.turn(index, service);
+            let turn = self.take_turn(index, service);
             if S::SENSITIVE {
                 self.buffers.erase_free();
             }
             if !matches!(turn, Turn::Called(_) | Turn::Woken(_)) {
-                self.turn = None;
+                self.current = None;
             }
             match turn {
                 Turn::Called(woken) => {
@@ -58,32 +58,36 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             self.timers.retain(|timer| timer.number != number);
             return Ok(Some(Event::Timer(number)));
         }
-        let is_finished = self.connections == 0 && self.listeners.is_empty();
-        let was_reported = mem::replace(&mut self.reported_idle, is_finished);
-        // Reported once; or each time, if there is nothing left to wait for.
-        let can_wait = may_wait || !self.timers.is_empty() || self.poller.has_watches();
-        let is_idle = is_finished && !(was_reported && can_wait);
-        if is_idle || self.exit().is_some_and(|at| at <= self.now) {
+        if self.must_report_idle(may_wait) || self.exit().is_some_and(|at| at <= self.now) {
             self.empty_since = self.now;
             return Ok(Some(Event::Idle));
         }
         Ok(None)
     }
 
+    /// True if the server has nothing to serve any more and must say so: the first time, and each
+    /// time if there is no other event to wait for.
+    fn must_report_idle(&mut self, may_wait: bool) -> bool {
+        let is_idle = self.connections == 0 && self.listeners.is_empty();
+        let was_reported = mem::replace(&mut self.reported_idle, is_idle);
+        let can_wait = may_wait || !self.timers.is_empty() || self.poller.has_watches();
+        is_idle && (!was_reported || !can_wait)
+    }
+
     /// Returns the place of the connection that has its turn. A turn that has begun continues
     /// first.
     fn next_turn(&mut self) -> Option<u32> {
-        if self.turn.is_none() && self.round > 0 {
+        if self.current.is_none() && self.round > 0 {
             self.round = self.round.saturating_sub(1);
-            self.turn = self.places.next_ready();
+            self.current = self.places.next_ready();
             self.budget = Limits::CALLS_PER_TURN;
         }
-        self.turn
+        self.current
     }
 
     /// Begins or continues the turn of a connection, and lends it buffers if it has none.
     #[inline(never)] // keeps its variables out of the stack frames of callers
-    fn turn<S: Service<C>>(&mut self, index: u32, service: &mut S) -> Turn<C> {
+    fn take_turn<S: Service<C>>(&mut self, index: u32, service: &mut S) -> Turn<C> {
         let Some((endpoint, state)) = self.places.get(index) else {
             // It was closed while it waited for its turn.
             return Turn::Over;
@@ -130,11 +134,13 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             }
             Ok(turn @ (Turn::Again | Turn::Over | Turn::Upgraded(_))) => {
                 if let Turn::Upgraded(_) = turn {
+                    // The event has the cursor now, so nothing is left to abandon.
                     *state = State::Open;
                     endpoint.role = Role::Upgraded;
                     self.poller.remove(endpoint.stream.as_fd());
                 }
-                if !self.end_turn(index) {
+                let timed_out = self.end_turn(index);
+                if !timed_out {
                     turn
                 } else if self.restart_device(index, service) {
                     Turn::Again
@@ -207,6 +213,7 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             && has_failed
             && let Some(pair) = endpoint.pair
         {
+            // Nobody was lent the pair since, so it can hold what is thrown away.
             endpoint.stream.close_now(self.buffers.get(pair).0);
         }
     }
@@ -262,8 +269,8 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             // It may fail again as soon as it is opened.
             device.pause = BACK_OFF_WAITS;
         }
-        if self.turn == Some(index) {
-            self.turn = None;
+        if self.current == Some(index) {
+            self.current = None;
         }
         if let Role::Lingering(_) = endpoint.role {
             self.lingering = self.lingering.saturating_sub(1);

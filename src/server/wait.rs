@@ -2,6 +2,8 @@
 
 use core::iter;
 
+use rustix::event::epoll::EventFlags;
+
 use super::accept::Source;
 use super::places::to_usize;
 use super::poller::Token;
@@ -75,6 +77,7 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
                 Token::Listener(index) => {
                     if let Some(source) = self.listeners.get_mut(to_usize(index)) {
                         source.is_ready = true;
+                        source.is_shut_down = flags.contains(EventFlags::HUP);
                     }
                 }
                 Token::Watch(number) => self.poller.set_watch_ready(number),

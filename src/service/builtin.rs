@@ -32,7 +32,7 @@ fn interfaces<S: Service<C>, C: Copy>() -> impl Iterator<Item = &'static Interfa
 }
 
 /// Finds an interface of the service by its name.
-pub(super) fn find<S: Service<C>, C: Copy>(name: &str) -> Option<&'static Interface> {
+pub(super) fn find_interface<S: Service<C>, C: Copy>(name: &str) -> Option<&'static Interface> {
     interfaces::<S, C>().find(|interface| interface.name() == name)
 }
 
@@ -64,7 +64,7 @@ pub(super) fn call<'c, S: Service<C>, C: Copy>(
                 interfaces: List(interfaces::<S, C>().map(Interface::name)),
             })
         }
-        Methods::GetInterfaceDescription { interface } => match find::<S, C>(interface) {
+        Methods::GetInterfaceDescription { interface } => match find_interface::<S, C>(interface) {
             Some(found) => reply.describe(found.text()),
             None => reply.error(&ServiceError::InterfaceNotFound { interface }),
         },

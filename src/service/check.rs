@@ -33,7 +33,7 @@ impl Callee {
         let Some((interface, member)) = name::split_at_dot(method) else {
             return Err(Refusal::MethodNotFound);
         };
-        let Some(interface) = builtin::find::<S, C>(interface) else {
+        let Some(interface) = builtin::find_interface::<S, C>(interface) else {
             return Err(if name::is_full(method) {
                 Refusal::InterfaceNotFound
             } else {
@@ -41,7 +41,7 @@ impl Callee {
             });
         };
         let checked = S::CHECKED || builtin::serves(interface);
-        let declared = interface.method(member).map(|method| method.index());
+        let declared = interface.method_index(member);
         if declared.is_none() && (checked || !name::is_member(member)) {
             return Err(Refusal::MethodNotFound);
         }

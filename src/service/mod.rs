@@ -175,7 +175,7 @@ pub trait Service<C: Copy = Infallible> {
     /// an answer was sent, and when the connection ends.
     ///
     /// This takes a pass over both buffers for each call. It does not reach copies that the handler
-    /// makes, the look-ahead of a serial line, or the buffers of the kernel. The library has no `unsafe` code, so it depends on the
+    /// makes, or the buffers of the kernel. The library has no `unsafe` code, so it depends on the
     /// compiler: a test looks for a secret in the memory of an optimized service.
     const SENSITIVE: bool = false;
 

@@ -189,7 +189,7 @@ impl<'c, C> Responder<'c, C> {
         if self.request.mode == Mode::Oneway {
             return self.send(&());
         }
-        let (length, state) = describe(self.room, DESCRIPTION, text.as_bytes())?;
+        let (length, state) = write_description(self.room, DESCRIPTION, text.as_bytes())?;
         Ok(Outcome::new(length, state))
     }
 
@@ -588,7 +588,7 @@ const END_OF_DESCRIPTION: &[u8] = b"\"}}\0";
 
 /// Writes `begin`, as much of a description as there is room for, and the end of the reply if it
 /// fits as well. Returns the length, and the next state, which sends the rest.
-pub(super) fn describe<C>(
+pub(super) fn write_description<C>(
     room: &mut [u8],
     begin: &[u8],
     text: &'static [u8],

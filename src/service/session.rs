@@ -4,7 +4,7 @@ use core::convert::Infallible;
 use core::marker::PhantomData;
 
 use super::check::Callee;
-use super::responder::{Outcome, Responder, describe};
+use super::responder::{Outcome, Responder, write_description};
 use super::state::{Owed, Request, State};
 use super::{Context, Service, SessionError, builtin};
 use crate::channel::{Channel, SendBuffer, TooLong};
@@ -162,6 +162,7 @@ impl<'b, C: Copy> Session<'b, C> {
     ) -> Result<State<C>, Error> {
         let Channel { receive, send, .. } = &mut self.channel;
         let (Some(message), Some(room)) = (receive.take(), send.reply_room()) else {
+            debug_assert!(false, "`step_in` has found a message, and room");
             return Ok(State::Open);
         };
         let (call, range) = Call::parse_with_name_range(message)?;
@@ -207,6 +208,7 @@ impl<'b, C: Copy> Session<'b, C> {
     ) -> Result<State<C>, Error> {
         let Owed { cursor, request } = owed;
         let Some(room) = self.channel.send.reply_room() else {
+            debug_assert!(false, "`step_in` has found room");
             return Ok(State::Due(owed));
         };
         let mut lent = context.reborrow();
@@ -215,7 +217,8 @@ impl<'b, C: Copy> Session<'b, C> {
             Ok(answer) => self.finish(service, context, request, answer),
             Err(refusal) => {
                 context.close_attached();
-                // The call is no longer in the buffer, so the refusal has no name to refer to.
+                // The call is no longer in the buffer, so the refusal has no name to refer to. A
+                // `oneway` call has no owed reply.
                 let error = refusal.error(&[], None);
                 error.and_then(|error| write_error(&mut self.channel.send, &error))?;
                 Ok(State::Open)
@@ -223,7 +226,8 @@ impl<'b, C: Copy> Session<'b, C> {
         }
     }
 
-    /// Commits the message that a handler has written, and returns the next state.
+    /// Commits the message that a handler has written, and returns the next state. The length is 0
+    /// if there is no message: the call is `oneway`, or it was parked without a reply.
     fn finish<S: Service<C>>(
         &mut self,
         service: &mut S,
@@ -265,7 +269,7 @@ impl<'b, C: Copy> Session<'b, C> {
     /// Writes the next piece of a definition that is longer than the room for a reply.
     fn describe(&mut self, rest: &'static [u8]) -> Result<State<C>, Error> {
         let room = self.channel.send.reply_room().unwrap_or_default();
-        let (length, state) = describe(room, &[], rest)?;
+        let (length, state) = write_description(room, &[], rest)?;
         self.channel.send.commit(length);
         Ok(state)
     }

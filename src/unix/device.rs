@@ -92,7 +92,7 @@ impl Terminal {
         };
         retry_on_intr(|| tcsetattr(file, OptionalActions::Now, &raw))
             .map_err(IoError::from_errno)?;
-        tcflush(file, QueueSelector::IOFlush).map_err(IoError::from_errno)?;
+        retry_on_intr(|| tcflush(file, QueueSelector::IOFlush)).map_err(IoError::from_errno)?;
         Ok(Some(terminal))
     }
 

@@ -53,8 +53,9 @@ impl Listener {
     /// The mode of a socket to which everybody may connect.
     pub const EVERYBODY: u32 = 0o666;
 
-    /// Listens at a path, such as `/run/x` or `./x`, or at an address, such as `unix:@name`,
-    /// `tcp:[::1]:12345` or `device:/dev/ttyS1`. A socket at a path has the mode of the address, as
+    /// Listens at a path, such as `/run/x` or `./x`, at an address, such as `unix:@name`,
+    /// `tcp:[::1]:12345` or `device:/dev/ttyS1`, or, under the name of an interface, in the
+    /// registry. A socket at a path has the mode of the address, as
     /// in `unix:/path;mode=0666`, or else [`OWNER`](Self::OWNER).
     ///
     /// This function links the code for all kinds of addresses. A small program that listens at a
@@ -98,6 +99,8 @@ impl Listener {
     /// Also returns [`IoError::NoDirectory`], [`IoError::PathTooLong`], and other errors of the
     /// system.
     pub fn bind_to(address: Address<'_>, mode: u32) -> Result<Self, IoError> {
+        let registered = socket::registered(address)?;
+        let address = registered.as_deref().map_or(address, Address::Unix);
         if let Address::Device(path) = address {
             let device = Device::supported()?;
             match device::check(path) {
@@ -131,7 +134,10 @@ impl Listener {
     /// # Ok::<(), nullink::unix::IoError>(())
     /// ```
     pub fn make_directory(address: &str, mode: u32) -> Result<(), IoError> {
-        let (Address::Unix(path), _) = super::listening_address(address)? else {
+        let (address, _) = super::listening_address(address)?;
+        let registered = socket::registered(address)?;
+        let address = registered.as_deref().map_or(address, Address::Unix);
+        let Address::Unix(path) = address else {
             return Ok(());
         };
         let ends = path.bytes().enumerate().filter(|(_, byte)| *byte == b'/');
@@ -344,16 +350,12 @@ fn bind_error(errno: Errno) -> IoError {
 /// chmod(2) follows links, and another process may replace the socket with a link if the directory
 /// permits it. So the socket is opened, and changed through its descriptor: proc_pid_fd(5).
 fn set_mode(path: &CStr, mode: Mode) -> Result<(), Errno> {
-    let socket = open(path, PATH_ONLY | OFlags::NOFOLLOW, Mode::empty())?;
+    let socket = open_retrying(path, PATH_ONLY | OFlags::NOFOLLOW)?;
     let found = fstat(&socket)?.st_mode;
     if FileType::from_raw_mode(found) != FileType::Socket || Mode::from_raw_mode(found) == mode {
         return Ok(());
     }
-    match open(
-        c"/proc/self/fd",
-        PATH_ONLY | OFlags::DIRECTORY,
-        Mode::empty(),
-    ) {
+    match open_retrying(c"/proc/self/fd", PATH_ONLY | OFlags::DIRECTORY) {
         Ok(all) => chmodat(all, DecInt::from_fd(&socket), mode, AtFlags::empty()),
         // As long as /proc is not mounted, there are no other users.
         Err(_) => chmod(path, mode),
@@ -362,6 +364,11 @@ fn set_mode(path: &CStr, mode: Mode) -> Result<(), Errno> {
 
 /// The flags for a descriptor that only refers to a file: `O_PATH`, open(2).
 const PATH_ONLY: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
+
+/// Opens a file, and tries again after a signal.
+fn open_retrying(path: &CStr, flags: OFlags) -> Result<OwnedFd, Errno> {
+    retry_on_intr(|| open(path, flags, Mode::empty()))
+}
 
 /// Removes the socket at a path if no service listens on it. Returns [`IoError::NotFound`] if the
 /// path does not exist.
@@ -395,7 +402,7 @@ fn lock_directory(path: &str) -> Option<OwnedFd> {
     };
     let directory = Path::new(directory).ok()?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let directory = retry_on_intr(|| open(directory.as_c_str(), flags, Mode::empty())).ok()?;
+    let directory = open_retrying(directory.as_c_str(), flags).ok()?;
     for _ in 0..LOCK_TRIES {
         match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => return Some(directory),

@@ -130,6 +130,8 @@ impl RelayStream {
     fn record_gone(&mut self, relay: &mut Relay<'_>) {
         relay.fail_to_send(self.side);
         self.end_of_output = true;
+        // A peer that is not gone must not wait for bytes that were not sent.
+        self.stream.finish_sending();
     }
 
     /// Returns the events to wait for; None if the connection must not be polled.

@@ -3,6 +3,7 @@
 use core::ffi::CStr;
 use core::time::Duration;
 
+use heapless::String;
 use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, XattrFlags, fsetxattr, lsetxattr};
 use rustix::io::{Errno, ioctl_fionbio, retry_on_intr};
@@ -38,6 +39,21 @@ impl SocketKind {
             Err(_) => Device::supported().map_or(SocketKind::Tcp, SocketKind::Device),
         }
     }
+}
+
+/// The directory of the sockets of a system's interfaces.
+const REGISTRY: &str = "/run/varlink/registry/";
+
+/// Returns the path of the socket of an interface; None for another address.
+#[inline(always)] // a program with one kind of address has no code for the others
+pub(super) fn registered(address: Address<'_>) -> Result<Option<String<PATH_MAX>>, IoError> {
+    let Address::Interface(name) = address else {
+        return Ok(None);
+    };
+    let mut path = String::new();
+    let written = path.push_str(REGISTRY).and_then(|()| path.push_str(name));
+    written.map_err(|_| IoError::PathTooLong)?;
+    Ok(Some(path))
 }
 
 /// Calls `attempt` with an address, or with each address of a host name until one succeeds. Returns

@@ -61,8 +61,9 @@ impl Stream {
     /// The maximum number of descriptors of one message: 253, `SCM_MAX_FD` of unix(7).
     pub const MAX_DESCRIPTORS: usize = DESCRIPTORS_MAX;
 
-    /// Connects to the socket at a path, such as `/run/x` or `./x`, or to an address, such as
-    /// `unix:@name`, `tcp:[::1]:12345` or `device:/dev/ttyS1`, without timeouts.
+    /// Connects to the socket at a path, such as `/run/x` or `./x`, to an address, such as
+    /// `unix:@name`, `tcp:[::1]:12345` or `device:/dev/ttyS1`, or to the service of an interface in
+    /// the registry, such as `io.systemd.Hostname`, without timeouts. [`Address`] has all of them.
     ///
     /// # Errors
     ///
@@ -75,8 +76,8 @@ impl Stream {
     ///
     /// # Errors
     ///
-    /// Like [`connect_to`](Self::connect_to). Returns [`IoError::Address`] if the text is neither a
-    /// path nor an address.
+    /// Like [`connect_to`](Self::connect_to). Returns [`IoError::Address`] if the text is not
+    /// an address.
     pub fn connect_with(address: &str, timeouts: Timeouts) -> Result<Self, IoError> {
         let address = Address::parse(address).map_err(IoError::Address)?;
         Stream::connect_to(address, timeouts)
@@ -100,6 +101,8 @@ impl Stream {
     /// because both need `unsafe` code, and this library has none. Returns
     /// [`IoError::NoHostNames`] for a host name without the feature `std`.
     pub fn connect_to(address: Address<'_>, timeouts: Timeouts) -> Result<Self, IoError> {
+        let registered = socket::registered(address)?;
+        let address = registered.as_deref().map_or(address, Address::Unix);
         let mut stream = match address {
             Address::Device(path) => Stream::open(path)?,
             address => socket::resolve(address, |address| {
@@ -428,7 +431,13 @@ impl Stream {
             deadline.called();
         }
         loop {
-            match self.transmit(bytes, attached, flags)? {
+            let sent = self.transmit(bytes, attached, flags);
+            if matches!(sent, Err(IoError::Closed)) {
+                // A peer that is not gone must not wait for these bytes, because this side may wait
+                // for its last replies.
+                self.finish_sending();
+            }
+            match sent? {
                 Some(count) => return Ok(count),
                 None => wait(&self.descriptor, PollFlags::OUT, self.send)?,
             }

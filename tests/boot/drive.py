@@ -1,14 +1,17 @@
 """Boots a kernel with our initramfs, and calls its first program from the host.
 
-    drive.py KERNEL INITRAMFS CLIENT [PARAMETER..]
+    drive.py KERNEL INITRAMFS TOOLS CLIENT [PARAMETER..]
 
-CLIENT is the example init, which is also the Nullink client. The other client is the Python
-reference. The PARAMETERs are for the kernel. There are no fixed pauses, but every wait has a timeout.
+TOOLS is an initramfs that also has nullctl, systemd-udevd and script.sh. It can be empty. CLIENT is the
+example init, which is also the Nullink client. The other client is the Python reference. The PARAMETERs
+are for the kernel. There are no fixed pauses, but every wait has a timeout.
 """
 
+import itertools
 import json
 import os
 import random
+import re
 import socket
 import subprocess
 import sys
@@ -17,7 +20,7 @@ import time
 
 import varlink
 
-KERNEL, INITRAMFS, CLIENT, *PARAMETERS = sys.argv[1:]
+KERNEL, INITRAMFS, TOOLS, CLIENT, *PARAMETERS = sys.argv[1:]
 HERE = os.path.dirname(os.path.abspath(__file__))
 BOOT, UEVENTS = "org.example.boot", "org.example.uevents"
 PATIENCE = 120  # in seconds; QEMU emulates the processor, and the host may be busy
@@ -87,13 +90,13 @@ class Listener(subprocess.Popen):
 class Machine:
     """A virtual machine with two lines, which are hvc0 and ttyS1 inside."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, initramfs=INITRAMFS, *more):
         self.hvc, self.tty = os.path.join(directory, "hvc0"), os.path.join(directory, "ttyS1")
         self.console = os.path.join(directory, "console")
-        parameters = ["console=ttyS0", "quiet", *PARAMETERS]
+        parameters = ["console=ttyS0", "quiet", *more, *PARAMETERS]
         parameters += ["nullink.device=/dev/hvc0", "nullink.device=/dev/ttyS1"]
         command = ["qemu-system-x86_64", "-accel", "tcg", "-m", "128M", "-no-reboot", "-nodefaults"]
-        command += ["-display", "none", "-kernel", KERNEL, "-initrd", INITRAMFS]
+        command += ["-display", "none", "-kernel", KERNEL, "-initrd", initramfs]
         command += ["-append", " ".join(parameters), "-serial", f"file:{self.console}"]
         command += ["-chardev", f"socket,id=tty,path={self.tty},server=on,wait=off"]
         command += ["-chardev", f"socket,id=hvc,path={self.hvc},server=on,wait=off"]
@@ -334,6 +337,24 @@ def becomes_the_monitor(machine):
         assert client.get_interface(UEVENTS).description == definition(UEVENTS)
 
 
+def follows_the_script(machine):
+    """Runs the script, and compares each line that it prints. A * in transcript.txt is any text."""
+    status = machine.ours(machine.hvc, "start", "/bin/sh", "/script")
+    assert "ended with 0\n" in status, status
+    machine.says("end of the transcript")
+    with open(os.path.join(HERE, "transcript.txt"), encoding="utf-8") as transcript:
+        expected = [line.rstrip("\n") for line in transcript]
+    with open(machine.console, errors="replace", encoding="utf-8") as console:
+        lines = [line.rstrip("\n") for line in console]
+    printed = itertools.dropwhile(lambda line: line != expected[0], lines)
+    for number, (wanted, line) in enumerate(itertools.zip_longest(expected, printed), 1):
+        pattern = re.escape(wanted or "").replace(r"\*", ".*")
+        if line is None or not re.fullmatch(pattern, line):
+            # The log of the kernel, of the first program and of udevd.
+            machine.ours(machine.hvc, "start", "/bin/sh", "-c", "busybox dmesg | busybox tail")
+            raise AssertionError(f"transcript.txt:{number}: expected {wanted!r}, not {line!r}")
+
+
 def main():
     with tempfile.TemporaryDirectory() as directory, Machine(directory) as machine:
         print(f"boot: {machine.first_reply():.1f} s from power on to the first reply")
@@ -347,6 +368,15 @@ def main():
         switches_root(machine)
         becomes_the_monitor(machine)
         print("boot: another program answers in the new root")
+    if not TOOLS:
+        return
+    # Only the script prints to the console: a line of the kernel could be within one of its lines.
+    with tempfile.TemporaryDirectory() as directory, Machine(directory, TOOLS, "loglevel=1") as machine:
+        machine.first_reply()
+        follows_the_script(machine)
+        powers_off(machine)
+        seconds = time.monotonic() - machine.begin
+        print(f"boot: a script has called this program and udevd ({seconds:.1f} s)")
 
 
 main()

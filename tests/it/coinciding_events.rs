@@ -160,6 +160,37 @@ fn u1_a_wake_during_an_upgrade_leaves_the_bytes_after_it_unread() {
     assert_eq!(unread, KNOCK);
 }
 
+// Another process that has the socket, too, can shut it down.
+#[test]
+fn l2_a_listener_that_is_shut_down_is_an_error_and_no_reason_to_spin() {
+    let (listener, path) = listen("shut down");
+    let shared = listener.pollable().unwrap().try_clone_to_owned().unwrap();
+    let mut slots = Slots::<1, 256, 512>::new();
+    let mut server = Server::<_, 1>::new(listener, &mut slots).unwrap();
+    let mut client = UnixStream::connect(&path).unwrap();
+    assert!(matches!(events(&mut server)[..], [Event::Connected(_)]));
+    shutdown(&shared, Shutdown::Both).unwrap();
+    // Each of these waits once. The end of the listener is reported a few times at most.
+    for _ in 0..3 {
+        assert_eq!(events(&mut server), []);
+    }
+    assert!(!has_something_to_do(&server), "the server spins");
+    client.write_all(KNOCK).unwrap();
+    assert!(matches!(events(&mut server)[..], [Event::Called(_)]));
+    drop(client);
+    assert!(matches!(
+        server.try_step(&mut Door),
+        Ok(Some(Event::Disconnected(..)))
+    ));
+    let ended = (0..3).find_map(|_| server.try_step(&mut Door).err());
+    let invalid = unix::IoError::from_raw_os_error(Errno::INVAL.raw_os_error());
+    assert_eq!(
+        ended,
+        Some(invalid),
+        "nobody learns that no client can connect"
+    );
+}
+
 #[test]
 fn l2_a_waiting_client_gets_a_place_that_the_program_frees() {
     let (listener, path) = listen("freed");

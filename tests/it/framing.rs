@@ -1,11 +1,14 @@
-//! F1 to F5: how messages are framed.
+//! F1 to F5, W5: how messages are framed and written.
 
 use crate::common;
 
 use common::t::T;
 use common::{Arrival, EMPTY, answer, t, talk, with_client};
+use nullink::client::CallError;
 use nullink::json::Raw;
-use nullink::{Error, Violation};
+use nullink::{Answer, Call, Error, Info, Interface, Method, NoError, Responder, Service};
+use nullink::{Violation, interface};
+use serde::{Deserialize, Serialize};
 
 #[test]
 fn f1_messages_can_arrive_split_anywhere_or_joined() {
@@ -155,5 +158,141 @@ fn f5_a_client_gets_different_errors_for_an_end_inside_and_before_a_reply() {
             };
             assert_eq!(error, Some(expected), "{cut}");
         }
+    }
+}
+
+const EMPTY_VALUES: Interface = interface!(
+    text "
+interface org.example.empty
+
+method Get(kind: int) -> ()
+method Count(kind: int) -> ()
+
+error Gone ()
+"
+);
+
+#[derive(Deserialize)]
+enum Methods {
+    Get { kind: u8 },
+    Count { kind: u8 },
+}
+
+/// The kinds of empty values: `write` writes one of them.
+const KINDS: u8 = 7;
+
+/// A value without parameters, of one of the kinds.
+struct Nothing(u8);
+
+impl Serialize for Nothing {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Unit;
+
+        #[derive(Serialize)]
+        struct Empty {}
+
+        #[derive(Serialize)]
+        struct Skipped {
+            #[serde(skip_serializing_if = "Option::is_none")]
+            field: Option<u8>,
+        }
+
+        match self.0 {
+            0 => ().serialize(serializer),
+            1 => Unit.serialize(serializer),
+            2 => Empty {}.serialize(serializer),
+            3 => Skipped { field: None }.serialize(serializer),
+            4 => std::collections::BTreeMap::<u8, u8>::new().serialize(serializer),
+            5 => Raw::EMPTY_OBJECT.serialize(serializer),
+            KINDS.. => panic!("no such kind"),
+            _ => Raw::new("null").expect("JSON").serialize(serializer),
+        }
+    }
+}
+
+impl Method for Nothing {
+    const NAME: &'static str = "org.example.empty.Get";
+    type Output<'r> = ();
+    type Error<'r> = NoError;
+}
+
+#[derive(Serialize)]
+enum ErrorWith {
+    Gone(Nothing),
+}
+
+#[derive(Serialize)]
+enum UnitError {
+    Gone,
+}
+
+struct EmptyValues;
+
+impl Service<u8> for EmptyValues {
+    const INTERFACES: &'static [Interface] = &[EMPTY_VALUES];
+
+    fn info(&self) -> Info<'_> {
+        Info::default()
+    }
+
+    fn call<'c>(&mut self, call: Call<'c>, reply: Responder<'c, u8>) -> Answer<'c, u8> {
+        match call.decode()? {
+            Methods::Get { kind } => reply.send(&Nothing(kind)),
+            Methods::Count { kind } => reply.more()?.next(&Nothing(kind))?.then(kind),
+        }
+    }
+
+    fn resume<'c>(&mut self, kind: u8, reply: Responder<'c, u8>) -> Answer<'c, u8> {
+        if kind == 0 {
+            return reply.error(&UnitError::Gone);
+        }
+        reply.error(&ErrorWith::Gone(Nothing(kind)))
+    }
+}
+
+#[test]
+fn w5_empty_parameters_are_not_written_in_replies_and_errors() {
+    for kind in 0..KINDS {
+        let parameters = format!(r#""parameters":{{"kind":{kind}}}"#);
+        let get = format!(r#"{{"method":"org.example.empty.Get",{parameters}}}"#);
+        let count = format!(r#"{{"method":"org.example.empty.Count","more":true,{parameters}}}"#);
+        let gone = r#"{"error":"org.example.empty.Gone"}"#;
+        talk()
+            .call(get, "{}")
+            .calls(count, &[r#"{"continues":true}"#, gone])
+            .check_with(&mut EmptyValues);
+    }
+}
+
+#[test]
+fn w5_empty_parameters_are_not_written_in_calls() {
+    for kind in 0..KINDS {
+        let ((), sent) = with_client(b"{}\0{}\0", Arrival::Joined, 99, |client| {
+            assert_eq!(client.call(&Nothing(kind)), Ok(()));
+            client.oneway(&Nothing(kind)).expect("is sent");
+            let mut replies = client.more(&Nothing(kind)).expect("is sent");
+            assert_eq!(replies.next(), Ok(Some(())));
+            let upgrade = client.upgrade(&Nothing(kind));
+            let closed = CallError::Connection(Error::Closed);
+            assert_eq!(upgrade, Err(closed));
+        });
+        let call = |flag: &str| format!(r#"{{"method":"org.example.empty.Get"{flag}}}"#);
+        let flags = [
+            "",
+            r#","oneway":true"#,
+            r#","more":true"#,
+            r#","upgrade":true"#,
+        ];
+        assert_eq!(sent, flags.map(call));
+    }
+    for parameters in ["{}", " {\t} ", "null", " null "] {
+        let parameters = Raw::new(parameters).expect("JSON");
+        let (result, sent) = with_client(b"{}\0", Arrival::Joined, 99, |client| {
+            let reply = client.call_raw("org.example.empty.Get", parameters);
+            reply.map(|_| ())
+        });
+        assert_eq!(result, Ok(()));
+        assert_eq!(sent, [r#"{"method":"org.example.empty.Get"}"#]);
     }
 }

@@ -534,6 +534,33 @@ fn m7_unsigned_types_take_the_unsigned_range() {
         .check_with(&mut Pair::default());
 }
 
+/// A number in a string is refused. UAPI.20 permits both.
+#[test]
+fn m10_unsigned_64_bit_integers_are_taken_and_numbers_in_strings_refused() {
+    let call = |value: &str| {
+        format!(
+            r#"{{"method":"org.example.pair.b.Unsigned","parameters":{{"small":0,"large":{value}}}}}"#
+        )
+    };
+    let mut talk_of_pair = talk();
+    for value in ["0", "9223372036854775808", "18446744073709551615"] {
+        let reply = format!(r#"{{"parameters":{{"small":0,"large":{value}}}}}"#);
+        talk_of_pair = talk_of_pair.call(call(value), &reply);
+    }
+    for value in [r#""5""#, r#""""#, r#""18446744073709551615""#] {
+        talk_of_pair = talk_of_pair.call(call(value), &invalid("large"));
+    }
+    talk_of_pair.check_with(&mut Pair::default());
+
+    talk()
+        .call(t("Echo", r#"{"i":"5"}"#), &invalid("i"))
+        .call(t("Echo", r#"{"i":"-5"}"#), &invalid("i"))
+        .call(t("Echo", r#"{"l":[0,"5"]}"#), &invalid("l"))
+        .call(t("Echo", r#"{"f":"5"}"#), &invalid("f"))
+        .call(t("Echo", r#"{"b":"true"}"#), &invalid("b"))
+        .check();
+}
+
 #[test]
 fn m7_a_float_takes_integers_and_does_not_overflow() {
     let call = |value: &str| {

@@ -24,6 +24,22 @@ fn files(folder: &str, ending: &str) -> Vec<String> {
     names.map(|name| format!("{folder}/{name}")).collect()
 }
 
+/// Adds the paths of all pages in a folder, relative to `root`.
+fn add_pages(root: &Path, folder: &Path, pages: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().expect("a name").to_string_lossy();
+        if path.is_dir() {
+            if name != "target" && !name.starts_with('.') {
+                add_pages(root, &path, pages);
+            }
+        } else if name.ends_with(".md") {
+            let page = path.strip_prefix(root).expect("in the root");
+            pages.push(page.to_str().expect("UTF-8").to_owned());
+        }
+    }
+}
+
 /// Returns the lines of a code block without their indentation.
 fn unindented(code: &str) -> String {
     code.lines()
@@ -93,12 +109,12 @@ fn anchor(heading: &str) -> String {
 }
 
 #[test]
-fn the_links_in_the_pages_lead_to_files_and_headings() {
+fn the_links_in_all_pages_lead_to_files_and_headings() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    if !root.join("fuzz").exists() {
-        return println!("skipped: needs the repository, because a package leaves out some files");
-    }
-    for (path, text) in pages() {
+    let mut pages = Vec::new();
+    add_pages(root, root, &mut pages);
+    for path in pages {
+        let text = read(&path);
         for link in text.split("](").skip(1) {
             let link = link.split(')').next().unwrap_or_default();
             if link.contains("://") {
@@ -120,4 +136,43 @@ fn the_links_in_the_pages_lead_to_files_and_headings() {
             }
         }
     }
+}
+
+/// Checks the form of https://keepachangelog.com/en/1.1.0/: versions, sections, and entries of one
+/// line each.
+#[test]
+fn the_changelog_has_the_form_of_keep_a_changelog() {
+    let changelog = read("CHANGELOG.md");
+    let kinds = [
+        "Added",
+        "Changed",
+        "Deprecated",
+        "Removed",
+        "Fixed",
+        "Security",
+    ];
+    let mut versions = 0;
+    let mut in_section = false;
+    for line in changelog.lines().filter(|line| !line.is_empty()) {
+        if let Some(version) = line.strip_prefix("## ") {
+            let released = version
+                .strip_prefix('[')
+                .and_then(|rest| rest.split_once("] - "));
+            let has_date = released.is_some_and(|(number, date)| {
+                let numbers = number.split('.').filter(|part| part.parse::<u32>().is_ok());
+                let date = date.replace(|c: char| c.is_ascii_digit(), "0");
+                numbers.count() == 3 && date == "0000-00-00"
+            });
+            let is_first = versions == 0 && version == "[Unreleased]";
+            assert!(is_first || has_date, "{line}");
+            versions += 1;
+            in_section = false;
+        } else if let Some(kind) = line.strip_prefix("### ") {
+            assert!(kinds.contains(&kind), "{line}");
+            in_section = true;
+        } else if in_section {
+            assert!(line.starts_with("- "), "not an entry of one line: {line}");
+        }
+    }
+    assert!(versions > 1);
 }

@@ -1,15 +1,18 @@
-//! wait, monitor, serve, resolve, bridge.
+//! wait, monitor, serve, list-sockets, resolve, bridge.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::symlink;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 use std::{fs, thread};
 
+use rustix::fs::{XattrFlags, fsetxattr};
 use serde_json::{Value, json};
 
+use crate::station_definitions::needs;
 use crate::tool::{Directory, Service, example_path, fail, nullctl, run, succeed};
 
 /// The longest time that a test waits for something that must come.
@@ -689,14 +692,105 @@ fn serve_takes_a_socket_that_it_is_started_with() {
     }
 }
 
+// list-sockets
+
+// `tests/boot` compares the list with that of varlinkctl, on a system that has tags.
+#[test]
+fn sockets_are_listed_if_the_system_has_tags() {
+    let directory = Directory::new();
+    let path = directory.path("socket");
+    let listener = UnixListener::bind(directory.path("other")).unwrap();
+    if fsetxattr(&listener, "user.varlink", b"listen", XattrFlags::empty()).is_err() {
+        let message = fail(&["list-sockets"]);
+        assert!(message.contains("Linux 7.1"), "{message}");
+        return;
+    }
+    let mut serve = nullctl();
+    serve.args(["serve", &path, "org.example.x.Do", "/bin/true"]);
+    let _service = Running::start(&mut serve);
+    succeed(&["wait", &path]);
+    let listed = succeed(&["list-sockets", "-j"]);
+    let listed: Vec<Value> = serde_json::from_str(&listed).unwrap();
+    assert!(listed.iter().any(|socket| socket["path"] == path));
+    let other = directory.path("other");
+    assert!(listed.iter().all(|socket| socket["path"] != other));
+}
+
+/// Runs list-sockets with the result of reading a tag, which strace(1) injects, because only Linux
+/// 7.1 and later have tags on sockets. Returns None without strace.
+fn sockets_with_tag(result: &str) -> Option<String> {
+    let tool = nullctl();
+    let output = Command::new("strace")
+        .args(["-f", "-qq", "-o", "/dev/null", "-e"])
+        .args(["inject=fsetxattr:retval=0", "-e"])
+        .arg(format!("inject=lgetxattr:{result}"))
+        .arg(tool.get_program())
+        .arg("list-sockets")
+        .output();
+    let Ok(output) = output else {
+        needs("strace");
+        return None;
+    };
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && errors.is_empty(), "{errors}");
+    Some(String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn t6_a_socket_with_an_unknown_tag_or_without_one_is_not_listed() {
+    let directory = Directory::new();
+    let path = directory.path("socket");
+    let _listener = UnixListener::bind(&path).unwrap();
+    let tag = |bytes: &[u8]| {
+        let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("retval={}:poke_exit=@arg3={digits}", bytes.len())
+    };
+    let Some(listed) = sockets_with_tag(&tag(b"entrypoint")) else {
+        return;
+    };
+    assert!(listed.contains(&path), "{listed}");
+    let others: [&[u8]; 4] = [b"listen", b"entrypoin", b"Entrypoint", b"\xff\0"];
+    let mut results = others.map(tag).to_vec();
+    results.push("retval=0".into());
+    // No tag, a longer one, no tags in this file system, not allowed, a socket that is gone.
+    for error in ["ENODATA", "ERANGE", "EOPNOTSUPP", "EACCES", "ENOENT"] {
+        results.push(format!("error={error}"));
+    }
+    for result in results {
+        let listed = sockets_with_tag(&result).unwrap();
+        assert_eq!(listed, "No sockets found.\n", "{result}");
+    }
+}
+
 // resolve
+
+#[test]
+fn x10_resolve_finds_only_sockets_and_links_to_them() {
+    let directory = Directory::new();
+    let registry = directory.path("");
+    let _socket = UnixListener::bind(directory.path("org.example.socket")).unwrap();
+    symlink("org.example.socket", directory.path("org.example.link")).unwrap();
+    symlink("/nowhere/socket", directory.path("org.example.dangling")).unwrap();
+    fs::write(directory.path("org.example.file"), "").unwrap();
+    fs::create_dir(directory.path("org.example.folder")).unwrap();
+    symlink("org.example.file", directory.path("org.example.other")).unwrap();
+    let by_folder = format!("--registry={registry}");
+    for name in ["socket", "link"] {
+        let interface = format!("org.example.{name}");
+        let found = succeed(&["resolve", &interface, &by_folder]);
+        assert!(found.ends_with(&format!("/{interface}\n")), "{found}");
+    }
+    for name in ["dangling", "file", "folder", "other"] {
+        fail(&["resolve", &format!("org.example.{name}"), &by_folder]);
+    }
+}
 
 #[test]
 fn resolve_looks_into_registry_and_resolver() {
     let directory = Directory::new();
     let registry = directory.path("varlink/registry");
     fs::create_dir_all(&registry).unwrap();
-    fs::write(format!("{registry}/org.example.one"), "").unwrap();
+    let _socket = UnixListener::bind(format!("{registry}/org.example.one")).unwrap();
     let services = directory.path("services");
     fs::write(&services, "org.example.two unix:/run/two\n").unwrap();
     let address = directory.path("resolver");
@@ -710,10 +804,17 @@ fn resolve_looks_into_registry_and_resolver() {
         succeed(&["resolve", "org.example.one", &by_resolver, &by_folder]),
         one
     );
-    let two = ["resolve", "org.example.two", &by_resolver];
-    assert_eq!(succeed(&two), "unix:/run/two\n");
-    let three = ["resolve", "org.varlink.resolver", &by_resolver];
-    assert_eq!(succeed(&three), format!("{address}\n"));
+    // The resolver is asked for an interface that the registry does not have.
+    let both = [&by_resolver, &by_folder];
+    for places in [&both[..1], &both] {
+        let resolve = |interface| {
+            let mut arguments = vec!["resolve", interface];
+            arguments.extend(places.iter().map(|place| place.as_str()));
+            succeed(&arguments)
+        };
+        assert_eq!(resolve("org.example.two"), "unix:/run/two\n");
+        assert_eq!(resolve("org.varlink.resolver"), format!("{address}\n"));
+    }
     let mut own = nullctl();
     own.args(["resolve", "org.example.one"]);
     let own = own
@@ -975,9 +1076,8 @@ fn bridge_lists_each_interface_once() {
     let directory = Directory::new();
     let registry = directory.path("varlink/registry");
     fs::create_dir_all(&registry).unwrap();
-    for interface in ["org.example.one", "org.example.two"] {
-        fs::write(format!("{registry}/{interface}"), "").unwrap();
-    }
+    let _sockets = ["org.example.one", "org.example.two"]
+        .map(|interface| UnixListener::bind(format!("{registry}/{interface}")).unwrap());
     let services = directory.path("services");
     fs::write(&services, "org.example.two,org.example.three unix:/run/x\n").unwrap();
     let address = directory.path("resolver");

@@ -19,7 +19,7 @@ use nullink::service::GetInterfaceDescription;
 use nullink::unix::fd::OwnedFd;
 use nullink::unix::{IoError, Listener, Stream, Timeouts};
 use nullink::{CallError, Client, Error};
-use rustix::fd::AsFd;
+use rustix::fd::{AsFd, BorrowedFd};
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
 use strace::strace;
@@ -207,7 +207,7 @@ fn a2_exec_addresses_are_refused() {
 
 /// Opens a pseudoterminal. Returns its master, the path of the terminal, and a descriptor of the
 /// terminal, which keeps it open and lets the test read its modes.
-fn terminal() -> (Master, String, OwnedFd) {
+pub fn terminal() -> (Master, String, OwnedFd) {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let master = openpt(flags).unwrap();
     grantpt(&master).unwrap();
@@ -221,13 +221,33 @@ fn terminal() -> (Master, String, OwnedFd) {
     (Master(master), path, other)
 }
 
-struct Master(OwnedFd);
+/// Opens a pseudoterminal that lasts as long as the process. A service that outlives its test opens
+/// its device again, which could otherwise be the terminal of another test, with the same number.
+fn lasting_terminal() -> (Master, String) {
+    let (master, path, other) = terminal();
+    std::mem::forget((master.try_clone().unwrap(), other));
+    (master, path)
+}
+
+pub struct Master(OwnedFd);
 
 impl Master {
-    fn try_clone(&self) -> std::io::Result<Self> {
+    pub fn try_clone(&self) -> std::io::Result<Self> {
         rustix::io::fcntl_dupfd_cloexec(&self.0, 0)
             .map(Master)
             .map_err(failed)
+    }
+}
+
+impl From<Master> for Stream {
+    fn from(master: Master) -> Self {
+        Stream::from(master.0)
+    }
+}
+
+impl AsFd for Master {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 
@@ -337,7 +357,7 @@ fn f5_a_pty_master_whose_terminal_is_closed_is_at_its_end() {
 
 #[test]
 fn c1_a_device_continues_at_the_next_break_after_a_bad_message() {
-    let (mut peer, path, _other) = terminal();
+    let (mut peer, path) = lasting_terminal();
     serve(Listener::bind(&format!("device:{path}")).unwrap(), echo);
     let call = |n: u32| t("Need", &format!(r#"{{"s":"{n}"}}"#)) + "\0";
     let reply = |n: u32| format!("{{\"parameters\":{{\"s\":\"{n}\"}}}}\0");
@@ -385,7 +405,7 @@ fn c1_a_device_continues_at_the_next_break_after_a_bad_message() {
 
 #[test]
 fn c1_a_new_client_of_a_device_ends_the_stream_of_the_previous_client() {
-    let (mut peer, path, _other) = terminal();
+    let (mut peer, path) = lasting_terminal();
     serve(Listener::bind(&format!("device:{path}")).unwrap(), echo);
     let call = t("Need", r#"{"s":"new"}"#) + "\0";
     let reply = "{\"parameters\":{\"s\":\"new\"}}\0";
@@ -638,6 +658,41 @@ fn x5_a_peer_outside_the_pid_namespace_is_unknown() {
         }
     };
     let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("1 passed"), "{text}");
+}
+
+#[test]
+fn an_interface_has_its_socket_in_the_registry() {
+    let inner = "addresses::an_interface_has_its_socket_in_the_registry";
+    let interface = "org.example.registered";
+    if std::env::var_os(AGAIN).is_some() {
+        assert_eq!(Stream::connect(interface).unwrap_err(), IoError::NotFound);
+        let path = format!("/run/varlink/registry/{interface}");
+        Listener::make_directory(interface, 0o755).unwrap();
+        let listener = Listener::bind(interface).unwrap();
+        assert_eq!(Listener::bind(interface).unwrap_err(), IoError::InUse);
+        for address in [interface, &path] {
+            let _client = Stream::connect(address).unwrap();
+            listener.accept().unwrap();
+        }
+        let long = format!("org.{}", "x".repeat(100));
+        assert_eq!(Stream::connect(&long).unwrap_err(), IoError::PathTooLong);
+        return;
+    }
+    // Its own /run.
+    let private = |program: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--mount", "sh", "-c"]);
+        command.arg("mount -t tmpfs none /run && exec \"$@\"");
+        command.args(["sh", program, "--exact", inner, "--nocapture"]);
+        command.env(AGAIN, "").output()
+    };
+    if !private("/bin/true").is_ok_and(|output| output.status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "needs unshare");
+        return println!("skipped: needs unshare");
+    }
+    let output = private(std::env::current_exe().unwrap().to_str().unwrap()).unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("1 passed"), "{text}");
 }

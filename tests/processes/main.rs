@@ -15,6 +15,7 @@ mod strace;
 #[path = "../../examples/shared"]
 mod shared {
     pub mod accounts;
+    pub mod board;
     pub mod boot;
     pub mod init;
     pub mod kernel;
@@ -23,6 +24,7 @@ mod shared {
 
 mod addresses;
 mod examples;
+mod faults;
 #[cfg(all(feature = "unix", target_os = "linux"))]
 mod generate;
 #[cfg(feature = "std")]

@@ -5,6 +5,7 @@ use crate::{common, example};
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -147,7 +148,7 @@ fn u1_an_upgrade_passes_and_its_bytes_are_counted() {
     let Some((_service, mut proxy)) = proxy("upgrade", &[]) else {
         return;
     };
-    let stream = Stream::connect(proxy.1.to_str().expect("UTF-8")).expect("a connection");
+    let stream = Stream::from(OwnedFd::from(proxy.connect()));
     let (mut receive, mut send) = ([0; 256], [0; 256]);
     let mut client = Client::new(stream, &mut receive, &mut send);
     assert_eq!(client.upgrade(&Pipe), Ok(()));

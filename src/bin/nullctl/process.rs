@@ -30,10 +30,6 @@ impl System for Process {
         std::env::var_os(name).map(|value| &*value.into_vec().leak())
     }
 
-    fn monotonic(&self) -> u64 {
-        nullink::unix::monotonic()
-    }
-
     fn passed(&self) -> Option<OwnedFd> {
         static ASKED: AtomicBool = AtomicBool::new(false);
         let mut passed = Vec::new();

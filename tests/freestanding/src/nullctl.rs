@@ -58,10 +58,6 @@ impl System for Runtime {
         self.process.take()?.passed()
     }
 
-    fn monotonic(&self) -> u64 {
-        start::monotonic()
-    }
-
     fn start(&self, command: &Command<'_>) -> Result<Pid, Errno> {
         let pid = self.program(command).start();
         let pid = pid.map_err(Errno::from_raw_os_error)?;

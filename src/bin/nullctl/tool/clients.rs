@@ -7,7 +7,7 @@ use heapless::Vec;
 use nullink::unix::IoError;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{FileType, lstat, unlink};
+use rustix::fs::{FileType, XattrFlags, fsetxattr, lsetxattr, lstat, unlink};
 use rustix::io::{Errno, fcntl_dupfd_cloexec, retry_on_intr};
 use rustix::net::sockopt::socket_acceptconn;
 use rustix::net::{
@@ -86,8 +86,15 @@ fn listen_at(path: &CStr) -> Result<OwnedFd, Errno> {
     }
     bound?;
     rustix::net::listen(&socket, BACKLOG)?;
+    // Only newer systems have tags.
+    let _ = fsetxattr(&socket, TAG, b"listen", XattrFlags::empty());
+    let _ = lsetxattr(path, TAG, b"entrypoint", XattrFlags::empty());
     Ok(socket)
 }
+
+/// The extended attribute that holds the role of a socket: UAPI.20, "Recognizing Varlink Socket
+/// Inodes".
+pub const TAG: &CStr = c"user.varlink";
 
 /// The number of clients that can wait to be accepted.
 const BACKLOG: i32 = 128;

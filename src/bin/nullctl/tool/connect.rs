@@ -13,9 +13,9 @@ use rustix::fs::{FileType, stat};
 use super::options::Options;
 use super::output::{Failure, Printable, SystemError, fail, fail_at};
 use super::program::find_program;
-use super::route::{REGISTRY, call, look_up, timeouts};
+use super::route::{call, look_up, timeouts};
 use super::system::{Command, Passed, System};
-use super::texts::{self, AddressText, concat, split_once};
+use super::texts::{self, AddressText, split_once};
 use super::{Tool, text};
 
 /// The buffers of a client.
@@ -134,29 +134,6 @@ pub fn connect(
         ))),
         parsed => Stream::connect_to(parsed, timeouts).map_err(|error| failed(&error)),
     }
-}
-
-/// Returns the directory of the registry that the options choose.
-///
-/// # Errors
-///
-/// Fails if the user's is wanted, and there is no XDG_RUNTIME_DIR.
-pub fn registry(system: &dyn System, options: &Options<'_>) -> Result<AddressText, Failure> {
-    let mut path = AddressText::new();
-    if options.user {
-        let runtime = system.variable("XDG_RUNTIME_DIR");
-        let runtime = runtime.and_then(|path| str::from_utf8(path).ok());
-        let Some(runtime) = runtime.filter(|path| !path.is_empty()) else {
-            return Err(fail(format_args!("--user needs XDG_RUNTIME_DIR")));
-        };
-        concat(&mut path, &[runtime, "/varlink/registry"]);
-        if path.is_empty() {
-            return Err(fail(format_args!("XDG_RUNTIME_DIR is too long")));
-        }
-    } else {
-        concat(&mut path, &[REGISTRY]);
-    }
-    Ok(path)
 }
 
 /// Connects to the socket of another machine, `[USER@]HOST:PATH`, or starts a service there,

@@ -1,10 +1,12 @@
-//! Texts that the tool reads or puts together, in its static memory.
+//! Texts that the tool reads or puts together, in its static memory. The names in a directory.
+
+use core::mem::MaybeUninit;
 
 use core::fmt::{self, Write};
 
 use nullink::json::{self, Raw};
 use rustix::fd::{AsFd, BorrowedFd};
-use rustix::fs::{Mode, OFlags, open};
+use rustix::fs::{Mode, OFlags, RawDir, open};
 use rustix::io::Errno;
 
 use super::output::{Failure, SystemError, fail, fail_at};
@@ -18,9 +20,24 @@ use crate::standard;
 ///
 /// Fails if the file cannot be read, is longer than the buffer, or is not UTF-8.
 pub fn read<'b>(file: &str, buffer: &'b mut [u8]) -> Result<&'b str, Failure> {
-    if file == "-" {
-        return read_all("standard input", standard(Standard::Input), buffer);
-    }
+    let (name, text) = if file == "-" {
+        let name = "standard input";
+        (name, read_all(name, standard(Standard::Input), buffer)?)
+    } else {
+        (file, read_file(file, buffer)?)
+    };
+    str::from_utf8(text).map_err(|error| {
+        let at = Number(error.valid_up_to());
+        fail(format_args!("{name}: not UTF-8 at byte {at}"))
+    })
+}
+
+/// Reads a file of any bytes.
+///
+/// # Errors
+///
+/// Fails if the file cannot be read, or is longer than the buffer.
+pub fn read_file<'b>(file: &str, buffer: &'b mut [u8]) -> Result<&'b [u8], Failure> {
     let mut path = AddressText::new();
     let path = texts::path(&mut path, &[file]);
     let opened = open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
@@ -32,7 +49,7 @@ fn read_all<'b>(
     name: &str,
     descriptor: BorrowedFd<'_>,
     buffer: &'b mut [u8],
-) -> Result<&'b str, Failure> {
+) -> Result<&'b [u8], Failure> {
     let mut length = 0_usize;
     loop {
         let room = buffer.get_mut(length..).unwrap_or_default();
@@ -46,11 +63,33 @@ fn read_all<'b>(
             Err(errno) => return Err(fail_at(name, &SystemError(errno))),
         }
     }
-    let text = buffer.get(..length).unwrap_or_default();
-    str::from_utf8(text).map_err(|error| {
-        let at = Number(error.valid_up_to());
-        fail(format_args!("{name}: not UTF-8 at byte {at}"))
-    })
+    Ok(buffer.get(..length).unwrap_or_default())
+}
+
+/// Passes the names in a directory, except `.` and `..`. A directory that does not exist is empty.
+pub fn entries(
+    directory: &str,
+    pass: &mut dyn FnMut(&str) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let failed = |errno| fail_at(directory, &SystemError(errno));
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let mut path = AddressText::new();
+    let path = texts::path(&mut path, &[directory]);
+    let opened = match open(path, flags, Mode::empty()) {
+        Ok(opened) => opened,
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
+        Err(errno) => return Err(failed(errno)),
+    };
+    let mut buffer = [MaybeUninit::uninit(); 2048];
+    let mut entries = RawDir::new(opened, &mut buffer);
+    while let Some(entry) = entries.next() {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name().to_str().unwrap_or(".");
+        if !matches!(name, "." | "..") {
+            pass(name)?;
+        }
+    }
+    Ok(())
 }
 
 /// Splits a buffer in two.

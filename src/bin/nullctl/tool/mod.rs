@@ -8,8 +8,8 @@
 //! | `options` | the options of the command line |
 //! | `output` | standard output and its colors; failures |
 //! | `system` | what the tool needs of the operating system that needs `unsafe` code or std |
-//! | `input` | texts that the tool reads or puts together |
-//! | `names` | a sorted list of names, and the names in a directory |
+//! | `input` | texts that the tool reads or puts together; the names in a directory |
+//! | `names` | a sorted list of names |
 //! | `answer` | calls that the tool answers itself |
 //! | `clients` | many clients at once |
 //! | `program` | programs that a verb starts |

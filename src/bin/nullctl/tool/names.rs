@@ -1,13 +1,8 @@
-//! A sorted list of names, and the names in a directory.
-
-use core::mem::MaybeUninit;
-
-use rustix::fs::{Mode, OFlags, RawDir, open};
-use rustix::io::Errno;
+//! A sorted list of names.
 
 use super::input::Text;
-use super::output::{Failure, Output, Printable, SystemError, fail_at};
-use super::texts::{self, AddressText, split_once};
+use super::output::{Failure, Output, Printable};
+use super::texts::split_once;
 
 /// Names in a buffer, each with a line end.
 pub struct Names<'n>(Text<'n>);
@@ -92,30 +87,4 @@ fn distance(one: &[u8], two: &[u8]) -> usize {
         }
     }
     row.get(two.len()).copied().map_or(usize::MAX, usize::from)
-}
-
-/// Passes the names in a directory, except `.` and `..`. A directory that does not exist is empty.
-pub fn entries(
-    directory: &str,
-    pass: &mut dyn FnMut(&str) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let failed = |errno| fail_at(directory, &SystemError(errno));
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let mut path = AddressText::new();
-    let path = texts::path(&mut path, &[directory]);
-    let opened = match open(path, flags, Mode::empty()) {
-        Ok(opened) => opened,
-        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
-        Err(errno) => return Err(failed(errno)),
-    };
-    let mut buffer = [MaybeUninit::uninit(); 2048];
-    let mut entries = RawDir::new(opened, &mut buffer);
-    while let Some(entry) = entries.next() {
-        let entry = entry.map_err(failed)?;
-        let name = entry.file_name().to_str().unwrap_or(".");
-        if !matches!(name, "." | "..") {
-            pass(name)?;
-        }
-    }
-    Ok(())
 }

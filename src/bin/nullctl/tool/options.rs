@@ -349,12 +349,6 @@ const FLAGS: &[Flag] = &[
     },
 ];
 
-/// Returns a time in milliseconds. Arithmetic of `Duration` can panic.
-pub fn millis(time: Duration) -> u64 {
-    let seconds = time.as_secs().saturating_mul(1000);
-    seconds.saturating_add(time.subsec_millis().into())
-}
-
 /// Parses a time such as `5`, `0.5`, `100ms`, `2s`, `1min` or `infinity`.
 pub fn duration(text: &str) -> Option<Duration> {
     if matches!(text, "" | "infinity") {

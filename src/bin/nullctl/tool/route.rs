@@ -6,17 +6,14 @@ use core::time::Duration;
 use nullink::json::Raw;
 use nullink::unix::{IoError, Stream, Timeouts};
 use nullink::{Client, Error, Mode, Reply, name};
-use rustix::fs::{Access, access};
 
-use super::names::entries;
+use super::input::entries;
 use super::options::Options;
 use super::output::{Failure, complain, fail_at};
+use super::registry::{registered, registries};
 use super::system::System;
-use super::texts::{self, AddressText, concat};
+use super::texts::{self, AddressText};
 use super::{Tool, text};
-
-/// The folder of sockets, or of links to sockets, that have the names of interfaces.
-pub const REGISTRY: &str = "/run/varlink/registry";
 
 /// The well-known address of the resolver, and its interface.
 const RESOLVER: &str = "unix:/run/org.varlink.resolver";
@@ -70,11 +67,12 @@ impl<'t> Routes<'t> {
         receive: &mut [u8],
         send: &mut [u8],
     ) -> Option<AddressText> {
-        let mut address = AddressText::new();
-        if self.registry && registered(self.system, self.options.registry, interface, &mut address)
+        if self.registry
+            && let Some(address) = registered(self.system, self.options.registry, interface)
         {
             return Some(address);
         }
+        let mut address = AddressText::new();
         let resolver = self.resolver?;
         if interface == RESOLVER_INTERFACE {
             address.push_str(resolver).ok()?;
@@ -96,11 +94,9 @@ impl<'t> Routes<'t> {
         let folder = self.options.registry;
         // Each is found once: in the first place, as by `find`.
         let is_at = |path: &str, interface: &str| {
-            let mut address = AddressText::new();
-            let address = registered(self.system, folder, interface, &mut address)
-                .then_some(&*address)
-                .and_then(|address| address.strip_prefix("unix:"));
-            address.is_some_and(|address| address.starts_with(path))
+            let address = registered(self.system, folder, interface);
+            let found = address.as_ref().and_then(|text| text.strip_prefix("unix:"));
+            found.is_some_and(|found| found.starts_with(path))
         };
         if self.registry {
             registries(self.system, folder, &mut |path| {
@@ -198,41 +194,6 @@ pub fn look_up<'a>(
     if !name::is_interface(address) {
         return Some(address);
     }
-    registered(system, None, address, found).then_some(&**found)
-}
-
-/// Looks an interface up in the registry, or in a folder like it. Returns true if it is there, and
-/// its address.
-pub fn registered(
-    system: &dyn System,
-    folder: Option<&str>,
-    interface: &str,
-    address: &mut AddressText,
-) -> bool {
-    registries(system, folder, &mut |path| {
-        let mut file = AddressText::new();
-        concat(address, &["unix:", path, "/", interface]);
-        access(
-            texts::path(&mut file, &[path, "/", interface]),
-            Access::EXISTS,
-        )
-        .is_ok()
-    })
-}
-
-/// Calls `visit` with the path of each registry until it returns true.
-fn registries(
-    system: &dyn System,
-    folder: Option<&str>,
-    visit: &mut dyn FnMut(&str) -> bool,
-) -> bool {
-    if let Some(folder) = folder {
-        return visit(folder);
-    }
-    let mut own = AddressText::new();
-    let runtime = system.variable("XDG_RUNTIME_DIR").map(core::str::from_utf8);
-    if let Some(Ok(runtime)) = runtime {
-        concat(&mut own, &[runtime, "/varlink/registry"]);
-    }
-    visit(REGISTRY) || !own.is_empty() && visit(&own)
+    *found = registered(system, None, address)?;
+    Some(found)
 }

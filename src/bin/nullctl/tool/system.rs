@@ -12,9 +12,6 @@ pub trait System {
     /// Returns the value of a variable of the environment.
     fn variable(&self, name: &str) -> Option<&'static [u8]>;
 
-    /// Returns the time of `CLOCK_MONOTONIC`, in milliseconds: clock_gettime(2).
-    fn monotonic(&self) -> u64;
-
     /// Returns the descriptor that LISTEN_FDS announces, close-on-exec: sd_listen_fds(3). None if
     /// there is none, or if there are several. Further calls return None.
     ///

@@ -1,20 +1,21 @@
 //! `udev`: what an initramfs needs of udevadm(8).
 
 use core::ffi::CStr;
-use core::time::Duration;
 
+use nullink::Client;
 use nullink::json::Raw;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use nullink::unix::{IoError, Stream};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::fs::{Access, Mode, OFlags, access, open};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 
 use super::connect::Connection;
-use super::names::entries;
-use super::options::millis;
+use super::input::entries;
 use super::output::{Failure, SystemError, fail, fail_at};
-use super::system::System;
+use super::route::timeouts;
 use super::texts::{self, AddressText, concat};
+use super::wait::{FOREVER, Timer};
 use super::{Tool, service, text};
 
 /// The socket of systemd-udevd, and the directory in which it tells that events are queued.
@@ -27,7 +28,7 @@ pub fn udev(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure>
     match (words.next(), words.next()) {
         (Some("ping"), address) => call(tool, address, service::PING),
         (Some("reload"), address) => call(tool, address, service::RELOAD),
-        (Some("settle"), None) => settle(tool.system, tool.options.limit()),
+        (Some("settle"), None) => settle(tool),
         (Some("trigger"), action) => trigger(tool, action.unwrap_or("change")),
         _ => Err(fail(format_args!(
             "usage: nullctl udev settle|trigger [ACTION]|reload [ADDRESS]|ping [ADDRESS]"
@@ -44,7 +45,23 @@ fn call(tool: &mut Tool<'_>, address: Option<&str>, method: &str) -> Result<(), 
 }
 
 /// Waits until no event is queued: until udevd has removed the file that says so.
-fn settle(system: &dyn System, limit: Option<Duration>) -> Result<(), Failure> {
+fn settle(tool: &mut Tool<'_>) -> Result<(), Failure> {
+    let limit = tool.options.limit();
+    let timer = Timer::new(limit.unwrap_or(FOREVER))?;
+    // The file does not tell of events that udevd has not received yet. It receives them before it
+    // answers a call.
+    match Stream::connect_with(SOCKET, timeouts(limit)) {
+        Ok(stream) => {
+            let mut service = Connection {
+                client: Client::new(stream, tool.receive, tool.send),
+                address: SOCKET,
+            };
+            service.ask(service::PING, Raw::EMPTY_OBJECT)?;
+        }
+        Err(error @ IoError::TimedOut) => return Err(fail_at(SOCKET, &error)),
+        // No udevd runs, or only root can call it.
+        Err(_) => {}
+    }
     let failed = |errno| fail_at(text(DIRECTORY), &SystemError(errno));
     let flags = CreateFlags::CLOEXEC | CreateFlags::NONBLOCK;
     let watch = inotify::init(flags).map_err(failed)?;
@@ -58,20 +75,20 @@ fn settle(system: &dyn System, limit: Option<Duration>) -> Result<(), Failure> {
         Err(Errno::NOENT) => return Ok(()),
         Err(errno) => return Err(failed(errno)),
     }
-    let (start, limit) = (system.monotonic(), limit.map(millis));
+    let mut expired = false;
     while access(QUEUE, Access::EXISTS).is_ok() {
-        let since = system.monotonic().saturating_sub(start);
-        let left = limit.map(|limit| limit.saturating_sub(since));
-        if left == Some(0) {
+        if expired {
             return Err(fail(format_args!(
                 "events are still queued: see udevadm monitor, or use a longer --timeout="
             )));
         }
-        let left = left.and_then(|left| Timespec::try_from(Duration::from_millis(left)).ok());
-        match poll(&mut [PollFd::new(&watch, PollFlags::IN)], left.as_ref()) {
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(errno) => return Err(failed(errno)),
-        }
+        let mut fds = [
+            PollFd::new(&watch, PollFlags::IN),
+            PollFd::new(&timer.0, PollFlags::IN),
+        ];
+        retry_on_intr(|| poll(&mut fds, None)).map_err(failed)?;
+        let [_, timed] = fds;
+        expired = !timed.revents().is_empty();
         // What was deleted does not matter.
         let _ = rustix::io::read(&watch, &mut [0; 1024]);
     }

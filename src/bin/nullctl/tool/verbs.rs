@@ -82,6 +82,14 @@ pub const VERBS: &[Verb] = &[
         run: registry::list_registry,
     },
     Verb {
+        name: "list-sockets",
+        arguments: "",
+        summary: "List the sockets of all services, from Linux 7.1 on",
+        details: "",
+        command_at: None,
+        run: registry::list_sockets,
+    },
+    Verb {
         name: "validate-idl",
         arguments: "[FILE]",
         summary: "Check a definition, from standard input without a file, and print it",

@@ -7,10 +7,15 @@ use nullink::json::Raw;
 use nullink::service::GetInfo;
 use nullink::unix::{IoError, Stream};
 use nullink::{Client, Error, Method};
-use rustix::event::{Timespec, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::OwnedFd;
+use rustix::io::retry_on_intr;
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_gettime,
+    timerfd_settime,
+};
 
-use super::options::millis;
-use super::output::{Failure, complain, fail, fail_at, is_terminal};
+use super::output::{Failure, SystemError, complain, fail, fail_at, is_terminal};
 use super::route::{call, look_up, timeouts};
 use super::system::{Standard, System};
 use super::texts::AddressText;
@@ -22,24 +27,23 @@ const PAUSE: Timespec = Timespec {
     tv_nsec: 20_000_000,
 };
 
-/// The longest time of one try, in milliseconds. A service that hangs may be replaced by another at
-/// its address.
-const TRY: u64 = 5000;
+/// The longest time of one try. A service that hangs may be replaced by another at its address.
+const TRY: Duration = Duration::from_secs(5);
+
+/// The limit if there is none: a hundred years.
+pub const FOREVER: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
 
 /// The time after which a person is told what the tool waits for, in milliseconds.
-const PATIENCE: u64 = 1000;
+const PATIENCE: u128 = 1000;
 
 pub fn wait(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let service = words.first().copied().map_or("", text);
     let limit = tool.options.wanted_limit();
-    let limit = limit.map(millis);
+    let limit = limit.unwrap_or(FOREVER);
     let mut told = tool.options.quiet || !is_terminal(Standard::Error);
-    let start = tool.system.monotonic();
-    let since = || tool.system.monotonic().saturating_sub(start);
+    let timer = Timer::new(limit)?;
     loop {
-        let left = limit.map_or(TRY, |limit| limit.saturating_sub(since()));
-        // Zero would be without a limit.
-        let left = Duration::from_millis(left.clamp(1, TRY));
+        let left = timer.left().min(TRY);
         let asked = ask(tool.system, service, left, tool.receive, tool.send);
         let Err(error) = asked else {
             return Ok(());
@@ -47,18 +51,48 @@ pub fn wait(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure>
         if is_permanent(&error) {
             return Err(fail_at(service, &error));
         }
-        let since = since();
-        if limit.is_some_and(|limit| limit <= since) {
+        if timer.wait() {
             return Err(fail(format_args!(
                 "{service}: no answer within the timeout: {error}"
             )));
         }
+        let since = limit.as_millis().saturating_sub(timer.left().as_millis());
         if !told && since >= PATIENCE {
             told = true;
             complain(format_args!("waiting for {service}: {error}"));
         }
-        // A signal makes the pause shorter.
-        let _ = poll(&mut [], Some(&PAUSE));
+    }
+}
+
+/// A timer that expires once: timerfd_create(2). Clocks of other kinds take more code.
+pub struct Timer(pub OwnedFd);
+
+impl Timer {
+    pub fn new(time: Duration) -> Result<Self, Failure> {
+        let once = Itimerspec {
+            it_interval: Timespec::default(),
+            // A time that is too long for the kernel is no limit.
+            it_value: Timespec::try_from(time).unwrap_or_default(),
+        };
+        timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)
+            .and_then(|timer| {
+                timerfd_settime(&timer, TimerfdTimerFlags::empty(), &once)?;
+                Ok(Timer(timer))
+            })
+            .map_err(|errno| fail_at("timer", &SystemError(errno)))
+    }
+
+    /// Returns the time until it expires, which is zero after that.
+    fn left(&self) -> Duration {
+        let left = timerfd_gettime(&self.0).ok();
+        let left = left.and_then(|times| Duration::try_from(times.it_value).ok());
+        left.unwrap_or_default()
+    }
+
+    /// Waits until it expires, but not longer than the pause. Returns true if it has expired.
+    fn wait(&self) -> bool {
+        let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
+        matches!(retry_on_intr(|| poll(&mut fds, Some(&PAUSE))), Ok(1..))
     }
 }
 
@@ -76,12 +110,8 @@ fn ask(
     let address = address.ok_or(Error::Transport(IoError::NotFound))?;
     let stream = Stream::connect_with(address, timeouts(Some(limit)));
     let stream = stream.map_err(Error::Transport)?;
-    call(
-        &mut Client::new(stream, receive, send),
-        GetInfo::NAME,
-        Raw::EMPTY_OBJECT,
-    )
-    .map(drop)
+    let mut client = Client::new(stream, receive, send);
+    call(&mut client, GetInfo::NAME, Raw::EMPTY_OBJECT).map(drop)
 }
 
 /// True if another try cannot succeed, because the address is not one to wait for.

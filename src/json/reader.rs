@@ -1,0 +1,315 @@
+//! The reader: moves over a scanned message, and decodes strings in place. `de` reads values with it.
+//!
+//! It holds the unread text as `&'de mut [u8]`, moves over it with a [`Cursor`], and splits off the
+//! bytes that it has read. So it can unescape every string in place, and lend it for `'de`.
+//! The text has been [scanned](super::cursor::scan). Malformed text is still an error here, but an
+//! error without details.
+
+use core::mem;
+use core::str;
+
+use serde::Deserialize;
+use serde::de::{self, Visitor};
+
+use super::cursor::Cursor;
+use super::number::Integer;
+use super::text;
+use crate::bytes::count_plain;
+use crate::error::{DecodeError, FieldName, Mismatch};
+
+/// The reason why reading stops.
+///
+/// Almost every function here returns it, so it is small enough for two registers. The position is
+/// in the reader instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// The field of this name is missing.
+    Missing(&'static str),
+    /// Any other mismatch.
+    Mismatch(Mismatch),
+}
+
+/// A position in a scanned text.
+#[derive(Debug)]
+pub(crate) struct Reader<'de> {
+    /// The unread text.
+    rest: &'de mut [u8],
+    /// The position: the offset of `rest` in the message.
+    offset: usize,
+    /// The offset in the message of the last value that was looked at.
+    value_start: usize,
+    /// The top-level field that contains the position.
+    pub(super) field: Option<MemberName<'de>>,
+    /// True if the text is that of a call, whose fields `org.varlink.service.InvalidParameter` can
+    /// name.
+    in_call: bool,
+}
+
+/// The key of a member, and its offset in the message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MemberName<'de> {
+    pub name: &'de str,
+    offset: usize,
+}
+
+impl<'de> Reader<'de> {
+    /// Creates a reader of a text that begins at `start` in its message, in the top-level field
+    /// `field`. An empty text is read as an empty object: a message may have no parameters.
+    pub fn new(text: &'de mut [u8], start: usize, field: Option<MemberName<'de>>) -> Self {
+        Reader {
+            rest: text,
+            offset: start,
+            value_start: start,
+            field,
+            in_call: false,
+        }
+    }
+
+    /// Marks the text as that of a call.
+    pub fn in_call(self) -> Self {
+        Reader {
+            in_call: true,
+            ..self
+        }
+    }
+
+    /// Reads one value, which must be the whole text.
+    pub fn read<T: Deserialize<'de>>(&mut self) -> Result<T, DecodeError> {
+        let value = T::deserialize(&mut *self).map_err(|stop| self.error(stop))?;
+        self.end().map_err(|stop| self.error(stop))?;
+        Ok(value)
+    }
+
+    /// Fails unless only white space is left: a type may stop in the middle of its value.
+    pub fn end(&mut self) -> Result<(), Stop> {
+        match self.peek() {
+            None => Ok(()),
+            Some(_) => Err(SYNTAX),
+        }
+    }
+
+    /// Returns the error for `stop`, with the current field and offset.
+    pub fn error(&self, stop: Stop) -> DecodeError {
+        let (mismatch, missing) = match stop {
+            Stop::Missing(name) => (Mismatch::Missing, Some(FieldName::Named(name))),
+            Stop::Mismatch(mismatch) => (mismatch, None),
+        };
+        let current = self.field.map(|key| FieldName::At {
+            offset: key.offset,
+            length: key.name.len(),
+        });
+        DecodeError {
+            mismatch,
+            // If a field is missing inside of a top-level field, the error names the latter.
+            field: current.or(missing),
+            offset: self.value_start,
+            in_call: self.in_call,
+        }
+    }
+
+    /// Returns the name of the field in `error`, which must be the last error of this reader.
+    pub fn field(&self, error: &DecodeError) -> Option<&'de str> {
+        match error.field? {
+            FieldName::Named(name) => Some(name),
+            FieldName::At { .. } => self.field.map(|key| key.name),
+        }
+    }
+
+    /// Returns the unread text.
+    pub fn rest(&self) -> &[u8] {
+        self.rest
+    }
+
+    /// Like `rest`, but mutable.
+    pub fn into_rest(self) -> &'de mut [u8] {
+        self.rest
+    }
+
+    /// Returns the position: an offset in the message.
+    pub fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// Moves forward by a step of a [`Cursor`]; returns the result of the step.
+    pub(super) fn step<T>(&mut self, step: impl FnOnce(&mut Cursor<'_>) -> T) -> T {
+        let mut cursor = Cursor::new(self.rest);
+        let result = step(&mut cursor);
+        let count = cursor.offset();
+        self.split_off(count);
+        result
+    }
+
+    /// Splits off `count` bytes and returns them. The position is after them.
+    pub(super) fn split_off(&mut self, count: usize) -> &'de mut [u8] {
+        let Some((bytes, rest)) = mem::take(&mut self.rest).split_at_mut_checked(count) else {
+            return &mut [];
+        };
+        self.rest = rest;
+        self.offset = self.offset.wrapping_add(count);
+        bytes
+    }
+
+    /// Skips the next value; returns a reader for it. The value is in the current top-level field,
+    /// or in `field` if there is none.
+    pub fn split(&mut self, field: Option<MemberName<'de>>) -> Result<Reader<'de>, Stop> {
+        let (text, start) = self.value()?;
+        Ok(Reader {
+            in_call: self.in_call,
+            ..Reader::new(text, start, self.field.or(field))
+        })
+    }
+
+    /// Skips white space; returns the next byte, without moving past it.
+    pub fn peek(&mut self) -> Option<u8> {
+        match self.rest.first() {
+            Some(first) if *first > b' ' => Some(*first),
+            _ => self.step(|cursor| cursor.peek()),
+        }
+    }
+
+    /// Records the start of a value that is read now; returns its first byte.
+    pub(super) fn begin(&mut self) -> Option<u8> {
+        let first = self.peek();
+        self.value_start = self.offset();
+        first
+    }
+
+    /// Skips the next value; returns its text, and its offset in the message.
+    pub(super) fn value(&mut self) -> Result<(&'de mut [u8], usize), Stop> {
+        self.begin();
+        let length = Cursor::new(self.rest).value(0).map(<[u8]>::len);
+        Ok((self.split_off(length.ok_or(SYNTAX)?), self.value_start))
+    }
+
+    /// Reads a string, and unescapes it in place.
+    pub(super) fn string(&mut self) -> Result<&'de str, Stop> {
+        if self.begin() != Some(b'"') {
+            return Err(TYPE);
+        }
+        self.split_off(1);
+        let plain = count_plain(self.rest);
+        let (length, read) = match self.rest.get(plain) {
+            Some(b'"') => (plain, plain),
+            _ => text::unescape_to_quote(self.rest, plain).map_err(|_| SYNTAX)?,
+        };
+        let text = self.split_off(length);
+        // Skip the closing quote, and the bytes before it that unescaping has left over.
+        self.split_off(read.wrapping_sub(length).wrapping_add(1));
+        str::from_utf8(text).map_err(|_| SYNTAX)
+    }
+
+    /// Reads a number; returns the result of `parse` for its text.
+    pub(super) fn number<T>(&mut self, parse: impl FnOnce(&[u8]) -> Option<T>) -> Result<T, Stop> {
+        if !matches!(self.begin(), Some(b'-' | b'0'..=b'9')) {
+            return Err(TYPE);
+        }
+        let number = self.step(|cursor| cursor.number().map(parse));
+        number.ok_or(SYNTAX)?.ok_or(RANGE)
+    }
+
+    /// Reads an integer into a visitor.
+    pub(super) fn integer<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Stop> {
+        if !matches!(self.begin(), Some(b'-' | b'0'..=b'9')) {
+            return Err(TYPE);
+        }
+        let (integer, length) = Integer::parse(self.rest);
+        self.split_off(length);
+        match integer {
+            _ if Cursor::new(self.rest).at_fraction() => Err(RANGE),
+            Some(Integer::Positive(value)) => visitor.visit_u64(value),
+            Some(Integer::Negative(value)) => visitor.visit_i64(value),
+            None => Err(RANGE),
+        }
+    }
+
+    /// Skips the opening bracket of an array or an object. An empty text is an empty object.
+    pub fn open(&mut self, bracket: u8) -> Result<(), Stop> {
+        match self.begin() {
+            Some(first) if first == bracket => {
+                self.split_off(1);
+                Ok(())
+            }
+            None if bracket == b'{' => Ok(()),
+            _ => Err(TYPE),
+        }
+    }
+
+    /// Moves to the next element or member of an array or object. Returns false at its end, which
+    /// is the byte `close`. `first` must be true for the first one.
+    pub fn more(&mut self, close: u8, first: bool) -> Result<bool, Stop> {
+        let (byte, more) = match self.peek() {
+            None => return Ok(false),
+            Some(byte) if byte == close => (byte, false),
+            Some(_) if first => return Ok(true),
+            Some(byte) => (byte, true),
+        };
+        if more && byte != b',' {
+            return Err(SYNTAX);
+        }
+        self.split_off(1);
+        Ok(more)
+    }
+
+    /// Reads a key and its colon.
+    pub fn key(&mut self) -> Result<MemberName<'de>, Stop> {
+        // The decoded key begins after the opening quote, like the escaped key.
+        let offset = self.offset().wrapping_add(1);
+        let name = self.string()?;
+        if self.peek() != Some(b':') {
+            return Err(SYNTAX);
+        }
+        self.split_off(1);
+        Ok(MemberName { name, offset })
+    }
+}
+
+pub(super) const TYPE: Stop = Stop::Mismatch(Mismatch::Type);
+const RANGE: Stop = Stop::Mismatch(Mismatch::Range);
+pub(super) const LENGTH: Stop = Stop::Mismatch(Mismatch::Length);
+pub(super) const SYNTAX: Stop = Stop::Mismatch(Mismatch::Syntax);
+
+impl core::fmt::Display for Stop {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Stop::Missing(name) => write!(f, "the field {name} is missing"),
+            Stop::Mismatch(mismatch) => mismatch.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for Stop {}
+
+impl de::Error for Stop {
+    fn custom<T: core::fmt::Display>(_: T) -> Self {
+        Stop::Mismatch(Mismatch::Custom)
+    }
+
+    fn invalid_type(_: de::Unexpected<'_>, _: &dyn de::Expected) -> Self {
+        TYPE
+    }
+
+    fn invalid_value(_: de::Unexpected<'_>, _: &dyn de::Expected) -> Self {
+        RANGE
+    }
+
+    fn invalid_length(_: usize, _: &dyn de::Expected) -> Self {
+        LENGTH
+    }
+
+    fn unknown_variant(_: &str, _: &'static [&'static str]) -> Self {
+        Stop::Mismatch(Mismatch::Variant)
+    }
+
+    fn unknown_field(_: &str, _: &'static [&'static str]) -> Self {
+        Stop::Mismatch(Mismatch::Unknown)
+    }
+
+    fn missing_field(name: &'static str) -> Self {
+        Stop::Missing(name)
+    }
+
+    // The name is not needed, because the reader is still in that field.
+    fn duplicate_field(_: &'static str) -> Self {
+        Stop::Mismatch(Mismatch::Duplicate)
+    }
+}

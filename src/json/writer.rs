@@ -1,0 +1,318 @@
+//! The writer: JSON text in a caller's buffer, without white space. `ser` writes values with it.
+
+use core::fmt;
+
+use serde::{Serialize, ser};
+
+use super::text;
+use crate::bytes::{Copying, copy, is_escaped};
+use crate::error::EncodeError;
+use crate::name;
+
+/// A buffer, and the number of bytes written to it.
+///
+/// The first failure is recorded and reported by `end`, so that no check is needed in between.
+pub(crate) struct Writer<'b> {
+    buffer: &'b mut [u8],
+    pub(super) length: usize,
+    pub(super) failed: Option<EncodeError>,
+    pub(super) last: Last,
+    /// True if the next string is the text of a `Raw`.
+    pub(super) raw: bool,
+    /// The texts to add if the next value is a member of an interface.
+    pub(super) member: Option<MemberOf<'b>>,
+}
+
+/// The kind of the value written last. It is set even if there was no room for the value, because
+/// an empty value is undone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Last {
+    /// `None`.
+    None,
+    /// An empty object.
+    Empty,
+    /// Anything else.
+    Other,
+}
+
+/// The texts to add to a member of an interface: `interface` and a dot before its name, and
+/// `separator` between its name and its content.
+#[derive(Clone, Copy)]
+pub(super) struct MemberOf<'b> {
+    interface: &'b str,
+    separator: &'b [u8],
+    /// The offset at which its name must begin.
+    offset: usize,
+}
+
+/// A position that [`Writer::undo`] can go back to.
+#[derive(Clone, Copy)]
+pub(crate) struct Mark {
+    length: usize,
+    /// True if writing had failed before this position.
+    failed: bool,
+}
+
+/// The error that stops serde. The writer holds the reason.
+#[derive(Debug)]
+pub(crate) struct Failed;
+
+impl<'b> Writer<'b> {
+    /// Creates a writer that begins at the start of `buffer`.
+    pub fn new(buffer: &'b mut [u8]) -> Self {
+        Writer {
+            buffer,
+            length: 0,
+            failed: None,
+            last: Last::Other,
+            raw: false,
+            member: None,
+        }
+    }
+
+    /// Returns the number of bytes written, or the first failure.
+    pub fn end(self) -> Result<usize, EncodeError> {
+        match self.failed {
+            None => Ok(self.length),
+            Some(error) => Err(error),
+        }
+    }
+
+    /// Writes a value. Returns false if its `Serialize` fails.
+    pub fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> bool {
+        let written = value.serialize(&mut *self).is_ok();
+        if !written {
+            self.fail(EncodeError::Custom);
+        }
+        written
+    }
+
+    /// Returns the current position.
+    pub(super) fn mark(&self) -> Mark {
+        Mark {
+            length: self.length,
+            failed: self.failed.is_some(),
+        }
+    }
+
+    /// Goes back to `mark`. If there was no room for the undone bytes, that is no longer a failure.
+    pub(super) fn undo(&mut self, mark: Mark) {
+        self.length = mark.length;
+        if !mark.failed && self.failed == Some(EncodeError::Full) {
+            self.failed = None;
+        }
+    }
+
+    /// Writes `name`, and the structure or map that `content` writes. If that is empty, leaves out
+    /// both.
+    pub fn object(&mut self, name: &[u8], content: &dyn Fn(&mut Writer<'_>)) {
+        let mark = self.mark();
+        self.bytes(name);
+        let begin = self.length;
+        content(self);
+        self.check_object(mark, begin);
+    }
+
+    /// Checks that the value written since `begin` is a structure or a map. If it is empty, goes
+    /// back to `mark`.
+    pub(super) fn check_object(&mut self, mark: Mark, begin: usize) {
+        match (self.last, self.since(begin).trim_ascii()) {
+            (Last::None | Last::Empty, _) | (_, b"null") => self.undo(mark),
+            (Last::Other, [b'{', ..]) => {}
+            _ => self.fail(EncodeError::NotAnObject),
+        }
+    }
+
+    /// Writes a member of an interface, which is a variant of an enum: its full name, and if it has
+    /// content, `separator` and the content.
+    pub fn member(
+        &mut self,
+        interface: &'b str,
+        separator: &'b [u8],
+        variant: &dyn Fn(&mut Writer<'_>),
+    ) {
+        self.member = Some(MemberOf {
+            interface,
+            separator,
+            offset: self.length,
+        });
+        variant(self);
+        if self.member.is_some() {
+            self.fail(EncodeError::NotAnEnum);
+        }
+    }
+
+    /// Writes the full name of a member and the separator; returns the position between them.
+    pub(super) fn member_name(&mut self, name: &str) -> Mark {
+        match self.member.take() {
+            None => self.fail(EncodeError::VariantWithContent),
+            Some(member) if member.offset != self.length => self.fail(EncodeError::NotAnEnum),
+            Some(_) if !name::is_member(name) => self.fail(EncodeError::Name),
+            Some(member) => {
+                self.byte(b'"');
+                self.escaped(member.interface);
+                self.byte(b'.');
+                self.escaped(name);
+                self.byte(b'"');
+                let mark = self.mark();
+                self.bytes(member.separator);
+                return mark;
+            }
+        }
+        self.mark()
+    }
+
+    /// Returns the bytes written since `begin`.
+    pub(super) fn since(&self, begin: usize) -> &[u8] {
+        self.buffer.get(begin..self.length).unwrap_or_default()
+    }
+
+    /// Writes bytes as they are.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.last = Last::Other;
+        if self.failed.is_some() {
+            return;
+        }
+        let room = self.buffer.get_mut(self.length..).unwrap_or_default();
+        if room.len() < bytes.len() {
+            return self.fail(EncodeError::Full);
+        }
+        copy(bytes, room);
+        self.length = self.length.wrapping_add(bytes.len());
+    }
+
+    pub(super) fn byte(&mut self, byte: u8) {
+        self.piece([byte]);
+    }
+
+    /// Like `bytes`, for an array: its length is a constant, so the bytes are written at once.
+    pub(super) fn piece<const N: usize>(&mut self, piece: [u8; N]) {
+        self.last = Last::Other;
+        let room = self.buffer.get_mut(self.length..).unwrap_or_default();
+        match room.first_chunk_mut() {
+            Some(target) if self.failed.is_none() => {
+                *target = piece;
+                self.length = self.length.wrapping_add(N);
+            }
+            _ => self.fail(EncodeError::Full),
+        }
+    }
+
+    /// Writes a string, with its quotes.
+    pub fn string(&mut self, text: &str) {
+        self.byte(b'"');
+        self.escaped(text);
+        self.byte(b'"');
+    }
+
+    /// Writes the inside of a string.
+    pub(super) fn escaped(&mut self, text: &str) {
+        self.last = Last::Other;
+        if !self.part(text.as_bytes()).is_empty() {
+            self.fail(EncodeError::Full);
+        }
+    }
+
+    /// Returns the number of bytes that there is room for.
+    pub fn room(&self) -> usize {
+        self.buffer.len().wrapping_sub(self.length)
+    }
+
+    /// Writes as much of the inside of a string as there is room for; returns the rest of it.
+    pub fn part<'t>(&mut self, text: &'t [u8]) -> &'t [u8] {
+        let room = self.buffer.get_mut(self.length..).unwrap_or_default();
+        let free = room.len();
+        let mut copying = Copying {
+            from: text,
+            to: room,
+        };
+        copying.plain();
+        let mut dense = false;
+        while let [byte, rest @ ..] = copying.from {
+            let written = match text::escape_letter(*byte) {
+                Some(b'u') => {
+                    let [a, b, c, d] = text::hex_digits(*byte);
+                    copying.replace([b'\\', b'u', a, b, c, d])
+                }
+                Some(letter) => copying.replace([b'\\', letter]),
+                None => false,
+            };
+            if !written {
+                break;
+            }
+            match rest {
+                // A shortcut for texts with many escapes.
+                [plain, next, ..]
+                    if dense
+                        && !is_escaped(*plain)
+                        && is_escaped(*next)
+                        && copying.replace([*plain]) => {}
+                _ => {
+                    copying.plain();
+                    dense = rest.len().wrapping_sub(copying.from.len()) == 1;
+                }
+            }
+        }
+        let written = free.wrapping_sub(copying.to.len());
+        self.length = self.length.wrapping_add(written);
+        copying.from
+    }
+
+    pub(super) fn integer(&mut self, negative: bool, mut value: u64) {
+        // `u64::MAX` has 20 digits.
+        let mut digits = [0; 20];
+        let mut length = 0_usize;
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0' | u8::try_from(value % 10).unwrap_or_default();
+            length = length.wrapping_add(1);
+            value /= 10;
+            if value == 0 {
+                break;
+            }
+        }
+        if negative {
+            self.byte(b'-');
+        }
+        let begin = digits.len().wrapping_sub(length);
+        self.bytes(digits.get(begin..).unwrap_or_default());
+    }
+
+    pub(super) fn float<T: Serialize>(&mut self, value: T, finite: bool) {
+        if !finite {
+            return self.fail(EncodeError::NotFinite);
+        }
+        self.last = Last::Other;
+        let room = self.buffer.get_mut(self.length..).unwrap_or_default();
+        match serde_json_core::to_slice(&value, room) {
+            Ok(length) => self.length = self.length.wrapping_add(length),
+            Err(_) => self.fail(EncodeError::Full),
+        }
+    }
+
+    /// Records that Varlink has no type for a value; returns the error that stops serde.
+    pub(super) fn reject<T>(&mut self, why: EncodeError) -> Result<T, Failed> {
+        self.fail(why);
+        Err(Failed)
+    }
+
+    /// Records a failure. Only the first one is kept.
+    #[cold]
+    #[inline(never)]
+    fn fail(&mut self, error: EncodeError) {
+        self.failed.get_or_insert(error);
+    }
+}
+
+impl ser::Error for Failed {
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        Failed
+    }
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the value can't be written")
+    }
+}
+
+impl core::error::Error for Failed {}
