@@ -2,7 +2,6 @@
 
 use core::fmt;
 use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
-use core::str::FromStr;
 
 use crate::name;
 
@@ -62,11 +61,11 @@ impl<'a> Address<'a> {
     ///
     /// Fails if the address is invalid: [`AddressError`] says which part of it.
     pub fn parse(text: &'a str) -> Result<Self, AddressError> {
-        if text.starts_with(['/', '.']) {
+        if is_path(text) {
             return Ok(Address::Unix(text));
         }
-        let address = text.split_once([';']).map_or(text, |(address, _)| address);
-        let Some((scheme, rest)) = address.split_once([':']) else {
+        let address = split_once(text, b';').map_or(text, |(address, _)| address);
+        let Some((scheme, rest)) = split_once(address, b':') else {
             let is_interface = name::is_interface(address);
             let interface = is_interface.then_some(Address::Interface(address));
             return interface.ok_or(AddressError::NoScheme);
@@ -82,7 +81,7 @@ impl<'a> Address<'a> {
                 None => tcp_name(to),
             },
             ("vsock", to) => {
-                let (cid, port) = to.split_once([':']).ok_or(AddressError::BadVsock)?;
+                let (cid, port) = split_once(to, b':').ok_or(AddressError::BadVsock)?;
                 match (number(cid), number(port)) {
                     (Some(cid), Some(port)) => Ok(Address::Vsock { cid, port }),
                     _ => Err(AddressError::BadVsock),
@@ -95,6 +94,33 @@ impl<'a> Address<'a> {
     }
 }
 
+/// True if the text is a path, which has no scheme.
+fn is_path(text: &str) -> bool {
+    matches!(text.as_bytes(), [b'/' | b'.', ..])
+}
+
+/// Splits a text at the first ASCII character of this value. core's function takes more code.
+fn split_once(text: &str, mark: u8) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|byte| byte == mark)?;
+    let (before, rest) = text.split_at_checked(at)?;
+    Some((before, rest.get(1..)?))
+}
+
+/// Like `split_once`, at the last one.
+fn rsplit_once(text: &str, mark: u8) -> Option<(&str, &str)> {
+    let after = text.bytes().rev().take_while(|byte| *byte != mark).count();
+    let at = text.len().checked_sub(after)?;
+    Some((text.get(..at.checked_sub(1)?)?, text.get(at..)?))
+}
+
+/// Returns the part of a text before a mark, and the rest if there is a mark.
+fn next(text: &str, mark: u8) -> (&str, Option<&str>) {
+    match split_once(text, mark) {
+        Some((part, rest)) => (part, Some(rest)),
+        None => (text, None),
+    }
+}
+
 /// Checks that a path is absolute, so that its meaning does not depend on the working directory.
 fn absolute(path: &str) -> Result<&str, AddressError> {
     match path.as_bytes() {
@@ -104,22 +130,34 @@ fn absolute(path: &str) -> Result<&str, AddressError> {
     }
 }
 
-/// Parses a decimal number without a sign.
-fn number<T: FromStr>(text: &str) -> Option<T> {
-    let number = text.parse().ok();
-    number.filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
+/// Parses a decimal number without a sign. There is one function for all types of numbers, because
+/// core's is long.
+fn number<T: TryFrom<u32>>(text: &str) -> Option<T> {
+    T::try_from(decimal(text)?).ok()
+}
+
+fn decimal(text: &str) -> Option<u32> {
+    let mut number = (!text.is_empty()).then_some(0_u32)?;
+    for digit in text.bytes() {
+        let digit = digit.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number = number.checked_mul(10)?.checked_add(digit.into())?;
+    }
+    Some(number)
 }
 
 /// Parses an IP address and a port. core's parser reads the same, but it is twice as long, and at
 /// opt-level z the compiler does not see that it never panics.
 fn socket_address(text: &str) -> Option<SocketAddr> {
-    let (host, port) = text.rsplit_once([':'])?;
+    let (host, port) = rsplit_once(text, b':')?;
     let port = number(port)?;
     let Some(host) = host.strip_prefix('[') else {
         return Some(SocketAddrV4::new(ipv4(host)?, port).into());
     };
     let host = host.strip_suffix(']')?;
-    let (host, scope) = match host.split_once(['%']) {
+    let (host, scope) = match split_once(host, b'%') {
         Some((host, scope)) => (host, number(scope)?),
         None => (host, 0),
     };
@@ -147,13 +185,14 @@ fn socket_address(text: &str) -> Option<SocketAddr> {
 
 /// Parses an IPv4 address: four numbers without leading zeros, which could mean octal.
 fn ipv4(text: &str) -> Option<Ipv4Addr> {
-    let mut parts = text.split(['.']);
+    let mut rest = Some(text);
     let mut bytes = [0; 4];
     for byte in &mut bytes {
-        let part = parts.next()?;
+        let part;
+        (part, rest) = next(rest?, b'.');
         *byte = number(part).filter(|_| part == "0" || !part.starts_with('0'))?;
     }
-    parts.next().is_none().then(|| bytes.into())
+    rest.is_none().then(|| bytes.into())
 }
 
 /// Parses groups of an IPv6 address, and returns their number. The last two can be an IPv4 address.
@@ -163,10 +202,7 @@ fn groups(text: &str, groups: &mut [u16]) -> Option<usize> {
     let mut rest = (!text.is_empty()).then_some(text);
     while let Some(text) = rest {
         let part;
-        (part, rest) = match text.split_once([':']) {
-            Some((part, rest)) => (part, Some(rest)),
-            None => (text, None),
-        };
+        (part, rest) = next(text, b':');
         let first = places.next()?;
         count = count.saturating_add(1);
         if rest.is_none() && part.contains('.') {
@@ -193,17 +229,22 @@ fn groups(text: &str, groups: &mut [u16]) -> Option<usize> {
 /// Parses a host name and a port, or finds the error in an invalid TCP address.
 fn tcp_name(text: &str) -> Result<Address<'_>, AddressError> {
     // Colons in brackets belong to an IPv6 address.
-    let (host, port) = match text.rsplit_once([':']) {
+    let (host, port) = match rsplit_once(text, b':') {
         Some((host, port)) if !port.contains(']') => (host, port),
         _ => (text, ""),
     };
-    let digits = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
     match number::<u16>(port) {
         _ if host.is_empty() => Err(AddressError::NoHost),
         None if port.is_empty() => Err(AddressError::NoPort),
         None => Err(AddressError::BadPort),
-        Some(_) if host.contains([':', '[', ']']) => Err(AddressError::BadHost),
-        Some(_) if host.split(['.']).all(digits) => Err(AddressError::BadHost),
+        Some(_) if host.bytes().any(|byte| b":[]".contains(&byte)) => Err(AddressError::BadHost),
+        Some(_)
+            if host
+                .bytes()
+                .all(|byte| byte == b'.' || byte.is_ascii_digit()) =>
+        {
+            Err(AddressError::BadHost)
+        }
         Some(_) => Ok(Address::TcpName(text)),
     }
 }
@@ -212,9 +253,7 @@ impl fmt::Display for Address<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             // A `;` would end the path after a scheme.
-            Address::Unix(path) if path.starts_with(['/', '.']) && path.contains(';') => {
-                f.write_str(path)
-            }
+            Address::Unix(path) if is_path(path) && path.contains(';') => f.write_str(path),
             Address::Unix(path) => write!(f, "unix:{path}"),
             Address::Abstract(name) => write!(f, "unix:@{name}"),
             Address::Interface(name) => f.write_str(name),
@@ -259,7 +298,7 @@ pub enum AddressError {
 /// The mode that the property `mode=` of a listening address has; None without one.
 #[cfg(all(feature = "unix", target_os = "linux"))]
 pub(crate) fn listening_mode(text: &str) -> Result<Option<u32>, AddressError> {
-    let Some((address, properties)) = text.split_once([';']) else {
+    let Some((address, properties)) = split_once(text, b';') else {
         return Ok(None);
     };
     let is_path = address.starts_with("unix:") && !address.starts_with("unix:@");

@@ -73,7 +73,7 @@ impl core::error::Error for Syntax {}
 
 impl fmt::Display for SyntaxError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "not JSON at byte {}: {}", self.offset, self.kind)
+        write!(f, "not JSON at byte {}: {}", Number(self.offset), self.kind)
     }
 }
 
@@ -308,7 +308,7 @@ impl core::error::Error for Mismatch {}
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.mismatch.fmt(f)?;
-        write!(f, " at byte {}", self.offset)
+        write!(f, " at byte {}", Number(self.offset))
     }
 }
 
@@ -419,7 +419,11 @@ impl<T: fmt::Display> fmt::Display for Error<T> {
                 if let Some(field) = field {
                     write!(f, " in field {field}")?;
                 }
-                write!(f, " at byte {offset}: test the types with tools::contract")
+                write!(
+                    f,
+                    " at byte {}: test the types with tools::contract",
+                    Number(*offset)
+                )
             }
             Error::Transport(error) => error.fmt(f),
         }
@@ -443,5 +447,25 @@ impl<T> From<EncodeError> for Error<T> {
 impl<T> From<Misuse> for Error<T> {
     fn from(misuse: Misuse) -> Self {
         Error::Misuse(misuse)
+    }
+}
+
+/// A number in a text. core's function for numbers pads them, which takes a kilobyte.
+pub(crate) struct Number(pub usize);
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The largest number has 20 digits.
+        let (mut digits, mut number, mut left) = ([0; 20], self.0, 20_usize);
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0'.saturating_add((number % 10) as u8);
+            number /= 10;
+            left = left.saturating_sub(1);
+            if number == 0 {
+                break;
+            }
+        }
+        let digits = digits.get(left..).unwrap_or_default();
+        f.write_str(str::from_utf8(digits).unwrap_or_default())
     }
 }

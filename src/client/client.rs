@@ -333,10 +333,7 @@ impl<'b, S: Read + Write> Client<'b, S> {
     ///
     /// Fails if no reply is received.
     pub fn receive_raw(&mut self) -> Result<Reply<'_>, Error<S::Error>> {
-        let chunk = match self.session.expected_mode()? {
-            Mode::Upgrade => 1,
-            _ => usize::MAX,
-        };
+        let chunk = self.chunk()?;
         self.receive_by(|stream, channel| fill(stream, channel, chunk))
     }
 
@@ -397,6 +394,15 @@ impl<'b, S: Read + Write> Client<'b, S> {
             }
         }
         self.session.receive().map_err(Error::with_transport)
+    }
+
+    /// Returns the most bytes that one read may take. What follows the reply to an upgrade belongs to
+    /// another protocol.
+    pub(crate) fn chunk(&self) -> Result<usize, Misuse> {
+        match self.session.expected_mode()? {
+            Mode::Upgrade => Ok(1),
+            _ => Ok(usize::MAX),
+        }
     }
 
     /// Writes a call. Fails if replies are outstanding.

@@ -4,6 +4,7 @@ use core::fmt;
 use core::str;
 
 use super::text::position;
+use crate::error::Number;
 
 /// An error in a definition: what was expected, and where.
 ///
@@ -166,7 +167,13 @@ impl ParseError {
 
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.line, self.column, self.problem)
+        write!(
+            f,
+            "{}:{}: {}",
+            Number(self.line),
+            Number(self.column),
+            self.problem
+        )
     }
 }
 

@@ -7,7 +7,7 @@
 use core::cmp::Ordering;
 
 use super::table::{Entry, EntryKind, Mark, compare, find, get, parts, parts_mut, put, sort, tag};
-use super::text::{after, skip_documentation, skip_space, word, word_at};
+use super::text::{after, is, skip_documentation, skip_space, strip, word, word_at};
 use super::{MAX_DEPTH, MAX_FIELDS, MAX_NAME, MAX_VALUES, ParseError, Problem};
 use crate::bytes::hash;
 use crate::name;
@@ -196,9 +196,9 @@ impl<'t> Parser<'t, '_> {
     /// Parses the whole text.
     const fn definition(&mut self) -> Result<(), ParseFault> {
         self.space();
-        let b"interface" = self.word() else {
+        if !is(self.word(), b"interface") {
             return self.fault(Problem::Interface);
-        };
+        }
         attempt!(self.keyword(b"interface".len()));
         let fault = interface_fault(self.word());
         let name = attempt!(self.name(fault, Problem::InterfaceName));
@@ -221,9 +221,9 @@ impl<'t> Parser<'t, '_> {
     const fn member(&mut self, flags: u16) -> Result<(), ParseFault> {
         let keyword = self.word();
         let kind = match keyword {
-            b"type" => EntryKind::Type,
-            b"method" => EntryKind::Method,
-            b"error" => EntryKind::Error,
+            word if is(word, b"type") => EntryKind::Type,
+            word if is(word, b"method") => EntryKind::Method,
+            word if is(word, b"error") => EntryKind::Error,
             _ => return self.fault(Problem::Member),
         };
         let index = attempt!(self.push(kind));
@@ -402,14 +402,14 @@ impl<'t> Parser<'t, '_> {
                 [b'?', ..] if nullable => return self.fault(Problem::Nullable),
                 [b'?', ..] => (EntryKind::Nullable, 1),
                 [b'[', b']', ..] => (EntryKind::Array, 2),
-                [b'[', b's', b't', b'r', b'i', b'n', b'g', b']', ..] => (EntryKind::Map, 8),
+                rest if strip(rest, b"[string]").is_some() => (EntryKind::Map, 8),
                 _ => match self.word() {
-                    b"bool" => (EntryKind::Bool, 4),
-                    b"int" => (EntryKind::Int, 3),
-                    b"float" => (EntryKind::Float, 5),
-                    b"string" => (EntryKind::String, 6),
-                    b"object" => (EntryKind::Object, 6),
-                    b"any" => (EntryKind::Any, 3),
+                    word if is(word, b"bool") => (EntryKind::Bool, 4),
+                    word if is(word, b"int") => (EntryKind::Int, 3),
+                    word if is(word, b"float") => (EntryKind::Float, 5),
+                    word if is(word, b"string") => (EntryKind::String, 6),
+                    word if is(word, b"object") => (EntryKind::Object, 6),
+                    word if is(word, b"any") => (EntryKind::Any, 3),
                     word => match member_fault(word) {
                         None => (EntryKind::Reference, word.len()),
                         Some((Problem::MemberName, _)) => return self.fault(Problem::Type),

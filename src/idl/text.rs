@@ -75,19 +75,21 @@ pub(super) const fn skip_line(mut rest: &[u8]) -> &[u8] {
     }
 }
 
+/// True if these three bytes are another character that UAPI.20 counts as white space, in UTF-8.
+const fn is_wide_space(bytes: u32) -> bool {
+    matches!(
+        bytes,
+        0xefbbbf | 0xe19a80 | 0xe1a08e | 0xe28080..=0xe2808a | 0xe280af | 0xe2819f | 0xe38080
+    )
+}
+
 /// Skips white space without line ends.
 const fn skip_blank(mut rest: &[u8]) -> &[u8] {
     loop {
         rest = match rest {
             [b' ' | b'\t', tail @ ..] => tail,
-            // The other characters that UAPI.20 counts as white space, in UTF-8.
-            [0xc2, 0xa0, tail @ ..]
-            | [0xef, 0xbb, 0xbf, tail @ ..]
-            | [0xe1, 0x9a, 0x80, tail @ ..]
-            | [0xe1, 0xa0, 0x8e, tail @ ..]
-            | [0xe2, 0x80, 0x80..=0x8a | 0xaf, tail @ ..]
-            | [0xe2, 0x81, 0x9f, tail @ ..]
-            | [0xe3, 0x80, 0x80, tail @ ..] => tail,
+            [0xc2, 0xa0, tail @ ..] => tail,
+            [a, b, c, tail @ ..] if is_wide_space(u32::from_be_bytes([0, *a, *b, *c])) => tail,
             _ => return rest,
         };
     }
@@ -154,20 +156,36 @@ const fn flag(mut comment: &[u8]) -> u16 {
     while let [b' ' | b'\t', tail @ ..] = comment {
         comment = tail;
     }
-    let mut rest = match comment {
-        [b'[', ..] => comment,
-        _ => return 0,
+    let (requires, comment) = if let Some(rest) = strip(comment, b"[Requires '") {
+        (true, rest)
+    } else if let Some(rest) = strip(comment, b"[Supports '") {
+        (false, rest)
+    } else {
+        return 0;
     };
-    while let [b' ' | b'\'' | b'[' | b'a'..=b'z' | b'A'..=b'Z', tail @ ..] = rest {
-        rest = tail;
+    if strip(comment, b"more' flag]").is_some() {
+        SUPPORTS_MORE | if requires { REQUIRES_MORE } else { 0 }
+    } else if strip(comment, b"upgrade' flag]").is_some() {
+        SUPPORTS_UPGRADE | if requires { REQUIRES_UPGRADE } else { 0 }
+    } else {
+        0
     }
-    match comment.split_at_checked(comment.len().saturating_sub(rest.len())) {
-        Some((b"[Requires 'more' flag", [b']', ..])) => REQUIRES_MORE | SUPPORTS_MORE,
-        Some((b"[Requires 'upgrade' flag", [b']', ..])) => REQUIRES_UPGRADE | SUPPORTS_UPGRADE,
-        Some((b"[Supports 'more' flag", [b']', ..])) => SUPPORTS_MORE,
-        Some((b"[Supports 'upgrade' flag", [b']', ..])) => SUPPORTS_UPGRADE,
-        _ => 0,
+}
+
+/// True if two texts are the same. A pattern would compare each byte with code for it.
+pub(super) const fn is(text: &[u8], other: &[u8]) -> bool {
+    matches!(strip(text, other), Some([]))
+}
+
+/// Returns the rest of a text that begins with another.
+pub(super) const fn strip<'t>(mut text: &'t [u8], mut prefix: &[u8]) -> Option<&'t [u8]> {
+    while let [byte, tail @ ..] = prefix {
+        match text {
+            [first, rest @ ..] if *first == *byte => (text, prefix) = (rest, tail),
+            _ => return None,
+        }
     }
+    Some(text)
 }
 
 /// Splits off the next token: returns the white space and comments before it, the word or mark, and

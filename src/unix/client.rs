@@ -193,17 +193,19 @@ impl Client<'_, Stream> {
         received: &mut [Option<Descriptor>],
     ) -> Result<Reply<'_>, error::Error<IoError>> {
         received.fill_with(|| None);
-        if !self.stream().carries_descriptors() {
-            return self.receive_raw();
-        }
+        let (reading, chunk) = if self.stream().carries_descriptors() {
+            (Reading::Message, usize::MAX)
+        } else {
+            (Reading::All, self.chunk()?)
+        };
         let mut entries = received.iter_mut();
         let mut take = |descriptor| {
             let entry = entries.next();
             entry.map(|entry| *entry = Some(descriptor)).is_some()
         };
         let reply = self.receive_by(|stream, channel| {
-            fill_by(channel, usize::MAX, |spare| {
-                stream.read_with(Reading::Message, spare, Some(&mut take))
+            fill_by(channel, chunk, |spare| {
+                stream.read_with(reading, spare, Some(&mut take))
             })
         });
         reply.inspect_err(|_| received.fill_with(|| None))

@@ -7,7 +7,7 @@ use rustix::io::{Errno, fcntl_dupfd_cloexec, retry_on_intr};
 use rustix::termios::{OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr};
 
 use super::error::IoError;
-use super::path::file_type;
+use super::path::{Path, file_type};
 
 /// Proof that the program supports devices. Without the feature `device` this type has no value,
 /// and the compiler removes all code that needs one.
@@ -35,8 +35,9 @@ pub(super) fn open(path: &str) -> Result<(OwnedFd, Device, Option<Terminal>), Io
     // Opening another kind of file could have side effects.
     check(path)?;
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file =
-        retry_on_intr(|| open_file(path, flags, Mode::empty())).map_err(IoError::from_errno)?;
+    let path = Path::new(path)?;
+    let file = retry_on_intr(|| open_file(path.as_c_str(), flags, Mode::empty()))
+        .map_err(IoError::from_errno)?;
     // Two connections over one line would read each other's bytes.
     if flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::AGAIN) {
         return Err(IoError::InUse);

@@ -6,6 +6,7 @@ use embedded_io::ErrorKind;
 use rustix::io::Errno;
 
 use crate::address::AddressError;
+use crate::error::Number;
 
 /// The error of a connection or a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,7 +125,10 @@ impl fmt::Display for IoError {
                 Errno::ROFS => "the file system is read-only",
                 Errno::HOSTUNREACH | Errno::NETUNREACH => "the host can't be reached",
                 Errno::ADDRNOTAVAIL => "this machine does not have that IP address",
-                _ => return write!(f, "system error {errno}: see errno(3)"),
+                _ => {
+                    let number = Number(errno.unsigned_abs() as usize);
+                    return write!(f, "system error {number}: see errno(3)");
+                }
             },
         })
     }

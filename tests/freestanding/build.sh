@@ -26,6 +26,8 @@ x86_64)
         -Clink-arg=-nostartfiles -Clink-arg=-nostdlib -Clink-arg=-static -Clink-arg=-no-pie
         -Clink-arg=-Wl,--build-id=none -Clink-arg=-Wl,--no-eh-frame-hdr -Clink-arg=-Wl,-z,norelro
         -Clink-arg=-Wl,-T,$PWD/link.x"
+    # An entry of a jump table takes 8 bytes here: comparing is shorter.
+    common="$common -Cllvm-args=-min-jump-table-entries=1000"
     ;;
 aarch64)
     # There may be no C compiler for aarch64, so the linker is called directly.

@@ -1,6 +1,8 @@
 //! call, and how its replies are printed; the verbs of `io.systemd.service`, udev and ask.
 
+use std::fs::File;
 use std::io::{Read, Write};
+use std::net::Shutdown;
 use std::os::unix::net::UnixListener;
 use std::process::Stdio;
 use std::thread;
@@ -257,6 +259,51 @@ fn after_an_upgrade_bytes_are_passed_on() {
         "{} bytes",
         output.stdout.len()
     );
+}
+
+#[test]
+fn after_an_upgrade_a_full_output_is_reported() {
+    let service = Service::start("conformance", &[]);
+    let mut child = nullctl()
+        .args(["call", "--upgrade", &service.address, "org.example.t.Pipe"])
+        .stdin(Stdio::piped())
+        .stdout(File::create("/dev/full").expect("a device"))
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("nullctl starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(b"x").expect("it reads");
+    let output = child.wait_with_output().expect("it ends");
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(message.contains("standard output"), "{message}");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn after_an_upgrade_the_end_of_the_service_is_the_end() {
+    let directory = Directory::new();
+    let address = directory.path("socket");
+    let listener = UnixListener::bind(&address).expect("a new path");
+    let mut child = nullctl()
+        .args(["call", "--upgrade", &address, "a.b.C"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("nullctl starts");
+    let (mut client, _) = listener.accept().expect("a client");
+    let (mut call, mut byte) = (0, [1]);
+    while byte != [0] {
+        call += client.read(&mut byte).expect("a call");
+    }
+    assert!(call > 1);
+    // The service still reads, and standard input of the tool is still open.
+    client.write_all(b"{}\0bytes").expect("room");
+    client.shutdown(Shutdown::Write).expect("a connection");
+    let mut text = String::new();
+    let stdout = child.stdout.as_mut().expect("a pipe");
+    stdout.read_to_string(&mut text).expect("text");
+    assert_eq!(text, "bytes");
+    assert!(child.wait().expect("it ends").success());
 }
 
 #[test]

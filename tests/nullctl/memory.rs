@@ -35,7 +35,7 @@ fn call(reply: Vec<u8>) -> (Output, u64) {
 }
 
 #[test]
-fn a_call_takes_at_most_176_kib() {
+fn a_call_takes_at_most_152_kib() {
     if env::var_os("NULLCTL").is_none() {
         println!("skipped: the limit of memory needs the form without libc");
         return;
@@ -43,7 +43,7 @@ fn a_call_takes_at_most_176_kib() {
     let (output, peak) = call(b"{\"parameters\":{\"a\":1}}\0".to_vec());
     assert_eq!(output.stdout, b"{\"a\":1}\n");
     println!("call takes {peak} KiB");
-    assert!(peak <= 176, "{peak} KiB");
+    assert!(peak <= 152, "{peak} KiB");
 }
 
 #[test]

@@ -58,7 +58,7 @@ struct Tally {
     latencies: Latencies,
 }
 
-pub fn bench(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
+pub fn bench(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let [address, method, rest @ ..] = words else {
         return Err(fail(format_args!("bench needs an address and a method")));
     };
@@ -180,7 +180,7 @@ fn per_second(calls: u64, elapsed: Duration) -> f64 {
     calls as f64 / elapsed.as_secs_f64().max(1e-9)
 }
 
-fn report(tool: Tool<'_>, tally: &Tally, elapsed: Duration) -> Result<(), Failure> {
+fn report(tool: &mut Tool<'_>, tally: &Tally, elapsed: Duration) -> Result<(), Failure> {
     let latencies = &tally.latencies;
     let (calls, errors) = (latencies.count, tally.errors);
     let per_second = per_second(calls, elapsed);
@@ -209,17 +209,17 @@ fn report(tool: Tool<'_>, tally: &Tally, elapsed: Duration) -> Result<(), Failur
         ])
         .to_string();
         let value = Raw::new(&value).map_err(|error| fail(format_args!("{error}")))?;
-        json::print(tool.out, value, json::Style::of(tool.options))?;
+        json::print(tool.out, value, json::Style::of(tool.options));
     } else {
         tool.out.print(format_args!(
             "calls       {calls:>12}\nerrors      {errors:>12}\n\
                  time        {:>12.3} s\nper second  {per_second:>12.0}\n",
             elapsed.as_secs_f64()
-        ))?;
+        ));
         for (name, nanos) in percentiles {
             let micros = micros(nanos);
             tool.out
-                .print(format_args!("latency {name} {micros:>12.1} us\n"))?;
+                .print(format_args!("latency {name} {micros:>12.1} us\n"));
         }
     }
     if errors > 0 {

@@ -15,18 +15,18 @@ use crate::tool::{Failure, Tool, fail, json, text};
 /// The ending of the names of files with definitions.
 const ENDING: &str = ".varlink";
 
-pub fn diff(mut tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
+pub fn diff(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let (released, least) = {
         let settings = settings();
         (settings.released.clone(), settings.breaks)
     };
     let words: Vec<&str> = words.iter().map(|word| text(word)).collect();
     let broken = match (released, &words[..]) {
-        (Some(released), files) => released_diff(&mut tool, least, &released, files)?,
+        (Some(released), files) => released_diff(tool, least, &released, files)?,
         (None, [old, new]) => {
             let mut old = Source::read(tool.system, tool.options, old)?;
             let mut new = Source::read(tool.system, tool.options, new)?;
-            report(&mut tool, least, "", &mut old, &mut new)?
+            report(tool, least, "", &mut old, &mut new)?
         }
         (None, _) => {
             return Err(fail(format_args!(
@@ -34,7 +34,7 @@ pub fn diff(mut tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> 
             )));
         }
     };
-    if broken { Err(Failure(1)) } else { Ok(()) }
+    if broken { Err(Failure::Failed) } else { Ok(()) }
 }
 
 /// Compares definitions with their released versions. True if something breaks.
@@ -164,7 +164,8 @@ fn line(
         ])
         .to_string();
         let value = Raw::new(&value).map_err(|error| fail(format_args!("{error}")))?;
-        return json::print(tool.out, value, json::Style::of(tool.options));
+        json::print(tool.out, value, json::Style::of(tool.options));
+        return Ok(());
     }
     let (on, off) = match tool.options.color {
         Some(true) => (format!("\x1b[{color}m"), "\x1b[0m"),
@@ -172,5 +173,6 @@ fn line(
     };
     let change = shown(change);
     tool.out
-        .print(format_args!("{on}{whom}{off}: {title}{change}\n"))
+        .print(format_args!("{on}{whom}{off}: {title}{change}\n"));
+    Ok(())
 }

@@ -8,7 +8,7 @@ use std::ffi::CStr;
 
 use crate::tool::{Failure, Tool, Verb, fail, options, text};
 
-pub fn completion(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
+pub fn completion(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let verbs: Vec<&Verb> = tool.verbs.iter().flat_map(|table| table.iter()).collect();
     let script = match words.first().copied().map_or("", text) {
         "bash" => bash::script(&verbs),
@@ -20,7 +20,8 @@ pub fn completion(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure
             )));
         }
     };
-    tool.out.text(&script)
+    tool.out.text(&script);
+    Ok(())
 }
 
 /// What can stand at a place of the command line.

@@ -15,7 +15,7 @@ use crate::tool::{Failure, Tool, fail, text};
 
 pub use man::Roff;
 
-pub fn doc(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
+pub fn doc(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let man = {
         let settings = settings();
         if settings.html && settings.man {
@@ -47,7 +47,8 @@ pub fn doc(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     } else {
         write(html::Page::default(), &definition)
     };
-    tool.out.text(&shown(&page))
+    tool.out.text(&shown(&page));
+    Ok(())
 }
 
 /// A format of pages.

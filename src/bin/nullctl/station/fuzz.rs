@@ -47,7 +47,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const ATTEMPTS: usize = 2000;
 const SHRINKING: Duration = Duration::from_secs(30);
 
-pub fn fuzz(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
+pub fn fuzz(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let (runs, seed, exclude, strict, command) = {
         let settings = settings();
         let seed = settings.seed.unwrap_or_else(new_seed);
@@ -115,8 +115,8 @@ pub fn fuzz(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
             complain(format_args!("{remark}"));
         }
         tool.out
-            .print(format_args!("{}\n", reproduce::command(address, &case)))?;
-        return Err(Failure(1));
+            .print(format_args!("{}\n", reproduce::command(address, &case)));
+        return Err(Failure::Failed);
     }
     progress.clear();
     if tool.options.quiet {
@@ -125,7 +125,8 @@ pub fn fuzz(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     tool.out.print(format_args!(
         "{runs} runs with seed {seed}, {} methods: no fault\n",
         targets.len()
-    ))
+    ));
+    Ok(())
 }
 
 /// Returns a seed that differs from run to run.

@@ -10,7 +10,7 @@ use super::options::settings;
 use super::source::{Source, printable, shown};
 use crate::tool::{Failure, Tool, complain, fail, text};
 
-pub fn format(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
+pub fn format(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let (check, in_place) = {
         let settings = settings();
         (settings.check, settings.in_place)
@@ -42,13 +42,13 @@ pub fn format(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
             // those of the colors.
             let mut harmless = Source::new(path.into(), printable(definition.text()).into_owned());
             let colored = tools::format_colored(&harmless.definition()?);
-            tool.out.text(&colored)?;
+            tool.out.text(&colored);
         } else {
-            tool.out.text(&shown(&tools::format(&definition)))?;
+            tool.out.text(&shown(&tools::format(&definition)));
         }
     }
     if check && differs {
-        return Err(Failure(1));
+        return Err(Failure::Failed);
     }
     Ok(())
 }
@@ -70,7 +70,7 @@ fn replace(path: &str, content: &str) -> Result<(), Failure> {
     written.map_err(failed)
 }
 
-pub fn generate(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
+pub fn generate(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let owned = settings().owned;
     let path = words.first().copied().map_or("", text);
     let mut source = Source::file(path)?;
@@ -80,5 +80,6 @@ pub fn generate(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> 
         _ => format!("{}.varlink", definition.name()),
     };
     let module = tools::generate(&definition, &name, owned);
-    tool.out.text(&shown(&module))
+    tool.out.text(&shown(&module));
+    Ok(())
 }

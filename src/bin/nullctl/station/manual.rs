@@ -83,7 +83,7 @@ If it is set and not empty, output has no colors.
 .BR varlinkctl (1)
 ";
 
-pub fn manual(tool: Tool<'_>, _words: &[&'static CStr]) -> Result<(), Failure> {
+pub fn manual(tool: &mut Tool<'_>, _words: &[&'static CStr]) -> Result<(), Failure> {
     let version = env!("CARGO_PKG_VERSION");
     let mut page = format!(".TH NULLCTL 1 \"\" \"nullctl {version}\" \"User commands\"\n{HEAD}");
     page.push_str(".SH VERBS\n");
@@ -124,5 +124,6 @@ pub fn manual(tool: Tool<'_>, _words: &[&'static CStr]) -> Result<(), Failure> {
         );
     }
     page.push_str(TAIL);
-    tool.out.text(&page)
+    tool.out.text(&page);
+    Ok(())
 }

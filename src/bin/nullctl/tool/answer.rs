@@ -7,6 +7,7 @@ use rustix::io::{read, retry_on_intr};
 
 use super::output::{Failure, Output, SystemError, fail_at};
 use super::system::Standard;
+use super::texts::parts;
 use crate::standard;
 
 /// The interface that every service has.
@@ -148,23 +149,23 @@ impl<'c> Question<'c> {
         let (own, member) = own;
         match self.method {
             GET_INFO => {
-                out.text(INFO)?;
+                out.text(INFO);
                 interface(out, own);
                 interfaces(out);
                 return end(out, "]}}\0");
             }
             GET_DESCRIPTION if self.interface == SERVICE => {
-                out.text(DESCRIPTION)?;
-                for line in DEFINITION.split(['\n']) {
-                    out.text(line)?;
-                    out.text("\\n")?;
+                out.text(DESCRIPTION);
+                for line in parts(DEFINITION, b'\n') {
+                    out.text(line);
+                    out.text("\\n");
                 }
                 return end(out, "\"}}\0");
             }
             GET_DESCRIPTION if self.interface.is_empty() => {}
             GET_DESCRIPTION if self.interface == own => {
                 for part in [DESCRIPTION, "interface ", own, OWN, member] {
-                    out.text(part)?;
+                    out.text(part);
                 }
                 return end(out, "() -> ()\\n\"}}\0");
             }
@@ -225,7 +226,7 @@ pub fn wait(
     let [ready, gone] = fds.map(|fd| !fd.revents().is_empty());
     // At the end of a socket there may be calls that want no reply.
     if gone && !ready {
-        return Err(Failure(0));
+        return Err(Failure::Quiet);
     }
     Ok(ready)
 }
@@ -243,7 +244,7 @@ const OWN: &str = r"\n\n# [Requires 'upgrade' flag]\nmethod ";
 pub fn interface(out: &mut Output, interface: &str) {
     if interface != SERVICE && name::is_interface(interface) {
         for part in [",\"", interface, "\""] {
-            let _ = out.text(part);
+            out.text(part);
         }
     }
 }
@@ -262,20 +263,20 @@ pub fn error_of(
     value: &str,
 ) -> Result<(), Failure> {
     for part in ["{\"error\":\"", interface, error, "\",\"parameters\":{"] {
-        out.text(part)?;
+        out.text(part);
     }
     if !name.is_empty() {
         for part in ["\"", name, "\":"] {
-            out.text(part)?;
+            out.text(part);
         }
         // A name that is much longer than that of any method is not repeated.
         let mut room = [0; 1024];
-        out.text(json::encode(value, &mut room).unwrap_or("\"\""))?;
+        out.text(json::encode(value, &mut room).unwrap_or("\"\""));
     }
     end(out, "}}\0")
 }
 
 fn end(out: &mut Output, text: &str) -> Result<(), Failure> {
-    out.text(text)?;
+    out.text(text);
     out.flush()
 }

@@ -1,53 +1,32 @@
 //! `ask`: asks the user for a password.
 
 use core::ffi::CStr;
+use core::fmt::Write;
 use core::hint::black_box;
 
-use nullink::json::Raw;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Access, Mode, OFlags, access, open};
 use rustix::io::Errno;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
-use serde::Serialize;
 
-use super::connect::client;
-use super::info::{ask as call, malformed};
+use super::connect::{Connection, malformed};
+use super::input::Text;
 use super::output::{Failure, Output, Printable, SystemError, fail, fail_at, write_all};
+use super::texts::Number;
 use super::{Tool, text};
 
 /// The socket of systemd's service.
-const SOCKET: &str = "/run/systemd/io.systemd.AskPassword";
+const SOCKET: &CStr = c"/run/systemd/io.systemd.AskPassword";
 
 /// The longest answer on a terminal.
 const LONGEST: usize = 1024;
 
-/// The parameters of `io.systemd.AskPassword.Ask`.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Ask<'a> {
-    message: &'a str,
-    id: Option<&'a str>,
-    icon: Option<&'a str>,
-    keyname: Option<&'a str>,
-    accept_cached: Option<bool>,
-    push_cache: Option<bool>,
-    #[serde(rename = "timeoutUSec")]
-    timeout: Option<u64>,
-    echo: Option<Echo>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-enum Echo {
-    On,
-}
-
-pub fn ask(mut tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
+pub fn ask(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let mut words = words.iter().copied().map(text);
     let (message, address) = (words.next().unwrap_or_default(), words.next());
     let asked = match address {
-        None if access(SOCKET, Access::EXISTS).is_err() => ask_terminal(&mut tool, message),
-        address => ask_service(&mut tool, message, address.unwrap_or(SOCKET)),
+        None if access(SOCKET, Access::EXISTS).is_err() => ask_terminal(tool, message),
+        address => ask_service(tool, message, address.unwrap_or(text(SOCKET))),
     };
     // The answers of a service are in its buffer, and all were in that of the output.
     erase(tool.receive);
@@ -58,48 +37,52 @@ pub fn ask(mut tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
 /// Asks a service, and prints its answers.
 fn ask_service(tool: &mut Tool<'_>, message: &str, address: &str) -> Result<(), Failure> {
     let options = tool.options;
-    let cached = options.keyname.is_some().then_some(true);
-    let asked = Ask {
-        message,
-        id: options.id,
-        icon: options.icon,
-        keyname: options.keyname,
-        accept_cached: cached,
-        push_cache: cached,
-        timeout: options.timeout.map(|limit| match limit.as_micros() {
-            0 => u64::MAX,
-            limit => u64::try_from(limit).unwrap_or(u64::MAX),
-        }),
-        echo: options.echo.then_some(Echo::On),
-    };
-    let parameters = Raw::encode(&asked, tool.input);
-    let parameters = parameters.map_err(|error| fail(format_args!("{error}")))?;
+    let mut parameters = Text::new(tool.input);
+    parameters.add("{\"message\":");
+    parameters.add_string(message);
+    for (name, value) in [
+        (",\"id\":", options.id),
+        (",\"icon\":", options.icon),
+        (
+            ",\"acceptCached\":true,\"pushCache\":true,\"keyname\":",
+            options.keyname,
+        ),
+    ] {
+        if let Some(value) = value {
+            parameters.add(name);
+            parameters.add_string(value);
+        }
+    }
+    if let Some(limit) = options.timeout {
+        let limit = match limit.as_micros() {
+            0 => usize::MAX,
+            limit => usize::try_from(limit).unwrap_or(usize::MAX),
+        };
+        let _ = write!(parameters, ",\"timeoutUSec\":{}", Number(limit));
+    }
+    parameters.add(if options.echo {
+        ",\"echo\":\"on\"}"
+    } else {
+        "}"
+    });
+    let parameters = parameters.json()?;
     // The user may take longer than a service.
     let buffers = (&mut *tool.receive, &mut *tool.send);
-    let mut client = client(tool.system, options, address, buffers)?;
+    let mut service = Connection::new(tool.system, options, address, buffers)?;
     let unlimited = nullink::unix::Timeouts::default();
-    let set = client.stream().set_timeouts(unlimited);
+    let set = service.client.stream().set_timeouts(unlimited);
     set.map_err(|error| fail_at(address, &error))?;
-    let reply = call(
-        &mut client,
-        address,
-        "io.systemd.AskPassword.Ask",
-        parameters,
-    )?;
+    let passwords = service.ask_member("io.systemd.AskPassword.Ask", parameters, "passwords")?;
     let malformed = |error| malformed(address, &error);
-    for password in reply
-        .member("passwords")
-        .and_then(nullink::json::Value::items)
-        .map_err(malformed)?
-    {
+    for password in passwords.items().map_err(malformed)? {
         print(tool.out, password.decode().map_err(malformed)?)?;
     }
     Ok(())
 }
 
 fn print(out: &mut Output, password: &str) -> Result<(), Failure> {
-    out.text(password)?;
-    out.text("\n")?;
+    out.text(password);
+    out.text("\n");
     out.flush()
 }
 
@@ -107,27 +90,28 @@ fn print(out: &mut Output, password: &str) -> Result<(), Failure> {
 fn ask_terminal(tool: &mut Tool<'_>, message: &str) -> Result<(), Failure> {
     let failed = |errno| fail(format_args!("/dev/tty: {}", SystemError(errno)));
     let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let terminal = open("/dev/tty", flags, Mode::empty()).map_err(|_| {
+    let terminal = open(c"/dev/tty", flags, Mode::empty()).map_err(|_| {
         fail(format_args!(
-            "there is neither {SOCKET} nor a terminal to ask on"
+            "there is neither {} nor a terminal to ask on",
+            text(SOCKET)
         ))
     })?;
-    let again = open("/dev/tty", flags, Mode::empty()).map_err(failed)?;
-    let mut question = Output::to(again);
-    question.print(format_args!("{} ", Printable(message)))?;
-    question.flush()?;
-    let before = tcgetattr(&terminal).map_err(failed)?;
-    let mut without_echo = before.clone();
+    let mut question = Text::new(tool.input);
+    let _ = write!(question, "{} ", Printable(message));
+    write_all(terminal.as_fd(), question.as_str().as_bytes()).map_err(failed)?;
+    let mut settings = tcgetattr(&terminal).map_err(failed)?;
+    let before = settings.local_modes;
     // Signals of the keyboard would end the tool, and leave the terminal without echo.
     let modes = LocalModes::ECHO | LocalModes::ISIG;
-    without_echo.local_modes.remove(if tool.options.echo {
+    settings.local_modes.remove(if tool.options.echo {
         LocalModes::ISIG
     } else {
         modes
     });
-    tcsetattr(&terminal, OptionalActions::Flush, &without_echo).map_err(failed)?;
+    tcsetattr(&terminal, OptionalActions::Flush, &settings).map_err(failed)?;
     let line = read_line(&terminal, tool.receive);
-    let _ = tcsetattr(&terminal, OptionalActions::Flush, &before);
+    settings.local_modes = before;
+    let _ = tcsetattr(&terminal, OptionalActions::Flush, &settings);
     let _ = write_all(terminal.as_fd(), b"\n");
     let password = tool
         .receive
@@ -135,7 +119,7 @@ fn ask_terminal(tool: &mut Tool<'_>, message: &str) -> Result<(), Failure> {
         .unwrap_or_default();
     // The keys for the end of input and for an interrupt.
     if password.contains(&3) || password.contains(&4) {
-        return Err(Failure(1));
+        return Err(Failure::Failed);
     }
     match str::from_utf8(password) {
         Ok(password) => print(tool.out, password),

@@ -18,9 +18,8 @@ use super::join::{End, join, write_now};
 use super::options::Options;
 use super::output::{Failure, Output};
 use super::route::Routes;
-use super::system::{Standard, System};
+use super::system::System;
 use super::texts::AddressText;
-use crate::standard;
 
 // Varlink has no errors for what is not the service's answer. These are the names that sd-varlink(3)
 // gives its callers, without `io.systemd.`.
@@ -28,8 +27,8 @@ const DISCONNECTED: &str = "Disconnected";
 const TIMED_OUT: &str = "TimedOut";
 const PROTOCOL: &str = "Protocol";
 
-pub fn bridge(tool: Tool<'_>, _: &[&'static CStr]) -> Result<(), Failure> {
-    let (options, out) = (tool.options, tool.out);
+pub fn bridge(tool: &mut Tool<'_>, _: &[&'static CStr]) -> Result<(), Failure> {
+    let (options, out) = (tool.options, &mut *tool.out);
     let routes = Routes::new(tool.system, options);
     let mut calls = Messages::new(tool.receive);
     // The connection of the last call.
@@ -58,7 +57,7 @@ pub fn bridge(tool: Tool<'_>, _: &[&'static CStr]) -> Result<(), Failure> {
                 }
                 let done = match &mut open {
                     Some((_, stream)) => {
-                        let limit = options.timeout.filter(|limit| !limit.is_zero());
+                        let limit = options.wanted_limit();
                         let mut service = Service {
                             to: stream.as_fd(),
                             limit,
@@ -112,12 +111,8 @@ fn open_service(
 
 /// Joins client and service after an upgrade. `rest` is what the client has sent already.
 fn upgraded(stream: &Stream, rest: &[u8]) -> Result<(), Failure> {
-    let client = End {
-        input: standard(Standard::Input),
-        output: standard(Standard::Output),
-    };
     send(stream.as_fd(), rest, None)?;
-    join(client, End::of(stream), &mut |_, _| {})
+    join(End::standard(), End::of(stream), false, &mut |_, _| {})
 }
 
 /// What has become of a call.
@@ -176,14 +171,14 @@ impl Service<'_> {
             if reply.continues() && mode != Mode::More {
                 return Ok(Forwarded::Lost(PROTOCOL));
             }
-            self.out.bytes(message)?;
+            self.out.bytes(message);
             self.out.flush()?;
             let upgraded = mode == Mode::Upgrade && reply.error().is_none();
             let last = !reply.continues();
             replies.consume(length);
             let (rest, _) = replies.next();
             if upgraded {
-                self.out.bytes(rest)?;
+                self.out.bytes(rest);
                 self.out.flush()?;
                 return Ok(Forwarded::Upgraded);
             }

@@ -2,28 +2,28 @@
 
 use core::ffi::CStr;
 
+use nullink::idl::Entry;
 use nullink::json::Raw;
 use nullink::unix::Stream;
-use nullink::{Client, Mode, Reply, name};
-use rustix::event::{PollFd, PollFlags, poll};
+use nullink::{Mode, name};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{MemfdFlags, Mode as FileMode, OFlags, memfd_create, open};
-use rustix::io::Errno;
-use rustix::net::{SendFlags, Shutdown, send, shutdown};
 
-use super::connect::client;
+use super::connect::Connection;
 use super::info::interfaces;
-use super::introspect::describe;
+use super::introspect::each_method;
+use super::join::{End, join};
 use super::json::{self, Style};
+use super::names::Names;
 use super::options::Options;
 use super::output::{Failure, Output, Printable, SystemError, complain, fail, is_terminal};
 use super::program::find_program;
+use super::route::{Received, receive};
 use super::system::{Command, Passed, Standard, System};
-use super::texts::AddressText;
-use super::{Tool, input, names, text};
-use crate::standard;
+use super::texts::{self, AddressText, Number};
+use super::{Tool, input, text};
 
-pub fn call(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
+pub fn call(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let [address, method, rest @ ..] = words else {
         return Err(fail(format_args!("call needs an address and a method")));
     };
@@ -39,17 +39,12 @@ pub fn call(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     check(options, method, command)?;
     let parameters = read_parameters(options, parameters, tool.input)?;
     let buffers = (&mut *tool.receive, &mut *tool.send);
-    let mut client = client(tool.system, options, address, buffers)?;
+    let mut service = Connection::new(tool.system, options, address, buffers)?;
+    let client = &mut service.client;
     let unsent = |error| fail(format_args!("{address}: {method}: {error}"));
     let (mode, files) = (mode(options), Files::open(&options.push_fd)?);
-    let sent = if files.list.is_empty() {
-        let queued = client.queue_raw(method, mode, parameters);
-        queued.and_then(|()| client.flush())
-    } else {
-        let descriptors = files.descriptors();
-        client.send_raw_with(method, mode, parameters, &descriptors)
-    };
-    match sent {
+    let descriptors = files.descriptors();
+    match client.send_raw_with(method, mode, parameters, &descriptors) {
         // What the service has sent before it closed the connection can still be received.
         Err(nullink::Error::Closed) if mode != Mode::Oneway => {}
         sent => sent.map_err(unsent)?,
@@ -64,27 +59,28 @@ pub fn call(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
         style: Style::of(options),
         out: tool.out,
         collected: input::Text::new(tool.input),
+        hint: Hint::None,
     };
     if mode == Mode::Upgrade {
         // A reply would be printed before the bytes of the other protocol.
-        match receive(&mut client) {
+        match receive(client) {
             Ok(reply) if reply.error().is_none() => {}
             received => _ = replies.take(&received)?,
         }
-        return upgrade(tool.system, client, command);
+        return upgrade(tool.system, client.stream(), command);
     }
     if options.exec {
-        let reply = receive(&mut client);
+        let reply = receive(client);
         return execute(tool.system, replies, &reply, command);
     }
     let failed = loop {
-        match replies.take(&receive(&mut client)) {
+        match replies.take(&receive(client)) {
             Ok(true) => {}
             Ok(false) => return replies.finish(),
             Err(failed) => break failed,
         }
     };
-    replies.explain(&mut client, failed, tool.entries)
+    replies.explain(&mut service, failed, tool.entries)
 }
 
 /// Checks the options and the name of the method.
@@ -154,28 +150,26 @@ fn read_parameters<'b>(
             .split_at_checked(error.offset)
             .unwrap_or_default();
         let count = |text: &str, byte| text.bytes().filter(|found| *found == byte).count();
-        let start = before.rfind(['\n']).map_or(0, |at| at.saturating_add(1));
-        let before_it = before.get(start..).unwrap_or_default();
+        let before_it = texts::parts(before, b'\n').last().unwrap_or_default();
+        // Continuation bytes of UTF-8 are not counted.
+        let is_first = |byte: &u8| byte & 0xc0 != 0x80;
+        let column = before_it.bytes().filter(is_first).count();
         complain(format_args!(
             "{name} is not JSON: line {}, column {}: {}",
-            count(before, b'\n').saturating_add(1),
-            before_it
-                .chars()
-                .map(|_| 1_usize)
-                .sum::<usize>()
-                .saturating_add(1),
+            Number(count(before, b'\n').saturating_add(1)),
+            Number(column.saturating_add(1)),
             error.kind
         ));
         // The place, if it is not too long to be seen.
         if before_it.len() < 200 {
-            let rest = rest.split(['\n']).next().unwrap_or_default();
+            let rest = texts::parts(rest, b'\n').next().unwrap_or_default();
             complain(format_args!(
                 "    {} <here> {}",
                 Printable(before_it),
                 Printable(rest)
             ));
         }
-        Failure(1)
+        Failure::Failed
     })?;
     if raw.is_object() {
         Ok(raw)
@@ -197,20 +191,20 @@ impl Files {
         let mut list = heapless::Vec::new();
         for name in names {
             let failed = |errno| fail(format_args!("--push-fd={name}: {}", SystemError(errno)));
-            let path;
-            let file = if name.starts_with(['/', '.']) {
-                name
+            let directory = if matches!(name.as_bytes(), [b'/' | b'.', ..]) {
+                ""
             } else if name.bytes().all(|byte| byte.is_ascii_digit()) && !name.is_empty() {
                 // A descriptor of this process, by its number.
-                path = super::connect::descriptor_path(name)?;
-                path.as_str()
+                "/proc/self/fd/"
             } else {
                 return Err(fail(format_args!(
                     "--push-fd={name}: use the number of a descriptor, or a path with a /"
                 )));
             };
             let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY;
-            let opened = open(file, flags, FileMode::empty()).map_err(failed)?;
+            let mut path = AddressText::new();
+            let path = texts::path(&mut path, &[directory, name]);
+            let opened = open(path, flags, FileMode::empty()).map_err(failed)?;
             // There are as many as names.
             let _ = list.push(opened);
         }
@@ -227,36 +221,15 @@ impl Files {
     }
 }
 
-/// How the service has failed.
-enum Failed {
-    /// Output or another thing of the tool, with its message printed.
-    Tool(Failure),
-    /// An error of the service, with what helps to explain it.
-    Service(Hint),
-}
-
-impl From<Failure> for Failed {
-    fn from(failure: Failure) -> Self {
-        Failed::Tool(failure)
-    }
-}
-
-impl From<Failed> for Failure {
-    fn from(failed: Failed) -> Self {
-        match failed {
-            Failed::Tool(failure) => failure,
-            Failed::Service(_) => Failure(1),
-        }
-    }
-}
-
+/// What helps to explain an error of the service.
+#[derive(Clone, Copy)]
 enum Hint {
     None,
-    Method,
-    Interface,
+    /// The names of the methods of the interface.
+    Methods,
+    /// The names of the interfaces.
+    Interfaces,
 }
-
-type Received<'r> = Result<Reply<'r>, nullink::Error<nullink::unix::IoError>>;
 
 /// What is done with the replies.
 struct Replies<'t> {
@@ -266,18 +239,20 @@ struct Replies<'t> {
     style: Style,
     out: &'t mut Output,
     collected: input::Text<'t>,
+    hint: Hint,
 }
 
 impl Replies<'_> {
     /// Prints or collects a reply. Returns true if there are more.
-    fn take(&mut self, received: &Received<'_>) -> Result<bool, Failed> {
+    fn take(&mut self, received: &Received<'_>) -> Result<bool, Failure> {
         let reply = match received {
             Ok(reply) => reply,
             Err(error) => {
                 self.out.flush()?;
-                return Err(
-                    fail(format_args!("{}: {}: {error}", self.address, self.method)).into(),
-                );
+                return Err(fail(format_args!(
+                    "{}: {}: {error}",
+                    self.address, self.method
+                )));
             }
         };
         if let Some(error) = reply.error() {
@@ -289,8 +264,13 @@ impl Replies<'_> {
             } else {
                 ","
             };
-            self.collected.add(comma)?;
-            self.collected.add(reply.parameters().as_str())?;
+            self.collected.add(comma);
+            self.collected.add(reply.parameters().as_str());
+            if self.collected.full {
+                return Err(fail(format_args!(
+                    "more than 16 MiB: use --more without --collect"
+                )));
+            }
         } else {
             self.print(reply.parameters())?;
         }
@@ -304,9 +284,9 @@ impl Replies<'_> {
         }
         // The record separator of RFC 7464.
         if self.options.more {
-            self.out.text("\x1e")?;
+            self.out.text("\x1e");
         }
-        json::print(self.out, parameters, self.style)?;
+        json::print(self.out, parameters, self.style);
         if self.options.more {
             self.out.flush()?;
         }
@@ -314,42 +294,44 @@ impl Replies<'_> {
     }
 
     /// Prints an error of the service.
-    fn error(&mut self, error: &str, parameters: Raw<'_>) -> Result<bool, Failed> {
+    fn error(&mut self, error: &str, parameters: Raw<'_>) -> Result<bool, Failure> {
         if self.options.graceful.contains(&error) {
             self.print(parameters)?;
             return Ok(false);
         }
-        let standard = error.strip_prefix("org.varlink.service.");
-        let shown = Printable(parameters.as_str());
-        let method = self.method;
-        if parameters.is_empty() {
-            complain(format_args!(
-                "{method}: the service answers {}",
-                Printable(error)
-            ));
+        let (space, shown) = if parameters.is_empty() {
+            ("", "")
         } else {
-            complain(format_args!(
-                "{method}: the service answers {} {shown}",
-                Printable(error)
-            ));
-        }
-        let (hint, advice) = match standard {
-            Some("ExpectedMore") => (Hint::None, "this method needs --more"),
-            Some("ExpectedUpgrade") => (Hint::None, "this method needs --upgrade"),
-            Some("InvalidParameter") => (
-                Hint::None,
-                "a parameter is missing, unknown or has the wrong type: see nullctl introspect",
-            ),
-            Some("MethodNotFound") => (Hint::Method, ""),
-            Some("InterfaceNotFound") => (Hint::Interface, ""),
-            Some("PermissionDenied") => (Hint::None, "this user may not call the method"),
-            _ => (Hint::None, ""),
+            (" ", parameters.as_str())
+        };
+        let (method, printable) = (self.method, Printable(error));
+        let shown = Printable(shown);
+        complain(format_args!(
+            "{method}: the service answers {printable}{space}{shown}"
+        ));
+        let standard = error.strip_prefix("org.varlink.service.");
+        let advice = match standard.unwrap_or_default() {
+            "ExpectedMore" => "this method needs --more",
+            "ExpectedUpgrade" => "this method needs --upgrade",
+            "InvalidParameter" => {
+                "a parameter is missing, unknown or has the wrong type: see nullctl introspect"
+            }
+            "PermissionDenied" => "this user may not call the method",
+            "MethodNotFound" => {
+                self.hint = Hint::Methods;
+                ""
+            }
+            "InterfaceNotFound" => {
+                self.hint = Hint::Interfaces;
+                ""
+            }
+            _ => "",
         };
         if !advice.is_empty() {
             complain(format_args!("{advice}"));
         }
         self.print(parameters)?;
-        Err(Failed::Service(hint))
+        Err(Failure::Failed)
     }
 
     /// Prints what was collected.
@@ -359,53 +341,42 @@ impl Replies<'_> {
             return Ok(());
         }
         let empty = collected.as_str().is_empty();
-        collected.add(if empty { "[]" } else { "]" })?;
+        collected.add(if empty { "[]" } else { "]" });
         if self.options.more {
-            self.out.text("\x1e")?;
+            self.out.text("\x1e");
         }
-        json::print(self.out, collected.json()?, self.style)
+        json::print(self.out, collected.json()?, self.style);
+        Ok(())
     }
 
     /// Names the method or the interface that is most like the one that was not found.
     fn explain(
         self,
-        client: &mut Client<'_, Stream>,
-        failed: Failed,
-        entries: &mut [nullink::idl::Entry],
+        service: &mut Connection<'_>,
+        failed: Failure,
+        entries: &mut [Entry],
     ) -> Result<(), Failure> {
         self.out.flush()?;
         let mut room = self.collected;
         let (interface, member) = name::split(self.method).unwrap_or_default();
-        match failed {
-            Failed::Service(Hint::Method) => {
-                let description = describe(client, self.address, interface)?;
-                let mut names = names::Names::new(room.room());
-                if let Ok(definition) = nullink::idl::Definition::parse(description, entries) {
-                    for other in definition.members() {
-                        if other.kind() == nullink::idl::MemberKind::Method {
-                            names.add(&[other.name()])?;
-                        }
-                    }
-                }
+        match self.hint {
+            Hint::Methods => {
+                let mut names = Names::new(room.room());
+                each_method(service, interface, entries, &mut |name| names.add(&[name]))?;
                 if let Some(nearest) = names.nearest(member) {
                     complain(format_args!("did you mean {interface}.{nearest}?"));
                 }
             }
-            Failed::Service(Hint::Interface) => {
-                let names = interfaces(client, self.address, room.room())?;
+            Hint::Interfaces => {
+                let names = interfaces(service, room.room())?;
                 if let Some(nearest) = names.nearest(interface) {
                     complain(format_args!("did you mean {nearest}.{member}?"));
                 }
             }
-            _ => {}
+            Hint::None => {}
         }
-        Err(failed.into())
+        Err(failed)
     }
-}
-
-/// Receives a reply. Descriptors that come with it are closed: they cannot be printed.
-fn receive<'c>(client: &'c mut Client<'_, Stream>) -> Received<'c> {
-    client.receive_raw_with(&mut [const { None }; 16])
 }
 
 /// Runs a command with the reply as its standard input.
@@ -416,12 +387,12 @@ fn execute(
     command: &[&'static CStr],
 ) -> Result<(), Failure> {
     let failed = |errno| fail(format_args!("--exec: {}", SystemError(errno)));
-    let file = memfd_create("reply", MemfdFlags::CLOEXEC).map_err(failed)?;
+    let file = memfd_create(c"reply", MemfdFlags::CLOEXEC).map_err(failed)?;
     let mut out = Output::to(file);
     if let Ok(reply) = received
         && reply.error().is_none()
     {
-        json::print(&mut out, reply.parameters(), Style::SHORT)?;
+        json::print(&mut out, reply.parameters(), Style::SHORT);
     } else {
         replies.take(received)?;
     }
@@ -444,68 +415,9 @@ fn run(system: &dyn System, words: &[&'static CStr], passed: Passed<'_>) -> Resu
 }
 
 /// Joins the connection to a command, or to standard input and output, until the service closes it.
-fn upgrade(
-    system: &dyn System,
-    client: Client<'_, Stream>,
-    command: &[&'static CStr],
-) -> Result<(), Failure> {
-    let (stream, _) = client.into_parts();
-    let socket = OwnedFd::from(stream);
+fn upgrade(system: &dyn System, stream: &Stream, command: &[&'static CStr]) -> Result<(), Failure> {
     if !command.is_empty() {
-        return run(system, command, Passed::Standard(socket.as_fd()));
+        return run(system, command, Passed::Standard(stream.as_fd()));
     }
-    let failed = |errno| fail(format_args!("{}", SystemError(errno)));
-    let (mut out, mut input) = (Output::new(), [0; 4096]);
-    let (mut pending, mut is_open) = (0..0_usize, true);
-    loop {
-        let wanted = if pending.is_empty() {
-            PollFlags::IN
-        } else {
-            PollFlags::IN | PollFlags::OUT
-        };
-        let stdin = standard(Standard::Input);
-        let mut both = [
-            PollFd::new(&socket, wanted),
-            PollFd::new(&stdin, PollFlags::IN),
-        ];
-        let count = if is_open && pending.is_empty() { 2 } else { 1 };
-        match poll(both.get_mut(..count).unwrap_or_default(), None) {
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(errno) => return Err(failed(errno)),
-        }
-        let [on_socket, on_input] = both.map(|polled| polled.revents());
-        if on_socket.contains(PollFlags::OUT) {
-            let bytes = input.get(pending.clone()).unwrap_or_default();
-            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-            match send(&socket, bytes, flags) {
-                Ok(count) => pending.start = pending.start.saturating_add(count),
-                Err(Errno::AGAIN | Errno::INTR) => {}
-                // The service may still send.
-                Err(_) => (pending, is_open) = (0..0, false),
-            }
-        }
-        if count == 2 && !on_input.is_empty() {
-            match rustix::io::read(stdin, &mut input) {
-                Ok(0) => {
-                    is_open = false;
-                    let _ = shutdown(&socket, Shutdown::Write);
-                }
-                Ok(count) => pending = 0..count,
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(failed(errno)),
-            }
-        }
-        if on_socket.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
-            let mut received = [0; 4096];
-            match rustix::io::read(&socket, &mut received) {
-                Ok(0) | Err(Errno::CONNRESET) => return Ok(()),
-                Ok(count) => {
-                    out.bytes(received.get(..count).unwrap_or_default())?;
-                    out.flush()?;
-                }
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(failed(errno)),
-            }
-        }
-    }
+    join(End::standard(), End::of(stream), true, &mut |_, _| {})
 }

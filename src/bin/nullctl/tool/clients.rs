@@ -185,8 +185,8 @@ pub fn serve_clients(
             // There is a place.
             Ok(child) => _ = children.push(child),
             Err(errno) => complain(format_args!(
-                "a client is turned away: errno {} of /proc/self/exe",
-                errno.raw_os_error()
+                "a client is turned away: /proc/self/exe: {}",
+                SystemError(errno)
             )),
         }
     }

@@ -2,13 +2,16 @@
 
 use core::mem::MaybeUninit;
 
-use nullink::json::Raw;
+use core::fmt::{self, Write};
+
+use nullink::json::{self, Raw};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{Mode, OFlags, RawDir, open};
 use rustix::io::Errno;
 
 use super::output::{Failure, SystemError, fail, fail_at};
 use super::system::Standard;
+use super::texts::{self, AddressText, Number};
 use crate::standard;
 
 /// Reads a file, or standard input for `-`.
@@ -24,7 +27,7 @@ pub fn read<'b>(file: &str, buffer: &'b mut [u8]) -> Result<&'b str, Failure> {
         (file, read_file(file, buffer)?)
     };
     str::from_utf8(text).map_err(|error| {
-        let at = error.valid_up_to();
+        let at = Number(error.valid_up_to());
         fail(format_args!("{name}: not UTF-8 at byte {at}"))
     })
 }
@@ -35,7 +38,9 @@ pub fn read<'b>(file: &str, buffer: &'b mut [u8]) -> Result<&'b str, Failure> {
 ///
 /// Fails if the file cannot be read, or is longer than the buffer.
 pub fn read_file<'b>(file: &str, buffer: &'b mut [u8]) -> Result<&'b [u8], Failure> {
-    let opened = open(file, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+    let mut path = AddressText::new();
+    let path = texts::path(&mut path, &[file]);
+    let opened = open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
     let opened = opened.map_err(|errno| fail_at(file, &SystemError(errno)))?;
     read_all(file, opened.as_fd(), buffer)
 }
@@ -68,7 +73,9 @@ pub fn entries(
 ) -> Result<(), Failure> {
     let failed = |errno| fail_at(directory, &SystemError(errno));
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let opened = match open(directory, flags, Mode::empty()) {
+    let mut path = AddressText::new();
+    let path = texts::path(&mut path, &[directory]);
+    let opened = match open(path, flags, Mode::empty()) {
         Ok(opened) => opened,
         Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
         Err(errno) => return Err(failed(errno)),
@@ -85,10 +92,6 @@ pub fn entries(
     Ok(())
 }
 
-fn raw(text: &str) -> Result<Raw<'_>, Failure> {
-    Raw::new(text).map_err(|error| fail(format_args!("{error}")))
-}
-
 /// Splits a buffer in two.
 pub fn halves(buffer: &mut [u8]) -> (&mut [u8], &mut [u8]) {
     let middle = buffer.len() / 2;
@@ -99,28 +102,45 @@ pub fn halves(buffer: &mut [u8]) -> (&mut [u8], &mut [u8]) {
 pub struct Text<'b> {
     buffer: &'b mut [u8],
     length: usize,
+    /// True if something did not fit.
+    pub full: bool,
 }
 
 impl<'b> Text<'b> {
     pub fn new(buffer: &'b mut [u8]) -> Self {
-        Text { buffer, length: 0 }
+        Text {
+            buffer,
+            length: 0,
+            full: false,
+        }
     }
 
-    /// Adds text.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the buffer is full.
-    pub fn add(&mut self, text: &str) -> Result<(), Failure> {
+    /// Adds text. If it does not fit, `check` fails.
+    pub fn add(&mut self, text: &str) {
         let end = self.length.saturating_add(text.len());
         let Some(room) = self.buffer.get_mut(self.length..end) else {
-            return Err(fail(format_args!(
-                "more than 16 MiB: use --more without --collect"
-            )));
+            self.full = true;
+            return;
         };
         let bytes = text.bytes();
         room.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
         self.length = end;
+    }
+
+    /// Adds a string as JSON.
+    pub fn add_string(&mut self, string: &str) {
+        let room = self.buffer.get_mut(self.length..).unwrap_or_default();
+        match json::encode(string, room) {
+            Ok(text) => self.length = self.length.saturating_add(text.len()),
+            Err(_) => self.full = true,
+        }
+    }
+
+    /// Fails if something did not fit.
+    pub fn check(&self) -> Result<(), Failure> {
+        if self.full {
+            return Err(fail(format_args!("more than 16 MiB")));
+        }
         Ok(())
     }
 
@@ -139,12 +159,14 @@ impl<'b> Text<'b> {
 
     /// Returns the text as JSON.
     pub fn json(&self) -> Result<Raw<'_>, Failure> {
-        raw(self.as_str())
+        self.check()?;
+        Raw::new(self.as_str()).map_err(|error| fail(format_args!("{error}")))
     }
+}
 
-    /// Like `json`, for as long as the buffer.
-    pub fn into_json(self) -> Result<Raw<'b>, Failure> {
-        let text = self.buffer.get(..self.length).unwrap_or_default();
-        raw(str::from_utf8(text).unwrap_or_default())
+impl Write for Text<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.add(text);
+        Ok(())
     }
 }

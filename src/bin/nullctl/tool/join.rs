@@ -2,11 +2,13 @@
 
 use heapless::Vec;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::BorrowedFd;
+use rustix::fd::{AsRawFd, BorrowedFd, RawFd};
 use rustix::io::{Errno, read, retry_on_intr, write};
 use rustix::net::{SendFlags, Shutdown, send, shutdown};
 
 use super::output::{Failure, SystemError, fail_at};
+use super::system::Standard;
+use crate::standard;
 
 /// One of the two ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -20,6 +22,16 @@ pub enum Side {
 pub struct End<'f> {
     pub input: BorrowedFd<'f>,
     pub output: BorrowedFd<'f>,
+}
+
+impl End<'static> {
+    /// Standard input and output.
+    pub fn standard() -> Self {
+        End {
+            input: standard(Standard::Input),
+            output: standard(Standard::Output),
+        }
+    }
 }
 
 impl<'f> End<'f> {
@@ -46,15 +58,18 @@ const GRACE: Timespec = Timespec {
 /// bytes of the other are passed on. `observe` sees all bytes before the other end.
 ///
 /// An end of input is passed on as one, if the other end is a socket. A slow end does not hold up
-/// the other direction. File descriptors that are sent over sockets are closed.
+/// the other direction. File descriptors that are sent over sockets are closed. With
+/// `until_service_ends`, the end of the service's input is the end of both directions.
 ///
 /// # Errors
 ///
-/// Fails if poll(2) fails.
+/// Fails if poll(2) fails. Fails at the end if bytes could not be read or passed on, unless the
+/// reason is that an end has gone.
 #[inline(never)]
 pub fn join(
     client: End<'_>,
     service: End<'_>,
+    until_service_ends: bool,
     observe: &mut dyn FnMut(Side, &[u8]),
 ) -> Result<(), Failure> {
     let (mut calls, mut replies) = ([0; CHUNK], [0; CHUNK]);
@@ -71,8 +86,8 @@ pub fn join(
             }
         }
         let [call, reply] = &ways;
-        if call.done && reply.done {
-            return Ok(());
+        if reply.done && (call.done || until_service_ends) {
+            break;
         }
         // The client has gone: its way back is done, before the service has ended it.
         let limit = reply.gone.then_some(&GRACE);
@@ -85,7 +100,7 @@ pub fn join(
         }
         let count = retry_on_intr(|| poll(&mut fds, limit));
         if count.map_err(|errno| fail_at("poll", &SystemError(errno)))? == 0 {
-            return Ok(());
+            break;
         }
         let mut ready = fds.iter().map(PollFd::revents);
         for (way, [from, to]) in ways.iter_mut().zip(&flags) {
@@ -101,6 +116,20 @@ pub fn join(
             }
         }
     }
+    for way in ways {
+        match way.failed {
+            None | Some((_, Errno::PIPE | Errno::CONNRESET)) => {}
+            Some((number, errno)) => {
+                let name = match number {
+                    0 => "standard input",
+                    1 => "standard output",
+                    _ => "connection",
+                };
+                return Err(fail_at(name, &SystemError(errno)));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// One direction.
@@ -118,6 +147,8 @@ struct Way<'f> {
     done: bool,
     /// True if the end that the bytes are for has gone.
     gone: bool,
+    /// The number of a descriptor that has failed, and why.
+    failed: Option<(RawFd, Errno)>,
 }
 
 impl<'f> Way<'f> {
@@ -132,6 +163,7 @@ impl<'f> Way<'f> {
             ended: false,
             done: false,
             gone: false,
+            failed: None,
         }
     }
 
@@ -156,7 +188,11 @@ impl<'f> Way<'f> {
                 (self.start, self.end) = (0, if self.done { 0 } else { count });
             }
             Err(Errno::INTR | Errno::AGAIN) => {}
-            Ok(0) | Err(_) => self.ended = true,
+            Ok(0) => self.ended = true,
+            Err(errno) => {
+                self.ended = true;
+                self.failed = Some((self.from.as_raw_fd(), errno));
+            }
         }
     }
 
@@ -170,7 +206,8 @@ impl<'f> Way<'f> {
         match written {
             Ok(count) => self.start = self.start.saturating_add(count).min(self.end),
             Err(Errno::INTR | Errno::AGAIN) => {}
-            Err(_) => {
+            Err(errno) => {
+                self.failed = Some((self.to.as_raw_fd(), errno));
                 (self.start, self.end) = (0, 0);
                 (self.ended, self.done, self.gone) = (true, true, true);
             }

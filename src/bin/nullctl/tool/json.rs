@@ -4,7 +4,7 @@
 use nullink::json::Raw;
 
 use super::options::{Json, Options};
-use super::output::{self, Failure, Output};
+use super::output::{self, Output};
 use super::system::Standard;
 
 /// The style of JSON on standard output.
@@ -40,15 +40,20 @@ const NUMBER: &str = "\x1b[1;34m";
 const LITERAL: &str = "\x1b[1m";
 const END: &str = "\x1b[0m";
 
+/// Prints a value in the style of the options, and a line end.
+pub fn print_as(options: &Options<'_>, out: &mut Output, value: Raw<'_>) {
+    print(out, value, Style::of(options));
+}
+
 /// Prints a value, and a line end.
-pub fn print(out: &mut Output, value: Raw<'_>, style: Style) -> Result<(), Failure> {
+pub fn print(out: &mut Output, value: Raw<'_>, style: Style) {
     let mut printer = Printer {
         rest: value.as_str().as_bytes(),
         style,
         depth: 0,
         out,
     };
-    printer.value()?;
+    printer.value();
     printer.out.text("\n")
 }
 
@@ -61,69 +66,70 @@ struct Printer<'t, 'o> {
 }
 
 impl Printer<'_, '_> {
-    fn value(&mut self) -> Result<(), Failure> {
+    fn value(&mut self) {
         while let Some(byte) = self.next() {
             match byte {
                 b'{' | b'[' => {
-                    self.out.bytes(&[byte])?;
+                    self.byte(byte);
                     self.depth = self.depth.saturating_add(1);
                     match self.peek() {
                         // Both brackets of an empty one are on one line.
                         Some(close @ (b'}' | b']')) => {
                             self.next();
                             self.depth = self.depth.saturating_sub(1);
-                            self.out.bytes(&[close])?;
+                            self.byte(close);
                         }
-                        _ => self.line()?,
+                        _ => self.line(),
                     }
                 }
                 b'}' | b']' => {
                     self.depth = self.depth.saturating_sub(1);
-                    self.line()?;
-                    self.out.bytes(&[byte])?;
+                    self.line();
+                    self.byte(byte);
                 }
                 b',' => {
-                    self.out.text(",")?;
-                    self.line()?;
+                    self.out.text(",");
+                    self.line();
                 }
-                b':' => self.out.text(if self.style.pretty { " : " } else { ":" })?,
-                b'"' => self.string()?,
+                b':' => self.out.text(if self.style.pretty { " : " } else { ":" }),
+                b'"' => self.string(),
                 first => {
                     let color = match first {
                         b't' | b'f' | b'n' => LITERAL,
                         _ => NUMBER,
                     };
-                    self.color(color)?;
-                    self.out.bytes(&[first])?;
+                    self.color(color);
+                    self.byte(first);
                     while let Some((byte, rest)) = self.rest.split_first()
                         && (byte.is_ascii_alphanumeric() || b"+-.".contains(byte))
                     {
                         self.rest = rest;
-                        self.out.bytes(&[*byte])?;
+                        self.byte(*byte);
                     }
-                    self.color(END)?;
+                    self.color(END);
                 }
             }
         }
-        Ok(())
     }
 
     /// Begins a line, if the style has lines.
-    fn line(&mut self) -> Result<(), Failure> {
+    fn line(&mut self) {
         if self.style.pretty {
-            self.out.text("\n")?;
+            self.out.text("\n");
             for _ in 0..self.depth {
-                self.out.text("\t")?;
+                self.out.text("\t");
             }
         }
-        Ok(())
     }
 
-    fn color(&mut self, color: &str) -> Result<(), Failure> {
+    fn byte(&mut self, byte: u8) {
+        self.out.bytes(&[byte]);
+    }
+
+    fn color(&mut self, color: &str) {
         if self.style.color {
-            self.out.text(color)?;
+            self.out.text(color);
         }
-        Ok(())
     }
 
     /// Skips white space; returns the next byte.
@@ -140,29 +146,29 @@ impl Printer<'_, '_> {
     }
 
     /// Prints a string, whose opening quote was taken.
-    fn string(&mut self) -> Result<(), Failure> {
-        self.out.text("\"")?;
-        self.color(STRING)?;
+    fn string(&mut self) {
+        self.out.text("\"");
+        self.color(STRING);
         loop {
             let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0x7f | 0xc2);
             let plain = self.rest.iter().position(is_special);
             let plain = plain.unwrap_or(self.rest.len());
             let (text, rest) = self.rest.split_at_checked(plain).unwrap_or_default();
-            self.out.bytes(text)?;
+            self.out.bytes(text);
             self.rest = rest;
             match rest {
                 [b'\\', letter, rest @ ..] => {
                     self.rest = rest;
-                    self.escape(*letter)?;
+                    self.escape(*letter);
                 }
                 // On a terminal, control characters that JSON allows are escaped, too.
                 [0x7f, rest @ ..] => {
                     self.rest = rest;
-                    self.char('\u{7f}')?;
+                    self.char('\u{7f}');
                 }
                 [0xc2, low, rest @ ..] => {
                     self.rest = rest;
-                    self.char(char::from(*low))?;
+                    self.char(char::from(*low));
                 }
                 rest => {
                     self.rest = rest.get(1..).unwrap_or_default();
@@ -170,12 +176,12 @@ impl Printer<'_, '_> {
                 }
             }
         }
-        self.color(END)?;
+        self.color(END);
         self.out.text("\"")
     }
 
     /// Prints the character of an escape, whose letter was taken.
-    fn escape(&mut self, letter: u8) -> Result<(), Failure> {
+    fn escape(&mut self, letter: u8) {
         match letter {
             b'u' => {
                 let unit = self.unit();
@@ -203,7 +209,7 @@ impl Printer<'_, '_> {
         digits.iter().fold(0, |unit, byte| unit << 4 | digit(byte))
     }
 
-    fn char(&mut self, char: char) -> Result<(), Failure> {
+    fn char(&mut self, char: char) {
         let short = match char {
             '"' => "\\\"",
             '\\' => "\\\\",
@@ -220,7 +226,7 @@ impl Printer<'_, '_> {
     }
 
     /// Prints the escape of a control character.
-    fn hex(&mut self, char: char) -> Result<(), Failure> {
+    fn hex(&mut self, char: char) {
         let digit = |shift: u32| {
             let digit = char::from_digit(char as u32 >> shift & 0xf, 16);
             digit.unwrap_or('0') as u8

@@ -8,7 +8,7 @@
 //! | `options` | the options of the command line |
 //! | `output` | standard output and its colors; failures |
 //! | `system` | what the tool needs of the operating system that needs `unsafe` code or std |
-//! | `input` | texts that the tool reads or puts together |
+//! | `input` | texts that the tool reads or puts together; the names in a directory |
 //! | `names` | a sorted list of names |
 //! | `answer` | calls that the tool answers itself |
 //! | `clients` | many clients at once |
@@ -108,17 +108,18 @@ pub struct Tool<'t> {
 pub fn run(
     system: &dyn System,
     verbs: &[&'static [Verb]],
-    arguments: impl Iterator<Item = &'static CStr>,
+    mut arguments: impl Iterator<Item = &'static CStr>,
     room: &mut Room,
 ) -> u8 {
+    arguments.next();
     let mut out = Output::new();
-    let done = run_verb(system, verbs, arguments.skip(1), room, &mut out);
+    let done = run_verb(system, verbs, arguments, room, &mut out);
     match done.and_then(|()| out.flush()) {
         Ok(()) => 0,
-        Err(Failure(status)) => {
+        Err(failure) => {
             // What was printed before the failure. If that fails, too, the status is the same.
             let _ = out.flush();
-            status
+            failure as u8
         }
     }
 }
@@ -148,7 +149,7 @@ fn run_verb(
         system.variable("NO_COLOR").is_none_or(<[u8]>::is_empty)
             && output::is_terminal(Standard::Output)
     });
-    let tool = Tool {
+    let mut tool = Tool {
         system,
         options: &options,
         out,
@@ -158,7 +159,7 @@ fn run_verb(
         entries: &mut room.entries,
         verbs,
     };
-    (verb.run)(tool, words)
+    (verb.run)(&mut tool, words)
 }
 
 /// Returns the text of a word. `options::parse` has refused words that are not UTF-8.

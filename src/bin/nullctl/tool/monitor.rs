@@ -14,15 +14,16 @@ use super::join::{End, Side, join};
 use super::output::{Failure, is_terminal, write_all};
 use super::program::SELF;
 use super::system::{Command, Passed, Standard};
+use super::texts::Number;
 use super::{Tool, text};
 use crate::standard;
 
 /// The longest part of a message that is printed on a terminal, in bytes.
 const SHOWN: usize = 512;
 
-pub fn monitor(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
+pub fn monitor(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let [service, address, rest @ ..] = words else {
-        return Err(Failure(1));
+        return Err(Failure::Failed);
     };
     let socket = listen(tool.system, address)?;
     if !is_listening(&socket)? {
@@ -36,7 +37,7 @@ pub fn monitor(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
             buffer: &mut [0; PREFIX + 32],
             length: 0,
         };
-        let _ = write!(name, "{number}\0");
+        let _ = write!(name, "{}\0", Number(number));
         let name = name.buffer.get(PREFIX..).map(CStr::from_bytes_until_nul);
         let name = name.and_then(Result::ok).unwrap_or_default();
         let arguments = [c"nullctl", c"monitor", c"--", *service, c"-", name];
@@ -50,7 +51,12 @@ pub fn monitor(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
 
 /// Passes one connection on.
 #[inline(never)]
-fn monitor_one(tool: Tool<'_>, client: &OwnedFd, address: &str, name: &str) -> Result<(), Failure> {
+fn monitor_one(
+    tool: &mut Tool<'_>,
+    client: &OwnedFd,
+    address: &str,
+    name: &str,
+) -> Result<(), Failure> {
     // The connections end with the monitor that has accepted them.
     let _ = set_parent_process_death_signal(Some(Signal::TERM));
     let half = tool.receive.len() / 2;
@@ -77,11 +83,12 @@ fn monitor_one(tool: Tool<'_>, client: &OwnedFd, address: &str, name: &str) -> R
     };
     let service = connect(tool.system, tool.options, address)?;
     printer.event("connected");
-    join(End::of(client), End::of(&service), &mut |side, bytes| {
+    let ends = (End::of(client), End::of(&service));
+    let joined = join(ends.0, ends.1, false, &mut |side, bytes| {
         printer.observe(side, bytes);
-    })?;
+    });
     printer.event("closed");
-    Ok(())
+    joined
 }
 
 /// Opens standard output again, for a lock that the processes of all clients share: flock(2). None
@@ -143,7 +150,7 @@ impl Printer<'_> {
             // What the client sends after a call with `upgrade` belongs to the other protocol.
             if self.upgraded || side == Side::Client && self.upgrading {
                 self.line.length = 0;
-                let _ = write!(self.line, "{} bytes", rest.len());
+                let _ = write!(self.line, "{} bytes", Number(rest.len()));
                 return self.print(side, false);
             }
             let end = rest.iter().position(|byte| *byte == 0);
@@ -175,7 +182,7 @@ impl Printer<'_> {
         let text = message.buffer.get_mut(..length);
         match text.as_deref().map(core::str::from_utf8) {
             Some(Ok(text)) => self.line.json(text, self.shown),
-            _ => _ = write!(self.line, "{length} bytes"),
+            _ => _ = write!(self.line, "{} bytes", Number(length)),
         }
         let text = text.unwrap_or_default();
         let bad = match side {
@@ -291,7 +298,7 @@ impl Line<'_> {
         for byte in text.bytes() {
             let is_control = byte < b' ' || byte == 0x7f || before == 0xc2 && byte < 0xa0;
             if self.length >= shown && !(0x80..0xc0).contains(&byte) {
-                let _ = write!(self, "... ({} bytes)", text.len());
+                let _ = write!(self, "... ({} bytes)", Number(text.len()));
                 return;
             }
             match byte {

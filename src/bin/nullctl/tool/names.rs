@@ -1,43 +1,38 @@
 //! A sorted list of names.
 
-use super::output::{Failure, fail};
+use super::input::Text;
+use super::output::{Failure, Output, Printable};
+use super::texts::split_once;
 
 /// Names in a buffer, each with a line end.
-pub struct Names<'n> {
-    names: &'n mut [u8],
-    length: usize,
-}
+pub struct Names<'n>(Text<'n>);
 
 impl<'n> Names<'n> {
     pub fn new(room: &'n mut [u8]) -> Self {
-        Names {
-            names: room,
-            length: 0,
-        }
+        Names(Text::new(room))
     }
 
-    /// Adds a name, which is in parts.
-    pub fn add(&mut self, parts: &[&str]) -> Result<(), Failure> {
-        for part in parts.iter().copied().chain(["\n"]) {
-            let end = self.length.saturating_add(part.len());
-            let Some(room) = self.names.get_mut(self.length..end) else {
-                return Err(fail(format_args!("too many names")));
-            };
-            room.iter_mut()
-                .zip(part.bytes())
-                .for_each(|(to, from)| *to = from);
-            self.length = end;
+    /// Adds a name, which is in parts. If it does not fit, `check` fails.
+    pub fn add(&mut self, parts: &[&str]) {
+        for part in parts {
+            self.0.add(part);
         }
-        Ok(())
+        self.0.add("\n");
+    }
+
+    /// Fails if a name did not fit.
+    pub fn check(&self) -> Result<(), Failure> {
+        self.0.check()
     }
 
     /// Returns the names in the order in which they were added.
-    pub fn all(&self) -> impl Iterator<Item = &str> + Clone {
-        let names = self.names.get(..self.length).unwrap_or_default();
-        // They were strings.
-        str::from_utf8(names)
-            .unwrap_or_default()
-            .split_terminator(['\n'])
+    pub fn all(&self) -> impl Iterator<Item = &str> {
+        let mut rest = self.0.as_str();
+        core::iter::from_fn(move || {
+            let name;
+            (name, rest) = split_once(rest, b'\n')?;
+            Some(name)
+        })
     }
 
     /// Returns the names in the order of their bytes, each once. Each step looks at all names: a
@@ -48,6 +43,15 @@ impl<'n> Names<'n> {
             self.all().filter(after).min()
         };
         core::iter::successors(least(None), move |last| least(Some(last)))
+    }
+
+    /// Prints the names, each on a line after a label. Only the first has the first label.
+    pub fn print(&self, out: &mut Output, labels: [&str; 2]) {
+        let [mut label, others] = labels;
+        for name in self.sorted() {
+            out.print(format_args!("{label}{}\n", Printable(name)));
+            label = others;
+        }
     }
 
     /// Returns the name that is most like another: with the fewest characters to change, at most a

@@ -8,6 +8,7 @@ use heapless::Vec;
 
 use super::WORDS;
 use super::output::{Failure, fail};
+use super::texts::{Number, split_once};
 use crate::MORE_FLAGS;
 
 /// How JSON is printed.
@@ -58,6 +59,11 @@ pub struct Options<'a> {
 }
 
 impl Options<'_> {
+    /// The time limit that was given; None for no limit.
+    pub fn wanted_limit(&self) -> Option<Duration> {
+        self.timeout.filter(|limit| !limit.is_zero())
+    }
+
     /// The time limit for each step of a call; None for no limit.
     pub fn limit(&self) -> Option<Duration> {
         let limit = self.timeout.unwrap_or(DEFAULT_TIMEOUT);
@@ -348,9 +354,8 @@ pub fn duration(text: &str) -> Option<Duration> {
     if matches!(text, "" | "infinity") {
         return Some(Duration::ZERO);
     }
-    let end = text
-        .find(|char: char| !char.is_ascii_digit() && char != '.')
-        .unwrap_or(text.len());
+    let is_in_number = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
+    let end = text.bytes().take_while(is_in_number).count();
     let (number, unit) = text.split_at_checked(end)?;
     let unit = match unit {
         "us" => 1,
@@ -360,21 +365,22 @@ pub fn duration(text: &str) -> Option<Duration> {
         "h" | "hr" => 3_600_000_000,
         _ => return None,
     };
-    let (whole, part) = number.split_once(['.']).unwrap_or((number, ""));
-    if whole.is_empty() && part.is_empty() {
-        return None;
-    }
-    let whole = if whole.is_empty() {
-        0
-    } else {
-        whole.parse::<u64>().ok()?
-    };
-    let mut micros = whole.checked_mul(unit)?;
-    let mut scale: u64 = unit;
-    for digit in part.bytes() {
-        scale /= 10;
+    let mut micros: u64 = 0;
+    // After a point, the unit of a digit.
+    let mut scale = None;
+    for digit in number.bytes() {
+        if digit == b'.' && scale.is_none() {
+            scale = Some(unit);
+            continue;
+        }
         let digit = u64::from(digit.checked_sub(b'0').filter(|digit| *digit <= 9)?);
-        micros = micros.checked_add(digit.checked_mul(scale)?)?;
+        if let Some(scale) = &mut scale {
+            *scale /= 10;
+            micros = micros.checked_add(digit.checked_mul(*scale)?)?;
+        } else {
+            micros = micros.checked_mul(10)?;
+            micros = micros.checked_add(digit.checked_mul(unit)?)?;
+        }
     }
     // Zero would be without a limit.
     (micros > 0).then_some(Duration::from_micros(micros))
@@ -387,7 +393,7 @@ pub fn duration(text: &str) -> Option<Duration> {
 ///
 /// Fails if an option is unknown or its value is not valid, or a word is not UTF-8.
 pub fn parse(
-    command_at: impl Fn(&CStr) -> Option<usize>,
+    command_at: impl Fn(&CStr) -> Option<u8>,
     arguments: impl Iterator<Item = &'static CStr>,
     options: &mut Options<'static>,
     words: &mut Vec<&'static CStr, WORDS>,
@@ -398,7 +404,7 @@ pub fn parse(
         let Ok(argument) = word.to_str() else {
             return Err(fail(format_args!(
                 "argument {} is not UTF-8",
-                words.len().saturating_add(1)
+                Number(words.len().saturating_add(1))
             )));
         };
         if only_words || argument == "-" || !argument.starts_with('-') {
@@ -406,21 +412,21 @@ pub fn parse(
                 .push(word)
                 .map_err(|_| fail(format_args!("too many arguments")))?;
             let command = words.first().and_then(|verb| command_at(verb));
-            only_words |= command.is_some_and(|at| words.len() > at);
+            only_words |= command.is_some_and(|at| words.len() > at.into());
         } else if argument == "--" {
             only_words = true;
         } else if let Some(long) = argument.strip_prefix("--") {
-            let (name, value) = match long.split_once(['=']) {
+            let (name, value) = match split_once(long, b'=') {
                 Some((name, value)) => (name, Some(value)),
                 None => (long, None),
             };
-            let flag = all().find(|flag| !name.is_empty() && flag.long == name);
+            let flag = find(|flag| !name.is_empty() && flag.long == name);
             set(flag, argument, value, &mut arguments, options)?;
         } else {
             let mut letters = argument.chars();
             letters.next();
             while let Some(letter) = letters.next() {
-                let flag = all().find(|flag| flag.short == Some(letter));
+                let flag = find(|flag| flag.short == Some(letter));
                 let takes_value = flag.is_some_and(|flag| flag.value.is_some());
                 let rest = letters.as_str();
                 let value = (takes_value && !rest.is_empty()).then_some(rest);
@@ -432,6 +438,14 @@ pub fn parse(
         }
     }
     Ok(())
+}
+
+/// Finds an option. In the form without others, this takes less code than `all`.
+fn find(mut is_it: impl FnMut(&Flag) -> bool) -> Option<&'static Flag> {
+    let tables = [FLAGS, MORE_FLAGS];
+    tables
+        .into_iter()
+        .find_map(|table| table.iter().find(|flag| is_it(flag)))
 }
 
 /// Returns all options of this program.

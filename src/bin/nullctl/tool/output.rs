@@ -8,16 +8,17 @@ use rustix::io::Errno;
 use super::system::Standard;
 use crate::standard;
 
-/// The exit status of a failure whose message has been printed.
+/// The end of a verb before its time, with the exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Failure(pub u8);
-
-impl Failure {
+pub enum Failure {
     /// The reader of the output has gone away, as in `nullctl ... | head`. That is not an error.
-    const QUIET: Failure = Failure(0);
+    Quiet = 0,
+    /// A failure whose message has been printed.
+    Failed = 1,
 }
 
-/// Standard output or a file, buffered.
+/// Standard output or a file, buffered. After a failed write it discards everything; `flush` returns
+/// the failure.
 pub struct Output {
     /// None for standard output.
     file: Option<OwnedFd>,
@@ -53,39 +54,36 @@ impl Output {
     /// Writes what is buffered; returns the file.
     pub fn into_file(mut self) -> Result<OwnedFd, Failure> {
         self.flush()?;
-        self.file.ok_or(Failure(1))
+        self.file.ok_or(Failure::Failed)
     }
 
     /// Adds text.
-    pub fn text(&mut self, text: &str) -> Result<(), Failure> {
-        self.bytes(text.as_bytes())
+    pub fn text(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
     }
 
     /// Adds formatted text.
-    pub fn print(&mut self, text: fmt::Arguments<'_>) -> Result<(), Failure> {
+    pub fn print(&mut self, text: fmt::Arguments<'_>) {
         let _ = self.write_fmt(text);
-        self.failed.map_or(Ok(()), Err)
     }
 
     /// Adds text, and blanks up to a width.
-    pub fn column(&mut self, text: &str, width: usize) -> Result<(), Failure> {
-        self.text(text)?;
+    pub fn column(&mut self, text: &str, width: usize) {
+        self.text(text);
         for _ in text.len()..width {
-            self.text(" ")?;
+            self.text(" ");
         }
-        Ok(())
     }
 
     /// Adds bytes. Long ones are written without a copy.
-    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    pub fn bytes(&mut self, bytes: &[u8]) {
         if self.buffer.extend_from_slice(bytes).is_ok() {
-            return Ok(());
+            return;
         }
-        self.flush()?;
+        let _ = self.flush();
         if self.buffer.extend_from_slice(bytes).is_err() {
-            self.write(Some(bytes))?;
+            self.write(Some(bytes));
         }
-        Ok(())
     }
 
     /// Writes what is buffered.
@@ -94,32 +92,30 @@ impl Output {
     ///
     /// Fails quietly if the reader has gone away, and with a message for other errors.
     pub fn flush(&mut self) -> Result<(), Failure> {
-        let written = self.write(None);
+        self.write(None);
         self.buffer.clear();
-        written
+        self.failed.map_or(Ok(()), Err)
     }
 
-    /// Writes bytes, or those of the buffer.
-    fn write(&mut self, bytes: Option<&[u8]>) -> Result<(), Failure> {
-        if let Some(failure) = self.failed {
-            return Err(failure);
+    /// Writes bytes, or those of the buffer, unless an earlier write has failed.
+    fn write(&mut self, bytes: Option<&[u8]>) {
+        if self.failed.is_some() {
+            return;
         }
         let file = self.file.as_ref().map(AsFd::as_fd);
         let file = file.unwrap_or_else(|| standard(Standard::Output));
         let written = write_all(file, bytes.unwrap_or(&self.buffer));
-        written.map_err(|errno| {
-            let failure = match errno {
-                Errno::PIPE => Failure::QUIET,
-                errno => fail(format_args!("standard output: {}", SystemError(errno))),
-            };
-            *self.failed.insert(failure)
-        })
+        self.failed = written.err().map(|errno| match errno {
+            Errno::PIPE => Failure::Quiet,
+            errno => fail(format_args!("standard output: {}", SystemError(errno))),
+        });
     }
 }
 
 impl Write for Output {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.text(text).map_err(|_| fmt::Error)
+        self.text(text);
+        Ok(())
     }
 }
 
@@ -127,7 +123,7 @@ impl Write for Output {
 #[must_use]
 pub fn fail(message: fmt::Arguments<'_>) -> Failure {
     complain(message);
-    Failure(1)
+    Failure::Failed
 }
 
 /// Like [`fail`], for a thing that has failed and the reason.
@@ -181,19 +177,16 @@ pub struct Printable<'a>(pub &'a str);
 
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for piece in self.0.split_inclusive(is_control) {
-            let text = piece.trim_end_matches(is_control);
-            f.write_str(text)?;
-            if text.len() < piece.len() {
-                f.write_char(char::REPLACEMENT_CHARACTER)?;
-            }
+        for char in self.0.chars() {
+            let is_control = char != '\t' && char.is_control();
+            f.write_char(if is_control {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                char
+            })?;
         }
         Ok(())
     }
-}
-
-fn is_control(char: char) -> bool {
-    char != '\t' && char.is_control()
 }
 
 /// The text of an error number.

@@ -7,7 +7,7 @@ use rustix::fs::{Access, access};
 use super::output::{Failure, fail_at};
 use super::system::System;
 use super::text;
-use super::texts::{AddressText, as_c_str, concat};
+use super::texts::{self, AddressText};
 
 /// Where programs are if there is no variable PATH.
 const DIRECTORIES: &str = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
@@ -30,16 +30,14 @@ pub fn find_program<'t>(
         Some(Ok(directories)) => directories,
         _ => DIRECTORIES,
     };
-    let found = directories.split([':']).any(|directory| {
+    for directory in texts::parts(directories, b':') {
         let slash = if directory.is_empty() { "" } else { "/" };
-        concat(path, &[directory, slash, name, "\0"]);
-        access(as_c_str(path.as_bytes()), Access::EXEC_OK).is_ok()
-    });
-    if found {
-        Ok(as_c_str(path.as_bytes()))
-    } else {
-        Err(fail_at(name, &"there is no such program"))
+        let parts = [directory, slash, name];
+        if access(texts::path(path, &parts), Access::EXEC_OK).is_ok() {
+            return Ok(texts::path(path, &parts));
+        }
     }
+    Err(fail_at(name, &"there is no such program"))
 }
 
 /// The path of this program.

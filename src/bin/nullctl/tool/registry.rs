@@ -1,7 +1,6 @@
 //! The registry: from an interface to the address of its service. `list-registry`, `list-sockets`.
 
 use core::ffi::CStr;
-use core::fmt::Write;
 
 use nullink::name;
 use rustix::fs::{Access, FileType, XattrFlags, access, fsetxattr, lgetxattr, stat};
@@ -10,12 +9,12 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
 use super::clients::TAG;
 use super::input::entries;
-use super::json::{self, Style};
+use super::json;
 use super::names::Names;
 use super::options::Options;
 use super::output::{Failure, Output, Printable, fail};
 use super::system::System;
-use super::texts::{AddressText, Path, as_c_str, concat};
+use super::texts::{self, AddressText, Number, concat};
 use super::{Tool, input};
 
 /// The folder of sockets, or of links to sockets, that have the names of interfaces.
@@ -30,17 +29,17 @@ pub fn registered(
 ) -> Option<AddressText> {
     let mut address = AddressText::new();
     let found = registries(system, folder, &mut |path| {
-        let mut file = AddressText::new();
-        concat(&mut file, &[path, "/", interface, "\0"]);
         concat(&mut address, &["unix:", path, "/", interface]);
-        is_socket(as_c_str(file.as_bytes()))
+        is_socket(&[path, "/", interface])
     });
     found.then_some(address)
 }
 
 /// True if a path leads to a socket. Entries of a registry that do not are ignored.
-fn is_socket(path: impl rustix::path::Arg) -> bool {
-    stat(path).is_ok_and(|file| FileType::from_raw_mode(file.st_mode) == FileType::Socket)
+fn is_socket(path: &[&str]) -> bool {
+    let mut text = AddressText::new();
+    stat(texts::path(&mut text, path))
+        .is_ok_and(|file| FileType::from_raw_mode(file.st_mode) == FileType::Socket)
 }
 
 /// Calls `visit` with the path of each registry until it returns true.
@@ -63,7 +62,7 @@ fn user(system: &dyn System) -> Option<AddressText> {
     (!runtime.is_empty() && !path.is_empty()).then_some(path)
 }
 
-pub fn list_registry(tool: Tool<'_>, _: &[&'static CStr]) -> Result<(), Failure> {
+pub fn list_registry(tool: &mut Tool<'_>, _: &[&'static CStr]) -> Result<(), Failure> {
     let own = if tool.options.user {
         let own = user(tool.system);
         own.ok_or_else(|| fail(format_args!("--user needs XDG_RUNTIME_DIR")))?
@@ -73,6 +72,7 @@ pub fn list_registry(tool: Tool<'_>, _: &[&'static CStr]) -> Result<(), Failure>
     let directory = if tool.options.user { &own } else { SYSTEM };
     let mut names = Names::new(tool.receive);
     sockets(directory, &mut |name| names.add(&[name]))?;
+    names.check()?;
     let table = Table {
         columns: ["interface", "entrypoint"],
         second: &|interface, address| concat(address, &["unix:", directory, "/", interface]),
@@ -83,22 +83,25 @@ pub fn list_registry(tool: Tool<'_>, _: &[&'static CStr]) -> Result<(), Failure>
 }
 
 /// Lists the sockets whose files have the tag of an entry point, as varlinkctl does.
-pub fn list_sockets(tool: Tool<'_>, _: &[&'static CStr]) -> Result<(), Failure> {
+pub fn list_sockets(tool: &mut Tool<'_>, _: &[&'static CStr]) -> Result<(), Failure> {
     check_tags()?;
     let mut names = Names::new(tool.receive);
     for line in input::read_file(LISTENING, tool.input)?.split(|byte| *byte == b'\n') {
         if let Some(path) = listening_path(line)
             && is_entrypoint(path)
         {
-            names.add(&[path])?;
+            names.add(&[path]);
         }
     }
     let table = Table {
         columns: ["path", "access"],
-        second: &|path, answer| match access(path, Access::WRITE_OK) {
-            Ok(()) => concat(answer, &["yes"]),
-            Err(Errno::ACCESS) => concat(answer, &["no (EACCES)"]),
-            Err(_) => concat(answer, &["no"]),
+        second: &|path, answer| {
+            let may_write = access(texts::path(answer, &[path]), Access::WRITE_OK);
+            match may_write {
+                Ok(()) => concat(answer, &["yes"]),
+                Err(Errno::ACCESS) => concat(answer, &["no (EACCES)"]),
+                Err(_) => concat(answer, &["no"]),
+            }
         },
         none: "No sockets found.\n",
         listed: "entrypoint sockets listed",
@@ -136,7 +139,8 @@ fn listening_path(line: &[u8]) -> Option<&str> {
 /// True if a file has the tag of a socket to which clients connect.
 fn is_entrypoint(path: &str) -> bool {
     let mut role = [0; 10];
-    let length = lgetxattr(path, TAG, &mut role[..]);
+    let mut text = AddressText::new();
+    let length = lgetxattr(texts::path(&mut text, &[path]), TAG, &mut role[..]);
     length == Ok(role.len()) && role == *b"entrypoint"
 }
 
@@ -167,24 +171,25 @@ impl Table<'_> {
             let mut separator = "[";
             for name in names.sorted() {
                 (self.second)(name, &mut second);
-                list.add(separator)?;
+                list.add(separator);
                 separator = ",";
                 let [first, other] = self.columns;
                 for (before, key, value) in [("{", first, name), (",", other, &second)] {
-                    let mut room = [0; 1024];
-                    let value = nullink::json::encode(value, &mut room).unwrap_or("\"\"");
-                    for part in [before, "\"", key, "\":", value] {
-                        list.add(part)?;
+                    for part in [before, "\"", key, "\":"] {
+                        list.add(part);
                     }
+                    list.add_string(value);
                 }
-                list.add("}")?;
+                list.add("}");
             }
-            list.add(if separator == "[" { "[]" } else { "]" })?;
-            return json::print(out, list.json()?, Style::of(options));
+            list.add(if separator == "[" { "[]" } else { "]" });
+            json::print_as(options, out, list.json()?);
+            return Ok(());
         }
         let count = names.sorted().count();
         if count == 0 {
-            return out.text(self.none);
+            out.text(self.none);
+            return Ok(());
         }
         let [first, _] = self.columns;
         let width = names
@@ -197,33 +202,27 @@ impl Table<'_> {
         for (column, width) in self.columns.into_iter().zip([width, 0]) {
             concat(&mut head, &[column]);
             head.make_ascii_uppercase();
-            out.column(&head, width)?;
-            out.text(if width == 0 { "\n" } else { " " })?;
+            out.column(&head, width);
+            out.text(if width == 0 { "\n" } else { " " });
         }
         for name in names.sorted() {
             (self.second)(name, &mut second);
             // Whoever made a socket chose its path.
-            out.print(format_args!("{}", Printable(name)))?;
-            out.column("", width.saturating_sub(name.len()))?;
-            out.print(format_args!(" {second}\n"))?;
+            out.print(format_args!("{}", Printable(name)));
+            out.column("", width.saturating_sub(name.len()));
+            out.print(format_args!(" {second}\n"));
         }
-        out.print(format_args!("\n{count} {}.\n", self.listed))
+        out.print(format_args!("\n{} {}.\n", Number(count), self.listed));
+        Ok(())
     }
 }
 
 /// Passes the names of the interfaces of a registry, which have a socket there. A registry that does
 /// not exist is empty.
-pub fn sockets(
-    directory: &str,
-    add: &mut dyn FnMut(&str) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+pub fn sockets(directory: &str, add: &mut dyn FnMut(&str)) -> Result<(), Failure> {
     entries(directory, &mut |name| {
-        let mut path = Path::new();
-        if name::is_interface(name)
-            && write!(path, "{directory}/{name}").is_ok()
-            && is_socket(path.as_str())
-        {
-            add(name)?;
+        if name::is_interface(name) && is_socket(&[directory, "/", name]) {
+            add(name);
         }
         Ok(())
     })

@@ -1,26 +1,25 @@
 //! From an interface to the address of its service: the registry and the resolver. `resolve`.
 
 use core::ffi::CStr;
-use core::mem::MaybeUninit;
 use core::time::Duration;
 
 use nullink::json::Raw;
 use nullink::unix::{IoError, Stream, Timeouts};
 use nullink::{Client, Error, Mode, Reply, name};
-use rustix::fs::{OFlags, RawDir, open};
 
+use super::input::entries;
 use super::options::Options;
 use super::output::{Failure, complain, fail_at};
 use super::registry::{registered, registries};
 use super::system::System;
-use super::texts::{AddressText, as_c_str, concat};
+use super::texts::{self, AddressText};
 use super::{Tool, text};
 
 /// The well-known address of the resolver, and its interface.
 const RESOLVER: &str = "unix:/run/org.varlink.resolver";
 const RESOLVER_INTERFACE: &str = "org.varlink.resolver";
 
-pub fn resolve(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
+pub fn resolve(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let interface = words.first().copied().map_or("", text);
     if !name::is_interface(interface) {
         return Err(fail_at(interface, &"not the name of an interface"));
@@ -28,8 +27,9 @@ pub fn resolve(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let routes = Routes::new(tool.system, tool.options);
     match routes.find(interface, tool.receive, tool.send) {
         Some(address) => {
-            tool.out.text(&address)?;
-            tool.out.text("\n")
+            tool.out.text(&address);
+            tool.out.text("\n");
+            Ok(())
         }
         None => Err(fail_at(
             interface,
@@ -78,10 +78,8 @@ impl<'t> Routes<'t> {
             address.push_str(resolver).ok()?;
             return Some(address);
         }
-        // The name of an interface needs no escapes.
         let mut parameters = AddressText::new();
-        concat(&mut parameters, &["{\"interface\":\"", interface, "\"}"]);
-        let parameters = Raw::new(&parameters).ok()?;
+        let parameters = texts::json(&mut parameters, &["{\"interface\":\"", interface, "\"}"]);
         let mut client = self.resolver(receive, send);
         let reply = self.ask("org.varlink.resolver.Resolve", parameters, &mut client)?;
         let resolved = reply.into_parameters().member("address").ok()?;
@@ -102,10 +100,12 @@ impl<'t> Routes<'t> {
         };
         if self.registry {
             registries(self.system, folder, &mut |path| {
-                list(path, &mut |interface| {
-                    if is_at(path, interface) {
-                        found(interface);
+                // A folder that cannot be read has no interfaces.
+                let _ = entries(path, &mut |name| {
+                    if name::is_interface(name) && is_at(path, name) {
+                        found(name);
                     }
+                    Ok(())
                 });
                 false
             });
@@ -144,26 +144,17 @@ impl<'t> Routes<'t> {
         send: &'b mut [u8],
     ) -> Option<Client<'b, Stream>> {
         let address = self.resolver?;
-        let limit = self.options.timeout.filter(|limit| !limit.is_zero());
-        let client = client_within(address, limit, receive, send);
-        client
-            .map_err(|error| {
+        let limit = self.options.wanted_limit();
+        match Stream::connect_with(address, timeouts(limit)) {
+            Ok(stream) => Some(Client::new(stream, receive, send)),
+            Err(error) => {
                 if self.options.resolver.is_some() {
                     complain(format_args!("{address}: {error}"));
                 }
-            })
-            .ok()
+                None
+            }
+        }
     }
-}
-
-/// Connects a client to a service, with a limit for everything that it waits for.
-pub fn client_within<'b>(
-    address: &str,
-    limit: Option<Duration>,
-    receive: &'b mut [u8],
-    send: &'b mut [u8],
-) -> Result<Client<'b, Stream>, IoError> {
-    Client::connect_with(address, timeouts(limit), receive, send)
 }
 
 /// Returns the same limit for each step of a call.
@@ -180,27 +171,29 @@ pub fn call<'r>(
     client: &'r mut Client<'_, Stream>,
     method: &str,
     parameters: Raw<'_>,
-) -> Result<Reply<'r>, Error<IoError>> {
-    client.queue_raw(method, Mode::Simple, parameters)?;
-    client.receive_raw()
+) -> Received<'r> {
+    client.send_raw_with(method, Mode::Simple, parameters, &[])?;
+    receive(client)
 }
 
-/// Calls `found` with the names of interfaces in a folder.
-fn list(path: &str, found: &mut dyn FnMut(&str)) {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let mut text = AddressText::new();
-    concat(&mut text, &[path, "\0"]);
-    let path = as_c_str(text.as_bytes());
-    let Ok(folder) = open(path, flags, rustix::fs::Mode::empty()) else {
-        return;
-    };
-    let mut buffer = [MaybeUninit::uninit(); 2048];
-    let mut entries = RawDir::new(folder, &mut buffer);
-    while let Some(Ok(entry)) = entries.next() {
-        if let Ok(name) = entry.file_name().to_str()
-            && name::is_interface(name)
-        {
-            found(name);
-        }
+/// A reply, or the reason why there is none.
+pub type Received<'r> = Result<Reply<'r>, Error<IoError>>;
+
+/// Receives a reply. Descriptors that come with it are closed: they cannot be printed.
+pub fn receive<'c>(client: &'c mut Client<'_, Stream>) -> Received<'c> {
+    client.receive_raw_with(&mut [const { None }; 16])
+}
+
+/// Returns the address of a service. The name of an interface is looked up in the registry; None if
+/// it is not there.
+pub fn look_up<'a>(
+    system: &dyn System,
+    address: &'a str,
+    found: &'a mut AddressText,
+) -> Option<&'a str> {
+    if !name::is_interface(address) {
+        return Some(address);
     }
+    *found = registered(system, None, address)?;
+    Some(found)
 }

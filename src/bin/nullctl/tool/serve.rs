@@ -21,14 +21,14 @@ use crate::standard;
 /// The longest call, with its NUL.
 const CALL: usize = 64 * 1024;
 
-pub fn serve(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
+pub fn serve(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     // As varlinkctl has it, there is no path. A path is not the name of a method.
     let (address, words) = match words {
         [address, words @ ..] if name::split(text(address)).is_none() => (*address, words),
         _ => (c"-", words),
     };
     let [method, command @ ..] = words else {
-        return Err(Failure(1));
+        return Err(Failure::Failed);
     };
     let [name, ..] = command else {
         return Err(fail_at("serve", &"there is no command"));
@@ -73,7 +73,7 @@ pub fn serve(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
         } else if let Some(parameter) = question.parameter {
             refuse(out, "InvalidParameter", "parameter", parameter)?;
         } else {
-            out.text("{}\0")?;
+            out.text("{}\0");
             out.flush()?;
             let errno = tool.system.execute(&Command {
                 path: program,

@@ -1,11 +1,10 @@
 //! Texts that are put together without an allocator: addresses, paths.
 
 use core::ffi::CStr;
+use core::fmt;
 
 use heapless::String;
-
-/// A path.
-pub type Path = String<256>;
+use nullink::json::Raw;
 
 /// The address of a service, or a path.
 pub type AddressText = String<512>;
@@ -18,7 +17,58 @@ pub fn concat(text: &mut AddressText, parts: &[&str]) {
     }
 }
 
-/// Returns the text before the first NUL.
-pub fn as_c_str(path: &[u8]) -> &CStr {
-    CStr::from_bytes_until_nul(path).unwrap_or_default()
+/// Makes a path of its parts. One that is too long is empty, so there is no file.
+///
+/// rustix would copy a path without a NUL, with separate code for each system call.
+pub fn path<'t>(text: &'t mut AddressText, parts: &[&str]) -> &'t CStr {
+    concat(text, parts);
+    let _ = text.push('\0');
+    CStr::from_bytes_until_nul(text.as_bytes()).unwrap_or_default()
+}
+
+/// Makes JSON of parts, which need no escapes.
+pub fn json<'t>(text: &'t mut AddressText, parts: &[&str]) -> Raw<'t> {
+    concat(text, parts);
+    Raw::new(text).unwrap_or(Raw::EMPTY_OBJECT)
+}
+
+/// Splits a text at the first byte of this value, which is ASCII.
+pub fn split_once(text: &str, byte: u8) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|other| other == byte)?;
+    let (before, rest) = text.split_at_checked(at)?;
+    Some((before, rest.get(1..)?))
+}
+
+/// Returns the parts of a text that a byte separates, which is ASCII.
+pub fn parts(text: &str, byte: u8) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    core::iter::from_fn(move || {
+        let text = rest?;
+        let (part, after) = match split_once(text, byte) {
+            Some((part, after)) => (part, Some(after)),
+            None => (text, None),
+        };
+        rest = after;
+        Some(part)
+    })
+}
+
+/// A number in a text. core's function for numbers pads them, which takes a kilobyte.
+pub struct Number(pub usize);
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The largest number has 20 digits.
+        let (mut digits, mut number, mut left) = ([0; 20], self.0, 20_usize);
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0'.saturating_add((number % 10) as u8);
+            number /= 10;
+            left = left.saturating_sub(1);
+            if number == 0 {
+                break;
+            }
+        }
+        let digits = digits.get(left..).unwrap_or_default();
+        f.write_str(str::from_utf8(digits).unwrap_or_default())
+    }
 }

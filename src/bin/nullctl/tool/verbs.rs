@@ -2,8 +2,10 @@
 
 use core::ffi::CStr;
 
+use super::connect::with_service;
 use super::options;
 use super::output::{Failure, Output, fail};
+use super::texts::parts;
 use super::{
     Tool, ask, bridge, call, info, introspect, monitor, registry, route, serve, service, text,
     udev, wait,
@@ -20,8 +22,8 @@ pub struct Verb {
     /// What `help VERB` prints after the summary: paragraphs for people who know Varlink's words.
     pub details: &'static str,
     /// The number of words after which the words of a command begin; None without a command.
-    pub command_at: Option<usize>,
-    pub run: for<'t, 'w> fn(Tool<'t>, &'w [&'static CStr]) -> Result<(), Failure>,
+    pub command_at: Option<u8>,
+    pub run: fn(&mut Tool<'_>, &[&'static CStr]) -> Result<(), Failure>,
 }
 
 /// Leaves out the details where they would make the file too large.
@@ -37,7 +39,7 @@ pub const VERBS: &[Verb] = &[
         summary: "Show who made a service, and its interfaces",
         details: "",
         command_at: None,
-        run: info::info,
+        run: |tool, words| with_service(tool, words, info::info),
     },
     Verb {
         name: "list-interfaces",
@@ -45,7 +47,7 @@ pub const VERBS: &[Verb] = &[
         summary: "List the interfaces of a service",
         details: "",
         command_at: None,
-        run: info::list_interfaces,
+        run: |tool, words| with_service(tool, words, info::list_interfaces),
     },
     Verb {
         name: "list-methods",
@@ -53,7 +55,7 @@ pub const VERBS: &[Verb] = &[
         summary: "List the methods of some or all interfaces of a service",
         details: "",
         command_at: None,
-        run: introspect::list_methods,
+        run: |tool, words| with_service(tool, words, introspect::list_methods),
     },
     Verb {
         name: "introspect",
@@ -61,7 +63,7 @@ pub const VERBS: &[Verb] = &[
         summary: "Show the definitions of some or all interfaces of a service",
         details: "",
         command_at: None,
-        run: introspect::introspect,
+        run: |tool, words| with_service(tool, words, introspect::introspect),
     },
     Verb {
         name: "call",
@@ -194,7 +196,7 @@ erased from the memory of nullctl after it was printed.
         summary: "Check that a service runs: io.systemd.service",
         details: "",
         command_at: None,
-        run: service::ping,
+        run: |tool, words| with_service(tool, words, service::ping),
     },
     Verb {
         name: "reload",
@@ -202,7 +204,7 @@ erased from the memory of nullctl after it was printed.
         summary: "Make a service read its configuration again: io.systemd.service",
         details: "",
         command_at: None,
-        run: service::reload,
+        run: |tool, words| with_service(tool, words, service::reload),
     },
     Verb {
         name: "log-level",
@@ -210,7 +212,7 @@ erased from the memory of nullctl after it was printed.
         summary: "Print or set the log level of a service: io.systemd.service",
         details: "",
         command_at: None,
-        run: service::log_level,
+        run: |tool, words| with_service(tool, words, service::log_level),
     },
 ];
 
@@ -227,20 +229,16 @@ pub const HELP: &[Verb] = &[Verb {
 impl Verb {
     /// Checks the number of words after the verb's name.
     pub fn check_count(&self, count: usize) -> Result<(), Failure> {
-        let (mut least, mut optional) = (0_usize, self.arguments.is_empty());
-        for word in self.arguments.split([' ']) {
+        let (mut least, mut most, mut optional) = (0_usize, 0_usize, false);
+        for word in parts(self.arguments, b' ').filter(|word| !word.is_empty()) {
             optional |= word.starts_with('[');
             least = least.saturating_add((!optional).into());
             optional &= !word.ends_with(']');
+            most = most.saturating_add(1);
+            if word.ends_with("...") || word.ends_with("...]") {
+                most = usize::MAX;
+            }
         }
-        let most = if self.arguments.ends_with("...") || self.arguments.ends_with("...]") {
-            usize::MAX
-        } else {
-            self.arguments
-                .split([' '])
-                .filter(|word| !word.is_empty())
-                .count()
-        };
         if count < least || count > most {
             let problem = if count < least { "few" } else { "many" };
             return Err(fail(format_args!(
@@ -254,11 +252,8 @@ impl Verb {
 
 /// Finds a verb by its name.
 pub fn find(verbs: &[&'static [Verb]], name: &str) -> Option<&'static Verb> {
-    all(verbs).find(|verb| verb.name == name)
-}
-
-fn all(verbs: &[&'static [Verb]]) -> impl Iterator<Item = &'static Verb> {
-    verbs.iter().flat_map(|table| table.iter())
+    let find = |table: &&'static [Verb]| table.iter().find(|verb| verb.name == name);
+    verbs.iter().find_map(find)
 }
 
 /// The failure of an unknown verb.
@@ -273,8 +268,8 @@ const COLUMN: usize = 26;
 const BOLD: [&str; 2] = ["\x1b[1m", "\x1b[0m"];
 
 /// Prints the help: in columns, and with bold names on a terminal.
-fn help(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
-    let out = tool.out;
+fn help(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
+    let out = &mut *tool.out;
     let [on, off] = if tool.options.color == Some(true) {
         BOLD
     } else {
@@ -291,56 +286,57 @@ fn help(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
         out.print(format_args!(
             "Usage: nullctl [OPTION...] {on}{}{off} {}\n\n{}.\n{line}{}",
             verb.name, verb.arguments, verb.summary, verb.details
-        ))?;
-        return flags(out, [on, off], verb.name);
+        ));
+        flags(out, [on, off], verb.name);
+        return Ok(());
     }
     out.print(format_args!(
         "Usage: nullctl [OPTION...] VERB ...\n\n{on}Verbs:{off}\n"
-    ))?;
-    for verb in all(tool.verbs) {
-        let value = [" ", verb.arguments];
-        row(out, [on, "  ", "", verb.name, off], value, verb.summary)?;
-    }
-    flags(out, [on, off], "")
-}
-
-/// Prints the options whose text begins with the name of a verb, or all.
-fn flags(out: &mut Output, [on, off]: [&str; 2], verb: &str) -> Result<(), Failure> {
-    let mut first = true;
-    for flag in options::all().filter(|flag| flag.help.starts_with(verb)) {
-        if core::mem::take(&mut first) {
-            out.print(format_args!("\n{on}Options:{off}\n"))?;
+    ));
+    for table in tool.verbs {
+        for verb in *table {
+            let name = [on, "  ", verb.name, off, " ", verb.arguments];
+            row(out, &name, verb.summary);
         }
-        let short = flag.short.map_or(b' ', |letter| letter as u8);
-        let dash = if flag.short.is_some() { b'-' } else { b' ' };
-        let short = [b' ', b' ', dash, short, b' '];
-        let short = str::from_utf8(&short).unwrap_or_default();
-        let dashes = if flag.long.is_empty() { "" } else { "--" };
-        let value = flag.value.map_or([""; 2], |value| ["=", value]);
-        row(out, [on, short, dashes, flag.long, off], value, flag.help)?;
     }
+    flags(out, [on, off], "");
     Ok(())
 }
 
-/// Prints a row of the help: a name, between the codes of its style, its value, and a text in the
-/// second column, on the next line if the name is too long.
-fn row(
-    out: &mut Output,
-    name: [&str; 5],
-    [separator, value]: [&str; 2],
-    help: &str,
-) -> Result<(), Failure> {
-    let [_, one, two, three, _] = name;
+/// Prints the options whose text begins with the name of a verb, or all.
+fn flags(out: &mut Output, [on, off]: [&str; 2], verb: &str) {
+    let mut first = true;
+    for flag in options::all().filter(|flag| flag.help.starts_with(verb)) {
+        if core::mem::take(&mut first) {
+            out.print(format_args!("\n{on}Options:{off}\n"));
+        }
+        let mut letter = [0; 4];
+        let (dash, letter) = match flag.short {
+            Some(short) => ("  -", &*short.encode_utf8(&mut letter)),
+            None => ("    ", ""),
+        };
+        let dashes = if flag.long.is_empty() { "" } else { "--" };
+        let (equals, value) = flag.value.map_or(("", ""), |value| ("=", value));
+        let name = [on, dash, letter, " ", dashes, flag.long, off, equals, value];
+        row(out, &name, flag.help);
+    }
+}
+
+/// Prints a row of the help: a name, which begins in bold, and a text in the second column, on the
+/// next line if the name is too long.
+fn row(out: &mut Output, name: &[&str], help: &str) {
+    let mut left = COLUMN;
     for part in name {
-        out.text(part)?;
+        out.text(part);
+        if !part.starts_with('\x1b') {
+            left = left.saturating_sub(part.len());
+        }
     }
-    out.text(separator)?;
-    let parts = [one, two, three, separator].map(str::len);
-    let left = parts.into_iter().fold(COLUMN, usize::saturating_sub);
-    out.column(value, left)?;
-    if value.len() >= left {
-        out.text("\n")?;
-        out.column("", COLUMN)?;
+    if left == 0 {
+        out.text("\n");
+        left = COLUMN;
     }
-    out.print(format_args!("{help}\n"))
+    out.column("", left);
+    out.text(help);
+    out.text("\n");
 }

@@ -5,8 +5,8 @@ use core::time::Duration;
 
 use nullink::json::Raw;
 use nullink::service::GetInfo;
-use nullink::unix::IoError;
-use nullink::{Error, Method, name};
+use nullink::unix::{IoError, Stream};
+use nullink::{Client, Error, Method};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::io::retry_on_intr;
@@ -16,9 +16,9 @@ use rustix::time::{
 };
 
 use super::output::{Failure, SystemError, complain, fail, fail_at, is_terminal};
-use super::registry::registered;
-use super::route::{call, client_within};
+use super::route::{call, look_up, timeouts};
 use super::system::{Standard, System};
+use super::texts::AddressText;
 use super::{Tool, text};
 
 /// The pause between two tries. The kernel does not tell when a socket begins to listen.
@@ -36,9 +36,9 @@ pub const FOREVER: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
 /// The time after which a person is told what the tool waits for, in milliseconds.
 const PATIENCE: u128 = 1000;
 
-pub fn wait(tool: Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
+pub fn wait(tool: &mut Tool<'_>, words: &[&'static CStr]) -> Result<(), Failure> {
     let service = words.first().copied().map_or("", text);
-    let limit = tool.options.timeout.filter(|limit| !limit.is_zero());
+    let limit = tool.options.wanted_limit();
     let limit = limit.unwrap_or(FOREVER);
     let mut told = tool.options.quiet || !is_terminal(Standard::Error);
     let timer = Timer::new(limit)?;
@@ -97,6 +97,7 @@ impl Timer {
 }
 
 /// Asks the service for GetInfo. An error of the service is an answer, too.
+#[inline(never)]
 fn ask(
     system: &dyn System,
     service: &str,
@@ -104,14 +105,12 @@ fn ask(
     receive: &mut [u8],
     send: &mut [u8],
 ) -> Result<(), Error<IoError>> {
-    let found;
-    let mut address = service;
-    if name::is_interface(service) {
-        found = registered(system, None, service).ok_or(Error::Transport(IoError::NotFound))?;
-        address = &found;
-    }
-    let client = client_within(address, Some(limit), receive, send);
-    let mut client = client.map_err(Error::Transport)?;
+    let mut found = AddressText::new();
+    let address = look_up(system, service, &mut found);
+    let address = address.ok_or(Error::Transport(IoError::NotFound))?;
+    let stream = Stream::connect_with(address, timeouts(Some(limit)));
+    let stream = stream.map_err(Error::Transport)?;
+    let mut client = Client::new(stream, receive, send);
     call(&mut client, GetInfo::NAME, Raw::EMPTY_OBJECT).map(drop)
 }
 
