@@ -5,7 +5,6 @@ use crate::{common, example};
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -148,7 +147,9 @@ fn u1_an_upgrade_passes_and_its_bytes_are_counted() {
     let Some((_service, mut proxy)) = proxy("upgrade", &[]) else {
         return;
     };
-    let stream = Stream::from(OwnedFd::from(proxy.connect()));
+    // The proxy listens after this connection.
+    drop(proxy.connect());
+    let stream = Stream::connect(proxy.1.to_str().expect("UTF-8")).expect("a connection");
     let (mut receive, mut send) = ([0; 256], [0; 256]);
     let mut client = Client::new(stream, &mut receive, &mut send);
     assert_eq!(client.upgrade(&Pipe), Ok(()));
