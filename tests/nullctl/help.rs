@@ -59,18 +59,16 @@ fn help_has_the_verbs_and_options_of_its_form() {
     assert_eq!(help.contains("--released="), !other, "{help}");
 }
 
-fn on_terminal(arguments: &[&str], no_color: Option<&str>) -> String {
+/// Returns what a terminal shows, with environment variables.
+fn on_terminal(arguments: &[&str], variables: &[(&str, &str)]) -> String {
     let mut command = nullctl();
-    command.args(arguments);
-    if let Some(value) = no_color {
-        command.env("NO_COLOR", value);
-    }
+    command.args(arguments).envs(variables.iter().copied());
     shown_on_terminal(command, |command, terminal| _ = command.stdout(terminal))
 }
 
 #[test]
 fn help_is_bold_on_a_terminal() {
-    let shown = on_terminal(&["help"], None);
+    let shown = on_terminal(&["help"], &[]);
     assert!(shown.contains("\x1b[1mVerbs:\x1b[0m"), "{shown}");
     assert!(shown.contains("\x1b[1m  info\x1b[0m ADDRESS  "), "{shown}");
     assert!(shown.contains("\x1b[1m  -q --quiet\x1b[0m  "), "{shown}");
@@ -79,8 +77,9 @@ fn help_is_bold_on_a_terminal() {
         .replace("\x1b[0m", "")
         .replace('\r', "");
     assert_eq!(plain, succeed(&["help"]));
-    assert!(on_terminal(&["help"], Some("")).contains('\x1b'));
-    assert!(!on_terminal(&["help"], Some("1")).contains('\x1b'));
+    let has_colors = |variable| on_terminal(&["help"], &[variable]).contains('\x1b');
+    assert!(has_colors(("NO_COLOR", "")) && !has_colors(("NO_COLOR", "1")));
+    assert!(!has_colors(("TERM", "dumb")) && !has_colors(("TERM", "")));
 }
 
 /// The guide shows commands that exist.

@@ -11,7 +11,8 @@ use std::{env, fs, process};
 pub fn nullctl() -> Command {
     let path = env::var_os("NULLCTL").unwrap_or_else(|| env!("CARGO_BIN_EXE_nullctl").into());
     let mut command = Command::new(path);
-    command.env_remove("NO_COLOR").stdin(Stdio::null());
+    command.env_remove("NO_COLOR").env("TERM", "linux");
+    command.stdin(Stdio::null());
     command
 }
 

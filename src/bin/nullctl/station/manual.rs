@@ -79,6 +79,9 @@ output that goes away, as in \\fBnullctl ... | head\\fR, is not a failure.
 .TP
 .B NO_COLOR
 If it is set and not empty, output has no colors.
+.TP
+.B TERM
+If it is not set, empty or \\(dqdumb\\(dq, output has no colors.
 .SH SEE ALSO
 .BR varlinkctl (1)
 ";

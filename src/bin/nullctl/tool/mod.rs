@@ -146,7 +146,9 @@ fn run_verb(
         verb.check_count(words.len())?;
     }
     options.color.get_or_insert_with(|| {
+        let knows_colors = |term: &[u8]| !matches!(term, b"" | b"dumb");
         system.variable("NO_COLOR").is_none_or(<[u8]>::is_empty)
+            && system.variable("TERM").is_some_and(knows_colors)
             && output::is_terminal(Standard::Output)
     });
     let mut tool = Tool {
