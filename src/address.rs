@@ -35,7 +35,7 @@ pub enum Address<'a> {
     /// by socket activation.
     Exec(&'a str),
     /// `org.example.ftl`: the name of an interface. The socket of its service has this name in the
-    /// registry of the system, `/run/varlink/registry`, as systemd's services have it. The registry
+    /// registry of the system, `/run/varlink/registry`, like those of systemd. The registry
     /// of a user is `$XDG_RUNTIME_DIR/varlink/registry`; use the path of a socket in it.
     Interface(&'a str),
     /// `tcp:localhost:12345`: the name of a host, and a TCP port. std looks the name up, so the
@@ -53,8 +53,7 @@ pub enum Address<'a> {
 
 impl<'a> Address<'a> {
     /// Parses an address, a path that begins with `/` or `.`, which can have any characters, or the
-    /// name of an interface.
-    /// Properties after the `;` of an address are ignored;
+    /// name of an interface. Properties after the `;` of an address are ignored;
     /// [`Listener::bind`](crate::unix::Listener::bind) reads `mode=`.
     ///
     /// # Errors
@@ -301,7 +300,8 @@ pub(crate) fn listening_mode(text: &str) -> Result<Option<u32>, AddressError> {
     let Some((address, properties)) = split_once(text, b';') else {
         return Ok(None);
     };
-    let is_path = address.starts_with("unix:") && !address.starts_with("unix:@");
+    let is_path = address.starts_with("unix:") && !address.starts_with("unix:@")
+        || name::is_interface(address);
     let mut mode = None;
     for property in properties
         .split([';'])
@@ -321,7 +321,9 @@ pub(crate) fn listening_mode(text: &str) -> Result<Option<u32>, AddressError> {
 impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            AddressError::NoScheme => "not an address: use /path, ./path, unix:/path or unix:@name",
+            AddressError::NoScheme => {
+                "not an address: use /path, ./path, unix:/path, unix:@name or an interface"
+            }
             AddressError::UnknownScheme => {
                 "unknown scheme: use unix:, tcp:, vsock:, device: or exec:"
             }
@@ -494,7 +496,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_of_an_interface_is_an_address() {
+    fn a2_the_name_of_an_interface_is_an_address() {
         for name in ["org.example.ftl", "a.b", "io.systemd.Udev-1.x"] {
             assert_eq!(Address::parse(name), Ok(Address::Interface(name)));
             assert_eq!(Address::Interface(name).to_string(), name);

@@ -66,7 +66,7 @@ limit large-maps $(($(each large-map) * 11 / 10))
 # connections, take no more than 8 places, with up to 10 % or 20 % of tolerance.
 ulimit -n 4096 2>/dev/null || true
 limit server-8 6668
-limit server-8-pipelined 505100
+limit server-8-pipelined 493000
 eight=$(each server-8)
 limit server-1000 $((eight * 11 / 10))
 limit server-1000-idle $((eight * 12 / 10))

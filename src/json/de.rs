@@ -1,4 +1,4 @@
-//! Reading with serde: which value the reader has for each type.
+//! Implements serde's `Deserializer` for the reader.
 
 use core::mem;
 

@@ -1,4 +1,4 @@
-//! Writing with serde: which text the writer gets for each value.
+//! Implements serde's `Serializer` for the writer.
 //!
 //! A value is written whole or not at all: there is no output if it does not fit, or is not a
 //! Varlink value.

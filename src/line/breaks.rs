@@ -2,7 +2,7 @@
 
 use core::mem;
 
-use crate::bytes::{compact, copy, erase};
+use crate::bytes::{compact, copy, erase, part_mut};
 
 /// The beginning of a reply that is not the final one, as `message` writes it.
 const CONTINUES: &[u8] = b"{\"continues\":true";
@@ -84,8 +84,8 @@ impl<'b> LineBuffer<'b> {
         }
     }
 
-    /// Returns the free part of the look-ahead buffer, and erases it, so that nothing of earlier
-    /// input is kept while the driver waits for more. After receiving into it, call
+    /// Returns the free part of the look-ahead buffer, without the input that was there before, so
+    /// that nothing of it is kept while the driver waits for more. After receiving into it, call
     /// [`received`](Self::received).
     ///
     /// If the buffer is [full](Self::is_full), the client has sent too much ahead: its input is
@@ -97,10 +97,10 @@ impl<'b> LineBuffer<'b> {
         }
         let by = compact(self.buffer, &mut self.start, &mut self.end);
         self.searched = self.searched.saturating_sub(by);
-        let spare = self.buffer.get_mut(self.end..).unwrap_or_default();
-        // Input may be a secret. A line is so slow that this costs nothing.
-        erase(spare);
-        spare
+        // Input may be a secret. The rest of the free part was erased before.
+        let end = self.end.saturating_add(by);
+        erase(part_mut(self.buffer, self.end, end));
+        self.buffer.get_mut(self.end..).unwrap_or_default()
     }
 
     /// True if the look-ahead buffer is full. A driver that does not block then calls
@@ -193,8 +193,10 @@ impl<'b> LineBuffer<'b> {
         count
     }
 
-    /// Forgets all input and output. Call this when the line is opened again.
+    /// Forgets all input and output, and erases the look-ahead buffer. Call this when the line was
+    /// closed.
     pub fn reset(&mut self) {
+        erase(self.buffer);
         *self = LineBuffer::new(mem::take(&mut self.buffer));
     }
 
@@ -292,6 +294,16 @@ mod tests {
         breaks.received(4);
         breaks.next_client();
         assert_eq!(breaks.spare(), [0; 16]);
+        for take in [false, true] {
+            breaks.spare()[..4].copy_from_slice(b"hi\0j");
+            breaks.received(4);
+            if take {
+                assert_eq!(breaks.take_unread(&mut [0; 4]), 4);
+            } else {
+                breaks.reset();
+            }
+            assert_eq!(breaks.spare(), [0; 16]);
+        }
     }
 
     #[test]

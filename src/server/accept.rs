@@ -19,6 +19,9 @@ use crate::unix::{self, Listener, Stream};
 /// [`BACK_OFF`](unix::BACK_OFF). A wait without an event ends the pause.
 pub(super) const BACK_OFF_WAITS: u8 = 64;
 
+/// The events of a listening socket: a client, or the end of the socket.
+const POLLED: EventFlags = EventFlags::IN.union(EventFlags::RDHUP);
+
 /// A listener: a listening socket, or a serial device.
 #[derive(Debug)]
 pub(super) struct Source<'b> {
@@ -96,8 +99,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         };
         if let Some(fd) = source.listener.pollable() {
             let index = u32::try_from(self.listeners.len()).unwrap_or(u32::MAX);
-            self.poller
-                .add(fd, Token::Listener(index), EventFlags::IN)?;
+            self.poller.add(fd, Token::Listener(index), POLLED)?;
         } else {
             let length = self.buffers.receive_length();
             let look_ahead = mem::take(&mut self.look_ahead).split_at_mut_checked(length);
@@ -141,7 +143,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
                 continue;
             };
             let flags = if is_polled {
-                EventFlags::IN
+                POLLED
             } else {
                 // Unlike no flags, this ends EPOLLHUP after the first: epoll_ctl(2).
                 EventFlags::ONESHOT
@@ -184,10 +186,8 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
                 }
                 // The device does not exist, or it cannot be opened.
                 Ok(None) | Err(_) if is_device => source.pause(),
-                // accept(2) only says EAGAIN for a Unix socket.
-                Ok(None) if source.is_shut_down => {
-                    return Err(unix::IoError::from_errno(Errno::INVAL));
-                }
+                // For a Unix socket that is shut down, accept(2) fails with EAGAIN.
+                Ok(None) if source.is_shut_down => return Err(unix::IoError::SHUT_DOWN),
                 // Another process has accepted the connection.
                 Ok(None) => {}
                 Err(error) if is_broken(&error) => return Err(error),

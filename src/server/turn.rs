@@ -65,8 +65,8 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         Ok(None)
     }
 
-    /// True if the server has nothing to serve any more and must say so: the first time, and each
-    /// time if there is no other event to wait for.
+    /// True if [`Event::Idle`] must be reported: when nothing is left to serve, the first time, and
+    /// each time if there is no other event to wait for.
     fn must_report_idle(&mut self, may_wait: bool) -> bool {
         let is_idle = self.connections == 0 && self.listeners.is_empty();
         let was_reported = mem::replace(&mut self.reported_idle, is_idle);
@@ -213,7 +213,7 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             && has_failed
             && let Some(pair) = endpoint.pair
         {
-            // Nobody was lent the pair since, so it can hold what is thrown away.
+            // The pair was not lent since, so it can hold the discarded input.
             endpoint.stream.close_now(self.buffers.get(pair).0);
         }
     }

@@ -77,7 +77,7 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
                 Token::Listener(index) => {
                     if let Some(source) = self.listeners.get_mut(to_usize(index)) {
                         source.is_ready = true;
-                        source.is_shut_down = flags.contains(EventFlags::HUP);
+                        source.is_shut_down = flags.intersects(EventFlags::HUP | EventFlags::RDHUP);
                     }
                 }
                 Token::Watch(number) => self.poller.set_watch_ready(number),

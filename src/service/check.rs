@@ -149,7 +149,7 @@ fn check_reply(message: &[u8], method: &Member<'static>) -> Result<(), Fault<'st
     let start = parameters.clone().map_or(0, |range| range.start);
     defined
         .check::<AllKinds>(text(parameters))
-        // The range of a key is not moved, because nobody reads it.
+        // The range of a key is not moved, because the caller ignores it.
         .map_err(|fault| Fault {
             offset: fault.offset.wrapping_add(start),
             ..fault

@@ -61,8 +61,8 @@ pub(super) struct Request {
 }
 
 impl<C: Copy> State<C> {
-    /// Returns the state. If `C` has no value, no state can hold a cursor; this shows it to the
-    /// compiler, which then removes the code for states with one.
+    /// Returns the state unchanged. If `C` has no value, no state can hold a cursor: this shows the
+    /// compiler that it can remove the code for states with one.
     #[inline(always)] // otherwise the compiler may not see it
     pub(crate) fn reachable(self) -> Self {
         // An `Option` of a type without values has the size 0.

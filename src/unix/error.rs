@@ -32,7 +32,8 @@ pub enum IoError {
     /// The path does not exist, or no service listens on the abstract name or the port. The service
     /// may not be running.
     NotFound,
-    /// The directory for the socket does not exist.
+    /// The directory for the socket does not exist. For the name of an interface, it is
+    /// `/run/varlink/registry`.
     NoDirectory,
     /// The file at the path is not a socket. It is left unchanged.
     NotASocket,
@@ -170,6 +171,10 @@ impl embedded_io::Error for IoError {
 }
 
 impl IoError {
+    /// The error of a listening socket that another process has shut down, as accept(2) reports it
+    /// for TCP.
+    pub(crate) const SHUT_DOWN: Self = IoError::System(Errno::INVAL.raw_os_error());
+
     /// Converts the error of a system call.
     pub(crate) fn from_errno(errno: Errno) -> Self {
         match errno {

@@ -54,9 +54,10 @@ impl Listener {
     pub const EVERYBODY: u32 = 0o666;
 
     /// Listens at a path, such as `/run/x` or `./x`, at an address, such as `unix:@name`,
-    /// `tcp:[::1]:12345` or `device:/dev/ttyS1`, or, under the name of an interface, in the
-    /// registry. A socket at a path has the mode of the address, as
-    /// in `unix:/path;mode=0666`, or else [`OWNER`](Self::OWNER).
+    /// `tcp:[::1]:12345` or `device:/dev/ttyS1`, or, for the name of an interface, such as
+    /// `org.example.ftl`, at its path in the [registry](Address::Interface). A path in the working
+    /// directory needs the `./`. A socket at a path has the mode of the address, as in
+    /// `unix:/path;mode=0666`, or else [`OWNER`](Self::OWNER).
     ///
     /// This function links the code for all kinds of addresses. A small program that listens at a
     /// path calls `Listener::bind_to(Address::Unix(path), Listener::OWNER)` instead.
@@ -222,12 +223,19 @@ impl Listener {
     /// Fails if accept(2) fails, or if the device cannot be opened. If the system has [run out of
     /// descriptors or memory](IoError::is_exhausted), the connection stays in the queue.
     pub fn accept(&self) -> Result<Stream, IoError> {
+        let mut is_shut_down = false;
         loop {
             if let Some(stream) = self.accept_now()? {
                 return Ok(stream);
             }
+            if is_shut_down {
+                return Err(IoError::SHUT_DOWN);
+            }
             match &self.source {
-                ListenerKind::Socket { socket, .. } => wait(socket, PollFlags::IN, None)?,
+                ListenerKind::Socket { socket, .. } => {
+                    let ready = wait(socket, PollFlags::IN | PollFlags::RDHUP, None)?;
+                    is_shut_down = ready.intersects(PollFlags::HUP | PollFlags::RDHUP);
+                }
                 ListenerKind::Device(..) => pause(BACK_OFF)?,
             }
         }

@@ -17,7 +17,8 @@ use super::PATH_MAX;
 use super::device::Device;
 use super::error::IoError;
 use super::path::{Path, file_type};
-use crate::address::Address;
+use crate::address::{Address, AddressError};
+use crate::name;
 
 /// The kind of a stream's descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +51,10 @@ pub(super) fn registered(address: Address<'_>) -> Result<Option<String<PATH_MAX>
     let Address::Interface(name) = address else {
         return Ok(None);
     };
+    // Only `Address::parse` has checked it.
+    if !name::is_interface(name) {
+        return Err(IoError::Address(AddressError::NoScheme));
+    }
     let mut path = String::new();
     let written = path.push_str(REGISTRY).and_then(|()| path.push_str(name));
     written.map_err(|_| IoError::PathTooLong)?;

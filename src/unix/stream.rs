@@ -439,7 +439,7 @@ impl Stream {
             }
             match sent? {
                 Some(count) => return Ok(count),
-                None => wait(&self.descriptor, PollFlags::OUT, self.send)?,
+                None => _ = wait(&self.descriptor, PollFlags::OUT, self.send)?,
             }
         }
     }
@@ -506,7 +506,7 @@ impl ReadReady for Stream {
     fn read_ready(&mut self) -> Result<bool, IoError> {
         match wait(&self.descriptor, PollFlags::IN, Some(Duration::ZERO)) {
             Err(IoError::TimedOut) => Ok(false),
-            ready => ready.map(|()| true),
+            ready => ready.map(|_| true),
         }
     }
 }

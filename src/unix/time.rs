@@ -63,19 +63,20 @@ pub fn monotonic() -> u64 {
     seconds.saturating_mul(1000).saturating_add(part)
 }
 
-/// Waits until a descriptor is ready: poll(2).
+/// Waits until a descriptor is ready, and returns for what: poll(2).
 pub(super) fn wait(
     descriptor: &OwnedFd,
     flags: PollFlags,
     limit: Option<Duration>,
-) -> Result<(), IoError> {
+) -> Result<PollFlags, IoError> {
     // A limit that is too long for the kernel is no limit.
     let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
     let mut fds = [PollFd::new(descriptor, flags)];
     if retry_on_intr(|| poll(&mut fds, limit.as_ref())).map_err(IoError::from_errno)? == 0 {
         return Err(IoError::TimedOut);
     }
-    Ok(())
+    let [found] = fds;
+    Ok(found.revents())
 }
 
 /// Sleeps: poll(2).

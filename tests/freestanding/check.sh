@@ -54,7 +54,7 @@ fi
 # The example accounts: the size of its file, and its memory with 8 clients in turn and at once.
 size=$(stat -c %s "$out/z/accounts")
 echo "freestanding: accounts takes $size bytes (budget: 49152)"
-[ "$size" -le 56400 ] || fail "accounts takes more than 56400 bytes"
+[ "$size" -le 56300 ] || fail "accounts takes more than 56300 bytes"
 
 if command -v python3 >/dev/null; then
     for level in 1 2 3 s; do

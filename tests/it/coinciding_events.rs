@@ -163,13 +163,19 @@ fn u1_a_wake_during_an_upgrade_leaves_the_bytes_after_it_unread() {
 // Another process that has the socket, too, can shut it down.
 #[test]
 fn l2_a_listener_that_is_shut_down_is_an_error_and_no_reason_to_spin() {
-    let (listener, path) = listen("shut down");
+    for how in [Shutdown::Both, Shutdown::Read] {
+        shut_down(how);
+    }
+}
+
+fn shut_down(how: Shutdown) {
+    let (listener, path) = listen(&format!("shut down {how:?}"));
     let shared = listener.pollable().unwrap().try_clone_to_owned().unwrap();
     let mut slots = Slots::<1, 256, 512>::new();
     let mut server = Server::<_, 1>::new(listener, &mut slots).unwrap();
     let mut client = UnixStream::connect(&path).unwrap();
     assert!(matches!(events(&mut server)[..], [Event::Connected(_)]));
-    shutdown(&shared, Shutdown::Both).unwrap();
+    shutdown(&shared, how).unwrap();
     // Each of these waits once. The end of the listener is reported a few times at most.
     for _ in 0..3 {
         assert_eq!(events(&mut server), []);

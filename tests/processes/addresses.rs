@@ -18,7 +18,7 @@ use nullink::peer::Peer;
 use nullink::service::GetInterfaceDescription;
 use nullink::unix::fd::OwnedFd;
 use nullink::unix::{IoError, Listener, Stream, Timeouts};
-use nullink::{CallError, Client, Error};
+use nullink::{Address, CallError, Client, Error};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
@@ -663,14 +663,40 @@ fn x5_a_peer_outside_the_pid_namespace_is_unknown() {
 }
 
 #[test]
-fn an_interface_has_its_socket_in_the_registry() {
-    let inner = "addresses::an_interface_has_its_socket_in_the_registry";
+fn l2_accept_fails_once_the_socket_is_shut_down() {
+    use rustix::net::{Shutdown, shutdown};
+    for how in [Shutdown::Both, Shutdown::Read] {
+        let name = format!(
+            "unix:@nullink-test-shut-down-{how:?}-{}",
+            std::process::id()
+        );
+        let listener = Listener::bind(&name).unwrap();
+        let client = Stream::connect(&name).unwrap();
+        shutdown(listener.pollable().unwrap(), how).unwrap();
+        // A client that was waiting before is still accepted.
+        assert!(listener.accept().is_ok());
+        let invalid = rustix::io::Errno::INVAL.raw_os_error();
+        let error = listener.accept().unwrap_err();
+        assert_eq!(error, IoError::from_raw_os_error(invalid));
+        drop(client);
+    }
+}
+
+#[test]
+fn a2_an_interface_has_its_socket_in_the_registry() {
+    let inner = "addresses::a2_an_interface_has_its_socket_in_the_registry";
     let interface = "org.example.registered";
     if std::env::var_os(AGAIN).is_some() {
         assert_eq!(Stream::connect(interface).unwrap_err(), IoError::NotFound);
         let path = format!("/run/varlink/registry/{interface}");
         Listener::make_directory(interface, 0o755).unwrap();
-        let listener = Listener::bind(interface).unwrap();
+        let listener = Listener::bind(&format!("{interface};mode=0666")).unwrap();
+        let mode =
+            std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o666);
+        let outside = Address::Interface("../registry/org.example.registered");
+        let refused = Stream::connect_to(outside, Timeouts::default());
+        assert!(matches!(refused, Err(IoError::Address(_))));
         assert_eq!(Listener::bind(interface).unwrap_err(), IoError::InUse);
         for address in [interface, &path] {
             let _client = Stream::connect(address).unwrap();
@@ -708,7 +734,7 @@ fn x6_sockets_are_tagged_with_their_roles() {
         let _client = Stream::connect(&format!("tcp:127.0.0.1:{}", listener.port().unwrap()));
         return;
     }
-    // The results are injected, because only Linux 7.0 and later have the attribute.
+    // The results are injected, because only Linux 7.1 and later have the attribute.
     for result in ["retval=0", "error=EPERM"] {
         let Some(mut strace) = strace() else {
             return;

@@ -422,7 +422,7 @@ impl Drop for Service {
     }
 }
 
-/// Returns an address of the loopback network that no other test uses.
+/// Returns an address of the loopback network that other tests hardly use at the same time.
 fn unique_tcp_address() -> String {
     static NUMBER: AtomicU32 = AtomicU32::new(1);
     // The highest host number would be the broadcast address.
@@ -582,11 +582,17 @@ impl Scenario {
 
     /// Runs the scenario with an error. Returns false if it was not reached.
     fn check_one(&self, injection: &Injection, clean: &Clean) -> bool {
+        // A serial line is silent after an error. A socket is closed.
+        let may_be_silent = self.over == Over::Terminal && !injection.is_hidden;
+        let silence = if may_be_silent { SILENCE } else { LIMIT };
+        self.check_within(injection, clean, silence)
+    }
+
+    /// Like `check_one`, with the time after which a silent line says nothing more.
+    fn check_within(&self, injection: &Injection, clean: &Clean, silence: Duration) -> bool {
         let mut service = Service::start(self, injection);
         let is_hidden = injection.is_hidden;
-        // A serial line is silent after an error. A socket is closed.
-        let may_be_silent = self.over == Over::Terminal && !is_hidden;
-        let silence = if may_be_silent { SILENCE } else { LIMIT };
+        let may_be_silent = silence < LIMIT;
         let heard = service.run(&self.steps, silence);
         let is_silent = heard.is_silent && !may_be_silent;
         assert!(
@@ -595,6 +601,11 @@ impl Scenario {
         );
         let is_back = service.process.has_descriptors(clean.base);
         let Some(log) = service.process.log() else {
+            if may_be_silent && !heard.is_complete {
+                // Without an error, it was only slow.
+                drop(service);
+                return self.check_within(injection, clean, LIMIT);
+            }
             assert!(heard.is_complete, "{injection}: not reached, and {heard:?}");
             return false;
         };
