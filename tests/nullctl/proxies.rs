@@ -10,6 +10,7 @@ use std::time::Duration;
 use std::{fs, thread};
 
 use rustix::fs::{XattrFlags, fsetxattr};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, socket};
 use serde_json::{Value, json};
 
 use crate::station_definitions::needs;
@@ -636,7 +637,9 @@ fn serve_refuses_what_it_cannot_serve() {
 fn serve_replaces_only_a_stale_socket() {
     let directory = Directory::new();
     let path = directory.path("socket");
-    drop(UnixListener::bind(&path).unwrap());
+    // It never listens: a process that another test starts could keep a listener open for a moment.
+    let stale = socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+    bind(&stale, &SocketAddrUnix::new(&*path).unwrap()).unwrap();
     let arguments = ["serve", &path, "org.example.cat.Cat", "cat"];
     let _service = Running::service(&path, &arguments);
     let message = fail(&arguments);
