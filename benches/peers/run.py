@@ -249,8 +249,8 @@ def count(directory):
 
 # Phases: the source files of Nullink, by a pattern that its paths and the paths of its functions match.
 PHASES = [
-    ("encode", r"message/Envelope|json/ser|service/responder"),
-    ("decode", r"message/decode|json/(de|number|raw|value)\b"),
+    ("encode", r"message/Envelope|json/(ser|writer)|service/responder"),
+    ("decode", r"message/decode|json/(de|reader|number|raw|value)\b"),
     ("check", r"idl/|service/check"),
     ("scan", r"json/cursor|message|\bname\b"),
     ("search", r"channel"),

@@ -22,7 +22,7 @@ CONTENTS = [
 # Functions that call through a pointer, and the functions that they call so.
 POINTERS = [
     ("message::Envelope>::write$", CONTENTS),
-    ("json::ser::Writer>::object$", CONTENTS),
+    ("json::writer::Writer>::object$", CONTENTS),
     ("bytes::count_unmarked$", ["bytes::find_nul::{closure", "bytes::(is_)?special$"]),
     # In the example accounts: the account that is looked for; the clock.
     ("Accounts>::find$", ["Accounts>::add::{closure", "Accounts as .*Service>::call::{closure"]),
