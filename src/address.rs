@@ -113,7 +113,7 @@ fn rsplit_once(text: &str, mark: u8) -> Option<(&str, &str)> {
 }
 
 /// Returns the part of a text before a mark, and the rest if there is a mark.
-fn next(text: &str, mark: u8) -> (&str, Option<&str>) {
+fn next_part(text: &str, mark: u8) -> (&str, Option<&str>) {
     match split_once(text, mark) {
         Some((part, rest)) => (part, Some(rest)),
         None => (text, None),
@@ -188,7 +188,7 @@ fn ipv4(text: &str) -> Option<Ipv4Addr> {
     let mut bytes = [0; 4];
     for byte in &mut bytes {
         let part;
-        (part, rest) = next(rest?, b'.');
+        (part, rest) = next_part(rest?, b'.');
         *byte = number(part).filter(|_| part == "0" || !part.starts_with('0'))?;
     }
     rest.is_none().then(|| bytes.into())
@@ -201,7 +201,7 @@ fn groups(text: &str, groups: &mut [u16]) -> Option<usize> {
     let mut rest = (!text.is_empty()).then_some(text);
     while let Some(text) = rest {
         let part;
-        (part, rest) = next(text, b':');
+        (part, rest) = next_part(text, b':');
         let first = places.next()?;
         count = count.saturating_add(1);
         if rest.is_none() && part.contains('.') {

@@ -211,6 +211,24 @@ fn copy_blocks(from: &[u8], to: &mut [u8]) -> usize {
     count
 }
 
+/// The number of decimal digits of `u64::MAX`.
+pub(crate) const MAX_DIGITS: usize = 20;
+
+/// Writes a number in decimal at the end of a buffer; returns its digits. core's function for
+/// numbers pads them, which takes a kilobyte.
+pub(crate) fn decimal(mut number: u64, digits: &mut [u8; MAX_DIGITS]) -> &[u8] {
+    let mut count = 0_usize;
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' | u8::try_from(number % 10).unwrap_or_default();
+        count = count.wrapping_add(1);
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    after(digits, MAX_DIGITS.wrapping_sub(count))
+}
+
 /// Returns the bytes from `start` on.
 pub(crate) fn after(bytes: &[u8], start: usize) -> &[u8] {
     bytes.get(start..).unwrap_or_default()

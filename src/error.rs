@@ -14,6 +14,8 @@
 use core::convert::Infallible;
 use core::fmt;
 
+use crate::bytes::{MAX_DIGITS, decimal};
+
 /// The reason why a text is not JSON, and the position.
 ///
 /// JSON means strict RFC 8259: UAPI.20, "Mapping the Type System to JSON".
@@ -450,22 +452,13 @@ impl<T> From<Misuse> for Error<T> {
     }
 }
 
-/// A number in a text. core's function for numbers pads them, which takes a kilobyte.
+/// A number in a text.
 pub(crate) struct Number(pub usize);
 
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The largest number has 20 digits.
-        let (mut digits, mut number, mut left) = ([0; 20], self.0, 20_usize);
-        for digit in digits.iter_mut().rev() {
-            *digit = b'0'.saturating_add((number % 10) as u8);
-            number /= 10;
-            left = left.saturating_sub(1);
-            if number == 0 {
-                break;
-            }
-        }
-        let digits = digits.get(left..).unwrap_or_default();
+        let mut digits = [0; MAX_DIGITS];
+        let digits = decimal(self.0 as u64, &mut digits);
         f.write_str(str::from_utf8(digits).unwrap_or_default())
     }
 }

@@ -5,7 +5,7 @@ use core::fmt;
 use serde::{Serialize, ser};
 
 use super::text;
-use crate::bytes::{Copying, copy, is_escaped};
+use crate::bytes::{Copying, MAX_DIGITS, copy, decimal, is_escaped};
 use crate::error::EncodeError;
 use crate::name;
 
@@ -258,23 +258,11 @@ impl<'b> Writer<'b> {
         copying.from
     }
 
-    pub(super) fn integer(&mut self, negative: bool, mut value: u64) {
-        // `u64::MAX` has 20 digits.
-        let mut digits = [0; 20];
-        let mut length = 0_usize;
-        for digit in digits.iter_mut().rev() {
-            *digit = b'0' | u8::try_from(value % 10).unwrap_or_default();
-            length = length.wrapping_add(1);
-            value /= 10;
-            if value == 0 {
-                break;
-            }
-        }
+    pub(super) fn integer(&mut self, negative: bool, value: u64) {
         if negative {
             self.byte(b'-');
         }
-        let begin = digits.len().wrapping_sub(length);
-        self.bytes(digits.get(begin..).unwrap_or_default());
+        self.bytes(decimal(value, &mut [0; MAX_DIGITS]));
     }
 
     pub(super) fn float<T: Serialize>(&mut self, value: T, finite: bool) {

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 /// The layers of modules, from the bottom. A module imports only modules of lower layers.
 const LAYERS: &[&[&str]] = &[
-    &["bytes", "duplex", "error", "name", "peer"],
+    &["bytes"],
+    &["duplex", "error", "name", "peer"],
     &["address", "channel", "json"],
     &["idl", "io", "message", "method"],
     &["varlink_service"],

@@ -4,7 +4,7 @@ use core::ffi::CStr;
 use core::fmt;
 
 use heapless::String;
-use nullink::json::Raw;
+use nullink::json::{Raw, encode};
 
 /// The address of a service, or a path.
 pub type AddressText = String<512>;
@@ -59,16 +59,6 @@ pub struct Number(pub usize);
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The largest number has 20 digits.
-        let (mut digits, mut number, mut left) = ([0; 20], self.0, 20_usize);
-        for digit in digits.iter_mut().rev() {
-            *digit = b'0'.saturating_add((number % 10) as u8);
-            number /= 10;
-            left = left.saturating_sub(1);
-            if number == 0 {
-                break;
-            }
-        }
-        let digits = digits.get(left..).unwrap_or_default();
-        f.write_str(str::from_utf8(digits).unwrap_or_default())
+        f.write_str(encode(&self.0, &mut [0; 20]).unwrap_or_default())
     }
 }
