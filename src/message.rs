@@ -7,7 +7,7 @@ use core::{mem, str};
 use serde::Deserialize;
 
 use crate::error::{DecodeError, EncodeError, Violation};
-use crate::json::{self, Cursor, MemberDeserializer, Raw, Reader, Text, Value, ValueKind, Writer};
+use crate::json::{self, Cursor, MemberDeserializer, Raw, Reader, Text, Value, Writer};
 use crate::name;
 use crate::peer::Peer;
 
@@ -77,16 +77,16 @@ impl<'c> Call<'c> {
     pub(crate) fn parse_with_name_range(
         message: &'c mut [u8],
     ) -> Result<(Self, Range<usize>), Violation> {
-        let (mode, [method, parameters]) = scan_call(message)?;
-        let place = method.ok_or(Violation::NoMethod)?;
-        let (method, parameters) = parts(message, Some(place.clone()), parameters);
+        let (mode, members) = scan_call(message)?;
+        let name = members.string().ok_or(Violation::NoMethod)?;
+        let (method, parameters) = members.split(message);
         let call = Call {
-            method: method.ok_or(Violation::NoMethod)?,
+            method,
             mode,
             parameters: parameters.in_call(),
             peer: None,
         };
-        Ok((call, place))
+        Ok((call, name))
     }
 
     /// Records the calling process.
@@ -200,10 +200,11 @@ impl<'r> Reply<'r> {
     ///
     /// Returns a [`Violation`] if the message is not a reply. The connection must be closed.
     pub fn parse(message: &'r mut [u8]) -> Result<Self, Violation> {
-        let (continues, [error, parameters]) = scan_reply(message)?;
-        let (error, parameters) = parts(message, error, parameters);
+        let (continues, members) = scan_reply(message)?;
+        let is_error = members.string().is_some();
+        let (error, parameters) = members.split(message);
         Ok(Reply {
-            error,
+            error: is_error.then_some(error),
             continues,
             parameters,
         })
@@ -247,173 +248,170 @@ pub(crate) fn decode_member<'de, T: Deserialize<'de>>(
     read.map_err(|stop| parameters.error(stop))
 }
 
-/// The ranges of the string, without its quotes, and of the parameters of an envelope.
-type Spans = [Option<Range<usize>>; 2];
+/// The values that a member of an envelope may have.
+#[derive(Clone, Copy)]
+enum Expected {
+    String,
+    NullableString,
+    NullableObject,
+    NullableFlag,
+}
 
-/// Makes one strict pass over a call. Its string is the member `method`.
-fn scan_call(message: &[u8]) -> Result<(Mode, Spans), Violation> {
-    let (mut method, mut parameters) = (None, None);
-    let (mut oneway, mut more, mut upgrade) = (None, None, None);
-    members(message, |name, member| {
-        if name.is("method") {
-            set_once(&mut method, member.string("method")?)
-        } else if name.is("parameters") {
-            set_once(&mut parameters, member.object("parameters")?)
-        } else if name.is("oneway") {
-            set_once(&mut oneway, member.flag("oneway")?)
-        } else if name.is("more") {
-            set_once(&mut more, member.flag("more")?)
-        } else if name.is("upgrade") {
-            set_once(&mut upgrade, member.flag("upgrade")?)
-        } else {
-            name.expect_vendor()
+/// The members of an envelope: the string first, then the parameters, then the flags.
+type Table = [(&'static str, Expected)];
+
+const CALL: &Table = &[
+    ("method", Expected::String),
+    ("parameters", Expected::NullableObject),
+    ("oneway", Expected::NullableFlag),
+    ("more", Expected::NullableFlag),
+    ("upgrade", Expected::NullableFlag),
+];
+
+const REPLY: &Table = &[
+    ("error", Expected::NullableString),
+    ("parameters", Expected::NullableObject),
+    ("continues", Expected::NullableFlag),
+];
+
+/// What a strict pass over an envelope has found.
+#[derive(Default)]
+pub(crate) struct Members {
+    /// A bit for each member of the table that is present.
+    seen: u8,
+    /// A bit for each that is neither `null` nor `false`.
+    set: u8,
+    /// The range of the string, without its quotes.
+    string: Range<usize>,
+    /// True if the string contains an escape.
+    has_escapes: bool,
+    /// The range of the parameters. Empty if there are none.
+    pub parameters: Range<usize>,
+}
+
+impl Members {
+    /// The bit of the first member, which is the string.
+    const STRING: u8 = 1;
+    /// The bit of the first flag.
+    const FLAG: u8 = 1 << 2;
+
+    /// Returns the range of the string, without its quotes.
+    pub fn string(&self) -> Option<Range<usize>> {
+        (self.set & Self::STRING != 0).then(|| self.string.clone())
+    }
+
+    /// Makes one strict pass over a message.
+    fn scan(message: &[u8], table: &Table) -> Result<Self, Violation> {
+        let mut cursor = Cursor::strict(message)?;
+        if !cursor.eat(b'{') {
+            // The message is another JSON value, or not JSON.
+            json::scan(message)?;
+            return Err(Violation::NotAnObject);
         }
-    })?;
-    let set = |flag| flag == Some(true);
-    let mode = match (set(oneway), set(more), set(upgrade)) {
-        (false, false, false) => Mode::Simple,
-        (true, false, false) => Mode::Oneway,
-        (false, true, false) => Mode::More,
-        (false, false, true) => Mode::Upgrade,
+        let mut found = Members::default();
+        let mut first = true;
+        while cursor
+            .more(b'}', mem::take(&mut first))
+            .ok_or_else(|| cursor.error())?
+        {
+            let name = cursor.member().ok_or_else(|| cursor.error())?;
+            found.member(name, &mut cursor, table)?;
+        }
+        cursor.end().ok_or_else(|| cursor.error())?;
+        Ok(found)
+    }
+
+    /// Scans the value of a member.
+    fn member(
+        &mut self,
+        name: Text<'_>,
+        cursor: &mut Cursor<'_>,
+        table: &Table,
+    ) -> Result<(), Violation> {
+        let first = cursor.peek();
+        let start = cursor.offset();
+        let has_escapes = if first == Some(b'"') {
+            cursor.string().map(|text| text.has_escapes)
+        } else {
+            cursor.value(1).map(|_| false)
+        };
+        let has_escapes = has_escapes.ok_or_else(|| cursor.error())?;
+        let end = cursor.offset();
+        // The name may contain escapes, and is compared unescaped.
+        let mut known = table.iter().zip(0_u8..);
+        let Some(((known, expected), index)) = known.find(|((known, _), _)| name.is(known)) else {
+            // The names of a vendor's members have a dot. Such members are ignored.
+            return if name.has_dot() {
+                Ok(())
+            } else {
+                Err(Violation::UnknownMember)
+            };
+        };
+        let bit = 1 << index;
+        match (expected, first) {
+            (Expected::String | Expected::NullableString, Some(b'"')) => {
+                self.string = start.wrapping_add(1)..end.wrapping_sub(1);
+                self.has_escapes = has_escapes;
+                self.set |= bit;
+            }
+            (Expected::NullableObject, Some(b'{')) => {
+                self.parameters = start..end;
+                self.set |= bit;
+            }
+            (Expected::NullableFlag, Some(b't')) => self.set |= bit,
+            (Expected::NullableFlag, Some(b'f')) => {}
+            (Expected::String, _) => return Err(Violation::MemberType(known)),
+            (_, Some(b'n')) => {}
+            _ => return Err(Violation::MemberType(known)),
+        }
+        if self.seen & bit != 0 {
+            return Err(Violation::DuplicateMember);
+        }
+        self.seen |= bit;
+        Ok(())
+    }
+
+    /// Returns the string, decoded in place, and the parameters. The string is empty if there is
+    /// none.
+    fn split(self, message: &mut [u8]) -> (&str, Value<'_>) {
+        let offset = self.parameters.start;
+        let ranges = [self.string, self.parameters];
+        // Absent parameters are an empty text, which is decoded as an empty object.
+        let [string, parameters] = message.get_disjoint_mut(ranges).unwrap_or_default();
+        let string = if self.has_escapes {
+            json::unescape(string).unwrap_or_default()
+        } else {
+            string
+        };
+        let string = str::from_utf8(string).unwrap_or_default();
+        (string, Value::scanned(parameters, offset))
+    }
+}
+
+/// Makes one strict pass over a call.
+fn scan_call(message: &[u8]) -> Result<(Mode, Members), Violation> {
+    const ONEWAY: u8 = Members::FLAG;
+    const MORE: u8 = Members::FLAG << 1;
+    const UPGRADE: u8 = Members::FLAG << 2;
+    let members = Members::scan(message, CALL)?;
+    let mode = match members.set & (ONEWAY | MORE | UPGRADE) {
+        0 => Mode::Simple,
+        ONEWAY => Mode::Oneway,
+        MORE => Mode::More,
+        UPGRADE => Mode::Upgrade,
         _ => return Err(Violation::Flags),
     };
-    Ok((mode, [method, parameters.flatten()]))
+    Ok((mode, members))
 }
 
-/// Makes one strict pass over a reply. Its string is the member `error`.
-pub(crate) fn scan_reply(message: &[u8]) -> Result<(bool, Spans), Violation> {
-    let (mut error, mut parameters, mut continues) = (None, None, None);
-    members(message, |name, member| {
-        if name.is("parameters") {
-            set_once(&mut parameters, member.object("parameters")?)
-        } else if name.is("error") {
-            let string = match member.kind {
-                ValueKind::Null => None,
-                _ => Some(member.string("error")?),
-            };
-            set_once(&mut error, string)
-        } else if name.is("continues") {
-            set_once(&mut continues, member.flag("continues")?)
-        } else {
-            name.expect_vendor()
-        }
-    })?;
-    let (error, continues) = (error.flatten(), continues == Some(true));
-    if continues && error.is_some() {
+/// Makes one strict pass over a reply. Returns true if more replies follow.
+pub(crate) fn scan_reply(message: &[u8]) -> Result<(bool, Members), Violation> {
+    let members = Members::scan(message, REPLY)?;
+    let continues = members.set & Members::FLAG != 0;
+    if continues && members.string().is_some() {
         return Err(Violation::Continues);
     }
-    Ok((continues, [error, parameters.flatten()]))
-}
-
-/// Scans a message, and passes each of its members to a function.
-fn members(
-    message: &[u8],
-    mut visit: impl FnMut(MemberName<'_>, MemberValue) -> Result<(), Violation>,
-) -> Result<(), Violation> {
-    let mut cursor = Cursor::strict(message)?;
-    if !cursor.eat(b'{') {
-        // The message is another JSON value, or not JSON.
-        json::scan(message)?;
-        return Err(Violation::NotAnObject);
-    }
-    let mut first = true;
-    while cursor
-        .more(b'}', mem::take(&mut first))
-        .ok_or_else(|| cursor.error())?
-    {
-        let name = cursor.member().ok_or_else(|| cursor.error())?;
-        let kind = cursor.peek().and_then(ValueKind::from_first_byte);
-        let start = cursor.offset();
-        cursor.value(1).ok_or_else(|| cursor.error())?;
-        let range = start..cursor.offset();
-        if let Some(kind) = kind {
-            visit(MemberName(name), MemberValue { kind, range })?;
-        }
-    }
-    Ok(cursor.end().ok_or_else(|| cursor.error())?)
-}
-
-/// The name of a member of the envelope. It may contain escapes, and is compared unescaped.
-struct MemberName<'a>(Text<'a>);
-
-impl MemberName<'_> {
-    fn is(&self, name: &str) -> bool {
-        self.0.is(name)
-    }
-
-    /// Checks that an unknown member is a vendor's, which has a dot in its name and is ignored.
-    fn expect_vendor(&self) -> Result<(), Violation> {
-        if self.0.has_dot() {
-            Ok(())
-        } else {
-            Err(Violation::UnknownMember)
-        }
-    }
-}
-
-struct MemberValue {
-    kind: ValueKind,
-    range: Range<usize>,
-}
-
-impl MemberValue {
-    /// Returns the range of a string without its quotes.
-    fn string(self, name: &'static str) -> Result<Range<usize>, Violation> {
-        match self.kind {
-            ValueKind::String => {
-                Ok(self.range.start.wrapping_add(1)..self.range.end.wrapping_sub(1))
-            }
-            _ => Err(Violation::MemberType(name)),
-        }
-    }
-
-    /// Returns the range of an object; None for `null`.
-    fn object(self, name: &'static str) -> Result<Option<Range<usize>>, Violation> {
-        match self.kind {
-            ValueKind::Object => Ok(Some(self.range)),
-            ValueKind::Null => Ok(None),
-            _ => Err(Violation::MemberType(name)),
-        }
-    }
-
-    /// Returns the value of a flag; false for `null`.
-    fn flag(self, name: &'static str) -> Result<bool, Violation> {
-        match self.kind {
-            ValueKind::True => Ok(true),
-            ValueKind::False | ValueKind::Null => Ok(false),
-            _ => Err(Violation::MemberType(name)),
-        }
-    }
-}
-
-/// Sets a member of the envelope, which may occur only once.
-fn set_once<T>(member: &mut Option<T>, value: T) -> Result<(), Violation> {
-    match member.replace(value) {
-        None => Ok(()),
-        Some(_) => Err(Violation::DuplicateMember),
-    }
-}
-
-/// Returns the string of an envelope, decoded in place, and its parameters.
-fn parts(
-    message: &mut [u8],
-    string: Option<Range<usize>>,
-    parameters: Option<Range<usize>>,
-) -> (Option<&str>, Value<'_>) {
-    // Absent parameters are an empty text, which is decoded as an empty object.
-    let parameters = parameters.unwrap_or(0..0);
-    let offset = parameters.start;
-    let (string, parameters) = match string {
-        None => (None, message.get_mut(parameters)),
-        Some(string) => match message.get_disjoint_mut([string, parameters]) {
-            Ok([string, parameters]) => (json::unescape(string).ok(), Some(parameters)),
-            Err(_) => (None, None),
-        },
-    };
-    (
-        string.and_then(|text| str::from_utf8(text).ok()),
-        Value::scanned(parameters.unwrap_or_default(), offset),
-    )
+    Ok((continues, members))
 }
 
 /// The envelope of a message to send. The content is its parameters, or an error.

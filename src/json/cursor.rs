@@ -34,34 +34,6 @@ pub fn scan(text: &[u8]) -> Result<(), SyntaxError> {
     scanned.ok_or_else(|| cursor.error())
 }
 
-/// The kind of a value, which its first byte determines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ValueKind {
-    Object,
-    Array,
-    String,
-    Number,
-    True,
-    False,
-    Null,
-}
-
-impl ValueKind {
-    /// Returns the kind of a value that begins with `first`; None if no value does.
-    pub fn from_first_byte(first: u8) -> Option<Self> {
-        match first {
-            b'{' => Some(ValueKind::Object),
-            b'[' => Some(ValueKind::Array),
-            b'"' => Some(ValueKind::String),
-            b'-' | b'0'..=b'9' => Some(ValueKind::Number),
-            b't' => Some(ValueKind::True),
-            b'f' => Some(ValueKind::False),
-            b'n' => Some(ValueKind::Null),
-            _ => None,
-        }
-    }
-}
-
 /// A position in a text, and the steps that move it forward.
 ///
 /// A step that fails returns only None, so that its result fits into registers. The position is

@@ -22,7 +22,7 @@ pub use raw::Raw;
 pub use ser::{List, Map, encode};
 pub use value::{Decode, Items, Value};
 
-pub(crate) use cursor::{Cursor, ValueKind};
+pub(crate) use cursor::Cursor;
 pub(crate) use de::MemberDeserializer;
 pub(crate) use number::{is_finite, is_in_range};
 pub(crate) use reader::{Reader, Stop};

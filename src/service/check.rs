@@ -133,11 +133,13 @@ impl Callee {
 
 fn check_reply(message: &[u8], method: &Member<'static>) -> Result<(), Fault<'static>> {
     // The scan can fail, because a `Raw` can make the message nested too deeply.
-    let Ok((_, [error, parameters])) = scan_reply(message) else {
+    let Ok((_, members)) = scan_reply(message) else {
         return Err(Fault::NO_MESSAGE);
     };
-    let text = |range: Option<Range<usize>>| message.get(range.unwrap_or(0..0)).unwrap_or_default();
-    let error = error.and_then(|error| str::from_utf8(text(Some(error))).ok());
+    let text = |range: Range<usize>| message.get(range).unwrap_or_default();
+    let start = members.parameters.start;
+    let error = members.string();
+    let error = error.and_then(|error| str::from_utf8(text(error)).ok());
     let defined = match error.and_then(name::split) {
         None => method.output(),
         // A responder writes errors of the method's interface only.
@@ -146,9 +148,8 @@ fn check_reply(message: &[u8], method: &Member<'static>) -> Result<(), Fault<'st
             _ => return Err(Fault::NO_MEMBER),
         },
     };
-    let start = parameters.clone().map_or(0, |range| range.start);
     defined
-        .check::<AllKinds>(text(parameters))
+        .check::<AllKinds>(text(members.parameters))
         // The range of a key is not moved, because the caller ignores it.
         .map_err(|fault| Fault {
             offset: fault.offset.wrapping_add(start),
