@@ -1,6 +1,6 @@
 //! Implements serde's `Deserializer` for the reader.
 
-use core::mem;
+use core::{mem, slice};
 
 use serde::Deserialize;
 use serde::de::value::BorrowedStrDeserializer;
@@ -102,7 +102,6 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         deserialize_unit_struct(&'static str) to deserialize_unit,
         deserialize_tuple(usize) to deserialize_seq,
         deserialize_tuple_struct(&'static str, usize) to deserialize_seq,
-        deserialize_struct(&'static str, &'static [&'static str]) to deserialize_map,
     }
 
     fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
@@ -168,13 +167,22 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        let mut items = ItemAccess::open(self, b'[', b']')?;
+        let mut items = ItemAccess::open(self, b'[', b']', &[])?;
         let value = visitor.visit_seq(&mut items)?;
         items.close().map(|()| value)
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        let mut items = ItemAccess::open(self, b'{', b'}')?;
+        self.deserialize_struct("", &[], visitor)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        let mut items = ItemAccess::open(self, b'{', b'}', fields)?;
         let value = visitor.visit_map(&mut items)?;
         items.close().map(|()| value)
     }
@@ -207,10 +215,17 @@ struct ItemAccess<'a, 'de> {
     ended: bool,
     /// True if this is the outermost object, whose keys are the top-level fields.
     outermost: bool,
+    /// The fields of a structure that have not been looked for.
+    fields: slice::Iter<'static, &'static str>,
 }
 
 impl<'a, 'de> ItemAccess<'a, 'de> {
-    fn open(reader: &'a mut Reader<'de>, open: u8, close: u8) -> Result<Self, Stop> {
+    fn open(
+        reader: &'a mut Reader<'de>,
+        open: u8,
+        close: u8,
+        fields: &'static [&'static str],
+    ) -> Result<Self, Stop> {
         reader.open(open)?;
         Ok(ItemAccess {
             outermost: open == b'{' && reader.field.is_none(),
@@ -218,6 +233,7 @@ impl<'a, 'de> ItemAccess<'a, 'de> {
             close,
             first: true,
             ended: false,
+            fields: fields.iter(),
         })
     }
 
@@ -236,7 +252,12 @@ impl<'a, 'de> ItemAccess<'a, 'de> {
         if !self.more()? {
             return Ok(None);
         }
-        let key = self.reader.key()?;
+        // Most fields are in the order of the structure.
+        let next = self.fields.find_map(|field| self.reader.key_if(field));
+        let key = match next {
+            Some(key) => key,
+            None => self.reader.key()?,
+        };
         if self.outermost {
             self.reader.field = Some(key);
         }
@@ -422,9 +443,11 @@ impl<'de> VariantAccess<'de> for MemberAccess<'_, 'de> {
 
     fn struct_variant<V: Visitor<'de>>(
         self,
-        _: &'static [&'static str],
+        fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Self::Error> {
-        self.member.parameters.deserialize_map(visitor)
+        self.member
+            .parameters
+            .deserialize_struct("", fields, visitor)
     }
 }

@@ -250,6 +250,25 @@ impl<'de> Reader<'de> {
         Ok(more)
     }
 
+    /// Reads a key and its colon, if the key is `name` and is written without escapes, and without
+    /// white space before the colon.
+    pub fn key_if(&mut self, name: &'static str) -> Option<MemberName<'de>> {
+        let [b'"', rest @ ..] = &*self.rest else {
+            return None;
+        };
+        let (key, rest) = rest.split_at_checked(name.len())?;
+        let same = key
+            .iter()
+            .zip(name.as_bytes())
+            .all(|(a, b)| a == b && *a != b'\\');
+        if !same || !rest.starts_with(b"\":") {
+            return None;
+        }
+        let offset = self.offset().wrapping_add(1);
+        self.split_off(name.len().wrapping_add(3));
+        Some(MemberName { name, offset })
+    }
+
     /// Reads a key and its colon.
     pub fn key(&mut self) -> Result<MemberName<'de>, Stop> {
         // The decoded key begins after the opening quote, like the escaped key.
