@@ -6,7 +6,7 @@
 use core::str;
 
 use super::text::{Text, count_inside};
-use crate::bytes::{count_plain, find};
+use crate::bytes::{after, count_plain, find};
 use crate::error::{Syntax, SyntaxError};
 
 /// The maximum nesting depth of arrays and objects.
@@ -127,13 +127,40 @@ impl<'a> Cursor<'a> {
     /// Skips one whole value; returns its text. `depth` is the number of arrays and objects that
     /// contain it.
     pub fn value(&mut self, depth: usize) -> Option<&'a [u8]> {
-        let first = self.peek();
+        self.peek();
         let text = self.rest;
-        match first {
-            Some(b'{' | b'[') => self.nested(depth)?,
-            _ => self.scalar(first)?,
+        // A stack with one bit for each of MAX_DEPTH levels: 1 for an object, 0 for an array.
+        let (mut objects, mut level) = (0_u128, depth);
+        loop {
+            let byte = self.peek();
+            let mut first = matches!(byte, Some(b'{' | b'['));
+            if first {
+                if level >= MAX_DEPTH {
+                    return self.fail(Syntax::Depth).map(|()| text);
+                }
+                level = level.wrapping_add(1);
+                objects = objects << 1 | u128::from(byte == Some(b'{'));
+                self.skip_byte();
+            } else {
+                self.scalar(byte)?;
+            }
+            // Leave the arrays and objects that end here, up to the next value.
+            loop {
+                if level <= depth {
+                    return Some(self.since(text));
+                }
+                let object = objects & 1 == 1;
+                if self.more(if object { b'}' } else { b']' }, first)? {
+                    if object {
+                        self.member()?;
+                    }
+                    break;
+                }
+                objects >>= 1;
+                level = level.wrapping_sub(1);
+                first = false;
+            }
         }
-        Some(self.since(text))
     }
 
     /// Skips a value that is neither an array nor an object, and begins with the byte `first`.
@@ -146,42 +173,6 @@ impl<'a> Cursor<'a> {
             Some(b'f') => self.literal(b"false"),
             Some(b'n') => self.literal(b"null"),
             _ => self.unexpected(),
-        }
-    }
-
-    /// Skips an array or an object, and everything in it.
-    fn nested(&mut self, depth: usize) -> Option<()> {
-        // A stack with one bit for each of MAX_DEPTH levels: 1 for an object, 0 for an array.
-        let (mut objects, mut level) = (0_u128, depth);
-        loop {
-            // The position is at the bracket that begins an array or an object.
-            if level >= MAX_DEPTH {
-                return self.fail(Syntax::Depth);
-            }
-            level = level.wrapping_add(1);
-            objects = objects << 1 | u128::from(self.skip(b'{'));
-            // True in both cases: a bracket that is not `{` is `[`.
-            let mut first = objects & 1 == 1 || self.skip(b'[');
-            // Go on to the next array or object, and leave those that end before it.
-            loop {
-                let object = objects & 1 == 1;
-                if !self.more(if object { b'}' } else { b']' }, first)? {
-                    objects >>= 1;
-                    level = level.wrapping_sub(1);
-                    if level <= depth {
-                        return Some(());
-                    }
-                } else {
-                    if object {
-                        self.member()?;
-                    }
-                    match self.peek() {
-                        Some(b'{' | b'[') => break,
-                        byte => self.scalar(byte)?,
-                    }
-                }
-                first = false;
-            }
         }
     }
 
@@ -295,6 +286,11 @@ impl<'a> Cursor<'a> {
     fn since(&self, text: &'a [u8]) -> &'a [u8] {
         let length = text.len().wrapping_sub(self.rest.len());
         text.get(..length).unwrap_or_default()
+    }
+
+    /// Skips one byte.
+    fn skip_byte(&mut self) {
+        self.rest = after(self.rest, 1);
     }
 
     /// Skips `byte` if it is at the position. Returns true if it was.
