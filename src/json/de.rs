@@ -105,17 +105,17 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        let (value, _) = self.number(|text| {
-            let value = serde_json_core::from_slice::<f32>(text).ok();
-            value.filter(|(value, _)| value.is_finite())
+        let value = self.number(|text| {
+            let value: f32 = str::from_utf8(text).ok()?.parse().ok()?;
+            value.is_finite().then_some(value)
         })?;
         visitor.visit_f32(value)
     }
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        let (value, _) = self.number(|text| {
-            let value = serde_json_core::from_slice::<f64>(text).ok();
-            value.filter(|(value, _)| value.is_finite())
+        let value = self.number(|text| {
+            let value: f64 = str::from_utf8(text).ok()?.parse().ok()?;
+            value.is_finite().then_some(value)
         })?;
         visitor.visit_f64(value)
     }
