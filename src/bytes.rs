@@ -33,8 +33,16 @@ const fn mark_special(word: u64) -> u64 {
     (low | backslash) & !word & splat(0x80)
 }
 
+/// Like [`mark_special`], but every mark is reliable.
+pub(crate) const fn mark_each_special(word: u64) -> u64 {
+    let low = word & splat(0x7f);
+    let visible = (low ^ splat(2)).wrapping_add(splat(0x5f));
+    let not_backslash = (low ^ splat(b'\\')).wrapping_add(splat(0x7f));
+    !(visible & not_backslash | word) & splat(0x80)
+}
+
 /// Returns the number of bytes before the first mark of a word; 8 if it has no mark.
-const fn count_before(marks: u64) -> usize {
+pub(crate) const fn count_before(marks: u64) -> usize {
     (marks.trailing_zeros() >> 3) as usize
 }
 
@@ -60,7 +68,7 @@ fn partial_word(bytes: &[u8]) -> u64 {
 
 /// The number of words in a block. Long runs are examined a block at a time, but most runs are short,
 /// so they begin with as many single words.
-const BLOCK: usize = 4;
+pub(crate) const BLOCK: usize = 4;
 
 /// True if `marks` marks a byte of a block.
 fn is_marked(block: &[u8; 8 * BLOCK], marks: impl Fn(u64) -> u64) -> bool {
@@ -126,6 +134,18 @@ pub(crate) fn count_plain(bytes: &[u8]) -> usize {
 #[inline(never)] // most runs are short
 fn count_plain_of_long(bytes: &[u8]) -> usize {
     count_unmarked(bytes, mark_special)
+}
+
+/// Skips the blocks at the beginning in which all bytes are plain.
+#[inline(never)] // most runs are short
+pub(crate) fn skip_plain_blocks(bytes: &[u8]) -> &[u8] {
+    let mut rest = bytes;
+    while let Some((block, tail)) = rest.split_first_chunk()
+        && !is_marked(block, mark_special)
+    {
+        rest = tail;
+    }
+    rest
 }
 
 /// True if a JSON string is written with an escape for the byte.

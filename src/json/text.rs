@@ -5,7 +5,10 @@
 use core::cell::Cell;
 use core::iter;
 
-use crate::bytes::{Moving, add_to_hash, after, count_plain, hash, is_special};
+use crate::bytes::{
+    BLOCK, Moving, add_to_hash, after, count_before, count_plain, hash, is_special,
+    mark_each_special, skip_plain_blocks,
+};
 use crate::error::Syntax;
 
 /// The text between the quotes of a string, as it is written. It has been scanned.
@@ -139,26 +142,61 @@ fn code_unit(text: &[u8]) -> Result<(u32, &[u8]), Syntax> {
     Ok((unit, rest))
 }
 
+/// Skips plain bytes and escapes of one letter, a word at a time; returns the rest.
+///
+/// The escapes of a word are taken from its marks, so that no load waits for the escape before it.
+fn skip_short_escapes(bytes: &[u8]) -> &[u8] {
+    let (mut rest, mut plain_words) = (bytes, 0_usize);
+    while let Some((word, tail)) = rest.split_first_chunk() {
+        let word = u64::from_le_bytes(*word);
+        let (mut marks, mut next) = (mark_each_special(word), tail);
+        if marks == 0 {
+            plain_words = plain_words.wrapping_add(1);
+            if plain_words == BLOCK {
+                next = skip_plain_blocks(tail);
+            }
+        }
+        while marks != 0 {
+            plain_words = 0;
+            let shift = marks.trailing_zeros() & !7;
+            let [byte, letter, ..] = (word >> shift).to_le_bytes();
+            let letter = if shift < 56 {
+                letter
+            } else {
+                let [letter, tail @ ..] = tail else {
+                    return after(rest, 7);
+                };
+                next = tail;
+                *letter
+            };
+            if byte != b'\\' || short_escape(letter).is_none() {
+                return after(rest, count_before(marks));
+            }
+            // The letter may be marked as well: a quote or a backslash.
+            marks &= !0xffff << shift;
+        }
+        rest = next;
+    }
+    rest
+}
+
 /// Returns the length of the inside of a string, up to its quote or to a mistake, and the mistake.
 /// The first `plain` bytes are plain, and the next is not: see [`count_plain`].
 #[inline(never)] // most strings have no escapes
 pub(crate) fn count_inside(bytes: &[u8], plain: usize) -> (usize, Option<Syntax>) {
-    let mut rest = bytes.get(plain..).unwrap_or_default();
+    let mut rest = after(bytes, plain);
     let mistake = loop {
+        rest = skip_short_escapes(rest);
         rest = match rest {
-            [b'\\', letter, tail @ ..] if short_escape(*letter).is_some() => tail,
             [b'\\', tail @ ..] => match escape(tail) {
                 Ok((_, tail)) => tail,
                 Err(kind) => break Some(kind),
             },
             [b'"', ..] => break None,
-            [_, ..] => break Some(Syntax::Control),
+            [0..=0x1f, ..] => break Some(Syntax::Control),
+            // Less than a word is left.
+            [_, ..] => after(rest, count_plain(rest)),
             [] => break Some(Syntax::Incomplete),
-        };
-        rest = match rest {
-            // A shortcut for texts with many escapes.
-            [plain, b'\\', ..] if !is_special(*plain) => after(rest, 1),
-            _ => after(rest, count_plain(rest)),
         };
     };
     (bytes.len().wrapping_sub(rest.len()), mistake)
@@ -249,4 +287,53 @@ pub(crate) fn hex_digits(byte: u8) -> [u8; 4] {
         digit => digit.wrapping_add(b'a'.wrapping_sub(10)),
     };
     [b'0', b'0', (byte >> 4).wrapping_add(b'0'), low]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::*;
+
+    /// Returns the length of the inside of a string, and its mistake, one byte after another.
+    fn count_slowly(bytes: &[u8]) -> (usize, Option<Syntax>) {
+        let mut rest = bytes;
+        let mistake = loop {
+            rest = match rest {
+                [] => break Some(Syntax::Incomplete),
+                [b'"', ..] => break None,
+                [b'\\', tail @ ..] => match escape(tail) {
+                    Ok((_, tail)) => tail,
+                    Err(kind) => break Some(kind),
+                },
+                [0..=0x1f, ..] => break Some(Syntax::Control),
+                [_, tail @ ..] => tail,
+            };
+        };
+        (bytes.len() - rest.len(), mistake)
+    }
+
+    #[test]
+    fn escapes_and_mistakes_are_found_at_every_place() {
+        let units: [&[u8]; 8] = [
+            b"\\n", b"\\\"", b"\\\\", b"\\/", b"\\u0041", b"\\x", b"\x1f", b"\"",
+        ];
+        for length in 0..40 {
+            let plain: Vec<u8> = (0..length).map(|n| [b'x', 0xc3, 0x7f][n % 3]).collect();
+            for first in 0..=length {
+                for (second, unit) in (first..=length).zip(units.iter().cycle().skip(first)) {
+                    for other in units {
+                        let (before, after) = plain.split_at(first);
+                        let (between, after) = after.split_at(second - first);
+                        let text = [before, unit, between, other, after, b"\"x"].concat();
+                        for end in [text.len(), text.len() - 2] {
+                            let text = &text[..end];
+                            let found = count_inside(text, count_plain(text));
+                            assert_eq!(found, count_slowly(text), "{}", text.escape_ascii());
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
