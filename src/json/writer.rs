@@ -16,22 +16,23 @@ pub(crate) struct Writer<'b> {
     buffer: &'b mut [u8],
     pub(super) length: usize,
     pub(super) failed: Option<EncodeError>,
-    pub(super) last: Last,
     /// True if the next string is the text of a `Raw`.
     pub(super) raw: bool,
     /// The texts to add if the next value is a member of an interface.
     pub(super) member: Option<MemberOf<'b>>,
 }
 
-/// The kind of the value written last. It is set even if there was no room for the value, because
-/// an empty value is undone.
+/// The kind of a written value, also of one that there was no room for: an empty value is undone.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Last {
-    /// `None`.
+pub(crate) enum Written {
+    /// `None`, which is left out as a field, and as the content of a message.
     None,
-    /// An empty object.
+    /// A value that is left out as the content of a message: an empty object, or a `Raw` with the
+    /// text `null`.
     Empty,
-    /// Anything else.
+    /// Any other object.
+    Object,
+    /// Anything else, or a part of a value that failed.
     Other,
 }
 
@@ -53,6 +54,10 @@ pub(crate) struct Mark {
     failed: bool,
 }
 
+/// The function that writes the content of a message: its parameters, or an error. It is `dyn`, so
+/// that the functions that call it are compiled only once.
+pub(crate) type Content<'a> = &'a dyn Fn(&mut Writer<'_>) -> Written;
+
 /// The error that stops serde. The writer holds the reason.
 #[derive(Debug)]
 pub(crate) struct Failed;
@@ -64,7 +69,6 @@ impl<'b> Writer<'b> {
             buffer,
             length: 0,
             failed: None,
-            last: Last::Other,
             raw: false,
             member: None,
         }
@@ -78,13 +82,15 @@ impl<'b> Writer<'b> {
         }
     }
 
-    /// Writes a value. Returns false if its `Serialize` fails.
-    pub fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> bool {
-        let written = value.serialize(&mut *self).is_ok();
-        if !written {
-            self.fail(EncodeError::Custom);
+    /// Writes a value.
+    pub fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Written {
+        match value.serialize(&mut *self) {
+            Ok(written) => written,
+            Err(Failed) => {
+                self.fail(EncodeError::Custom);
+                Written::Other
+            }
         }
-        written
     }
 
     /// Returns the current position.
@@ -105,32 +111,25 @@ impl<'b> Writer<'b> {
 
     /// Writes `name`, and the structure or map that `content` writes. If that is empty, leaves out
     /// both.
-    pub fn object(&mut self, name: &[u8], content: &dyn Fn(&mut Writer<'_>)) {
+    pub fn object(&mut self, name: &[u8], content: Content<'_>) {
         let mark = self.mark();
         self.bytes(name);
-        let begin = self.length;
-        content(self);
-        self.check_object(mark, begin);
+        let written = content(self);
+        self.check_object(mark, written);
     }
 
-    /// Checks that the value written since `begin` is a structure or a map. If it is empty, goes
-    /// back to `mark`.
-    pub(super) fn check_object(&mut self, mark: Mark, begin: usize) {
-        match (self.last, self.since(begin).trim_ascii()) {
-            (Last::None | Last::Empty, _) | (_, b"null") => self.undo(mark),
-            (Last::Other, [b'{', ..]) => {}
-            _ => self.fail(EncodeError::NotAnObject),
+    /// Checks that a value is a structure or a map. If it is empty, goes back to `mark`.
+    pub(super) fn check_object(&mut self, mark: Mark, written: Written) {
+        match written {
+            Written::None | Written::Empty => self.undo(mark),
+            Written::Object => {}
+            Written::Other => self.fail(EncodeError::NotAnObject),
         }
     }
 
     /// Writes a member of an interface, which is a variant of an enum: its full name, and if it has
     /// content, `separator` and the content.
-    pub fn member(
-        &mut self,
-        interface: &'b str,
-        separator: &'b [u8],
-        variant: &dyn Fn(&mut Writer<'_>),
-    ) {
+    pub fn member(&mut self, interface: &'b str, separator: &'b [u8], variant: Content<'_>) {
         self.member = Some(MemberOf {
             interface,
             separator,
@@ -169,10 +168,6 @@ impl<'b> Writer<'b> {
 
     /// Writes bytes as they are.
     pub fn bytes(&mut self, bytes: &[u8]) {
-        self.last = Last::Other;
-        if self.failed.is_some() {
-            return;
-        }
         let room = self.buffer.get_mut(self.length..).unwrap_or_default();
         if room.len() < bytes.len() {
             return self.fail(EncodeError::Full);
@@ -187,14 +182,13 @@ impl<'b> Writer<'b> {
 
     /// Like `bytes`, for an array: its length is a constant, so the bytes are written at once.
     pub(super) fn piece<const N: usize>(&mut self, piece: [u8; N]) {
-        self.last = Last::Other;
         let room = self.buffer.get_mut(self.length..).unwrap_or_default();
         match room.first_chunk_mut() {
-            Some(target) if self.failed.is_none() => {
+            Some(target) => {
                 *target = piece;
                 self.length = self.length.wrapping_add(N);
             }
-            _ => self.fail(EncodeError::Full),
+            None => self.fail(EncodeError::Full),
         }
     }
 
@@ -207,7 +201,6 @@ impl<'b> Writer<'b> {
 
     /// Writes the inside of a string.
     pub(super) fn escaped(&mut self, text: &str) {
-        self.last = Last::Other;
         if !self.part(text.as_bytes()).is_empty() {
             self.fail(EncodeError::Full);
         }
@@ -269,7 +262,6 @@ impl<'b> Writer<'b> {
         if !finite {
             return self.fail(EncodeError::NotFinite);
         }
-        self.last = Last::Other;
         let room = self.buffer.get_mut(self.length..).unwrap_or_default();
         match serde_json_core::to_slice(&value, room) {
             Ok(length) => self.length = self.length.wrapping_add(length),
