@@ -255,11 +255,11 @@ impl<'a, 'b> Serializer for &'a mut Writer<'b> {
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Self::SerializeSeq, Failed> {
-        Ok(Compound::open(self, b'[', b']'))
+        Ok(Compound::open(self, b'['))
     }
 
     fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, Failed> {
-        Ok(Compound::open(self, b'[', b']'))
+        Ok(Compound::open(self, b'['))
     }
 
     fn serialize_tuple_struct(
@@ -267,7 +267,7 @@ impl<'a, 'b> Serializer for &'a mut Writer<'b> {
         _: &'static str,
         _: usize,
     ) -> Result<Self::SerializeTupleStruct, Failed> {
-        Ok(Compound::open(self, b'[', b']'))
+        Ok(Compound::open(self, b'['))
     }
 
     fn serialize_tuple_variant(
@@ -281,11 +281,11 @@ impl<'a, 'b> Serializer for &'a mut Writer<'b> {
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Self::SerializeMap, Failed> {
-        Ok(Compound::open(self, b'{', b'}'))
+        Ok(Compound::open(self, b'{'))
     }
 
     fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeStruct, Failed> {
-        Ok(Compound::open(self, b'{', b'}'))
+        Ok(Compound::open(self, b'{'))
     }
 
     fn serialize_struct_variant(
@@ -298,7 +298,7 @@ impl<'a, 'b> Serializer for &'a mut Writer<'b> {
         let mark = self.member_name(variant);
         Ok(Compound {
             mark,
-            ..Compound::open(self, b'{', b'}')
+            ..Compound::open(self, b'{')
         })
     }
 
@@ -325,27 +325,28 @@ pub(crate) struct Compound<'a, 'b> {
     writer: &'a mut Writer<'b>,
     /// The position to go back to if the array or object is left out.
     mark: Mark,
+    open: u8,
     first: bool,
-    close: u8,
 }
 
 impl<'a, 'b> Compound<'a, 'b> {
-    /// Writes the opening bracket.
-    fn open(writer: &'a mut Writer<'b>, open: u8, close: u8) -> Self {
+    /// Begins an array or an object. Its bracket is written before the first element.
+    fn open(writer: &'a mut Writer<'b>, open: u8) -> Self {
         let mark = writer.mark();
-        writer.byte(open);
         Compound {
             writer,
             mark,
+            open,
             first: true,
-            close,
         }
     }
 
-    /// Writes a comma, except before the first element.
-    fn comma(&mut self) {
-        if !mem::take(&mut self.first) {
-            self.writer.byte(b',');
+    /// Returns the byte before the next element.
+    fn separator(&mut self) -> u8 {
+        if mem::take(&mut self.first) {
+            self.open
+        } else {
+            b','
         }
     }
 
@@ -363,30 +364,27 @@ impl<'a, 'b> Compound<'a, 'b> {
     /// for it.
     fn field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) {
         let (first, mark) = (self.first, self.writer.mark());
-        self.key(key);
+        let separator = self.separator();
+        self.writer.piece([separator, b'"']);
+        self.writer.escaped(key);
+        self.writer.piece(*b"\":");
         if self.writer.value(value) == Written::None {
             self.writer.undo(mark);
             self.first = first;
         }
     }
 
-    /// Writes the comma, if one is needed, and the key and colon of a field.
-    fn key(&mut self, key: &str) {
-        if mem::take(&mut self.first) {
-            self.writer.byte(b'"');
-        } else {
-            self.writer.piece(*b",\"");
-        }
-        self.writer.escaped(key);
-        self.writer.piece(*b"\":");
-    }
-
-    /// Writes the closing bracket.
+    /// Writes the closing bracket, which is two after the opening bracket in ASCII.
     fn close(self) -> Written {
-        self.writer.byte(self.close);
-        match (self.close, self.first) {
-            (b'}', true) => Written::Empty,
-            (b'}', false) => Written::Object,
+        let close = self.open.wrapping_add(2);
+        if self.first {
+            self.writer.piece([self.open, close]);
+        } else {
+            self.writer.byte(close);
+        }
+        match (self.open, self.first) {
+            (b'{', true) => Written::Empty,
+            (b'{', false) => Written::Object,
             _ => Written::Other,
         }
     }
@@ -399,7 +397,8 @@ macro_rules! lists {
             type Error = Failed;
 
             fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failed> {
-                self.comma();
+                let separator = self.separator();
+                self.writer.byte(separator);
                 self.element(value)
             }
 
@@ -421,7 +420,8 @@ impl SerializeMap for Compound<'_, '_> {
     type Error = Failed;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Failed> {
-        self.comma();
+        let separator = self.separator();
+        self.writer.byte(separator);
         let begin = self.writer.length;
         self.writer.value(key);
         if !self.writer.since(begin).starts_with(b"\"") {
