@@ -34,7 +34,7 @@ const fn mark_special(word: u64) -> u64 {
 }
 
 /// Returns the number of bytes before the first mark of a word; 8 if it has no mark.
-const fn count_before(marks: u64) -> usize {
+pub(crate) const fn count_before(marks: u64) -> usize {
     (marks.trailing_zeros() >> 3) as usize
 }
 
@@ -60,7 +60,7 @@ fn partial_word(bytes: &[u8]) -> u64 {
 
 /// The number of words in a block. Long runs are examined a block at a time, but most runs are short,
 /// so they begin with as many single words.
-const BLOCK: usize = 4;
+pub(crate) const BLOCK: usize = 4;
 
 /// True if `marks` marks a byte of a block.
 fn is_marked(block: &[u8; 8 * BLOCK], marks: impl Fn(u64) -> u64) -> bool {
@@ -128,78 +128,42 @@ fn count_plain_of_long(bytes: &[u8]) -> usize {
     count_unmarked(bytes, mark_special)
 }
 
-/// True if a JSON string is written with an escape for the byte.
+/// Marks the bytes of a word that a string is written with an escape for: the special bytes, and DEL.
+/// JSON allows U+007F in strings, but sd-json does not read it there. All marks are reliable: there is
+/// no carry between bytes, because each sum begins without the highest bits.
+pub(crate) const fn mark_escaped(word: u64) -> u64 {
+    let low = word & splat(0x7f);
+    // With bit 1 inverted, as in `mark_special`: not a quote, and not a control character.
+    let visible = (low ^ splat(2)).wrapping_add(splat(0x5f));
+    let no_backslash = (low ^ splat(b'\\')).wrapping_add(splat(0x7f));
+    let delete = low.wrapping_add(splat(1));
+    !(visible & no_backslash & !delete | word) & splat(0x80)
+}
+
+/// True if [`mark_escaped`] marks the byte.
 pub(crate) const fn is_escaped(byte: u8) -> bool {
-    is_special(byte) || byte == DEL
+    mark_escaped(byte as u64) & 0x80 != 0
 }
 
-/// The control character U+007F. JSON allows it in strings, but sd-json does not read it there, so
-/// it is written as an escape.
-const DEL: u8 = 0x7f;
-
-/// Marks the bytes of a word that a string is written with an escape for: the special bytes and DEL.
-/// Only the lowest mark is reliable.
-const fn mark_escaped(word: u64) -> u64 {
-    mark_special(word) | mark_equal(word, DEL)
-}
-
-/// The text of a string, and the room that it is written to.
-pub(crate) struct Copying<'t, 'r> {
-    pub from: &'t [u8],
-    pub to: &'r mut [u8],
-}
-
-impl Copying<'_, '_> {
-    /// Copies the bytes that a string is written with unchanged, plain bytes except DEL, up to the
-    /// end of the room. The bytes after them in the room may change, too.
-    #[inline]
-    pub fn plain(&mut self) {
-        let mut words = 0_usize;
-        while let Some((word, _)) = self.from.split_first_chunk()
-            && let Some((target, _)) = self.to.split_first_chunk_mut()
-        {
-            *target = *word;
-            let marks = mark_escaped(u64::from_le_bytes(*word));
-            self.skip(count_before(marks));
-            if marks != 0 {
-                return;
-            }
-            words = words.wrapping_add(1);
-            if words == BLOCK {
-                let count = copy_blocks(self.from, self.to);
-                self.skip(count);
-            }
-        }
-        while let ([byte, ..], [target, ..]) = (self.from, &mut *self.to)
-            && !is_escaped(*byte)
-        {
-            *target = *byte;
-            self.skip(1);
-        }
+/// Copies less than a word in which no byte is escaped, if there is room for a word. Returns false
+/// otherwise.
+pub(crate) fn copy_short(from: &[u8], to: &mut [u8]) -> bool {
+    let Some(target) = to.first_chunk_mut() else {
+        return false;
+    };
+    if from.len() >= target.len() {
+        return false;
     }
-
-    /// Moves on in the text and in the room.
-    fn skip(&mut self, count: usize) {
-        self.from = self.from.get(count..).unwrap_or_default();
-        self.to = mem::take(&mut self.to).get_mut(count..).unwrap_or_default();
-    }
-
-    /// Writes bytes in place of the next one. Returns false if there is no room for them.
-    #[inline]
-    pub fn replace<const COUNT: usize>(&mut self, bytes: [u8; COUNT]) -> bool {
-        let Some(target) = self.to.first_chunk_mut() else {
-            return false;
-        };
-        *target = bytes;
-        self.to = mem::take(&mut self.to).get_mut(COUNT..).unwrap_or_default();
-        self.from = self.from.get(1..).unwrap_or_default();
-        true
-    }
+    let word = partial_word(from);
+    *target = word.to_le_bytes();
+    // The padding is marked as well.
+    let padding = u64::MAX.wrapping_shl((from.len() as u32) << 3);
+    mark_escaped(word) & !padding == 0
 }
 
 /// Copies blocks in which no byte is escaped; returns the number of bytes.
 #[inline(never)] // most runs are short
-fn copy_blocks(from: &[u8], to: &mut [u8]) -> usize {
+pub(crate) fn copy_blocks(from: &[u8], to: &mut [u8]) -> usize {
     let mut count = 0_usize;
     for (block, target) in from.as_chunks().0.iter().zip(to.as_chunks_mut().0) {
         if is_marked(block, mark_escaped) {
@@ -372,20 +336,6 @@ mod tests {
                         let special = |byte: &u8| *byte < 0x20 || b"\"\\".contains(byte);
                         let plain = bytes.iter().position(special).unwrap_or(length);
                         assert_eq!(count_plain(&bytes), plain, "{byte} {around}");
-                        let del = bytes.iter().position(|byte| *byte == DEL);
-                        let copied = del.unwrap_or(length).min(plain);
-                        for room in [3, 8, 20] {
-                            let mut copy = vec![0; room];
-                            let mut copying = Copying {
-                                from: &bytes,
-                                to: &mut copy,
-                            };
-                            copying.plain();
-                            let count = copied.min(room);
-                            assert_eq!(copying.from.len(), length - count, "{byte} {around}");
-                            assert_eq!(copying.to.len(), room - count);
-                            assert_eq!(copy[..count], bytes[..count]);
-                        }
                         for to in 0..4 {
                             let from = to + 2;
                             let mut moved = [b"<---->", &*bytes].concat();

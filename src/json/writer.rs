@@ -5,7 +5,7 @@ use core::fmt;
 use serde::{Serialize, ser};
 
 use super::text;
-use crate::bytes::{Copying, MAX_DIGITS, copy, decimal, is_escaped};
+use crate::bytes::{MAX_DIGITS, after, copy, copy_short, decimal};
 use crate::error::EncodeError;
 use crate::name;
 
@@ -214,41 +214,13 @@ impl<'b> Writer<'b> {
     /// Writes as much of the inside of a string as there is room for; returns the rest of it.
     pub fn part<'t>(&mut self, text: &'t [u8]) -> &'t [u8] {
         let room = self.buffer.get_mut(self.length..).unwrap_or_default();
-        let free = room.len();
-        let mut copying = Copying {
-            from: text,
-            to: room,
-        };
-        copying.plain();
-        let mut dense = false;
-        while let [byte, rest @ ..] = copying.from {
-            let written = match text::escape_letter(*byte) {
-                Some(b'u') => {
-                    let [a, b, c, d] = text::hex_digits(*byte);
-                    copying.replace([b'\\', b'u', a, b, c, d])
-                }
-                Some(letter) => copying.replace([b'\\', letter]),
-                None => false,
-            };
-            if !written {
-                break;
-            }
-            match rest {
-                // A shortcut for texts with many escapes.
-                [plain, next, ..]
-                    if dense
-                        && !is_escaped(*plain)
-                        && is_escaped(*next)
-                        && copying.replace([*plain]) => {}
-                _ => {
-                    copying.plain();
-                    dense = rest.len().wrapping_sub(copying.from.len()) == 1;
-                }
-            }
+        if copy_short(text, room) {
+            self.length = self.length.wrapping_add(text.len());
+            return &[];
         }
-        let written = free.wrapping_sub(copying.to.len());
+        let (read, written) = text::escape_to(text, room);
         self.length = self.length.wrapping_add(written);
-        copying.from
+        after(text, read)
     }
 
     pub(super) fn integer(&mut self, negative: bool, value: u64) {
@@ -296,3 +268,51 @@ impl fmt::Display for Failed {
 }
 
 impl core::error::Error for Failed {}
+
+#[cfg(test)]
+mod tests {
+    use std::{format, vec};
+
+    use super::*;
+
+    #[test]
+    fn every_byte_is_escaped_at_every_place_as_far_as_there_is_room() {
+        let escape = |byte: &u8| match byte {
+            b'"' => b"\\\"".to_vec(),
+            b'\\' => b"\\\\".to_vec(),
+            0x8 => b"\\b".to_vec(),
+            0x9 => b"\\t".to_vec(),
+            0xa => b"\\n".to_vec(),
+            0xc => b"\\f".to_vec(),
+            0xd => b"\\r".to_vec(),
+            0..=0x1f | 0x7f => format!("\\u{byte:04x}").into_bytes(),
+            _ => vec![*byte],
+        };
+        for length in [1, 7, 8, 17] {
+            for at in 0..length {
+                for byte in 0..=255 {
+                    for around in [b'x', 0x7f, 0xff, b'!', b']', b'\n'] {
+                        let mut text = vec![around; length];
+                        text[at] = byte;
+                        for room in [0, 8, 20, 90, 200] {
+                            let mut buffer = vec![0; room];
+                            let mut writer = Writer::new(&mut buffer);
+                            let rest = writer.part(&text).len();
+                            let written = writer.end().expect("no failure");
+                            let (mut expected, mut count) = (vec![], 0);
+                            for piece in text.iter().map(escape) {
+                                if expected.len() + piece.len() > room {
+                                    break;
+                                }
+                                expected.extend(piece);
+                                count += 1;
+                            }
+                            assert_eq!(rest, length - count, "{text:?} {room}");
+                            assert_eq!(buffer[..written], expected, "{text:?} {room}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
