@@ -181,16 +181,30 @@ pub(crate) const MAX_DIGITS: usize = 20;
 /// Writes a number in decimal at the end of a buffer; returns its digits. core's function for
 /// numbers pads them, which takes a kilobyte.
 pub(crate) fn decimal(mut number: u64, digits: &mut [u8; MAX_DIGITS]) -> &[u8] {
-    let mut count = 0_usize;
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' | u8::try_from(number % 10).unwrap_or_default();
-        count = count.wrapping_add(1);
-        number /= 10;
+    let mut start = MAX_DIGITS;
+    for target in digits.as_chunks_mut().0.iter_mut().rev() {
+        let word = four_digits((number % 10_000) as u32);
+        *target = (word | u32::from_le_bytes(*b"0000")).to_le_bytes();
+        start = start.wrapping_sub(target.len());
+        number /= 10_000;
         if number == 0 {
+            // The last digit is written even if it is a zero.
+            let zeros = (word | 1 << 24).trailing_zeros() >> 3;
+            start = start.wrapping_add(zeros as usize);
             break;
         }
     }
-    after(digits, MAX_DIGITS.wrapping_sub(count))
+    after(digits, start)
+}
+
+/// Returns the word of the four decimal digits of a number. First it is split into two numbers of two
+/// digits, then both of them at once.
+const fn four_digits(number: u32) -> u32 {
+    // A product with 5243 / 2^19 is a quotient by 100, and one with 103 / 2^10 by 10.
+    let hundreds = number.wrapping_mul(5243) >> 19;
+    let twos = hundreds | number.wrapping_sub(hundreds.wrapping_mul(100)) << 16;
+    let tens = twos.wrapping_mul(103) >> 10 & 0x000f_000f;
+    tens | twos.wrapping_sub(tens.wrapping_mul(10)) << 8
 }
 
 /// Returns the bytes from `start` on.
@@ -317,9 +331,20 @@ pub(crate) const fn add_to_hash(hash: u16, byte: u8) -> u16 {
 
 #[cfg(test)]
 mod tests {
+    use std::string::ToString;
     use std::vec;
 
     use super::*;
+
+    #[test]
+    fn numbers_of_any_length_are_written_in_decimal() {
+        let powers = (0..20).map(|n| 10_u64.pow(n));
+        let ends = powers.flat_map(|power| [power - 1, power, power + 1, power.wrapping_mul(9)]);
+        for number in (0..=20_000).chain(ends).chain([u64::MAX]) {
+            let digits = number.to_string();
+            assert_eq!(decimal(number, &mut [0; MAX_DIGITS]), digits.as_bytes());
+        }
+    }
 
     #[test]
     fn every_byte_is_found_at_every_place() {
