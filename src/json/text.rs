@@ -232,7 +232,6 @@ pub(crate) fn unescape(bytes: &mut [u8]) -> Result<&[u8], Syntax> {
 
 /// Writes the inside of a string, as much of it as there is room for; returns the number of bytes read
 /// and written. More bytes of the room may change.
-#[inline(never)] // most strings are short, and have no escapes
 pub(crate) fn escape_to(text: &[u8], room: &mut [u8]) -> (usize, usize) {
     let (mut from, mut at) = (text, 0_usize);
     let mut plain_words = 0_usize;

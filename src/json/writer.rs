@@ -213,11 +213,19 @@ impl<'b> Writer<'b> {
 
     /// Writes as much of the inside of a string as there is room for; returns the rest of it.
     pub fn part<'t>(&mut self, text: &'t [u8]) -> &'t [u8] {
-        let room = self.buffer.get_mut(self.length..).unwrap_or_default();
-        if copy_short(text, room) {
+        if let Some(room) = self.buffer.get_mut(self.length..)
+            && copy_short(text, room)
+        {
             self.length = self.length.wrapping_add(text.len());
-            return &[];
+            &[]
+        } else {
+            self.long_part(text)
         }
+    }
+
+    #[inline(never)] // most strings are short, and have no escapes
+    fn long_part<'t>(&mut self, text: &'t [u8]) -> &'t [u8] {
+        let room = self.buffer.get_mut(self.length..).unwrap_or_default();
         let (read, written) = text::escape_to(text, room);
         self.length = self.length.wrapping_add(written);
         after(text, read)
