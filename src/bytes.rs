@@ -140,11 +140,6 @@ pub(crate) const fn mark_escaped(word: u64) -> u64 {
     !(visible & no_backslash & !delete | word) & splat(0x80)
 }
 
-/// True if [`mark_escaped`] marks the byte.
-pub(crate) const fn is_escaped(byte: u8) -> bool {
-    mark_escaped(byte as u64) & 0x80 != 0
-}
-
 /// Copies less than a word in which no byte is escaped, if there is room for a word. Returns false
 /// otherwise.
 pub(crate) fn copy_short(from: &[u8], to: &mut [u8]) -> bool {

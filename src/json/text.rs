@@ -7,7 +7,7 @@ use core::iter;
 
 use crate::bytes::{
     BLOCK, Moving, add_to_hash, after, copy, copy_blocks, copy_short, count_before, count_plain,
-    hash, is_escaped, is_special, mark_escaped,
+    hash, is_special, mark_escaped,
 };
 use crate::error::Syntax;
 
@@ -247,7 +247,7 @@ pub(crate) fn escape_to(text: &[u8], room: &mut [u8]) -> (usize, usize) {
             8
         } else if let Some(target) = to.first_chunk_mut() {
             plain_words = 0;
-            escape_word(word, marks, target)
+            escape_word(word, marks, target).wrapping_add(8)
         } else {
             break;
         };
@@ -263,20 +263,16 @@ pub(crate) fn escape_to(text: &[u8], room: &mut [u8]) -> (usize, usize) {
     }
     // A last word with escapes, or the end of the room.
     while let [byte, tail @ ..] = from {
+        let word = u64::from(*byte);
+        let mut escape = [0; ESCAPED_WORD];
+        let growth = escape_word(word, mark_escaped(word) & 0x80, &mut escape);
+        let length = growth.wrapping_add(1);
         let to = room.get_mut(at..).unwrap_or_default();
-        let escape = match escape_letter(*byte) {
-            _ if !is_escaped(*byte) => &[*byte][..],
-            b'u' => {
-                let [a, b, c, d] = hex_digits(*byte);
-                &[b'\\', b'u', a, b, c, d]
-            }
-            letter => &[b'\\', letter],
-        };
-        if to.len() < escape.len() {
+        if to.len() < length {
             break;
         }
-        copy(escape, to);
-        (from, at) = (tail, at.wrapping_add(escape.len()));
+        copy(&escape, to);
+        (from, at) = (tail, at.wrapping_add(length));
     }
     (text.len().wrapping_sub(from.len()), at)
 }
@@ -286,7 +282,7 @@ const ESCAPE: usize = 6 + 8;
 /// The length of the room for a word of escapes, which begin at offsets below 64.
 const ESCAPED_WORD: usize = 63 + ESCAPE;
 
-/// Writes a word with escapes for the marked bytes; returns the length. Only the bits of the marks
+/// Writes a word with escapes for the marked bytes; returns the growth of the text. Only the bits of the marks
 /// tell where the next escape begins, so that a processor works on several words at once.
 fn escape_word(word: u64, marks: u64, target: &mut [u8; ESCAPED_WORD]) -> usize {
     if let Some(target) = target.first_chunk_mut() {
@@ -320,7 +316,7 @@ fn escape_word(word: u64, marks: u64, target: &mut [u8; ESCAPED_WORD]) -> usize 
         };
         *rest = (word >> 8).to_le_bytes();
     }
-    growth.wrapping_add(8)
+    growth
 }
 
 /// Returns the letter of the escape for a byte that needs one. [`hex_digits`] follow the letter `u`.
