@@ -238,20 +238,24 @@ pub(crate) fn escape_to(text: &[u8], room: &mut [u8]) -> (usize, usize) {
     while let Some((word, tail)) = from.split_first_chunk() {
         let word = u64::from_le_bytes(*word);
         let marks = mark_escaped(word);
-        let to = room.get_mut(at..).unwrap_or_default();
-        let written = if marks == 0
-            && let Some(target) = to.first_chunk_mut()
-        {
-            *target = word.to_le_bytes();
-            plain_words = plain_words.wrapping_add(1);
-            8
-        } else if let Some(target) = to.first_chunk_mut() {
-            plain_words = 0;
-            escape_word(word, marks, target).wrapping_add(8)
-        } else {
+        let Some(to) = room.get_mut(at..) else {
             break;
         };
-        (from, at) = (tail, at.wrapping_add(written));
+        let growth = if marks == 0 {
+            let Some(target) = to.first_chunk_mut() else {
+                break;
+            };
+            *target = word.to_le_bytes();
+            plain_words = plain_words.wrapping_add(1);
+            0
+        } else {
+            let Some(target) = to.first_chunk_mut() else {
+                break;
+            };
+            plain_words = 0;
+            escape_word(word, marks, target)
+        };
+        (from, at) = (tail, at.wrapping_add(growth).wrapping_add(8));
         if plain_words == BLOCK {
             let count = copy_blocks(from, room.get_mut(at..).unwrap_or_default());
             (from, at) = (after(from, count), at.wrapping_add(count));
