@@ -25,20 +25,14 @@ const fn mark_equal(word: u64, byte: u8) -> u64 {
 }
 
 /// Marks the special bytes of a word, which a JSON string must escape: the quote, the backslash and
-/// the control characters. Only the lowest mark is reliable.
-const fn mark_special(word: u64) -> u64 {
-    // With bit 1 inverted, the quote is 0x20, next to the control characters, and 0x20 is 0x22.
-    let low = (word ^ splat(2)).wrapping_sub(splat(0x21));
-    let backslash = (word ^ splat(b'\\')).wrapping_sub(splat(1));
-    (low | backslash) & !word & splat(0x80)
-}
-
-/// Like [`mark_special`], but every mark is reliable.
-pub(crate) const fn mark_each_special(word: u64) -> u64 {
+/// the control characters. All marks are reliable: no sum carries into the next byte, because it
+/// begins without the highest bits.
+pub(crate) const fn mark_special(word: u64) -> u64 {
     let low = word & splat(0x7f);
+    // With bit 1 inverted, the quote is 0x20, next to the control characters, and 0x20 is 0x22.
     let visible = (low ^ splat(2)).wrapping_add(splat(0x5f));
-    let not_backslash = (low ^ splat(b'\\')).wrapping_add(splat(0x7f));
-    !(visible & not_backslash | word) & splat(0x80)
+    let no_backslash = (low ^ splat(b'\\')).wrapping_add(splat(0x7f));
+    !(visible & no_backslash | word) & splat(0x80)
 }
 
 /// Returns the number of bytes before the first mark of a word; 8 if it has no mark.
@@ -148,78 +142,32 @@ pub(crate) fn skip_plain_blocks(bytes: &[u8]) -> &[u8] {
     rest
 }
 
-/// True if a JSON string is written with an escape for the byte.
-pub(crate) const fn is_escaped(byte: u8) -> bool {
-    is_special(byte) || byte == DEL
+/// Marks the bytes of a word that a string is written with an escape for: the special bytes, and DEL.
+/// JSON allows U+007F in strings, but sd-json does not read it there.
+pub(crate) const fn mark_escaped(word: u64) -> u64 {
+    let delete = (word & splat(0x7f)).wrapping_add(splat(1));
+    mark_special(word) | delete & !word & splat(0x80)
 }
 
-/// The control character U+007F. JSON allows it in strings, but sd-json does not read it there, so
-/// it is written as an escape.
-const DEL: u8 = 0x7f;
-
-/// Marks the bytes of a word that a string is written with an escape for: the special bytes and DEL.
-/// Only the lowest mark is reliable.
-const fn mark_escaped(word: u64) -> u64 {
-    mark_special(word) | mark_equal(word, DEL)
-}
-
-/// The text of a string, and the room that it is written to.
-pub(crate) struct Copying<'t, 'r> {
-    pub from: &'t [u8],
-    pub to: &'r mut [u8],
-}
-
-impl Copying<'_, '_> {
-    /// Copies the bytes that a string is written with unchanged, plain bytes except DEL, up to the
-    /// end of the room. The bytes after them in the room may change, too.
-    #[inline]
-    pub fn plain(&mut self) {
-        let mut words = 0_usize;
-        while let Some((word, _)) = self.from.split_first_chunk()
-            && let Some((target, _)) = self.to.split_first_chunk_mut()
-        {
-            *target = *word;
-            let marks = mark_escaped(u64::from_le_bytes(*word));
-            self.skip(count_before(marks));
-            if marks != 0 {
-                return;
-            }
-            words = words.wrapping_add(1);
-            if words == BLOCK {
-                let count = copy_blocks(self.from, self.to);
-                self.skip(count);
-            }
-        }
-        while let ([byte, ..], [target, ..]) = (self.from, &mut *self.to)
-            && !is_escaped(*byte)
-        {
-            *target = *byte;
-            self.skip(1);
-        }
+/// Copies less than a word in which no byte is escaped, if there is room for a word. Returns false
+/// otherwise.
+pub(crate) fn copy_short(from: &[u8], to: &mut [u8]) -> bool {
+    let Some(target) = to.first_chunk_mut() else {
+        return false;
+    };
+    if from.len() >= target.len() {
+        return false;
     }
-
-    /// Moves on in the text and in the room.
-    fn skip(&mut self, count: usize) {
-        self.from = self.from.get(count..).unwrap_or_default();
-        self.to = mem::take(&mut self.to).get_mut(count..).unwrap_or_default();
-    }
-
-    /// Writes bytes in place of the next one. Returns false if there is no room for them.
-    #[inline]
-    pub fn replace<const COUNT: usize>(&mut self, bytes: [u8; COUNT]) -> bool {
-        let Some(target) = self.to.first_chunk_mut() else {
-            return false;
-        };
-        *target = bytes;
-        self.to = mem::take(&mut self.to).get_mut(COUNT..).unwrap_or_default();
-        self.from = self.from.get(1..).unwrap_or_default();
-        true
-    }
+    let word = partial_word(from);
+    *target = word.to_le_bytes();
+    // The padding is marked as well.
+    let padding = u64::MAX.wrapping_shl((from.len() as u32) << 3);
+    mark_escaped(word) & !padding == 0
 }
 
 /// Copies blocks in which no byte is escaped; returns the number of bytes.
 #[inline(never)] // most runs are short
-fn copy_blocks(from: &[u8], to: &mut [u8]) -> usize {
+pub(crate) fn copy_blocks(from: &[u8], to: &mut [u8]) -> usize {
     let mut count = 0_usize;
     for (block, target) in from.as_chunks().0.iter().zip(to.as_chunks_mut().0) {
         if is_marked(block, mark_escaped) {
@@ -237,16 +185,30 @@ pub(crate) const MAX_DIGITS: usize = 20;
 /// Writes a number in decimal at the end of a buffer; returns its digits. core's function for
 /// numbers pads them, which takes a kilobyte.
 pub(crate) fn decimal(mut number: u64, digits: &mut [u8; MAX_DIGITS]) -> &[u8] {
-    let mut count = 0_usize;
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' | u8::try_from(number % 10).unwrap_or_default();
-        count = count.wrapping_add(1);
-        number /= 10;
+    let mut start = MAX_DIGITS;
+    for target in digits.as_chunks_mut().0.iter_mut().rev() {
+        let word = four_digits((number % 10_000) as u32);
+        *target = (word | u32::from_le_bytes(*b"0000")).to_le_bytes();
+        start = start.wrapping_sub(target.len());
+        number /= 10_000;
         if number == 0 {
+            // The last digit is written even if it is a zero.
+            let zeros = (word | 1 << 24).trailing_zeros() >> 3;
+            start = start.wrapping_add(zeros as usize);
             break;
         }
     }
-    after(digits, MAX_DIGITS.wrapping_sub(count))
+    after(digits, start)
+}
+
+/// Returns the word of the four decimal digits of a number. First it is split into two numbers of two
+/// digits, then both of them at once.
+const fn four_digits(number: u32) -> u32 {
+    // A product with 5243 / 2^19 is a quotient by 100, and one with 103 / 2^10 by 10.
+    let hundreds = number.wrapping_mul(5243) >> 19;
+    let twos = hundreds | number.wrapping_sub(hundreds.wrapping_mul(100)) << 16;
+    let tens = twos.wrapping_mul(103) >> 10 & 0x000f_000f;
+    tens | twos.wrapping_sub(tens.wrapping_mul(10)) << 8
 }
 
 /// Returns the bytes from `start` on.
@@ -373,9 +335,20 @@ pub(crate) const fn add_to_hash(hash: u16, byte: u8) -> u16 {
 
 #[cfg(test)]
 mod tests {
+    use std::string::ToString;
     use std::vec;
 
     use super::*;
+
+    #[test]
+    fn numbers_of_any_length_are_written_in_decimal() {
+        let powers = (0..20).map(|n| 10_u64.pow(n));
+        let ends = powers.flat_map(|power| [power - 1, power, power + 1, power.wrapping_mul(9)]);
+        for number in (0..=20_000).chain(ends).chain([u64::MAX]) {
+            let digits = number.to_string();
+            assert_eq!(decimal(number, &mut [0; MAX_DIGITS]), digits.as_bytes());
+        }
+    }
 
     #[test]
     fn every_byte_is_found_at_every_place() {
@@ -392,20 +365,6 @@ mod tests {
                         let special = |byte: &u8| *byte < 0x20 || b"\"\\".contains(byte);
                         let plain = bytes.iter().position(special).unwrap_or(length);
                         assert_eq!(count_plain(&bytes), plain, "{byte} {around}");
-                        let del = bytes.iter().position(|byte| *byte == DEL);
-                        let copied = del.unwrap_or(length).min(plain);
-                        for room in [3, 8, 20] {
-                            let mut copy = vec![0; room];
-                            let mut copying = Copying {
-                                from: &bytes,
-                                to: &mut copy,
-                            };
-                            copying.plain();
-                            let count = copied.min(room);
-                            assert_eq!(copying.from.len(), length - count, "{byte} {around}");
-                            assert_eq!(copying.to.len(), room - count);
-                            assert_eq!(copy[..count], bytes[..count]);
-                        }
                         for to in 0..4 {
                             let from = to + 2;
                             let mut moved = [b"<---->", &*bytes].concat();

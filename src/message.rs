@@ -7,7 +7,7 @@ use core::{mem, str};
 use serde::Deserialize;
 
 use crate::error::{DecodeError, EncodeError, Violation};
-use crate::json::{self, Cursor, MemberDeserializer, Raw, Reader, Text, Value, Writer};
+use crate::json::{self, Content, Cursor, MemberDeserializer, Raw, Reader, Text, Value, Writer};
 use crate::name;
 use crate::peer::Peer;
 
@@ -421,10 +421,6 @@ pub(crate) enum Envelope<'a> {
     Reply { continues: bool },
     Error { interface: &'a str },
 }
-
-/// The function that writes the content of an envelope. It is `dyn`, so that [`Envelope::write`] is
-/// compiled only once.
-pub(crate) type Content<'a> = &'a dyn Fn(&mut Writer<'_>);
 
 impl Envelope<'_> {
     /// Writes a message and its NUL at the beginning of `room`. Returns their length.

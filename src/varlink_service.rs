@@ -132,7 +132,7 @@ impl ServiceError<'_> {
     /// Writes the message with this error. Returns its length.
     pub(crate) fn write(&self, room: &mut [u8]) -> Result<usize, EncodeError> {
         let interface = SERVICE.name();
-        Envelope::Error { interface }.write(room, &|writer| _ = writer.value(self))
+        Envelope::Error { interface }.write(room, &|writer| writer.value(self))
     }
 }
 

@@ -141,7 +141,7 @@ impl<'b> Session<'b> {
             _ => {}
         }
         let envelope = Envelope::Call { method, mode };
-        let content = |writer: &mut Writer<'_>| _ = writer.value(parameters);
+        let content = |writer: &mut Writer<'_>| writer.value(parameters);
         let send = &mut self.channel.send;
         let length = envelope.write(send.room(), &content)?;
         send.commit(length);

@@ -13,7 +13,7 @@ use serde::ser::{
 use serde::{Serialize, Serializer};
 
 use super::raw::Raw;
-use super::writer::{Failed, Last, Mark, Writer};
+use super::writer::{Failed, Mark, Writer, Written};
 use crate::error::EncodeError;
 
 /// Writes a value as JSON text at the beginning of `buffer`; returns the text.
@@ -120,99 +120,98 @@ where
 
 macro_rules! signed {
     ($($method:ident($type:ty))*) => {
-        $(fn $method(self, value: $type) -> Result<(), Failed> {
+        $(fn $method(self, value: $type) -> Result<Written, Failed> {
             self.integer(value < 0, value.unsigned_abs().into());
-            Ok(())
+            Ok(Written::Other)
         })*
     };
 }
 
 macro_rules! unsigned {
     ($($method:ident($type:ty))*) => {
-        $(fn $method(self, value: $type) -> Result<(), Failed> {
+        $(fn $method(self, value: $type) -> Result<Written, Failed> {
             self.integer(false, value.into());
-            Ok(())
+            Ok(Written::Other)
         })*
     };
 }
 
 impl<'a, 'b> Serializer for &'a mut Writer<'b> {
-    type Ok = ();
+    type Ok = Written;
     type Error = Failed;
     type SerializeSeq = Compound<'a, 'b>;
     type SerializeTuple = Compound<'a, 'b>;
     type SerializeTupleStruct = Compound<'a, 'b>;
-    type SerializeTupleVariant = Impossible<(), Failed>;
+    type SerializeTupleVariant = Impossible<Written, Failed>;
     type SerializeMap = Compound<'a, 'b>;
     type SerializeStruct = Compound<'a, 'b>;
     type SerializeStructVariant = Compound<'a, 'b>;
 
-    fn serialize_bool(self, value: bool) -> Result<(), Failed> {
+    fn serialize_bool(self, value: bool) -> Result<Written, Failed> {
         self.bytes(if value { b"true" } else { b"false" });
-        Ok(())
+        Ok(Written::Other)
     }
 
     signed! { serialize_i8(i8) serialize_i16(i16) serialize_i32(i32) serialize_i64(i64) }
 
     unsigned! { serialize_u8(u8) serialize_u16(u16) serialize_u32(u32) serialize_u64(u64) }
 
-    fn serialize_i128(self, _: i128) -> Result<(), Failed> {
+    fn serialize_i128(self, _: i128) -> Result<Written, Failed> {
         self.reject(EncodeError::Integer128)
     }
 
-    fn serialize_u128(self, _: u128) -> Result<(), Failed> {
+    fn serialize_u128(self, _: u128) -> Result<Written, Failed> {
         self.reject(EncodeError::Integer128)
     }
 
-    fn serialize_f32(self, value: f32) -> Result<(), Failed> {
+    fn serialize_f32(self, value: f32) -> Result<Written, Failed> {
         self.float(value, value.is_finite());
-        Ok(())
+        Ok(Written::Other)
     }
 
-    fn serialize_f64(self, value: f64) -> Result<(), Failed> {
+    fn serialize_f64(self, value: f64) -> Result<Written, Failed> {
         self.float(value, value.is_finite());
-        Ok(())
+        Ok(Written::Other)
     }
 
-    fn serialize_char(self, value: char) -> Result<(), Failed> {
+    fn serialize_char(self, value: char) -> Result<Written, Failed> {
         self.string(value.encode_utf8(&mut [0; 4]));
-        Ok(())
+        Ok(Written::Other)
     }
 
-    fn serialize_str(self, value: &str) -> Result<(), Failed> {
-        if self.raw {
-            self.bytes(value.as_bytes());
-            if value == Raw::EMPTY_OBJECT.as_str() {
-                self.last = Last::Empty;
-            }
-        } else {
+    fn serialize_str(self, value: &str) -> Result<Written, Failed> {
+        if !self.raw {
             self.string(value);
+            return Ok(Written::Other);
         }
-        Ok(())
+        self.bytes(value.as_bytes());
+        Ok(match value.trim_ascii().as_bytes() {
+            b"{}" | b"null" => Written::Empty,
+            [b'{', ..] => Written::Object,
+            _ => Written::Other,
+        })
     }
 
-    fn serialize_bytes(self, _: &[u8]) -> Result<(), Failed> {
+    fn serialize_bytes(self, _: &[u8]) -> Result<Written, Failed> {
         self.reject(EncodeError::Bytes)
     }
 
-    fn serialize_none(self) -> Result<(), Failed> {
+    fn serialize_none(self) -> Result<Written, Failed> {
         self.bytes(b"null");
-        self.last = Last::None;
-        Ok(())
+        Ok(Written::None)
     }
 
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Failed> {
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<Written, Failed> {
         value.serialize(self)
     }
 
     // `()` is the structure without fields, as in `[string]()`.
-    fn serialize_unit(self) -> Result<(), Failed> {
+    fn serialize_unit(self) -> Result<Written, Failed> {
         self.bytes(b"{}");
-        self.last = Last::Empty;
-        Ok(())
+        Ok(Written::Empty)
     }
 
-    fn serialize_unit_struct(self, _: &'static str) -> Result<(), Failed> {
+    fn serialize_unit_struct(self, _: &'static str) -> Result<Written, Failed> {
         self.serialize_unit()
     }
 
@@ -221,21 +220,21 @@ impl<'a, 'b> Serializer for &'a mut Writer<'b> {
         _: &'static str,
         _: u32,
         variant: &'static str,
-    ) -> Result<(), Failed> {
+    ) -> Result<Written, Failed> {
         if self.member.is_none() {
             self.string(variant);
         } else {
             let mark = self.member_name(variant);
             self.undo(mark);
         }
-        Ok(())
+        Ok(Written::Other)
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
         self,
         name: &'static str,
         value: &T,
-    ) -> Result<(), Failed> {
+    ) -> Result<Written, Failed> {
         self.raw = name == Raw::NAME;
         let result = value.serialize(&mut *self);
         self.raw = false;
@@ -248,20 +247,19 @@ impl<'a, 'b> Serializer for &'a mut Writer<'b> {
         _: u32,
         variant: &'static str,
         value: &T,
-    ) -> Result<(), Failed> {
+    ) -> Result<Written, Failed> {
         let mark = self.member_name(variant);
-        let begin = self.length;
-        self.value(value);
-        self.check_object(mark, begin);
-        Ok(())
+        let written = self.value(value);
+        self.check_object(mark, written);
+        Ok(Written::Other)
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Self::SerializeSeq, Failed> {
-        Ok(Compound::open(self, b'[', b']'))
+        Ok(Compound::open(self, b'['))
     }
 
     fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, Failed> {
-        Ok(Compound::open(self, b'[', b']'))
+        Ok(Compound::open(self, b'['))
     }
 
     fn serialize_tuple_struct(
@@ -269,7 +267,7 @@ impl<'a, 'b> Serializer for &'a mut Writer<'b> {
         _: &'static str,
         _: usize,
     ) -> Result<Self::SerializeTupleStruct, Failed> {
-        Ok(Compound::open(self, b'[', b']'))
+        Ok(Compound::open(self, b'['))
     }
 
     fn serialize_tuple_variant(
@@ -283,11 +281,11 @@ impl<'a, 'b> Serializer for &'a mut Writer<'b> {
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Self::SerializeMap, Failed> {
-        Ok(Compound::open(self, b'{', b'}'))
+        Ok(Compound::open(self, b'{'))
     }
 
     fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeStruct, Failed> {
-        Ok(Compound::open(self, b'{', b'}'))
+        Ok(Compound::open(self, b'{'))
     }
 
     fn serialize_struct_variant(
@@ -300,15 +298,15 @@ impl<'a, 'b> Serializer for &'a mut Writer<'b> {
         let mark = self.member_name(variant);
         Ok(Compound {
             mark,
-            ..Compound::open(self, b'{', b'}')
+            ..Compound::open(self, b'{')
         })
     }
 
-    fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result<(), Failed> {
+    fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result<Written, Failed> {
         self.byte(b'"');
         let formatted = write!(Escaping(self), "{value}");
         self.byte(b'"');
-        formatted.map_err(|_| Failed)
+        formatted.map(|()| Written::Other).map_err(|_| Failed)
     }
 }
 
@@ -327,27 +325,28 @@ pub(crate) struct Compound<'a, 'b> {
     writer: &'a mut Writer<'b>,
     /// The position to go back to if the array or object is left out.
     mark: Mark,
+    open: u8,
     first: bool,
-    close: u8,
 }
 
 impl<'a, 'b> Compound<'a, 'b> {
-    /// Writes the opening bracket.
-    fn open(writer: &'a mut Writer<'b>, open: u8, close: u8) -> Self {
+    /// Begins an array or an object. Its bracket is written before the first element.
+    fn open(writer: &'a mut Writer<'b>, open: u8) -> Self {
         let mark = writer.mark();
-        writer.byte(open);
         Compound {
             writer,
             mark,
+            open,
             first: true,
-            close,
         }
     }
 
-    /// Writes a comma, except before the first element.
-    fn comma(&mut self) {
-        if !mem::take(&mut self.first) {
-            self.writer.byte(b',');
+    /// Returns the byte before the next element.
+    fn separator(&mut self) -> u8 {
+        if mem::take(&mut self.first) {
+            self.open
+        } else {
+            b','
         }
     }
 
@@ -365,29 +364,28 @@ impl<'a, 'b> Compound<'a, 'b> {
     /// for it.
     fn field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) {
         let (first, mark) = (self.first, self.writer.mark());
-        self.key(key);
-        if self.writer.value(value) && self.writer.last == Last::None {
+        let separator = self.separator();
+        self.writer.piece([separator, b'"']);
+        self.writer.escaped(key);
+        self.writer.piece(*b"\":");
+        if self.writer.value(value) == Written::None {
             self.writer.undo(mark);
             self.first = first;
         }
     }
 
-    /// Writes the comma, if one is needed, and the key and colon of a field.
-    fn key(&mut self, key: &str) {
-        if mem::take(&mut self.first) {
-            self.writer.byte(b'"');
+    /// Writes the closing bracket, which is two after the opening bracket in ASCII.
+    fn close(self) -> Written {
+        let close = self.open.wrapping_add(2);
+        if self.first {
+            self.writer.piece([self.open, close]);
         } else {
-            self.writer.piece(*b",\"");
+            self.writer.byte(close);
         }
-        self.writer.escaped(key);
-        self.writer.piece(*b"\":");
-    }
-
-    /// Writes the closing bracket.
-    fn close(self) {
-        self.writer.byte(self.close);
-        if self.first && self.close == b'}' {
-            self.writer.last = Last::Empty;
+        match (self.open, self.first) {
+            (b'{', true) => Written::Empty,
+            (b'{', false) => Written::Object,
+            _ => Written::Other,
         }
     }
 }
@@ -395,17 +393,17 @@ impl<'a, 'b> Compound<'a, 'b> {
 macro_rules! lists {
     ($($trait:ident($method:ident))*) => {
         $(impl $trait for Compound<'_, '_> {
-            type Ok = ();
+            type Ok = Written;
             type Error = Failed;
 
             fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failed> {
-                self.comma();
+                let separator = self.separator();
+                self.writer.byte(separator);
                 self.element(value)
             }
 
-            fn end(self) -> Result<(), Failed> {
-                self.close();
-                Ok(())
+            fn end(self) -> Result<Written, Failed> {
+                Ok(self.close())
             }
         })*
     };
@@ -418,11 +416,12 @@ lists! {
 }
 
 impl SerializeMap for Compound<'_, '_> {
-    type Ok = ();
+    type Ok = Written;
     type Error = Failed;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Failed> {
-        self.comma();
+        let separator = self.separator();
+        self.writer.byte(separator);
         let begin = self.writer.length;
         self.writer.value(key);
         if !self.writer.since(begin).starts_with(b"\"") {
@@ -436,14 +435,13 @@ impl SerializeMap for Compound<'_, '_> {
         self.element(value)
     }
 
-    fn end(self) -> Result<(), Failed> {
-        self.close();
-        Ok(())
+    fn end(self) -> Result<Written, Failed> {
+        Ok(self.close())
     }
 }
 
 impl SerializeStruct for Compound<'_, '_> {
-    type Ok = ();
+    type Ok = Written;
     type Error = Failed;
 
     fn serialize_field<T: Serialize + ?Sized>(
@@ -455,14 +453,13 @@ impl SerializeStruct for Compound<'_, '_> {
         Ok(())
     }
 
-    fn end(self) -> Result<(), Failed> {
-        self.close();
-        Ok(())
+    fn end(self) -> Result<Written, Failed> {
+        Ok(self.close())
     }
 }
 
 impl SerializeStructVariant for Compound<'_, '_> {
-    type Ok = ();
+    type Ok = Written;
     type Error = Failed;
 
     fn serialize_field<T: Serialize + ?Sized>(
@@ -474,13 +471,13 @@ impl SerializeStructVariant for Compound<'_, '_> {
         Ok(())
     }
 
-    fn end(self) -> Result<(), Failed> {
+    fn end(self) -> Result<Written, Failed> {
         if self.first {
             // No field was written, so the content is left out.
             self.writer.undo(self.mark);
+            Ok(Written::Other)
         } else {
-            self.close();
+            Ok(self.close())
         }
-        Ok(())
     }
 }

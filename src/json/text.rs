@@ -6,8 +6,8 @@ use core::cell::Cell;
 use core::iter;
 
 use crate::bytes::{
-    BLOCK, Moving, add_to_hash, after, count_before, count_plain, hash, is_special,
-    mark_each_special, skip_plain_blocks,
+    BLOCK, Moving, add_to_hash, after, copy, copy_blocks, copy_short, count_before, count_plain,
+    hash, is_special, mark_escaped, mark_special, skip_plain_blocks,
 };
 use crate::error::Syntax;
 
@@ -149,7 +149,7 @@ fn skip_short_escapes(bytes: &[u8]) -> &[u8] {
     let (mut rest, mut plain_words) = (bytes, 0_usize);
     while let Some((word, tail)) = rest.split_first_chunk() {
         let word = u64::from_le_bytes(*word);
-        let (mut marks, mut next) = (mark_each_special(word), tail);
+        let (mut marks, mut next) = (mark_special(word), tail);
         if marks == 0 {
             plain_words = plain_words.wrapping_add(1);
             if plain_words == BLOCK {
@@ -265,23 +265,112 @@ pub(crate) fn unescape(bytes: &mut [u8]) -> Result<&[u8], Syntax> {
     Ok(bytes.get(..length).unwrap_or_default())
 }
 
-/// Returns the letter of the escape for `byte`; None if the byte is plain. [`hex_digits`] must
-/// follow the letter `u`.
-pub(crate) fn escape_letter(byte: u8) -> Option<u8> {
-    match byte {
-        0x8 => Some(b'b'),
-        0xc => Some(b'f'),
-        b'\n' => Some(b'n'),
-        b'\r' => Some(b'r'),
-        b'\t' => Some(b't'),
-        0..=0x1f | 0x7f => Some(b'u'),
-        b'"' | b'\\' => Some(byte),
-        _ => None,
+/// Writes the inside of a string, as much of it as there is room for; returns the number of bytes read
+/// and written. More bytes of the room may change.
+pub(crate) fn escape_to(text: &[u8], room: &mut [u8]) -> (usize, usize) {
+    let (mut from, mut at) = (text, 0_usize);
+    let mut plain_words = 0_usize;
+    while let Some((word, tail)) = from.split_first_chunk() {
+        let word = u64::from_le_bytes(*word);
+        let marks = mark_escaped(word);
+        let Some(to) = room.get_mut(at..) else {
+            break;
+        };
+        let growth = if marks == 0 {
+            let Some(target) = to.first_chunk_mut() else {
+                break;
+            };
+            *target = word.to_le_bytes();
+            plain_words = plain_words.wrapping_add(1);
+            0
+        } else {
+            let Some(target) = to.first_chunk_mut() else {
+                break;
+            };
+            plain_words = 0;
+            escape_word(word, marks, target)
+        };
+        (from, at) = (tail, at.wrapping_add(growth).wrapping_add(8));
+        if plain_words == BLOCK {
+            let count = copy_blocks(from, room.get_mut(at..).unwrap_or_default());
+            (from, at) = (after(from, count), at.wrapping_add(count));
+            plain_words = 0;
+        }
+    }
+    if copy_short(from, room.get_mut(at..).unwrap_or_default()) {
+        return (text.len(), at.wrapping_add(from.len()));
+    }
+    // A last word with escapes, or the end of the room.
+    while let [byte, tail @ ..] = from {
+        let word = u64::from(*byte);
+        let mut escape = [0; ESCAPED_WORD];
+        let growth = escape_word(word, mark_escaped(word) & 0x80, &mut escape);
+        let length = growth.wrapping_add(1);
+        let to = room.get_mut(at..).unwrap_or_default();
+        if to.len() < length {
+            break;
+        }
+        copy(&escape, to);
+        (from, at) = (tail, at.wrapping_add(length));
+    }
+    (text.len().wrapping_sub(from.len()), at)
+}
+
+/// The length of the longest escape, and of the word that is written after each escape.
+const ESCAPE: usize = 6 + 8;
+/// The length of the room for a word of escapes, which begin at offsets below 64.
+const ESCAPED_WORD: usize = 63 + ESCAPE;
+
+/// Writes a word with escapes for the marked bytes; returns the growth of the text. Only the bits of the marks
+/// tell where the next escape begins, so that a processor works on several words at once.
+fn escape_word(word: u64, marks: u64, target: &mut [u8; ESCAPED_WORD]) -> usize {
+    if let Some(target) = target.first_chunk_mut() {
+        *target = word.to_le_bytes();
+    }
+    let (mut marks, mut growth) = (marks, 0_usize);
+    while marks != 0 {
+        let before = count_before(marks);
+        marks &= marks.wrapping_sub(1);
+        let at = before.wrapping_add(growth);
+        let word = word.wrapping_shr((before as u32) << 3);
+        let [byte, ..] = word.to_le_bytes();
+        // Seven escapes take 42 bytes: the offset is never changed, and needs no check.
+        let Some([backslash, letter, rest @ ..]) = target
+            .get_mut(at & 63..)
+            .and_then(<[u8]>::first_chunk_mut::<ESCAPE>)
+        else {
+            break;
+        };
+        (*backslash, *letter) = (b'\\', escape_letter(byte));
+        // The rest of the word, up to the next escape.
+        let rest = if *letter == b'u' {
+            let [a, b, c, d, rest @ ..] = rest;
+            [*a, *b, *c, *d] = hex_digits(byte);
+            growth = growth.wrapping_add(5);
+            rest
+        } else {
+            let [rest @ .., _, _, _, _] = rest;
+            growth = growth.wrapping_add(1);
+            rest
+        };
+        *rest = (word >> 8).to_le_bytes();
+    }
+    growth
+}
+
+/// Returns the letter of the escape for a byte that needs one. [`hex_digits`] follow the letter `u`.
+fn escape_letter(byte: u8) -> u8 {
+    /// The letters for the control characters.
+    const LETTERS: [u8; 32] = *b"uuuuuuuubtnufruuuuuuuuuuuuuuuuuu";
+    match LETTERS.get(usize::from(byte)) {
+        Some(letter) => *letter,
+        None if byte == 0x7f => b'u',
+        None => byte,
     }
 }
 
 /// Returns the four hexadecimal digits of a control character, which is less than U+0080.
-pub(crate) fn hex_digits(byte: u8) -> [u8; 4] {
+fn hex_digits(byte: u8) -> [u8; 4] {
     let low = match byte & 0xf {
         digit @ 0..=9 => digit.wrapping_add(b'0'),
         digit => digit.wrapping_add(b'a'.wrapping_sub(10)),

@@ -5,7 +5,7 @@ use core::fmt;
 use serde::{Serialize, ser};
 
 use super::text;
-use crate::bytes::{Copying, MAX_DIGITS, copy, decimal, is_escaped};
+use crate::bytes::{MAX_DIGITS, after, copy, copy_short, decimal};
 use crate::error::EncodeError;
 use crate::name;
 
@@ -16,22 +16,23 @@ pub(crate) struct Writer<'b> {
     buffer: &'b mut [u8],
     pub(super) length: usize,
     pub(super) failed: Option<EncodeError>,
-    pub(super) last: Last,
     /// True if the next string is the text of a `Raw`.
     pub(super) raw: bool,
     /// The texts to add if the next value is a member of an interface.
     pub(super) member: Option<MemberOf<'b>>,
 }
 
-/// The kind of the value written last. It is set even if there was no room for the value, because
-/// an empty value is undone.
+/// The kind of a written value, also of one that there was no room for: an empty value is undone.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Last {
-    /// `None`.
+pub(crate) enum Written {
+    /// `None`, which is left out as a field, and as the content of a message.
     None,
-    /// An empty object.
+    /// A value that is left out as the content of a message: an empty object, or a `Raw` with the
+    /// text `null`.
     Empty,
-    /// Anything else.
+    /// Any other object.
+    Object,
+    /// Anything else, or a part of a value that failed.
     Other,
 }
 
@@ -53,6 +54,10 @@ pub(crate) struct Mark {
     failed: bool,
 }
 
+/// The function that writes the content of a message: its parameters, or an error. It is `dyn`, so
+/// that the functions that call it are compiled only once.
+pub(crate) type Content<'a> = &'a dyn Fn(&mut Writer<'_>) -> Written;
+
 /// The error that stops serde. The writer holds the reason.
 #[derive(Debug)]
 pub(crate) struct Failed;
@@ -64,7 +69,6 @@ impl<'b> Writer<'b> {
             buffer,
             length: 0,
             failed: None,
-            last: Last::Other,
             raw: false,
             member: None,
         }
@@ -78,13 +82,15 @@ impl<'b> Writer<'b> {
         }
     }
 
-    /// Writes a value. Returns false if its `Serialize` fails.
-    pub fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> bool {
-        let written = value.serialize(&mut *self).is_ok();
-        if !written {
-            self.fail(EncodeError::Custom);
+    /// Writes a value.
+    pub fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Written {
+        match value.serialize(&mut *self) {
+            Ok(written) => written,
+            Err(Failed) => {
+                self.fail(EncodeError::Custom);
+                Written::Other
+            }
         }
-        written
     }
 
     /// Returns the current position.
@@ -105,32 +111,25 @@ impl<'b> Writer<'b> {
 
     /// Writes `name`, and the structure or map that `content` writes. If that is empty, leaves out
     /// both.
-    pub fn object(&mut self, name: &[u8], content: &dyn Fn(&mut Writer<'_>)) {
+    pub fn object(&mut self, name: &[u8], content: Content<'_>) {
         let mark = self.mark();
         self.bytes(name);
-        let begin = self.length;
-        content(self);
-        self.check_object(mark, begin);
+        let written = content(self);
+        self.check_object(mark, written);
     }
 
-    /// Checks that the value written since `begin` is a structure or a map. If it is empty, goes
-    /// back to `mark`.
-    pub(super) fn check_object(&mut self, mark: Mark, begin: usize) {
-        match (self.last, self.since(begin).trim_ascii()) {
-            (Last::None | Last::Empty, _) | (_, b"null") => self.undo(mark),
-            (Last::Other, [b'{', ..]) => {}
-            _ => self.fail(EncodeError::NotAnObject),
+    /// Checks that a value is a structure or a map. If it is empty, goes back to `mark`.
+    pub(super) fn check_object(&mut self, mark: Mark, written: Written) {
+        match written {
+            Written::None | Written::Empty => self.undo(mark),
+            Written::Object => {}
+            Written::Other => self.fail(EncodeError::NotAnObject),
         }
     }
 
     /// Writes a member of an interface, which is a variant of an enum: its full name, and if it has
     /// content, `separator` and the content.
-    pub fn member(
-        &mut self,
-        interface: &'b str,
-        separator: &'b [u8],
-        variant: &dyn Fn(&mut Writer<'_>),
-    ) {
+    pub fn member(&mut self, interface: &'b str, separator: &'b [u8], variant: Content<'_>) {
         self.member = Some(MemberOf {
             interface,
             separator,
@@ -169,10 +168,6 @@ impl<'b> Writer<'b> {
 
     /// Writes bytes as they are.
     pub fn bytes(&mut self, bytes: &[u8]) {
-        self.last = Last::Other;
-        if self.failed.is_some() {
-            return;
-        }
         let room = self.buffer.get_mut(self.length..).unwrap_or_default();
         if room.len() < bytes.len() {
             return self.fail(EncodeError::Full);
@@ -187,14 +182,13 @@ impl<'b> Writer<'b> {
 
     /// Like `bytes`, for an array: its length is a constant, so the bytes are written at once.
     pub(super) fn piece<const N: usize>(&mut self, piece: [u8; N]) {
-        self.last = Last::Other;
         let room = self.buffer.get_mut(self.length..).unwrap_or_default();
         match room.first_chunk_mut() {
-            Some(target) if self.failed.is_none() => {
+            Some(target) => {
                 *target = piece;
                 self.length = self.length.wrapping_add(N);
             }
-            _ => self.fail(EncodeError::Full),
+            None => self.fail(EncodeError::Full),
         }
     }
 
@@ -207,7 +201,6 @@ impl<'b> Writer<'b> {
 
     /// Writes the inside of a string.
     pub(super) fn escaped(&mut self, text: &str) {
-        self.last = Last::Other;
         if !self.part(text.as_bytes()).is_empty() {
             self.fail(EncodeError::Full);
         }
@@ -220,42 +213,22 @@ impl<'b> Writer<'b> {
 
     /// Writes as much of the inside of a string as there is room for; returns the rest of it.
     pub fn part<'t>(&mut self, text: &'t [u8]) -> &'t [u8] {
-        let room = self.buffer.get_mut(self.length..).unwrap_or_default();
-        let free = room.len();
-        let mut copying = Copying {
-            from: text,
-            to: room,
-        };
-        copying.plain();
-        let mut dense = false;
-        while let [byte, rest @ ..] = copying.from {
-            let written = match text::escape_letter(*byte) {
-                Some(b'u') => {
-                    let [a, b, c, d] = text::hex_digits(*byte);
-                    copying.replace([b'\\', b'u', a, b, c, d])
-                }
-                Some(letter) => copying.replace([b'\\', letter]),
-                None => false,
-            };
-            if !written {
-                break;
-            }
-            match rest {
-                // A shortcut for texts with many escapes.
-                [plain, next, ..]
-                    if dense
-                        && !is_escaped(*plain)
-                        && is_escaped(*next)
-                        && copying.replace([*plain]) => {}
-                _ => {
-                    copying.plain();
-                    dense = rest.len().wrapping_sub(copying.from.len()) == 1;
-                }
-            }
+        if let Some(room) = self.buffer.get_mut(self.length..)
+            && copy_short(text, room)
+        {
+            self.length = self.length.wrapping_add(text.len());
+            &[]
+        } else {
+            self.long_part(text)
         }
-        let written = free.wrapping_sub(copying.to.len());
+    }
+
+    #[inline(never)] // most strings are short, and have no escapes
+    fn long_part<'t>(&mut self, text: &'t [u8]) -> &'t [u8] {
+        let room = self.buffer.get_mut(self.length..).unwrap_or_default();
+        let (read, written) = text::escape_to(text, room);
         self.length = self.length.wrapping_add(written);
-        copying.from
+        after(text, read)
     }
 
     pub(super) fn integer(&mut self, negative: bool, value: u64) {
@@ -269,7 +242,6 @@ impl<'b> Writer<'b> {
         if !finite {
             return self.fail(EncodeError::NotFinite);
         }
-        self.last = Last::Other;
         let room = self.buffer.get_mut(self.length..).unwrap_or_default();
         match serde_json_core::to_slice(&value, room) {
             Ok(length) => self.length = self.length.wrapping_add(length),
@@ -304,3 +276,51 @@ impl fmt::Display for Failed {
 }
 
 impl core::error::Error for Failed {}
+
+#[cfg(test)]
+mod tests {
+    use std::{format, vec};
+
+    use super::*;
+
+    #[test]
+    fn every_byte_is_escaped_at_every_place_as_far_as_there_is_room() {
+        let escape = |byte: &u8| match byte {
+            b'"' => b"\\\"".to_vec(),
+            b'\\' => b"\\\\".to_vec(),
+            0x8 => b"\\b".to_vec(),
+            0x9 => b"\\t".to_vec(),
+            0xa => b"\\n".to_vec(),
+            0xc => b"\\f".to_vec(),
+            0xd => b"\\r".to_vec(),
+            0..=0x1f | 0x7f => format!("\\u{byte:04x}").into_bytes(),
+            _ => vec![*byte],
+        };
+        for length in [1, 7, 8, 17] {
+            for at in 0..length {
+                for byte in 0..=255 {
+                    for around in [b'x', 0x7f, 0xff, b'!', b']', b'\n'] {
+                        let mut text = vec![around; length];
+                        text[at] = byte;
+                        for room in [0, 8, 20, 90, 200] {
+                            let mut buffer = vec![0; room];
+                            let mut writer = Writer::new(&mut buffer);
+                            let rest = writer.part(&text).len();
+                            let written = writer.end().expect("no failure");
+                            let (mut expected, mut count) = (vec![], 0);
+                            for piece in text.iter().map(escape) {
+                                if expected.len() + piece.len() > room {
+                                    break;
+                                }
+                                expected.extend(piece);
+                                count += 1;
+                            }
+                            assert_eq!(rest, length - count, "{text:?} {room}");
+                            assert_eq!(buffer[..written], expected, "{text:?} {room}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

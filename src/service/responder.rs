@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::Context;
 use super::state::{Owed, Request, State};
 use crate::error::EncodeError;
-use crate::json::Writer;
-use crate::message::{Content, Envelope, Mode};
+use crate::json::{Content, Writer};
+use crate::message::{Envelope, Mode};
 use crate::peer::Descriptor;
 use crate::varlink_service::Refusal;
 
@@ -120,7 +120,7 @@ impl<'c, C> Responder<'c, C> {
     where
         P: Serialize + ?Sized,
     {
-        match self.write(REPLY, &|writer| _ = writer.value(parameters)) {
+        match self.write(REPLY, &|writer| writer.value(parameters)) {
             Ok(length) => Ok(Outcome::new(length, State::Open)),
             Err(why) => Err(Unsent { reply: self, why }),
         }
@@ -150,7 +150,7 @@ impl<'c, C> Responder<'c, C> {
         self.context.close_attached();
         let interface = self.request.callee.interface.name();
         let envelope = Envelope::Error { interface };
-        let length = self.write(envelope, &|writer| _ = writer.value(error))?;
+        let length = self.write(envelope, &|writer| writer.value(error))?;
         Ok(Outcome::new(length, State::Open))
     }
 
@@ -406,7 +406,7 @@ impl<'c, C> ReplyStream<'c, C> {
     /// Like [`Responder::send`]. A stream cannot continue after a reply that does not fit: choose
     /// replies that always do.
     pub fn next<P: Serialize + ?Sized>(mut self, parameters: &P) -> Result<Sent<'c, C>, Refusal> {
-        let content: Content<'_> = &|writer: &mut Writer<'_>| _ = writer.value(parameters);
+        let content: Content<'_> = &|writer: &mut Writer<'_>| writer.value(parameters);
         let length = self.reply.write(CONTINUES, content)?;
         Ok(Sent {
             length,
@@ -525,7 +525,7 @@ impl<'c, C> Upgrade<'c, C> {
     pub fn send<P: Serialize + ?Sized>(mut self, parameters: &P, cursor: C) -> Answer<'c, C> {
         let length = self
             .reply
-            .write(REPLY, &|writer| _ = writer.value(parameters))?;
+            .write(REPLY, &|writer| writer.value(parameters))?;
         Ok(Outcome::new(length, State::Upgraded(cursor)))
     }
 
