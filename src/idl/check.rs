@@ -18,7 +18,7 @@ use super::table::{Entry, EntryKind, REQUIRES_FLAGS};
 use super::view::{Member, MemberKind, Type};
 use super::{Definition, MAX_DEPTH};
 use crate::error::Mismatch;
-use crate::json::{Cursor, Raw, Text, is_finite, is_in_range};
+use crate::json::{Cursor, Raw, is_finite, is_in_range};
 
 /// The maximum total number of fields of all open structures. A value that exceeds it is refused.
 pub(super) const MAX_OPEN_FIELDS: usize = 2048;
@@ -222,26 +222,30 @@ impl<'a> Type<'a> {
     pub(crate) fn check<T: Kinds>(self, text: &[u8]) -> Result<(), Fault<'a>> {
         let text = if text.is_empty() { b"{}" } else { text };
         // Not inside `Check`: there, the compiler would fill these vectors with zeros.
-        let (mut open, mut seen, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut outer, mut seen, mut keys) = (Vec::new(), Vec::new(), Vec::new());
         let mut check = Check::<T> {
             definition: self.definition,
             cursor: Cursor::new(text),
             text,
-            open: &mut open,
+            list: &Entry::EMPTY,
+            open: Open::default(),
+            outer: &mut outer,
             seen: &mut seen,
             free: 0,
             keys: &mut keys,
-            field: None,
+            field: 0,
             unknown: 0..0,
             offset: 0,
             kinds: PhantomData,
         };
-        check.value(self.index).map_err(|mismatch| Fault {
+        check.structure(self.index).map_err(|mismatch| Fault {
             mismatch,
-            field: match check.field {
-                Some(index) => FaultField::Declared(self.definition.name_of(index)),
-                None if check.unknown.start > 0 => FaultField::Key(check.unknown),
-                None => FaultField::Nowhere,
+            field: if check.unknown.start > 0 {
+                FaultField::Key(check.unknown)
+            } else if check.field > 0 {
+                FaultField::Declared(self.definition.name_of(check.field))
+            } else {
+                FaultField::Nowhere
             },
             offset: check.offset,
         })
@@ -252,8 +256,11 @@ struct Check<'a, 't, T> {
     definition: Definition<'a>,
     cursor: Cursor<'t>,
     text: &'t [u8],
-    /// The open structures, arrays and maps.
-    open: &'t mut Vec<Open, MAX_DEPTH>,
+    /// The innermost open structure, array or map, and the entry of its type.
+    open: Open,
+    list: &'a Entry,
+    /// The open structures, arrays and maps around it. The first is a placeholder.
+    outer: &'t mut Vec<Open, MAX_DEPTH>,
     /// A bit for each field of each open structure, set once the field was seen. The bits from
     /// `free` on are 0.
     seen: &'t mut Vec<u64, { MAX_OPEN_FIELDS / 64 }>,
@@ -261,8 +268,8 @@ struct Check<'a, 't, T> {
     free: usize,
     /// The keys of the open maps.
     keys: &'t mut Vec<SeenKey, MAX_OPEN_KEYS>,
-    /// The entry of the current top-level field.
-    field: Option<u16>,
+    /// The entry of the current top-level field. 0 if there is none.
+    field: u16,
     /// The range in the text of an unknown top-level key. Empty at 0 if there is none.
     unknown: Range<usize>,
     /// Where the last value or key begins in the text.
@@ -271,7 +278,7 @@ struct Check<'a, 't, T> {
 }
 
 /// An open structure, array or map: its end was not read yet.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Open {
     /// The entry of the type.
     ty: u16,
@@ -292,149 +299,134 @@ struct SeenKey {
 }
 
 impl<'a, 't, T: Kinds> Check<'a, 't, T> {
-    fn entry(&self, index: u16) -> Entry {
+    fn entry(&self, index: u16) -> &'a Entry {
         self.definition.entry(index)
     }
 
-    /// Checks a value with everything in it.
-    fn value(&mut self, mut ty: u16) -> Result<(), Mismatch> {
-        loop {
-            let mut first = self.begin(ty)?;
-            // Closes everything that ends here, up to the next value.
-            ty = loop {
-                let Some(open) = self.open.last().copied() else {
-                    return Ok(());
-                };
-                match self.next(open, first)? {
-                    Some(next) => break next,
-                    None => self.open.pop(),
-                };
-                first = false;
-            };
-        }
-    }
-
-    /// Checks a leaf value, or opens a structure, array or map. Returns true if it opens one.
-    fn begin(&mut self, mut ty: u16) -> Result<bool, Mismatch> {
-        let byte = self.cursor.peek();
-        self.offset = self.cursor.offset();
-        let entry = loop {
-            let entry = self.entry(ty);
-            ty = match entry.kind {
-                EntryKind::Nullable if has::<T>(EntryKind::Nullable) && byte != Some(b'n') => {
-                    ty.wrapping_add(1)
-                }
-                EntryKind::Reference if has::<T>(EntryKind::Reference) => {
-                    entry.link.wrapping_add(1)
-                }
-                _ => break entry,
-            };
-        };
-        let bracket = match entry.kind {
-            EntryKind::Struct => b'{',
-            EntryKind::Map if has::<T>(EntryKind::Map) => b'{',
-            EntryKind::Array if has::<T>(EntryKind::Array) => b'[',
-            _ => return self.leaf(ty, entry).map(|()| false),
-        };
-        if !self.cursor.eat(bracket) {
+    /// Checks a structure with everything in it.
+    fn structure(&mut self, ty: u16) -> Result<(), Mismatch> {
+        if self.cursor.peek() != Some(b'{') {
             return Err(Mismatch::Type);
         }
-        let next = match entry.kind {
-            EntryKind::Struct => {
-                self.free = self.free.wrapping_add(entry.link.into());
-                while self.seen.len() < self.free.div_ceil(64) {
-                    self.seen.push(0).map_err(|_| Mismatch::Length)?;
+        self.open(ty, self.entry(ty))?;
+        let mut first = true;
+        loop {
+            first = if let Some((ty, entry)) = self.next(first)? {
+                self.begin(ty, entry)?
+            } else {
+                self.open = self.outer.pop().unwrap_or_default();
+                if self.outer.is_empty() {
+                    return Ok(());
                 }
-                ty.wrapping_add(1)
-            }
-            _ => u16::try_from(self.keys.len()).unwrap_or_default(),
-        };
-        let open = Open {
-            ty,
-            next,
-            missing: entry.number,
-        };
-        // The stack has room: the scan refuses values of more than MAX_DEPTH levels.
-        self.open.push(open).map_err(|_| Mismatch::Length)?;
-        Ok(true)
+                self.list = self.entry(self.open.ty);
+                false
+            };
+        }
     }
 
-    /// Checks a value that has no values in it, or whose content is not checked.
-    fn leaf(&mut self, ty: u16, entry: Entry) -> Result<(), Mismatch> {
-        if has::<T>(EntryKind::Enum)
-            && entry.kind == EntryKind::Enum
-            && self.cursor.peek() == Some(b'"')
-        {
-            let value = self.cursor.string().ok_or(Mismatch::Syntax)?;
-            let first = ty.wrapping_add(1);
-            return match self.definition.find_in(ty, first, &value) {
-                Some(_) => Ok(()),
-                None => Err(Mismatch::Variant),
-            };
+    /// Checks a value that has no values in it, or whose content is not checked. Returns true if it
+    /// opens a structure, array or map instead.
+    fn begin(&mut self, mut ty: u16, mut entry: &'a Entry) -> Result<bool, Mismatch> {
+        let byte = self.cursor.peek().unwrap_or_default();
+        self.offset = self.cursor.offset();
+        if has::<T>(EntryKind::Nullable) && entry.kind == EntryKind::Nullable && byte != b'n' {
+            ty = ty.wrapping_add(1);
+            entry = self.entry(ty);
         }
-        if has::<T>(EntryKind::Int)
-            && entry.kind == EntryKind::Int
-            && let Some(b'-' | b'0'..=b'9') = self.cursor.peek()
-        {
-            let number = self.cursor.integer().ok_or(Mismatch::Syntax)?;
-            return if !self.cursor.at_fraction() && is_in_range(number) {
-                Ok(())
-            } else {
-                Err(Mismatch::Range)
-            };
+        if has::<T>(EntryKind::Reference) && entry.kind == EntryKind::Reference {
+            ty = entry.link.wrapping_add(1);
+            entry = self.entry(ty);
         }
-        let text = self.cursor.value(0).ok_or(Mismatch::Syntax)?;
-        match (entry.kind, text) {
-            (EntryKind::Nullable, [b'n', ..])
-            | (EntryKind::Bool, [b't' | b'f', ..])
-            | (EntryKind::String, [b'"', ..])
-            | (EntryKind::Object, [b'{', ..]) => Ok(()),
-            (EntryKind::Any, [first, ..]) if *first != b'n' => Ok(()),
-            (EntryKind::Float, [b'-' | b'0'..=b'9', ..]) if has::<T>(EntryKind::Float) => {
-                if is_finite(text) {
-                    Ok(())
-                } else {
-                    Err(Mismatch::Range)
-                }
+        match (entry.kind, byte) {
+            (EntryKind::Int, b'-' | b'0'..=b'9') if has::<T>(EntryKind::Int) => {
+                let integer = self
+                    .cursor
+                    .scanned_integer()
+                    .filter(|text| is_in_range(text));
+                return integer.map(|_| false).ok_or(Mismatch::Range);
             }
-            _ => Err(Mismatch::Type),
+            (EntryKind::Float, b'-' | b'0'..=b'9') if has::<T>(EntryKind::Float) => {
+                if !is_finite(self.cursor.number().ok_or(Mismatch::Syntax)?) {
+                    return Err(Mismatch::Range);
+                }
+                return Ok(false);
+            }
+            (EntryKind::Enum, b'"') if has::<T>(EntryKind::Enum) => {
+                let value = self.cursor.string().ok_or(Mismatch::Syntax)?;
+                let found = self.definition.find_in(ty, ty.wrapping_add(1), &value);
+                return found.map(|_| false).ok_or(Mismatch::Variant);
+            }
+            (EntryKind::Struct, b'{') | (EntryKind::Map, b'{') | (EntryKind::Array, b'[') => {
+                return self.open(ty, entry).map(|()| true);
+            }
+            (EntryKind::Nullable, b'n')
+            | (EntryKind::Bool, b't' | b'f')
+            | (EntryKind::String, b'"')
+            | (EntryKind::Object, b'{') => {}
+            (EntryKind::Any, byte) if byte != b'n' => {}
+            _ => return Err(Mismatch::Type),
         }
+        self.cursor.value(0).map(|_| false).ok_or(Mismatch::Syntax)
+    }
+
+    /// Opens a structure, array or map, whose bracket is next.
+    fn open(&mut self, ty: u16, list: &'a Entry) -> Result<(), Mismatch> {
+        let mut next = ty.wrapping_add(1);
+        if list.kind == EntryKind::Struct {
+            self.free = self.free.wrapping_add(list.link.into());
+            while self.seen.len() < self.free.div_ceil(64) {
+                self.seen.push(0).map_err(|_| Mismatch::Length)?;
+            }
+        } else {
+            next = u16::try_from(self.keys.len()).unwrap_or_default();
+        }
+        let is_array = list.kind == EntryKind::Array;
+        self.cursor.eat(if is_array { b'[' } else { b'{' });
+        let inner = Open {
+            ty,
+            next,
+            missing: list.number,
+        };
+        self.list = list;
+        // The stack has room: the scan refuses values of more than MAX_DEPTH levels.
+        let outer = mem::replace(&mut self.open, inner);
+        self.outer.push(outer).map_err(|_| Mismatch::Length)
     }
 
     /// Returns the type of the next value of an open structure, array or map, or None at its end.
     /// Checks the key before the value.
-    fn next(&mut self, open: Open, first: bool) -> Result<Option<u16>, Mismatch> {
-        let inner = open.ty.wrapping_add(1);
-        let kind = self.entry(open.ty).kind;
-        if has::<T>(EntryKind::Array) && kind == EntryKind::Array {
-            let more = self.cursor.more(b']', first);
-            return Ok(more.ok_or(Mismatch::Syntax)?.then_some(inner));
-        }
-        let more = self.cursor.more(b'}', first);
-        if !more.ok_or(Mismatch::Syntax)? {
-            if has::<T>(EntryKind::Map) && kind == EntryKind::Map {
-                self.keys.truncate(open.next.into());
-            } else {
-                self.close(open)?;
+    fn next(&mut self, first: bool) -> Result<Option<(u16, &'a Entry)>, Mismatch> {
+        let list = self.list;
+        let mut ty = self.open.ty;
+        if has::<T>(EntryKind::Array) && list.kind == EntryKind::Array {
+            if !self.cursor.more(b']', first).ok_or(Mismatch::Syntax)? {
+                return Ok(None);
             }
-            return Ok(None);
-        }
-        let offset = self.cursor.offset();
-        let key = self.cursor.member().ok_or(Mismatch::Syntax)?;
-        if has::<T>(EntryKind::Map) && kind == EntryKind::Map {
-            self.key(open, offset, &key).map(|()| Some(inner))
+        } else if has::<T>(EntryKind::Map) && list.kind == EntryKind::Map {
+            if !self.cursor.more(b'}', first).ok_or(Mismatch::Syntax)? {
+                self.keys.truncate(self.open.next.into());
+                return Ok(None);
+            }
+            self.key()?;
         } else {
-            self.field(open, offset, &key).map(Some)
+            let Some(field) = self.field(first)? else {
+                return Ok(None);
+            };
+            ty = field;
         }
+        let inner = ty.wrapping_add(1);
+        Ok(Some((inner, self.entry(inner))))
     }
 
-    /// Checks that a key of a map, which begins at `offset`, is not a duplicate.
-    fn key(&mut self, open: Open, offset: usize, key: &Text<'t>) -> Result<(), Mismatch> {
+    /// Checks that the next key of a map is not a duplicate.
+    fn key(&mut self) -> Result<(), Mismatch> {
+        let offset = self.cursor.offset();
+        let key = self.cursor.member().ok_or(Mismatch::Syntax)?;
         let hash = key.hash();
-        let keys = self.keys.get(open.next.into()..).unwrap_or_default();
+        let keys = self.keys.get(self.open.next.into()..).unwrap_or_default();
         let is_same = |other: &SeenKey| {
             let string = || Cursor::at(self.text, other.at as usize).string();
-            other.hash == hash && string().is_some_and(|other| other.same(key))
+            other.hash == hash && string().is_some_and(|other| other.same(&key))
         };
         if keys.iter().any(is_same) {
             self.offset = offset;
@@ -448,52 +440,64 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
         Ok(())
     }
 
-    /// Finds a field of a structure by its key, which begins at `offset`. Returns its type.
-    fn field(&mut self, open: Open, offset: usize, key: &Text<'t>) -> Result<u16, Mismatch> {
-        let top = self.open.len() == 1;
-        self.offset = offset;
-        let Some(index) = self.definition.find_in(open.ty, open.next, key) else {
-            if top {
-                let start = offset.wrapping_add(1);
-                self.field = None;
-                self.unknown = start..start.wrapping_add(key.inside.len());
+    /// Returns the field of a structure that the next key names, or None at the end of the structure.
+    fn field(&mut self, first: bool) -> Result<Option<u16>, Mismatch> {
+        let mut index = self.open.next;
+        let mut field = self.entry(index);
+        let mut bit = self.bit(field);
+        let name = self.definition.name_bytes(field);
+        let is_expected =
+            index < self.list.next && !self.is_seen(bit) && self.cursor.skip_member(first, name);
+        if !is_expected {
+            if !self.cursor.more(b'}', first).ok_or(Mismatch::Syntax)? {
+                return self.close().map(|()| None);
             }
-            return Err(Mismatch::Unknown);
-        };
-        if top {
-            self.field = Some(index);
+            index = self.find_field()?;
+            field = self.entry(index);
+            bit = self.bit(field);
         }
-        let entry = self.entry(index);
-        let ty = index.wrapping_add(1);
-        let bit = self.first_bit(open).wrapping_add(entry.number.into());
-        if self.is_seen(bit) {
+        if self.outer.len() == 1 {
+            self.field = index;
+        }
+        if !is_expected && self.is_seen(bit) {
             return Err(Mismatch::Duplicate);
         }
-        let mandatory = self.entry(ty).kind != EntryKind::Nullable;
         if let Some(word) = self.seen.get_mut(bit / 64) {
             *word |= mask(bit);
         }
-        if let Some(open) = self.open.last_mut() {
-            open.next = entry.next;
-            open.missing = open.missing.wrapping_sub(mandatory.into());
+        self.open.next = field.next;
+        if self.entry(index.wrapping_add(1)).kind != EntryKind::Nullable {
+            self.open.missing = self.open.missing.wrapping_sub(1);
         }
-        Ok(ty)
+        Ok(Some(index))
+    }
+
+    /// Finds the field that the next key names, if it is not the expected one.
+    #[inline(never)] // rarely called
+    fn find_field(&mut self) -> Result<u16, Mismatch> {
+        self.offset = self.cursor.offset();
+        let key = self.cursor.member().ok_or(Mismatch::Syntax)?;
+        let found = self.definition.find_in(self.open.ty, self.open.next, &key);
+        if found.is_none() && self.outer.len() == 1 {
+            let start = self.offset.wrapping_add(1);
+            self.unknown = start..start.wrapping_add(key.inside.len());
+        }
+        found.ok_or(Mismatch::Unknown)
     }
 
     /// Closes a structure: checks that no mandatory field is missing.
-    fn close(&mut self, open: Open) -> Result<(), Mismatch> {
-        let start = self.first_bit(open);
-        if open.missing > 0 {
-            let missing = self.definition.list(open.ty).find(|index| {
-                let number = usize::from(self.entry(*index).number);
+    fn close(&mut self) -> Result<(), Mismatch> {
+        if self.open.missing > 0 {
+            let missing = self.definition.list(self.open.ty).find(|index| {
                 self.entry(index.wrapping_add(1)).kind != EntryKind::Nullable
-                    && !self.is_seen(start.wrapping_add(number))
+                    && !self.is_seen(self.bit(self.entry(*index)))
             });
-            if let (1, Some(index)) = (self.open.len(), missing) {
-                self.field = Some(index);
+            if let (1, Some(index)) = (self.outer.len(), missing) {
+                self.field = index;
             }
             return Err(Mismatch::Missing);
         }
+        let start = self.first_bit();
         // Clears its bits for the next structure.
         let count = (self.free / 64).wrapping_sub(start / 64).wrapping_add(1);
         let mut others = mask(start).wrapping_sub(1);
@@ -505,8 +509,13 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
     }
 
     /// Returns the first bit of the innermost structure.
-    fn first_bit(&self, open: Open) -> usize {
-        self.free.wrapping_sub(self.entry(open.ty).link.into())
+    fn first_bit(&self) -> usize {
+        self.free.wrapping_sub(self.list.link.into())
+    }
+
+    /// Returns the bit of a field of the innermost structure.
+    fn bit(&self, field: &Entry) -> usize {
+        self.first_bit().wrapping_add(field.number.into())
     }
 
     /// True if the field with this bit was seen.

@@ -15,11 +15,6 @@ pub(super) const fn name_after(text: &str, at: u32) -> &str {
     as_str(word(skip_space(rest).0))
 }
 
-/// Returns the name at an offset of a text.
-pub(super) const fn name_at(text: &str, at: u32) -> &str {
-    as_str(word_at(text.as_bytes(), at))
-}
-
 /// Returns the bytes at the beginning of a text that can be in a name.
 pub(super) const fn word(text: &[u8]) -> &[u8] {
     let mut rest = text;

@@ -1,11 +1,11 @@
 //! The content of a definition: members, fields, types, and their documentation.
 
-use core::fmt;
+use core::{fmt, str};
 
-use super::table::{Entry, EntryKind, get, tag};
+use super::table::{Entry, EntryKind, tag};
 use super::text::{
     LINE_ENDS, REQUIRES_MORE, REQUIRES_UPGRADE, SUPPORTS_MORE, SUPPORTS_UPGRADE, first_word,
-    is_space, name_after, name_at, token,
+    is_space, name_after, token,
 };
 use super::{Definition, MAX_NAME};
 use crate::bytes::hash;
@@ -60,12 +60,21 @@ impl<'a> Definition<'a> {
         Some(self.member_at(self.method_index(name)?))
     }
 
-    pub(crate) fn entry(&self, index: u16) -> Entry {
-        get(self.entries, index.into()).unwrap_or(Entry::EMPTY)
+    pub(crate) fn entry(&self, index: u16) -> &'a Entry {
+        const EMPTY: &Entry = &Entry::EMPTY;
+        self.entries.get(usize::from(index)).unwrap_or(EMPTY)
     }
 
+    /// Returns the name of a field or a value.
     pub(super) fn name_of(&self, index: u16) -> &'a str {
-        name_at(self.text, self.entry(index).at)
+        str::from_utf8(self.name_bytes(self.entry(index))).unwrap_or_default()
+    }
+
+    /// Returns the bytes of the name of a field or a value.
+    pub(super) fn name_bytes(&self, entry: &Entry) -> &'a [u8] {
+        let (at, length) = (entry.at as usize, usize::from(entry.link >> 8));
+        let text = self.text.as_bytes();
+        text.get(at..at.wrapping_add(length)).unwrap_or_default()
     }
 
     /// Returns the type after the entry of a field, or within that of a type.
@@ -97,35 +106,20 @@ impl<'a> Definition<'a> {
     /// Finds the entry of a field or a value of a list by its name. The search begins with the
     /// expected entry and continues with the entries after it: fields are left out more often
     /// than they are reordered.
-    pub(super) fn find_in(&self, list: u16, expected: u16, name: &Text<'_>) -> Option<u16> {
-        let entry = self.entry(expected);
-        let expects = expected < self.entry(list).next;
-        let length = name.inside.len();
-        let at = entry.at as usize;
-        if expects
-            && usize::from(entry.link >> 8) == length
-            && self.text.as_bytes().get(at..at.wrapping_add(length)) == Some(name.inside)
-        {
-            return Some(expected);
-        }
-        self.search(list, expects.then_some(expected), name)
-    }
-
     #[inline(never)] // rarely called
-    fn search(&self, list: u16, expected: Option<u16>, name: &Text<'_>) -> Option<u16> {
+    pub(super) fn find_in(&self, list: u16, expected: u16, name: &Text<'_>) -> Option<u16> {
         let all = self.entry(list);
-        let first = list.wrapping_add(1);
         let tag = tag(name.length(), name.hash());
-        let mut index = expected.unwrap_or(first);
+        let mut index = expected;
         for _ in 0..all.link {
-            let entry = self.entries.get(usize::from(index))?;
+            if index >= all.next {
+                index = list.wrapping_add(1);
+            }
+            let entry = self.entry(index);
             if entry.link == tag && name.is(self.name_of(index)) {
                 return Some(index);
             }
             index = entry.next;
-            if index >= all.next {
-                index = first;
-            }
         }
         None
     }

@@ -124,6 +124,32 @@ impl<'a> Cursor<'a> {
         Some(key)
     }
 
+    /// Skips the next key of an object and its colon, if the key is written as `name`, which has only
+    /// plain bytes. Returns true if it is. `first` must be true for the first key.
+    pub fn skip_member(&mut self, first: bool, name: &[u8]) -> bool {
+        let mut ahead = Cursor { ..*self };
+        let is_next = (first || ahead.eat(b','))
+            && ahead.eat(b'"')
+            && ahead.skip_all(name)
+            && ahead.skip(b'"')
+            && ahead.eat(b':');
+        if is_next {
+            self.rest = ahead.rest;
+        }
+        is_next
+    }
+
+    /// Skips bytes if they are at the position. Returns true if they were.
+    fn skip_all(&mut self, bytes: &[u8]) -> bool {
+        match self.rest.split_at_checked(bytes.len()) {
+            Some((start, rest)) if start == bytes => {
+                self.rest = rest;
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Skips one whole value; returns its text. `depth` is the number of arrays and objects that
     /// contain it.
     pub fn value(&mut self, depth: usize) -> Option<&'a [u8]> {
@@ -236,7 +262,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Skips the integral part of a number; returns its text.
-    pub fn integer(&mut self) -> Option<&'a [u8]> {
+    fn integer(&mut self) -> Option<&'a [u8]> {
         let text = self.rest;
         self.skip(b'-');
         match self.rest {
@@ -244,6 +270,16 @@ impl<'a> Cursor<'a> {
             _ => self.digits()?,
         }
         Some(self.since(text))
+    }
+
+    /// Skips the integral part of a scanned number; returns its text, or None if a fraction or an
+    /// exponent follows.
+    pub fn scanned_integer(&mut self) -> Option<&'a [u8]> {
+        let is_part = |byte: &&u8| matches!(byte, b'-' | b'0'..=b'9');
+        let length = self.rest.iter().take_while(is_part).count();
+        let (number, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        (!self.at_fraction()).then_some(number)
     }
 
     /// True if a fraction or an exponent is next.
