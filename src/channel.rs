@@ -224,16 +224,15 @@ pub(crate) struct TooLong;
 
 /// A receive buffer, which splits received bytes into messages.
 ///
-/// `start..end` are the unread bytes. If `found` is set, they begin with that message. Otherwise
-/// their first `searched` bytes contain no NUL.
+/// `start..end` are the unread bytes. Their first `searched` bytes contain no NUL. If `found` is
+/// set, these are the next message, and its NUL follows.
 #[derive(Debug, Default)]
 pub(crate) struct ReceiveBuffer<'b> {
     buffer: &'b mut [u8],
     start: usize,
     end: usize,
     searched: usize,
-    /// The length of the next message without its NUL, if `search` has found one.
-    found: Option<usize>,
+    found: bool,
     /// True if the bytes up to the next NUL belong to a message that was too long.
     skipping: bool,
 }
@@ -265,10 +264,7 @@ impl<'b> ReceiveBuffer<'b> {
     /// Returns [`TooLong`] once for each message that does not fit in the buffer. The rest of that
     /// message is skipped, up to its NUL.
     pub fn search(&mut self) -> Result<bool, TooLong> {
-        if self.found.is_some() {
-            return Ok(true);
-        }
-        loop {
+        while !self.found {
             let unread = self.unread();
             let new = unread.get(self.searched..).unwrap_or_default();
             let Some(position) = find_nul(new) else {
@@ -282,19 +278,19 @@ impl<'b> ReceiveBuffer<'b> {
                 }
                 return Ok(false);
             };
-            let length = self.searched.saturating_add(position);
-            if !mem::take(&mut self.skipping) {
-                self.found = Some(length);
-                return Ok(true);
+            self.searched = self.searched.saturating_add(position);
+            if mem::take(&mut self.skipping) {
+                self.consume(self.searched.saturating_add(1));
+            } else {
+                self.found = true;
             }
-            self.consume(length.saturating_add(1));
         }
+        Ok(true)
     }
 
     /// Takes the message that `search` has found, without its NUL.
     pub fn take(&mut self) -> Option<&mut [u8]> {
-        let length = self.found.take()?;
-        let start = self.start;
+        let (length, start) = (self.found()?, self.start);
         self.consume(length.saturating_add(1));
         self.buffer.get_mut(start..)?.get_mut(..length)
     }
@@ -302,7 +298,7 @@ impl<'b> ReceiveBuffer<'b> {
     /// Returns the length of the message that `search` has found, without its NUL. The message
     /// stays in the buffer.
     pub fn found(&self) -> Option<usize> {
-        self.found
+        self.found.then_some(self.searched)
     }
 
     /// Returns the received bytes that were neither taken nor consumed.
@@ -326,7 +322,7 @@ impl<'b> ReceiveBuffer<'b> {
     pub fn consume(&mut self, count: usize) {
         self.start = self.start.saturating_add(count).min(self.end);
         self.searched = 0;
-        self.found = None;
+        self.found = false;
         if self.start == self.end {
             self.clear();
         }
@@ -335,7 +331,7 @@ impl<'b> ReceiveBuffer<'b> {
     /// True if a message has begun that is not complete. Call `search` first, because a complete
     /// message that it has not found counts as incomplete.
     pub fn mid_message(&self) -> bool {
-        self.skipping || (self.found.is_none() && self.start != self.end)
+        self.skipping || (!self.found && self.start != self.end)
     }
 
     fn is_empty(&self) -> bool {
@@ -346,7 +342,7 @@ impl<'b> ReceiveBuffer<'b> {
         self.start = 0;
         self.end = 0;
         self.searched = 0;
-        self.found = None;
+        self.found = false;
     }
 }
 
