@@ -114,20 +114,28 @@ impl<'b, C: Copy> Session<'b, C> {
                 Ok(true) => return false,
                 Ok(false) if !self.channel.is_at_end() => return false,
                 Ok(false) if self.channel.receive.mid_message() => Err(Violation::Truncated.into()),
-                Ok(false) => Ok(State::Ended(Ok(()))),
+                Ok(false) => {
+                    self.end(Ok(()));
+                    return true;
+                }
                 Err(TooLong) => Err(Error::TooLong),
             },
         };
-        self.state = result.unwrap_or_else(|error| {
+        if let Err(error) = result {
             service.failed(SessionError {
                 error,
                 peer,
                 room: self.channel.send.reply_room_size(),
                 callee,
             });
-            State::Ended(Err(error))
-        });
+            self.end(Err(error));
+        }
         true
+    }
+
+    #[inline(never)] // shorter than two copies
+    fn end(&mut self, result: Result<(), Error>) {
+        self.state = State::Ended(result);
     }
 
     /// Wakes the call if it is parked under this topic, so that the next step resumes it. Returns
@@ -159,11 +167,11 @@ impl<'b, C: Copy> Session<'b, C> {
         service: &mut S,
         mut context: Context<'_>,
         found: &mut Option<Callee>,
-    ) -> Result<State<C>, Error> {
+    ) -> Result<(), Error> {
         let Channel { receive, send, .. } = &mut self.channel;
         let (Some(message), Some(room)) = (receive.take(), send.reply_room()) else {
             debug_assert!(false, "`step_in` has found a message, and room");
-            return Ok(State::Open);
+            return Ok(());
         };
         let (call, range) = Call::parse_with_name_range(message)?;
         let mode = call.mode();
@@ -187,12 +195,12 @@ impl<'b, C: Copy> Session<'b, C> {
                 context.close_attached();
                 let error = refusal.error(message, Some(name))?;
                 if mode == Mode::Oneway {
-                    return Ok(State::Open);
+                    return Ok(());
                 }
                 match write_error(send, &error) {
                     // The error is too long because it repeats a name that the client has sent.
                     Err(EncodeError::Full) => Err(Error::TooLong),
-                    written => Ok(written.map(|()| State::Open)?),
+                    written => Ok(written?),
                 }
             }
         }
@@ -205,11 +213,11 @@ impl<'b, C: Copy> Session<'b, C> {
         service: &mut S,
         mut context: Context<'_>,
         owed: Owed<C>,
-    ) -> Result<State<C>, Error> {
+    ) -> Result<(), Error> {
         let Owed { cursor, request } = owed;
         let Some(room) = self.channel.send.reply_room() else {
             debug_assert!(false, "`step_in` has found room");
-            return Ok(State::Due(owed));
+            return Ok(());
         };
         let mut lent = context.reborrow();
         let reply = Responder::new(room, &mut lent, request);
@@ -221,12 +229,13 @@ impl<'b, C: Copy> Session<'b, C> {
                 // `oneway` call has no owed reply.
                 let error = refusal.error(&[], None);
                 error.and_then(|error| write_error(&mut self.channel.send, &error))?;
-                Ok(State::Open)
+                self.state = State::Open;
+                Ok(())
             }
         }
     }
 
-    /// Commits the message that a handler has written, and returns the next state. The length is 0
+    /// Commits the message that a handler has written, and goes to the next state. The length is 0
     /// if there is no message: the call is `oneway`, or it was parked without a reply.
     fn finish<S: Service<C>>(
         &mut self,
@@ -234,7 +243,7 @@ impl<'b, C: Copy> Session<'b, C> {
         mut context: Context<'_>,
         request: Request,
         (length, state): (usize, State<C>),
-    ) -> Result<State<C>, Error> {
+    ) -> Result<(), Error> {
         let send = &mut self.channel.send;
         if length == 0 {
             context.close_attached();
@@ -257,21 +266,23 @@ impl<'b, C: Copy> Session<'b, C> {
                 send.commit(length);
             }
         }
-        Ok(match state.reachable() {
+        self.state = match state.reachable() {
             State::Parked(_, owed) if request.mode == Mode::Oneway => {
                 service.abandoned(owed.cursor);
                 State::Open
             }
             state => state,
-        })
+        };
+        Ok(())
     }
 
     /// Writes the next piece of a definition that is longer than the room for a reply.
-    fn describe(&mut self, rest: &'static [u8]) -> Result<State<C>, Error> {
+    fn describe(&mut self, rest: &'static [u8]) -> Result<(), Error> {
         let room = self.channel.send.reply_room().unwrap_or_default();
         let (length, state) = write_description(room, &[], rest)?;
         self.channel.send.commit(length);
-        Ok(state)
+        self.state = state;
+        Ok(())
     }
 }
 
