@@ -179,7 +179,8 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             return false;
         };
         endpoint.settle(*state, self.now);
-        if let Some(deadline) = endpoint.deadline(&self.limits) {
+        let deadline = endpoint.deadline(&self.limits);
+        if let Some(deadline) = deadline {
             self.next_deadline = self.next_deadline.min(deadline);
         }
         if endpoint.role != Role::Upgraded && endpoint.must_change_interest() {
@@ -194,7 +195,7 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         {
             self.buffers.take_back(pair);
         }
-        endpoint.has_timed_out(&self.limits, self.now)
+        deadline.is_some_and(|at| at <= self.now)
     }
 
     /// Closes a connection whose session has ended. After an error it may have to linger first, so
