@@ -192,7 +192,22 @@ impl<'b> Channel<'b> {
     /// buffers elsewhere between two turns, or lend buffers only to channels that are not
     /// [empty](Self::is_empty).
     pub fn detach(self) -> Channel<'static> {
-        self.attach(&mut [], &mut [])
+        self.detached()
+    }
+
+    /// Returns a copy of the positions, like [`detach`](Self::detach).
+    pub(crate) fn detached(&self) -> Channel<'static> {
+        Channel {
+            receive: ReceiveBuffer {
+                buffer: &mut [],
+                ..self.receive
+            },
+            send: SendBuffer {
+                buffer: &mut [],
+                ..self.send
+            },
+            end_of_input: self.end_of_input,
+        }
     }
 
     /// Joins the channel with the buffers that it was [detached](Self::detach) from, or with any
@@ -201,17 +216,11 @@ impl<'b> Channel<'b> {
         Channel {
             receive: ReceiveBuffer {
                 buffer: receive,
-                start: self.receive.start,
-                end: self.receive.end,
-                searched: self.receive.searched,
-                found: self.receive.found,
-                skipping: self.receive.skipping,
+                ..self.receive
             },
             send: SendBuffer {
                 buffer: send,
-                start: self.send.start,
-                end: self.send.end,
-                mark: self.send.mark,
+                ..self.send
             },
             end_of_input: self.end_of_input,
         }

@@ -109,7 +109,7 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             }
             return Turn::Over;
         }
-        let channel = mem::take(&mut endpoint.channel).attach(receive, send);
+        let channel = endpoint.channel.detached().attach(receive, send);
         let mut session = Session::from_parts(channel, *state);
         let device = device_of(endpoint, &mut self.listeners);
         let line_buffer = device.map(|device| &mut device.line_buffer);
