@@ -343,7 +343,7 @@ impl<'b> ReceiveBuffer<'b> {
         self.skipping || (!self.found && self.start != self.end)
     }
 
-    fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.start == self.end && !self.skipping
     }
 

@@ -113,8 +113,8 @@ const LINGER_BYTES: usize = 1 << 16;
 /// The result of a turn, or of a part of it.
 #[derive(Debug)]
 pub(super) enum Turn<C> {
-    /// A call was handled, and the service has woken this topic, if any. The turn is not over.
-    Called(Option<u32>),
+    /// A call was handled, and the service has woken this topic, if any. The turn may be over.
+    Called { woken: Option<u32>, is_over: bool },
     /// An owed reply was written, and the service has woken this topic. The turn is not over.
     Woken(u32),
     /// The turn is over, but there is more to do.
@@ -244,7 +244,8 @@ impl Endpoint {
                 self.has_advanced |= was_open || !session.channel().pending().is_empty();
                 let woken = service.woken();
                 if was_open && !matches!(session.state(), State::Ended(_)) {
-                    return Ok(Turn::Called(woken));
+                    let is_over = line_buffer.is_none() && self.finish(session, carried);
+                    return Ok(Turn::Called { woken, is_over });
                 }
                 if let Some(topic) = woken {
                     return Ok(Turn::Woken(topic));
@@ -307,6 +308,21 @@ impl Endpoint {
                 }
             }
         }
+    }
+
+    /// Sends the reply to a call, if the client has sent nothing after that call. Returns true if
+    /// the turn is over. The rest of the turn repeats a write that has failed.
+    fn finish<C: Copy, const FDS: usize>(
+        &mut self,
+        session: &mut Session<'_, C>,
+        carried: &mut Carried<FDS>,
+    ) -> bool {
+        let is_last = session.channel().receive.is_empty() && !self.readable;
+        if !is_last || !matches!(session.state(), State::Open) {
+            return false;
+        }
+        self.wanted = INPUT;
+        self.flush(session, carried, None) == Ok(true)
     }
 
     /// Receives without waiting. Returns None if there is no input, and 0 at its end.

@@ -29,11 +29,11 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             if S::SENSITIVE {
                 self.buffers.erase_free();
             }
-            if !matches!(turn, Turn::Called(_) | Turn::Woken(_)) {
+            if !matches!(turn, Turn::Called { is_over: false, .. } | Turn::Woken(_)) {
                 self.current = None;
             }
             match turn {
-                Turn::Called(woken) => {
+                Turn::Called { woken, .. } => {
                     self.wake_all(woken, service);
                     return Ok(Some(Event::Called(connection)));
                 }
@@ -124,7 +124,14 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         endpoint.channel = channel.detach();
         *state = next;
         match turn {
-            Ok(turn @ (Turn::Called(_) | Turn::Woken(_))) => turn,
+            Ok(turn @ Turn::Called { is_over, .. }) => {
+                if is_over {
+                    // The call has just restarted the timeout.
+                    self.end_turn(index);
+                }
+                turn
+            }
+            Ok(turn @ Turn::Woken(_)) => turn,
             Ok(Turn::Ended(result)) => {
                 if self.restart_device(index, service) {
                     return Turn::Again;
