@@ -177,20 +177,11 @@ impl<'b, C: Copy> Session<'b, C> {
         let mode = call.mode();
         // The decoded name may be shorter than its text.
         let name = range.start..range.start.saturating_add(call.method().len());
-        let mut lent = context.reborrow();
-        let called = Callee::find::<S, C>(call.method()).and_then(|callee| {
-            *found = Some(callee);
-            let request = Request { callee, mode };
-            let call = call.with_peer(lent.peer);
-            if !builtin::serves(callee.interface) {
-                service.permit(&call)?;
-            }
-            let call = callee.check_call::<UsedKinds<S, C>>(call)?;
-            Ok((answer(service, call, room, &mut lent, request)?, request))
-        });
+        let call = call.with_peer(context.peer);
+        let answered = handle(service, call, room, &mut context.reborrow(), found);
         context.close_received();
-        match called {
-            Ok((answer, request)) => self.finish(service, context, request, answer),
+        match answered {
+            Ok(answer) => self.finish(service, context, *found, mode, answer),
             Err(refusal) => {
                 context.close_attached();
                 let error = refusal.error(message, Some(name))?;
@@ -222,7 +213,10 @@ impl<'b, C: Copy> Session<'b, C> {
         let mut lent = context.reborrow();
         let reply = Responder::new(room, &mut lent, request);
         match service.resume(cursor, reply).map(Outcome::into_parts) {
-            Ok(answer) => self.finish(service, context, request, answer),
+            Ok(answer) => {
+                let Request { callee, mode } = request;
+                self.finish(service, context, Some(callee), mode, answer)
+            }
             Err(refusal) => {
                 context.close_attached();
                 // The call is no longer in the buffer, so the refusal has no name to refer to. A
@@ -241,7 +235,8 @@ impl<'b, C: Copy> Session<'b, C> {
         &mut self,
         service: &mut S,
         mut context: Context<'_>,
-        request: Request,
+        callee: Option<Callee>,
+        mode: Mode,
         (length, state): (usize, State<C>),
     ) -> Result<(), Error> {
         let send = &mut self.channel.send;
@@ -249,10 +244,13 @@ impl<'b, C: Copy> Session<'b, C> {
             context.close_attached();
         } else {
             // A piece of a definition is not a complete message, so it cannot be checked.
-            if cfg!(debug_assertions) && !matches!(state, State::Describing(_)) {
+            if cfg!(debug_assertions)
+                && let Some(callee) = callee
+                && !matches!(state, State::Describing(_))
+            {
                 let room = send.reply_room().unwrap_or_default();
                 let message = room.get(..length.saturating_sub(1)).unwrap_or_default();
-                if let Err(error) = request.callee.check_answer(message) {
+                if let Err(error) = callee.check_answer(message) {
                     context.close_attached();
                     if let Some(cursor) = state.cursor() {
                         service.abandoned(cursor);
@@ -267,7 +265,7 @@ impl<'b, C: Copy> Session<'b, C> {
             }
         }
         self.state = match state.reachable() {
-            State::Parked(_, owed) if request.mode == Mode::Oneway => {
+            State::Parked(_, owed) if mode == Mode::Oneway => {
                 service.abandoned(owed.cursor);
                 State::Open
             }
@@ -292,6 +290,26 @@ fn write_error(send: &mut SendBuffer<'_>, error: &ServiceError<'_>) -> Result<()
     let length = error.write(send.reply_room().unwrap_or_default())?;
     send.commit(length);
     Ok(())
+}
+
+/// Finds the method of a call, checks the call, and runs its handler. Sets `found` to the method.
+/// Returns the length of the message, and the next state.
+#[inline(never)] // otherwise the call is copied several times
+fn handle<'c, S: Service<C>, C: Copy>(
+    service: &mut S,
+    call: Call<'c>,
+    room: &'c mut [u8],
+    context: &'c mut Context<'c>,
+    found: &mut Option<Callee>,
+) -> Result<(usize, State<C>), Refusal> {
+    let callee = Callee::find::<S, C>(call.method())?;
+    *found = Some(callee);
+    if !builtin::serves(callee.interface) {
+        service.permit(&call)?;
+    }
+    let mode = call.mode();
+    let call = callee.check_call::<UsedKinds<S, C>>(call)?;
+    answer(service, call, room, context, Request { callee, mode })
 }
 
 /// Runs the handler of a call. Returns the length of its message, and the next state.
