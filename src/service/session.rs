@@ -98,20 +98,17 @@ impl<'b, C: Copy> Session<'b, C> {
         if S::SENSITIVE {
             self.channel.erase();
         }
-        let has_room = self.channel.send.has_reply_room();
         let peer = context.peer;
         let mut callee = None;
         let result = match self.state.reachable() {
             State::Parked(..) | State::Upgraded(_) | State::Ended(_) => return false,
-            State::Due(_) | State::Describing(_) if !has_room => return false,
             State::Due(owed) => {
                 callee = Some(owed.request.callee);
                 self.resume(service, context, owed)
             }
             State::Describing(rest) => self.describe(rest),
             State::Open => match self.channel.receive.search() {
-                Ok(true) if has_room => self.dispatch(service, context, &mut callee),
-                Ok(true) => return false,
+                Ok(true) => self.dispatch(service, context, &mut callee),
                 Ok(false) if !self.channel.is_at_end() => return false,
                 Ok(false) if self.channel.receive.mid_message() => Err(Violation::Truncated.into()),
                 Ok(false) => {
@@ -121,7 +118,7 @@ impl<'b, C: Copy> Session<'b, C> {
                 Err(TooLong) => Err(Error::TooLong),
             },
         };
-        if let Err(error) = result {
+        result.unwrap_or_else(|error| {
             service.failed(SessionError {
                 error,
                 peer,
@@ -129,8 +126,8 @@ impl<'b, C: Copy> Session<'b, C> {
                 callee,
             });
             self.end(Err(error));
-        }
-        true
+            true
+        })
     }
 
     #[inline(never)] // shorter than two copies
@@ -160,18 +157,22 @@ impl<'b, C: Copy> Session<'b, C> {
         }
     }
 
-    /// Handles the call that the search has found. Sets `found` to its method.
+    /// Handles the call that the search has found. Sets `found` to its method. Returns false if
+    /// there is no room for a reply.
     #[inline(never)] // keeps its variables out of the stack frames of callers
     fn dispatch<S: Service<C>>(
         &mut self,
         service: &mut S,
         mut context: Context<'_>,
         found: &mut Option<Callee>,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let Channel { receive, send, .. } = &mut self.channel;
-        let (Some(message), Some(room)) = (receive.take(), send.reply_room()) else {
-            debug_assert!(false, "`step_in` has found a message, and room");
-            return Ok(());
+        let Some(room) = send.reply_room() else {
+            return Ok(false);
+        };
+        let Some(message) = receive.take() else {
+            debug_assert!(false, "`step_in` has found a message");
+            return Ok(false);
         };
         let (call, range) = Call::parse_with_name_range(message)?;
         let mode = call.mode();
@@ -181,41 +182,40 @@ impl<'b, C: Copy> Session<'b, C> {
         let answered = handle(service, call, room, &mut context.reborrow(), found);
         context.close_received();
         match answered {
-            Ok(answer) => self.finish(service, context, *found, mode, answer),
+            Ok(answer) => self.finish(service, context, *found, mode, answer)?,
             Err(refusal) => {
                 context.close_attached();
                 let error = refusal.error(message, Some(name))?;
-                if mode == Mode::Oneway {
-                    return Ok(());
-                }
-                match write_error(send, &error) {
-                    // The error is too long because it repeats a name that the client has sent.
-                    Err(EncodeError::Full) => Err(Error::TooLong),
-                    written => Ok(written?),
+                if mode != Mode::Oneway {
+                    write_error(send, &error).map_err(|error| match error {
+                        // It is too long because it repeats a name that the client has sent.
+                        EncodeError::Full => Error::TooLong,
+                        error => error.into(),
+                    })?;
                 }
             }
         }
+        Ok(true)
     }
 
-    /// Runs the handler for an owed reply.
+    /// Runs the handler for an owed reply. Returns false if there is no room for it.
     #[inline(never)] // keeps its variables off the stack while a call is handled
     fn resume<S: Service<C>>(
         &mut self,
         service: &mut S,
         mut context: Context<'_>,
         owed: Owed<C>,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let Owed { cursor, request } = owed;
         let Some(room) = self.channel.send.reply_room() else {
-            debug_assert!(false, "`step_in` has found room");
-            return Ok(());
+            return Ok(false);
         };
         let mut lent = context.reborrow();
         let reply = Responder::new(room, &mut lent, request);
         match service.resume(cursor, reply).map(Outcome::into_parts) {
             Ok(answer) => {
                 let Request { callee, mode } = request;
-                self.finish(service, context, Some(callee), mode, answer)
+                self.finish(service, context, Some(callee), mode, answer)?;
             }
             Err(refusal) => {
                 context.close_attached();
@@ -224,9 +224,9 @@ impl<'b, C: Copy> Session<'b, C> {
                 let error = refusal.error(&[], None);
                 error.and_then(|error| write_error(&mut self.channel.send, &error))?;
                 self.state = State::Open;
-                Ok(())
             }
         }
+        Ok(true)
     }
 
     /// Commits the message that a handler has written, and goes to the next state. The length is 0
@@ -274,13 +274,16 @@ impl<'b, C: Copy> Session<'b, C> {
         Ok(())
     }
 
-    /// Writes the next piece of a definition that is longer than the room for a reply.
-    fn describe(&mut self, rest: &'static [u8]) -> Result<(), Error> {
-        let room = self.channel.send.reply_room().unwrap_or_default();
+    /// Writes the next piece of a definition that is longer than the room for a reply. Returns false
+    /// if there is no room for it.
+    fn describe(&mut self, rest: &'static [u8]) -> Result<bool, Error> {
+        let Some(room) = self.channel.send.reply_room() else {
+            return Ok(false);
+        };
         let (length, state) = write_description(room, &[], rest)?;
         self.channel.send.commit(length);
         self.state = state;
-        Ok(())
+        Ok(true)
     }
 }
 
