@@ -274,10 +274,10 @@ impl<'b> ReceiveBuffer<'b> {
     /// message is skipped, up to its NUL.
     pub fn search(&mut self) -> Result<bool, TooLong> {
         while !self.found {
-            let unread = self.unread();
-            let new = unread.get(self.searched..).unwrap_or_default();
+            let new = self.start.wrapping_add(self.searched);
+            let new = self.buffer.get(new..self.end).unwrap_or_default();
             let Some(position) = find_nul(new) else {
-                self.searched = unread.len();
+                self.searched = self.end.wrapping_sub(self.start);
                 if self.skipping {
                     self.clear();
                 } else if self.start == 0 && self.end >= self.buffer.len() {
@@ -287,7 +287,7 @@ impl<'b> ReceiveBuffer<'b> {
                 }
                 return Ok(false);
             };
-            self.searched = self.searched.saturating_add(position);
+            self.searched = self.searched.wrapping_add(position);
             if mem::take(&mut self.skipping) {
                 self.consume(self.searched.saturating_add(1));
             } else {
