@@ -124,9 +124,7 @@ impl<const FDS: usize> Drop for Buffers<'_, FDS> {
 
 /// Returns part `index` of a buffer that consists of parts of `length` bytes.
 fn part(buffer: &mut [u8], index: usize, length: usize) -> &mut [u8] {
-    let start = index.saturating_mul(length);
-    let part = buffer
-        .get_mut(start..)
-        .and_then(|rest| rest.get_mut(..length));
+    let start = index.wrapping_mul(length);
+    let part = buffer.get_mut(start..start.wrapping_add(length));
     part.unwrap_or_default()
 }

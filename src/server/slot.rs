@@ -238,13 +238,18 @@ impl Endpoint {
                 ),
                 can_park: true,
             };
-            if session.step_in(service, context) {
+            if !session.is_idle() && session.step_in(service, context) {
                 *budget = budget.saturating_sub(1);
                 // A woken call that is parked again without a reply has made no progress.
                 self.has_advanced |= was_open || !session.channel().pending().is_empty();
                 let woken = service.woken();
                 if was_open && !matches!(session.state(), State::Ended(_)) {
-                    let is_over = line_buffer.is_none() && self.finish(session, carried);
+                    let is_last = !self.readable && line_buffer.is_none() && session.is_idle();
+                    if is_last {
+                        self.wanted = INPUT;
+                    }
+                    // A write that has failed is repeated by the rest of the turn.
+                    let is_over = is_last && self.flush(session, carried, None) == Ok(true);
                     return Ok(Turn::Called { woken, is_over });
                 }
                 if let Some(topic) = woken {
@@ -308,21 +313,6 @@ impl Endpoint {
                 }
             }
         }
-    }
-
-    /// Sends the reply to a call, if the client has sent nothing after that call. Returns true if
-    /// the turn is over. The rest of the turn repeats a write that has failed.
-    fn finish<C: Copy, const FDS: usize>(
-        &mut self,
-        session: &mut Session<'_, C>,
-        carried: &mut Carried<FDS>,
-    ) -> bool {
-        let is_last = session.channel().receive.is_empty() && !self.readable;
-        if !is_last || !matches!(session.state(), State::Open) {
-            return false;
-        }
-        self.wanted = INPUT;
-        self.flush(session, carried, None) == Ok(true)
     }
 
     /// Receives without waiting. Returns None if there is no input, and 0 at its end.
