@@ -413,25 +413,20 @@ impl<'b> SendBuffer<'b> {
     /// wait to be sent with a message, because nothing may be written after that message.
     pub fn reply_room(&mut self) -> Option<&mut [u8]> {
         let half = self.reply_room_size();
-        if !self.has_reply_room() {
+        let after = self.buffer.len().wrapping_sub(self.end);
+        if self.mark.is_some() || after.wrapping_add(self.start) < half {
             return None;
         }
-        if self.buffer.len().saturating_sub(self.end) < half {
+        if after < half {
             compact(self.buffer, &mut self.start, &mut self.end);
         }
-        self.buffer.get_mut(self.end..)?.get_mut(..half)
+        let end = self.end.wrapping_add(half);
+        self.buffer.get_mut(self.end..end)
     }
 
     /// Returns the length of [`reply_room`](Self::reply_room): half of the buffer.
     pub fn reply_room_size(&self) -> usize {
         self.buffer.len() / 2
-    }
-
-    /// True if [`reply_room`](Self::reply_room) returns room.
-    pub fn has_reply_room(&self) -> bool {
-        let used = self.end.saturating_sub(self.start);
-        let free = self.buffer.len().saturating_sub(used);
-        self.mark.is_none() && free >= self.reply_room_size()
     }
 
     /// Returns the whole free part of the buffer. After writing a message into it, call `commit`.
@@ -654,7 +649,6 @@ mod tests {
                     send.sent(sent);
                     let used = pending - sent;
                     let has_room = size - used >= half;
-                    assert_eq!(send.has_reply_room(), has_room);
                     let room = send.reply_room().map(|room| room.len());
                     assert_eq!(room, has_room.then_some(half), "{size}: {sent}..{pending}");
                     // No byte is lost if the bytes were moved.
@@ -702,7 +696,6 @@ mod tests {
         send.commit_marked(6);
         // No reply is written until the descriptors are sent.
         assert_eq!(send.reply_room(), None);
-        assert!(!send.has_reply_room());
         assert!(!send.is_at_mark());
         assert_eq!(send.pending(), b"fore");
         send.sent(3);
