@@ -47,6 +47,12 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
                 }
             }
         }
+        self.next_other_event(may_wait)
+    }
+
+    /// Like `next_event`, if no connection is ready.
+    #[inline(never)] // it is the same for all services
+    fn next_other_event(&mut self, may_wait: bool) -> Result<Option<Event<C>>, unix::IoError> {
         if let Some(connection) = self.accept()? {
             return Ok(Some(Event::Connected(connection)));
         }
