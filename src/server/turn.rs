@@ -103,7 +103,7 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             return Turn::Over;
         }
         let pair = *endpoint.pair.get_or_insert_with(|| self.buffers.lend());
-        let (receive, send, Some(carried)) = self.buffers.get(pair) else {
+        let Some((receive, send, carried)) = self.buffers.get(pair) else {
             debug_assert!(false, "there are as many pairs as places");
             return Turn::Over;
         };
@@ -225,10 +225,10 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             self.end_turn(index);
         } else if let Some(endpoint) = self.vacate(index)
             && has_failed
-            && let Some(pair) = endpoint.pair
+            && let Some((receive, _, _)) = endpoint.pair.and_then(|pair| self.buffers.get(pair))
         {
             // The pair was not lent since, so it can hold the discarded input.
-            endpoint.stream.close_now(self.buffers.get(pair).0);
+            endpoint.stream.close_now(receive);
         }
     }
 
