@@ -317,8 +317,9 @@ fn handle<'c, S: Service<C>, C: Copy>(
         service.permit(&call)?;
     }
     let mode = call.mode();
-    let call = callee.check_call::<UsedKinds<S, C>>(call)?;
-    answer(service, call, room, context, Request { callee, mode })
+    let request = Request { callee, mode };
+    let checked = callee.check_call::<UsedKinds<S, C>>(call);
+    checked.and_then(|call| answer(service, call, room, context, request))
 }
 
 /// Runs the handler of a call. Returns the length of its message, and the next state.
