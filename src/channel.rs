@@ -192,7 +192,22 @@ impl<'b> Channel<'b> {
     /// buffers elsewhere between two turns, or lend buffers only to channels that are not
     /// [empty](Self::is_empty).
     pub fn detach(self) -> Channel<'static> {
-        self.attach(&mut [], &mut [])
+        self.detached()
+    }
+
+    /// Returns a copy of the positions, like [`detach`](Self::detach).
+    pub(crate) fn detached(&self) -> Channel<'static> {
+        Channel {
+            receive: ReceiveBuffer {
+                buffer: &mut [],
+                ..self.receive
+            },
+            send: SendBuffer {
+                buffer: &mut [],
+                ..self.send
+            },
+            end_of_input: self.end_of_input,
+        }
     }
 
     /// Joins the channel with the buffers that it was [detached](Self::detach) from, or with any
@@ -201,17 +216,11 @@ impl<'b> Channel<'b> {
         Channel {
             receive: ReceiveBuffer {
                 buffer: receive,
-                start: self.receive.start,
-                end: self.receive.end,
-                searched: self.receive.searched,
-                found: self.receive.found,
-                skipping: self.receive.skipping,
+                ..self.receive
             },
             send: SendBuffer {
                 buffer: send,
-                start: self.send.start,
-                end: self.send.end,
-                mark: self.send.mark,
+                ..self.send
             },
             end_of_input: self.end_of_input,
         }
@@ -224,16 +233,15 @@ pub(crate) struct TooLong;
 
 /// A receive buffer, which splits received bytes into messages.
 ///
-/// `start..end` are the unread bytes. If `found` is set, they begin with that message. Otherwise
-/// their first `searched` bytes contain no NUL.
+/// `start..end` are the unread bytes. Their first `searched` bytes contain no NUL. If `found` is
+/// set, these are the next message, and its NUL follows.
 #[derive(Debug, Default)]
 pub(crate) struct ReceiveBuffer<'b> {
     buffer: &'b mut [u8],
     start: usize,
     end: usize,
     searched: usize,
-    /// The length of the next message without its NUL, if `search` has found one.
-    found: Option<usize>,
+    found: bool,
     /// True if the bytes up to the next NUL belong to a message that was too long.
     skipping: bool,
 }
@@ -265,14 +273,11 @@ impl<'b> ReceiveBuffer<'b> {
     /// Returns [`TooLong`] once for each message that does not fit in the buffer. The rest of that
     /// message is skipped, up to its NUL.
     pub fn search(&mut self) -> Result<bool, TooLong> {
-        if self.found.is_some() {
-            return Ok(true);
-        }
-        loop {
-            let unread = self.unread();
-            let new = unread.get(self.searched..).unwrap_or_default();
+        while !self.found {
+            let new = self.start.wrapping_add(self.searched);
+            let new = self.buffer.get(new..self.end).unwrap_or_default();
             let Some(position) = find_nul(new) else {
-                self.searched = unread.len();
+                self.searched = self.end.wrapping_sub(self.start);
                 if self.skipping {
                     self.clear();
                 } else if self.start == 0 && self.end >= self.buffer.len() {
@@ -282,19 +287,19 @@ impl<'b> ReceiveBuffer<'b> {
                 }
                 return Ok(false);
             };
-            let length = self.searched.saturating_add(position);
-            if !mem::take(&mut self.skipping) {
-                self.found = Some(length);
-                return Ok(true);
+            self.searched = self.searched.wrapping_add(position);
+            if mem::take(&mut self.skipping) {
+                self.consume(self.searched.saturating_add(1));
+            } else {
+                self.found = true;
             }
-            self.consume(length.saturating_add(1));
         }
+        Ok(true)
     }
 
     /// Takes the message that `search` has found, without its NUL.
     pub fn take(&mut self) -> Option<&mut [u8]> {
-        let length = self.found.take()?;
-        let start = self.start;
+        let (length, start) = (self.found()?, self.start);
         self.consume(length.saturating_add(1));
         self.buffer.get_mut(start..)?.get_mut(..length)
     }
@@ -302,7 +307,7 @@ impl<'b> ReceiveBuffer<'b> {
     /// Returns the length of the message that `search` has found, without its NUL. The message
     /// stays in the buffer.
     pub fn found(&self) -> Option<usize> {
-        self.found
+        self.found.then_some(self.searched)
     }
 
     /// Returns the received bytes that were neither taken nor consumed.
@@ -326,7 +331,7 @@ impl<'b> ReceiveBuffer<'b> {
     pub fn consume(&mut self, count: usize) {
         self.start = self.start.saturating_add(count).min(self.end);
         self.searched = 0;
-        self.found = None;
+        self.found = false;
         if self.start == self.end {
             self.clear();
         }
@@ -335,10 +340,10 @@ impl<'b> ReceiveBuffer<'b> {
     /// True if a message has begun that is not complete. Call `search` first, because a complete
     /// message that it has not found counts as incomplete.
     pub fn mid_message(&self) -> bool {
-        self.skipping || (self.found.is_none() && self.start != self.end)
+        self.skipping || (!self.found && self.start != self.end)
     }
 
-    fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.start == self.end && !self.skipping
     }
 
@@ -346,7 +351,7 @@ impl<'b> ReceiveBuffer<'b> {
         self.start = 0;
         self.end = 0;
         self.searched = 0;
-        self.found = None;
+        self.found = false;
     }
 }
 
@@ -408,25 +413,20 @@ impl<'b> SendBuffer<'b> {
     /// wait to be sent with a message, because nothing may be written after that message.
     pub fn reply_room(&mut self) -> Option<&mut [u8]> {
         let half = self.reply_room_size();
-        if !self.has_reply_room() {
+        let after = self.buffer.len().wrapping_sub(self.end);
+        if self.mark.is_some() || after.wrapping_add(self.start) < half {
             return None;
         }
-        if self.buffer.len().saturating_sub(self.end) < half {
+        if after < half {
             compact(self.buffer, &mut self.start, &mut self.end);
         }
-        self.buffer.get_mut(self.end..)?.get_mut(..half)
+        let end = self.end.wrapping_add(half);
+        self.buffer.get_mut(self.end..end)
     }
 
     /// Returns the length of [`reply_room`](Self::reply_room): half of the buffer.
     pub fn reply_room_size(&self) -> usize {
         self.buffer.len() / 2
-    }
-
-    /// True if [`reply_room`](Self::reply_room) returns room.
-    pub fn has_reply_room(&self) -> bool {
-        let used = self.end.saturating_sub(self.start);
-        let free = self.buffer.len().saturating_sub(used);
-        self.mark.is_none() && free >= self.reply_room_size()
     }
 
     /// Returns the whole free part of the buffer. After writing a message into it, call `commit`.
@@ -649,7 +649,6 @@ mod tests {
                     send.sent(sent);
                     let used = pending - sent;
                     let has_room = size - used >= half;
-                    assert_eq!(send.has_reply_room(), has_room);
                     let room = send.reply_room().map(|room| room.len());
                     assert_eq!(room, has_room.then_some(half), "{size}: {sent}..{pending}");
                     // No byte is lost if the bytes were moved.
@@ -697,7 +696,6 @@ mod tests {
         send.commit_marked(6);
         // No reply is written until the descriptors are sent.
         assert_eq!(send.reply_room(), None);
-        assert!(!send.has_reply_room());
         assert!(!send.is_at_mark());
         assert_eq!(send.pending(), b"fore");
         send.sent(3);

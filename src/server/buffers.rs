@@ -74,7 +74,10 @@ impl<'b, const FDS: usize> Buffers<'b, FDS> {
     /// Lends a pair, and returns its index.
     pub fn lend(&mut self) -> u32 {
         if let Some(pair) = self.free {
-            self.free = self.get(pair).2.and_then(|carried| carried.next);
+            self.free = self
+                .carried
+                .get(to_usize(pair))
+                .and_then(|carried| carried.next);
             return pair;
         }
         let pair = self.touched;
@@ -85,7 +88,7 @@ impl<'b, const FDS: usize> Buffers<'b, FDS> {
     /// Takes a pair back, and closes its descriptors.
     pub fn take_back(&mut self, pair: u32) {
         let free = self.free.replace(pair);
-        if let Some(carried) = self.get(pair).2 {
+        if let Some(carried) = self.carried.get_mut(to_usize(pair)) {
             carried.close();
             carried.next = free;
         }
@@ -93,21 +96,20 @@ impl<'b, const FDS: usize> Buffers<'b, FDS> {
 
     /// Erases the pair that was taken back last, which may hold secrets.
     pub fn erase_free(&mut self) {
-        if let Some(pair) = self.free {
-            let (receive, send, _) = self.get(pair);
+        if let Some((receive, send, _)) = self.free.and_then(|pair| self.get(pair)) {
             erase(receive);
             erase(send);
         }
     }
 
     /// Returns a pair, receive buffer first, and its descriptors.
-    pub fn get(&mut self, pair: u32) -> (&mut [u8], &mut [u8], Option<&mut Carried<FDS>>) {
+    pub fn get(&mut self, pair: u32) -> Option<(&mut [u8], &mut [u8], &mut Carried<FDS>)> {
         let pair = to_usize(pair);
-        (
-            part(self.receive, pair, self.rx),
-            part(self.send, pair, self.tx),
-            self.carried.get_mut(pair),
-        )
+        Some((
+            part(self.receive, pair, self.rx)?,
+            part(self.send, pair, self.tx)?,
+            self.carried.get_mut(pair)?,
+        ))
     }
 }
 
@@ -123,10 +125,8 @@ impl<const FDS: usize> Drop for Buffers<'_, FDS> {
 }
 
 /// Returns part `index` of a buffer that consists of parts of `length` bytes.
-fn part(buffer: &mut [u8], index: usize, length: usize) -> &mut [u8] {
-    let start = index.saturating_mul(length);
-    let part = buffer
-        .get_mut(start..)
-        .and_then(|rest| rest.get_mut(..length));
-    part.unwrap_or_default()
+fn part(buffer: &mut [u8], index: usize, length: usize) -> Option<&mut [u8]> {
+    // There are as many parts as places, so no offset of a part overflows.
+    let start = index.wrapping_mul(length);
+    buffer.get_mut(start..start.wrapping_add(length))
 }

@@ -578,11 +578,11 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             return None;
         }
         let endpoint = self.vacate(connection.slot)?;
-        let Some(pair) = endpoint.pair else {
+        // The pair is free again. Its content stays until it is lent to another connection.
+        let pair = endpoint.pair.and_then(|pair| self.buffers.get(pair));
+        let Some((receive, send, _)) = pair else {
             return Some((endpoint.stream, &[]));
         };
-        // The pair is free again. Its content stays until it is lent to another connection.
-        let (receive, send, _) = self.buffers.get(pair);
         let channel = endpoint.channel.attach(receive, send);
         Some((endpoint.stream, channel.into_unread()))
     }

@@ -1,6 +1,6 @@
 //! The epoll(7) descriptor, and the tokens that identify the source of an event.
 
-use core::ops::Range;
+use core::mem::MaybeUninit;
 
 use heapless::Vec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
@@ -11,7 +11,7 @@ use super::Connection;
 use crate::unix::{IoError, timespec};
 
 /// The maximum number of events from one epoll_wait(2). The next call returns the others.
-const BATCH: usize = 16;
+pub(super) const BATCH: usize = 16;
 
 /// The source of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,12 +60,6 @@ pub(super) struct Poller {
     watched: usize,
     /// The numbers of ready watched descriptors that were not yet reported to the program.
     ready: Vec<u32, BATCH>,
-}
-
-/// The events from one epoll_wait(2).
-pub(super) struct Events {
-    events: [Event; BATCH],
-    range: Range<usize>,
 }
 
 impl Poller {
@@ -134,33 +128,21 @@ impl Poller {
     }
 
     /// Waits for events, at most `limit` milliseconds.
-    pub fn wait(&mut self, limit: Option<u64>) -> Result<Events, IoError> {
-        let none = Event {
-            flags: EventFlags::empty(),
-            data: EventData::new_u64(0),
-        };
-        let mut events = [none; BATCH];
+    pub fn wait<'r>(
+        &mut self,
+        room: &'r mut [MaybeUninit<Event>; BATCH],
+        limit: Option<u64>,
+    ) -> Result<impl ExactSizeIterator<Item = (Token, EventFlags)> + use<'r>, IoError> {
         let limit = limit.map(timespec);
-        let count = match epoll::wait(&self.epoll, &mut events[..], limit.as_ref()) {
-            Ok(count) => count,
-            Err(Errno::INTR) => 0,
+        let events = match epoll::wait(&self.epoll, &mut room[..], limit.as_ref()) {
+            Ok((events, _)) => events,
+            Err(Errno::INTR) => &mut [],
             Err(errno) => return Err(IoError::from_errno(errno)),
         };
         // epoll(7) is level-triggered here, so it reports the dropped numbers again.
         self.ready.clear();
-        Ok(Events {
-            events,
-            range: 0..count,
-        })
-    }
-}
-
-impl Iterator for Events {
-    type Item = (Token, EventFlags);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let event = self.events.get(self.range.next()?)?;
-        Some((Token::decode(event.data), event.flags))
+        let decode = |event: &mut Event| (Token::decode(event.data), event.flags);
+        Ok(events.iter_mut().map(decode))
     }
 }
 

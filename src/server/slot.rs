@@ -113,8 +113,8 @@ const LINGER_BYTES: usize = 1 << 16;
 /// The result of a turn, or of a part of it.
 #[derive(Debug)]
 pub(super) enum Turn<C> {
-    /// A call was handled, and the service has woken this topic, if any. The turn is not over.
-    Called(Option<u32>),
+    /// A call was handled, and the service has woken this topic, if any. The turn may be over.
+    Called { woken: Option<u32>, is_over: bool },
     /// An owed reply was written, and the service has woken this topic. The turn is not over.
     Woken(u32),
     /// The turn is over, but there is more to do.
@@ -238,13 +238,19 @@ impl Endpoint {
                 ),
                 can_park: true,
             };
-            if session.step_in(service, context) {
+            if !session.is_idle() && session.step_in(service, context) {
                 *budget = budget.saturating_sub(1);
                 // A woken call that is parked again without a reply has made no progress.
                 self.has_advanced |= was_open || !session.channel().pending().is_empty();
                 let woken = service.woken();
                 if was_open && !matches!(session.state(), State::Ended(_)) {
-                    return Ok(Turn::Called(woken));
+                    let is_last = !self.readable && line_buffer.is_none() && session.is_idle();
+                    if is_last {
+                        self.wanted = INPUT;
+                    }
+                    // A write that has failed is repeated by the rest of the turn.
+                    let is_over = is_last && self.flush(session, carried, None) == Ok(true);
+                    return Ok(Turn::Called { woken, is_over });
                 }
                 if let Some(topic) = woken {
                     return Ok(Turn::Woken(topic));

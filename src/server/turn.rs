@@ -29,11 +29,11 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             if S::SENSITIVE {
                 self.buffers.erase_free();
             }
-            if !matches!(turn, Turn::Called(_) | Turn::Woken(_)) {
+            if !matches!(turn, Turn::Called { is_over: false, .. } | Turn::Woken(_)) {
                 self.current = None;
             }
             match turn {
-                Turn::Called(woken) => {
+                Turn::Called { woken, .. } => {
                     self.wake_all(woken, service);
                     return Ok(Some(Event::Called(connection)));
                 }
@@ -47,6 +47,12 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
                 }
             }
         }
+        self.next_other_event(may_wait)
+    }
+
+    /// Like `next_event`, if no connection is ready.
+    #[inline(never)] // it is the same for all services
+    fn next_other_event(&mut self, may_wait: bool) -> Result<Option<Event<C>>, unix::IoError> {
         if let Some(connection) = self.accept()? {
             return Ok(Some(Event::Connected(connection)));
         }
@@ -97,7 +103,7 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             return Turn::Over;
         }
         let pair = *endpoint.pair.get_or_insert_with(|| self.buffers.lend());
-        let (receive, send, Some(carried)) = self.buffers.get(pair) else {
+        let Some((receive, send, carried)) = self.buffers.get(pair) else {
             debug_assert!(false, "there are as many pairs as places");
             return Turn::Over;
         };
@@ -109,7 +115,7 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             }
             return Turn::Over;
         }
-        let channel = mem::take(&mut endpoint.channel).attach(receive, send);
+        let channel = endpoint.channel.detached().attach(receive, send);
         let mut session = Session::from_parts(channel, *state);
         let device = device_of(endpoint, &mut self.listeners);
         let line_buffer = device.map(|device| &mut device.line_buffer);
@@ -124,7 +130,14 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         endpoint.channel = channel.detach();
         *state = next;
         match turn {
-            Ok(turn @ (Turn::Called(_) | Turn::Woken(_))) => turn,
+            Ok(turn @ Turn::Called { is_over, .. }) => {
+                if is_over {
+                    // The call has just restarted the timeout.
+                    self.end_turn(index);
+                }
+                turn
+            }
+            Ok(turn @ Turn::Woken(_)) => turn,
             Ok(Turn::Ended(result)) => {
                 if self.restart_device(index, service) {
                     return Turn::Again;
@@ -179,7 +192,8 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             return false;
         };
         endpoint.settle(*state, self.now);
-        if let Some(deadline) = endpoint.deadline(&self.limits) {
+        let deadline = endpoint.deadline(&self.limits);
+        if let Some(deadline) = deadline {
             self.next_deadline = self.next_deadline.min(deadline);
         }
         if endpoint.role != Role::Upgraded && endpoint.must_change_interest() {
@@ -194,7 +208,7 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         {
             self.buffers.take_back(pair);
         }
-        endpoint.has_timed_out(&self.limits, self.now)
+        deadline.is_some_and(|at| at <= self.now)
     }
 
     /// Closes a connection whose session has ended. After an error it may have to linger first, so
@@ -211,10 +225,10 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
             self.end_turn(index);
         } else if let Some(endpoint) = self.vacate(index)
             && has_failed
-            && let Some(pair) = endpoint.pair
+            && let Some((receive, _, _)) = endpoint.pair.and_then(|pair| self.buffers.get(pair))
         {
             // The pair was not lent since, so it can hold the discarded input.
-            endpoint.stream.close_now(self.buffers.get(pair).0);
+            endpoint.stream.close_now(receive);
         }
     }
 

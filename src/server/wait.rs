@@ -1,12 +1,12 @@
 //! How the server waits: events, timers and timeouts.
 
-use core::iter;
+use core::mem::MaybeUninit;
 
 use rustix::event::epoll::EventFlags;
 
 use super::accept::Source;
 use super::places::to_usize;
-use super::poller::Token;
+use super::poller::{BATCH, Token};
 use super::{Server, limits};
 use crate::unix::{self, BACK_OFF};
 
@@ -62,9 +62,10 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         if self.accepts() {
             self.poll_listeners(true)?;
         }
-        let mut has_events = false;
-        for (token, flags) in self.poller.wait(limit)? {
-            has_events = true;
+        let mut room = [MaybeUninit::uninit(); BATCH];
+        let events = self.poller.wait(&mut room, limit)?;
+        let has_events = events.len() > 0;
+        for (token, flags) in events {
             match token {
                 Token::Connection(connection) => {
                     if self.places.find(connection).is_some()
@@ -83,14 +84,16 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
                 Token::Watch(number) => self.poller.set_watch_ready(number),
             }
         }
-        let devices = self.listeners.iter_mut().filter_map(Source::device);
-        let pauses = devices.map(|device| &mut device.pause);
-        for left in iter::once(&mut self.backing_off).chain(pauses) {
-            *left = if has_events {
+        let after_wait = |left: u8| {
+            if has_events {
                 left.saturating_sub(1)
             } else {
                 0
-            };
+            }
+        };
+        self.backing_off = after_wait(self.backing_off);
+        for device in self.listeners.iter_mut().filter_map(Source::device) {
+            device.pause = after_wait(device.pause);
         }
         self.now = self.time();
         if self.now >= self.next_deadline {

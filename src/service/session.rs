@@ -78,6 +78,12 @@ impl<'b, C: Copy> Session<'b, C> {
         self.state.reachable()
     }
 
+    /// True if a step has nothing to do: no reply is owed, and nothing was received.
+    pub(crate) fn is_idle(&self) -> bool {
+        let Channel { receive, .. } = &self.channel;
+        matches!(self.state, State::Open) && receive.is_empty() && !self.channel.is_at_end()
+    }
+
     /// Handles at most one call, or writes one owed reply. Returns false if there is nothing to do
     /// until bytes are received or sent, or the call is woken.
     ///
@@ -98,36 +104,41 @@ impl<'b, C: Copy> Session<'b, C> {
         if S::SENSITIVE {
             self.channel.erase();
         }
-        let has_room = self.channel.send.has_reply_room();
         let peer = context.peer;
         let mut callee = None;
         let result = match self.state.reachable() {
             State::Parked(..) | State::Upgraded(_) | State::Ended(_) => return false,
-            State::Due(_) | State::Describing(_) if !has_room => return false,
             State::Due(owed) => {
                 callee = Some(owed.request.callee);
                 self.resume(service, context, owed)
             }
             State::Describing(rest) => self.describe(rest),
             State::Open => match self.channel.receive.search() {
-                Ok(true) if has_room => self.dispatch(service, context, &mut callee),
-                Ok(true) => return false,
+                Ok(true) => self.dispatch(service, context, &mut callee),
                 Ok(false) if !self.channel.is_at_end() => return false,
                 Ok(false) if self.channel.receive.mid_message() => Err(Violation::Truncated.into()),
-                Ok(false) => Ok(State::Ended(Ok(()))),
+                Ok(false) => {
+                    self.end(Ok(()));
+                    return true;
+                }
                 Err(TooLong) => Err(Error::TooLong),
             },
         };
-        self.state = result.unwrap_or_else(|error| {
+        result.unwrap_or_else(|error| {
             service.failed(SessionError {
                 error,
                 peer,
                 room: self.channel.send.reply_room_size(),
                 callee,
             });
-            State::Ended(Err(error))
-        });
-        true
+            self.end(Err(error));
+            true
+        })
+    }
+
+    #[inline(never)] // shorter than two copies
+    fn end(&mut self, result: Result<(), Error>) {
+        self.state = State::Ended(result);
     }
 
     /// Wakes the call if it is parked under this topic, so that the next step resumes it. Returns
@@ -152,98 +163,100 @@ impl<'b, C: Copy> Session<'b, C> {
         }
     }
 
-    /// Handles the call that the search has found. Sets `found` to its method.
+    /// Handles the call that the search has found. Sets `found` to its method. Returns false if
+    /// there is no room for a reply.
     #[inline(never)] // keeps its variables out of the stack frames of callers
     fn dispatch<S: Service<C>>(
         &mut self,
         service: &mut S,
         mut context: Context<'_>,
         found: &mut Option<Callee>,
-    ) -> Result<State<C>, Error> {
+    ) -> Result<bool, Error> {
         let Channel { receive, send, .. } = &mut self.channel;
-        let (Some(message), Some(room)) = (receive.take(), send.reply_room()) else {
-            debug_assert!(false, "`step_in` has found a message, and room");
-            return Ok(State::Open);
+        let Some(room) = send.reply_room() else {
+            return Ok(false);
+        };
+        let Some(message) = receive.take() else {
+            debug_assert!(false, "`step_in` has found a message");
+            return Ok(false);
         };
         let (call, range) = Call::parse_with_name_range(message)?;
         let mode = call.mode();
         // The decoded name may be shorter than its text.
         let name = range.start..range.start.saturating_add(call.method().len());
-        let mut lent = context.reborrow();
-        let called = Callee::find::<S, C>(call.method()).and_then(|callee| {
-            *found = Some(callee);
-            let request = Request { callee, mode };
-            let call = call.with_peer(lent.peer);
-            if !builtin::serves(callee.interface) {
-                service.permit(&call)?;
-            }
-            let call = callee.check_call::<UsedKinds<S, C>>(call)?;
-            Ok((answer(service, call, room, &mut lent, request)?, request))
-        });
+        let call = call.with_peer(context.peer);
+        let answered = handle(service, call, room, &mut context.reborrow(), found);
         context.close_received();
-        match called {
-            Ok((answer, request)) => self.finish(service, context, request, answer),
+        match answered {
+            Ok(answer) => self.finish(service, context, *found, mode, answer)?,
             Err(refusal) => {
                 context.close_attached();
                 let error = refusal.error(message, Some(name))?;
-                if mode == Mode::Oneway {
-                    return Ok(State::Open);
-                }
-                match write_error(send, &error) {
-                    // The error is too long because it repeats a name that the client has sent.
-                    Err(EncodeError::Full) => Err(Error::TooLong),
-                    written => Ok(written.map(|()| State::Open)?),
+                if mode != Mode::Oneway {
+                    write_error(send, &error).map_err(|error| match error {
+                        // It is too long because it repeats a name that the client has sent.
+                        EncodeError::Full => Error::TooLong,
+                        error => error.into(),
+                    })?;
                 }
             }
         }
+        Ok(true)
     }
 
-    /// Runs the handler for an owed reply.
+    /// Runs the handler for an owed reply. Returns false if there is no room for it.
     #[inline(never)] // keeps its variables off the stack while a call is handled
     fn resume<S: Service<C>>(
         &mut self,
         service: &mut S,
         mut context: Context<'_>,
         owed: Owed<C>,
-    ) -> Result<State<C>, Error> {
+    ) -> Result<bool, Error> {
         let Owed { cursor, request } = owed;
         let Some(room) = self.channel.send.reply_room() else {
-            debug_assert!(false, "`step_in` has found room");
-            return Ok(State::Due(owed));
+            return Ok(false);
         };
         let mut lent = context.reborrow();
         let reply = Responder::new(room, &mut lent, request);
         match service.resume(cursor, reply).map(Outcome::into_parts) {
-            Ok(answer) => self.finish(service, context, request, answer),
+            Ok(answer) => {
+                let Request { callee, mode } = request;
+                self.finish(service, context, Some(callee), mode, answer)?;
+            }
             Err(refusal) => {
                 context.close_attached();
                 // The call is no longer in the buffer, so the refusal has no name to refer to. A
                 // `oneway` call has no owed reply.
                 let error = refusal.error(&[], None);
                 error.and_then(|error| write_error(&mut self.channel.send, &error))?;
-                Ok(State::Open)
+                self.state = State::Open;
             }
         }
+        Ok(true)
     }
 
-    /// Commits the message that a handler has written, and returns the next state. The length is 0
+    /// Commits the message that a handler has written, and goes to the next state. The length is 0
     /// if there is no message: the call is `oneway`, or it was parked without a reply.
     fn finish<S: Service<C>>(
         &mut self,
         service: &mut S,
         mut context: Context<'_>,
-        request: Request,
+        callee: Option<Callee>,
+        mode: Mode,
         (length, state): (usize, State<C>),
-    ) -> Result<State<C>, Error> {
+    ) -> Result<(), Error> {
         let send = &mut self.channel.send;
         if length == 0 {
             context.close_attached();
         } else {
             // A piece of a definition is not a complete message, so it cannot be checked.
-            if cfg!(debug_assertions) && !matches!(state, State::Describing(_)) {
+            if cfg!(debug_assertions)
+                && let Some(callee) = callee
+                && !matches!(state, State::Describing(_))
+            {
                 let room = send.reply_room().unwrap_or_default();
                 let message = room.get(..length.saturating_sub(1)).unwrap_or_default();
-                if let Err(error) = request.callee.check_answer(message) {
+                if let Err(error) = callee.check_answer(message) {
                     context.close_attached();
                     if let Some(cursor) = state.cursor() {
                         service.abandoned(cursor);
@@ -257,21 +270,26 @@ impl<'b, C: Copy> Session<'b, C> {
                 send.commit(length);
             }
         }
-        Ok(match state.reachable() {
-            State::Parked(_, owed) if request.mode == Mode::Oneway => {
+        self.state = match state.reachable() {
+            State::Parked(_, owed) if mode == Mode::Oneway => {
                 service.abandoned(owed.cursor);
                 State::Open
             }
             state => state,
-        })
+        };
+        Ok(())
     }
 
-    /// Writes the next piece of a definition that is longer than the room for a reply.
-    fn describe(&mut self, rest: &'static [u8]) -> Result<State<C>, Error> {
-        let room = self.channel.send.reply_room().unwrap_or_default();
+    /// Writes the next piece of a definition that is longer than the room for a reply. Returns false
+    /// if there is no room for it.
+    fn describe(&mut self, rest: &'static [u8]) -> Result<bool, Error> {
+        let Some(room) = self.channel.send.reply_room() else {
+            return Ok(false);
+        };
         let (length, state) = write_description(room, &[], rest)?;
         self.channel.send.commit(length);
-        Ok(state)
+        self.state = state;
+        Ok(true)
     }
 }
 
@@ -281,6 +299,27 @@ fn write_error(send: &mut SendBuffer<'_>, error: &ServiceError<'_>) -> Result<()
     let length = error.write(send.reply_room().unwrap_or_default())?;
     send.commit(length);
     Ok(())
+}
+
+/// Finds the method of a call, checks the call, and runs its handler. Sets `found` to the method.
+/// Returns the length of the message, and the next state.
+#[inline(never)] // otherwise the call is copied several times
+fn handle<'c, S: Service<C>, C: Copy>(
+    service: &mut S,
+    call: Call<'c>,
+    room: &'c mut [u8],
+    context: &'c mut Context<'c>,
+    found: &mut Option<Callee>,
+) -> Result<(usize, State<C>), Refusal> {
+    let callee = Callee::find::<S, C>(call.method())?;
+    *found = Some(callee);
+    if !builtin::serves(callee.interface) {
+        service.permit(&call)?;
+    }
+    let mode = call.mode();
+    let request = Request { callee, mode };
+    let checked = callee.check_call::<UsedKinds<S, C>>(call);
+    checked.and_then(|call| answer(service, call, room, context, request))
 }
 
 /// Runs the handler of a call. Returns the length of its message, and the next state.

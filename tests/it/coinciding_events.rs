@@ -273,6 +273,41 @@ fn a_client_that_reads_again_gets_full_turns_again() {
 }
 
 #[test]
+fn the_reply_to_a_single_call_is_sent_before_the_event() {
+    let (client, stream) = Stream::pair().unwrap();
+    let mut slots = Slots::<1, 256, 512>::new();
+    let mut server = Server::<_, 1>::new(stream, &mut slots).unwrap();
+    say(&client, KNOCK);
+    assert!(matches!(server.step(&mut Door), Ok(Event::Called(_))));
+    let length = available(&client).unwrap();
+    assert_eq!(events(&mut server), []);
+    // The replies to pipelined calls leave together.
+    say(&client, &KNOCK.repeat(2));
+    assert!(matches!(server.step(&mut Door), Ok(Event::Called(_))));
+    assert_eq!(available(&client), Err(Errno::AGAIN));
+    assert!(matches!(server.step(&mut Door), Ok(Event::Called(_))));
+    assert_eq!(available(&client), Ok(2 * length));
+    assert_eq!(events(&mut server), []);
+}
+
+#[test]
+fn a_reply_that_cannot_be_sent_ends_the_connection_after_the_event() {
+    let (client, stream) = Stream::pair().unwrap();
+    let mut slots = Slots::<1, 256, 512>::new();
+    let mut server = Server::<_, 1>::new(stream, &mut slots).unwrap();
+    say(&client, KNOCK);
+    shutdown(&client, Shutdown::Read).unwrap();
+    assert!(matches!(
+        events(&mut server)[..],
+        [
+            Event::Called(called),
+            Event::Disconnected(ended, Ok(())),
+            Event::Idle
+        ] if called == ended
+    ));
+}
+
+#[test]
 fn x3_dropping_a_server_closes_its_connections() {
     let mut slots = Slots::<2, 256, 512, 1>::new();
     let (client, stream) = Stream::pair().unwrap();
