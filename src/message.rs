@@ -7,7 +7,7 @@ use core::{mem, str};
 use serde::Deserialize;
 
 use crate::error::{DecodeError, EncodeError, Violation};
-use crate::json::{self, Content, Cursor, MemberDeserializer, Raw, Reader, Text, Value, Writer};
+use crate::json::{self, Content, Cursor, MemberDeserializer, Raw, Reader, Value, Writer};
 use crate::name;
 use crate::peer::Peer;
 
@@ -257,29 +257,50 @@ enum Expected {
     NullableFlag,
 }
 
-/// The members of an envelope: the string first, then the parameters, then the flags.
-type Table = [(&'static str, Expected)];
+/// A member of an envelope.
+struct Member {
+    name: &'static str,
+    bit: u8,
+    expected: Expected,
+}
 
-const CALL: &Table = &[
-    ("method", Expected::String),
-    ("parameters", Expected::NullableObject),
-    ("oneway", Expected::NullableFlag),
-    ("more", Expected::NullableFlag),
-    ("upgrade", Expected::NullableFlag),
+impl Member {
+    const fn new(name: &'static str, bit: u8, expected: Expected) -> Self {
+        Member {
+            name,
+            bit,
+            expected,
+        }
+    }
+}
+
+const STRING: u8 = 1;
+const PARAMETERS: u8 = 1 << 1;
+const ONEWAY: u8 = 1 << 2;
+const MORE: u8 = 1 << 3;
+const UPGRADE: u8 = 1 << 4;
+const CONTINUES: u8 = 1 << 5;
+
+const CALL: &[Member] = &[
+    Member::new("method", STRING, Expected::String),
+    Member::new("parameters", PARAMETERS, Expected::NullableObject),
+    Member::new("oneway", ONEWAY, Expected::NullableFlag),
+    Member::new("more", MORE, Expected::NullableFlag),
+    Member::new("upgrade", UPGRADE, Expected::NullableFlag),
 ];
 
-const REPLY: &Table = &[
-    ("error", Expected::NullableString),
-    ("parameters", Expected::NullableObject),
-    ("continues", Expected::NullableFlag),
+const REPLY: &[Member] = &[
+    Member::new("error", STRING, Expected::NullableString),
+    Member::new("parameters", PARAMETERS, Expected::NullableObject),
+    Member::new("continues", CONTINUES, Expected::NullableFlag),
 ];
 
-/// What a strict pass over an envelope has found.
+/// The members that a strict pass over an envelope has found.
 #[derive(Default)]
 pub(crate) struct Members {
-    /// A bit for each member of the table that is present.
+    /// The bits of the members that are present.
     seen: u8,
-    /// A bit for each that is neither `null` nor `false`.
+    /// The bits of those that are neither `null` nor `false`.
     set: u8,
     /// The range of the string, without its quotes.
     string: Range<usize>,
@@ -290,18 +311,13 @@ pub(crate) struct Members {
 }
 
 impl Members {
-    /// The bit of the first member, which is the string.
-    const STRING: u8 = 1;
-    /// The bit of the first flag.
-    const FLAG: u8 = 1 << 2;
-
     /// Returns the range of the string, without its quotes.
     pub fn string(&self) -> Option<Range<usize>> {
-        (self.set & Self::STRING != 0).then(|| self.string.clone())
+        (self.set & STRING != 0).then(|| self.string.clone())
     }
 
     /// Makes one strict pass over a message.
-    fn scan(message: &[u8], table: &Table) -> Result<Self, Violation> {
+    fn scan(message: &[u8], members: &'static [Member]) -> Result<Self, Violation> {
         let mut cursor = Cursor::strict(message)?;
         if !cursor.eat(b'{') {
             // The message is another JSON value, or not JSON.
@@ -309,24 +325,34 @@ impl Members {
             return Err(Violation::NotAnObject);
         }
         let mut found = Members::default();
-        let mut first = true;
+        let (mut first, mut next) = (true, members.iter());
         while cursor
             .more(b'}', mem::take(&mut first))
             .ok_or_else(|| cursor.error())?
         {
-            let name = cursor.member().ok_or_else(|| cursor.error())?;
-            found.member(name, &mut cursor, table)?;
+            // Most members are in the order of the table.
+            let next = next.find(|member| cursor.skip_member(true, member.name.as_bytes()));
+            let (member, is_vendor) = match next {
+                Some(_) => (next, false),
+                None => {
+                    let name = cursor.member().ok_or_else(|| cursor.error())?;
+                    // The name may contain escapes, and is compared unescaped.
+                    let known = members.iter().find(|member| name.is(member.name));
+                    (known, known.is_none() && name.has_dot())
+                }
+            };
+            found.value(member, is_vendor, &mut cursor)?;
         }
         cursor.end().ok_or_else(|| cursor.error())?;
         Ok(found)
     }
 
-    /// Scans the value of a member.
-    fn member(
+    /// Scans the value of a member. A vendor's member has a dot in its name, and is ignored.
+    fn value(
         &mut self,
-        name: Text<'_>,
+        member: Option<&Member>,
+        is_vendor: bool,
         cursor: &mut Cursor<'_>,
-        table: &Table,
     ) -> Result<(), Violation> {
         let first = cursor.peek();
         let start = cursor.offset();
@@ -337,37 +363,33 @@ impl Members {
         };
         let has_escapes = has_escapes.ok_or_else(|| cursor.error())?;
         let end = cursor.offset();
-        // The name may contain escapes, and is compared unescaped.
-        let mut known = table.iter().zip(0_u8..);
-        let Some(((known, expected), index)) = known.find(|((known, _), _)| name.is(known)) else {
-            // The names of a vendor's members have a dot. Such members are ignored.
-            return if name.has_dot() {
+        let Some(member) = member else {
+            return if is_vendor {
                 Ok(())
             } else {
                 Err(Violation::UnknownMember)
             };
         };
-        let bit = 1 << index;
-        match (expected, first) {
+        match (member.expected, first) {
             (Expected::String | Expected::NullableString, Some(b'"')) => {
                 self.string = start.wrapping_add(1)..end.wrapping_sub(1);
                 self.has_escapes = has_escapes;
-                self.set |= bit;
+                self.set |= member.bit;
             }
             (Expected::NullableObject, Some(b'{')) => {
                 self.parameters = start..end;
-                self.set |= bit;
+                self.set |= member.bit;
             }
-            (Expected::NullableFlag, Some(b't')) => self.set |= bit,
+            (Expected::NullableFlag, Some(b't')) => self.set |= member.bit,
             (Expected::NullableFlag, Some(b'f')) => {}
-            (Expected::String, _) => return Err(Violation::MemberType(known)),
+            (Expected::String, _) => return Err(Violation::MemberType(member.name)),
             (_, Some(b'n')) => {}
-            _ => return Err(Violation::MemberType(known)),
+            _ => return Err(Violation::MemberType(member.name)),
         }
-        if self.seen & bit != 0 {
+        if self.seen & member.bit != 0 {
             return Err(Violation::DuplicateMember);
         }
-        self.seen |= bit;
+        self.seen |= member.bit;
         Ok(())
     }
 
@@ -390,9 +412,6 @@ impl Members {
 
 /// Makes one strict pass over a call.
 fn scan_call(message: &[u8]) -> Result<(Mode, Members), Violation> {
-    const ONEWAY: u8 = Members::FLAG;
-    const MORE: u8 = Members::FLAG << 1;
-    const UPGRADE: u8 = Members::FLAG << 2;
     let members = Members::scan(message, CALL)?;
     let mode = match members.set & (ONEWAY | MORE | UPGRADE) {
         0 => Mode::Simple,
@@ -407,7 +426,7 @@ fn scan_call(message: &[u8]) -> Result<(Mode, Members), Violation> {
 /// Makes one strict pass over a reply. Returns true if more replies follow.
 pub(crate) fn scan_reply(message: &[u8]) -> Result<(bool, Members), Violation> {
     let members = Members::scan(message, REPLY)?;
-    let continues = members.set & Members::FLAG != 0;
+    let continues = members.set & CONTINUES != 0;
     if continues && members.string().is_some() {
         return Err(Violation::Continues);
     }
