@@ -128,9 +128,9 @@ fn count_plain_of_long(bytes: &[u8]) -> usize {
     count_unmarked(bytes, mark_special)
 }
 
-/// Marks the bytes of a word that a string is written with an escape for: the special bytes, and DEL.
-/// JSON allows U+007F in strings, but sd-json does not read it there. All marks are reliable: there is
-/// no carry between bytes, because each sum begins without the highest bits.
+/// Marks the bytes of a word that a string is written with an escape for: the special bytes and
+/// DEL. JSON allows U+007F in strings, but sd-json does not read it there. All marks are reliable:
+/// the additions begin without the highest bit of each byte, so no byte carries into the next.
 pub(crate) const fn mark_escaped(word: u64) -> u64 {
     let low = word & splat(0x7f);
     // With bit 1 inverted, as in `mark_special`: not a quote, and not a control character.
@@ -140,8 +140,8 @@ pub(crate) const fn mark_escaped(word: u64) -> u64 {
     !(visible & no_backslash & !delete | word) & splat(0x80)
 }
 
-/// Copies less than a word in which no byte is escaped, if there is room for a word. Returns false
-/// otherwise.
+/// Copies less than a word, if there is room for a word. Returns false if there is not, or if a
+/// byte must be escaped.
 pub(crate) fn copy_short(from: &[u8], to: &mut [u8]) -> bool {
     let Some(target) = to.first_chunk_mut() else {
         return false;
@@ -192,8 +192,8 @@ pub(crate) fn decimal(mut number: u64, digits: &mut [u8; MAX_DIGITS]) -> &[u8] {
     after(digits, start)
 }
 
-/// Returns the word of the four decimal digits of a number. First it is split into two numbers of two
-/// digits, then both of them at once.
+/// Returns the word of the four decimal digits of a number, which is split into two numbers of two
+/// digits, and then both at once into their digits.
 const fn four_digits(number: u32) -> u32 {
     // A product with 5243 / 2^19 is a quotient by 100, and one with 103 / 2^10 by 10.
     let hundreds = number.wrapping_mul(5243) >> 19;
