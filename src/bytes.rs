@@ -25,8 +25,8 @@ const fn mark_equal(word: u64, byte: u8) -> u64 {
 }
 
 /// Marks the special bytes of a word, which a JSON string must escape: the quote, the backslash and
-/// the control characters. All marks are reliable: no sum carries into the next byte, because it
-/// begins without the highest bits.
+/// the control characters. All marks are reliable: the additions begin without the highest bit of each
+/// byte, so no byte carries into the next.
 pub(crate) const fn mark_special(word: u64) -> u64 {
     let low = word & splat(0x7f);
     // With bit 1 inverted, the quote is 0x20, next to the control characters, and 0x20 is 0x22.
@@ -149,8 +149,8 @@ pub(crate) const fn mark_escaped(word: u64) -> u64 {
     mark_special(word) | delete & !word & splat(0x80)
 }
 
-/// Copies less than a word in which no byte is escaped, if there is room for a word. Returns false
-/// otherwise.
+/// Copies less than a word, if there is room for a word. Returns false if there is not, or if a
+/// byte must be escaped.
 pub(crate) fn copy_short(from: &[u8], to: &mut [u8]) -> bool {
     let Some(target) = to.first_chunk_mut() else {
         return false;
@@ -201,8 +201,8 @@ pub(crate) fn decimal(mut number: u64, digits: &mut [u8; MAX_DIGITS]) -> &[u8] {
     after(digits, start)
 }
 
-/// Returns the word of the four decimal digits of a number. First it is split into two numbers of two
-/// digits, then both of them at once.
+/// Returns the word of the four decimal digits of a number, which is split into two numbers of two
+/// digits, and then both at once into their digits.
 const fn four_digits(number: u32) -> u32 {
     // A product with 5243 / 2^19 is a quotient by 100, and one with 103 / 2^10 by 10.
     let hundreds = number.wrapping_mul(5243) >> 19;

@@ -265,8 +265,8 @@ pub(crate) fn unescape(bytes: &mut [u8]) -> Result<&[u8], Syntax> {
     Ok(bytes.get(..length).unwrap_or_default())
 }
 
-/// Writes the inside of a string, as much of it as there is room for; returns the number of bytes read
-/// and written. More bytes of the room may change.
+/// Writes the inside of a string, as much of it as there is room for; returns the numbers of bytes
+/// read and written. The bytes of the room after them may change, too.
 pub(crate) fn escape_to(text: &[u8], room: &mut [u8]) -> (usize, usize) {
     let (mut from, mut at) = (text, 0_usize);
     let mut plain_words = 0_usize;
@@ -318,11 +318,11 @@ pub(crate) fn escape_to(text: &[u8], room: &mut [u8]) -> (usize, usize) {
 
 /// The length of the longest escape, and of the word that is written after each escape.
 const ESCAPE: usize = 6 + 8;
-/// The length of the room for a word of escapes, which begin at offsets below 64.
+/// The length of the room for a word of escapes, whose offsets are below 64.
 const ESCAPED_WORD: usize = 63 + ESCAPE;
 
-/// Writes a word with escapes for the marked bytes; returns the growth of the text. Only the bits of the marks
-/// tell where the next escape begins, so that a processor works on several words at once.
+/// Writes a word with escapes for the marked bytes; returns the number of bytes that this adds. No
+/// load waits for an escape before it, so a processor works on several words at once.
 fn escape_word(word: u64, marks: u64, target: &mut [u8; ESCAPED_WORD]) -> usize {
     if let Some(target) = target.first_chunk_mut() {
         *target = word.to_le_bytes();
@@ -334,7 +334,7 @@ fn escape_word(word: u64, marks: u64, target: &mut [u8; ESCAPED_WORD]) -> usize 
         let at = before.wrapping_add(growth);
         let word = word.wrapping_shr((before as u32) << 3);
         let [byte, ..] = word.to_le_bytes();
-        // Seven escapes take 42 bytes: the offset is never changed, and needs no check.
+        // Never more than 42, after seven escapes. With the mask, the compiler needs no check.
         let Some([backslash, letter, rest @ ..]) = target
             .get_mut(at & 63..)
             .and_then(<[u8]>::first_chunk_mut::<ESCAPE>)
@@ -358,7 +358,7 @@ fn escape_word(word: u64, marks: u64, target: &mut [u8; ESCAPED_WORD]) -> usize 
     growth
 }
 
-/// Returns the letter of the escape for a byte that needs one. [`hex_digits`] follow the letter `u`.
+/// Returns the letter of the escape for a byte that needs one. [`hex_digits`] must follow `u`.
 fn escape_letter(byte: u8) -> u8 {
     /// The letters for the control characters.
     const LETTERS: [u8; 32] = *b"uuuuuuuubtnufruuuuuuuuuuuuuuuuuu";
