@@ -1,7 +1,5 @@
 //! The epoll(7) descriptor, and the tokens that identify the source of an event.
 
-use core::mem::MaybeUninit;
-
 use heapless::Vec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -11,7 +9,7 @@ use super::Connection;
 use crate::unix::{IoError, timespec};
 
 /// The maximum number of events from one epoll_wait(2). The next call returns the others.
-pub(super) const BATCH: usize = 16;
+const BATCH: usize = 16;
 
 /// The source of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,22 +125,34 @@ impl Poller {
         self.ready.pop()
     }
 
+    /// Returns the room for the events of a wait.
+    pub fn room() -> [Event; BATCH] {
+        // rustix asserts that the kernel returns no more events than uninitialized memory has room for.
+        let none = Event {
+            flags: EventFlags::empty(),
+            data: EventData::new_u64(0),
+        };
+        [none; BATCH]
+    }
+
     /// Waits for events, at most `limit` milliseconds.
     pub fn wait<'r>(
         &mut self,
-        room: &'r mut [MaybeUninit<Event>; BATCH],
+        room: &'r mut [Event; BATCH],
         limit: Option<u64>,
     ) -> Result<impl ExactSizeIterator<Item = (Token, EventFlags)> + use<'r>, IoError> {
         let limit = limit.map(timespec);
-        let events = match epoll::wait(&self.epoll, &mut room[..], limit.as_ref()) {
-            Ok((events, _)) => events,
-            Err(Errno::INTR) => &mut [],
+        let count = match epoll::wait(&self.epoll, &mut room[..], limit.as_ref()) {
+            Ok(count) => count,
+            Err(Errno::INTR) => 0,
             Err(errno) => return Err(IoError::from_errno(errno)),
         };
         // epoll(7) is level-triggered here, so it reports the dropped numbers again.
         self.ready.clear();
-        let decode = |event: &mut Event| (Token::decode(event.data), event.flags);
-        Ok(events.iter_mut().map(decode))
+        let events = room.get(..count).unwrap_or_default();
+        Ok(events
+            .iter()
+            .map(|event| (Token::decode(event.data), event.flags)))
     }
 }
 

@@ -1,12 +1,10 @@
 //! How the server waits: events, timers and timeouts.
 
-use core::mem::MaybeUninit;
-
 use rustix::event::epoll::EventFlags;
 
 use super::accept::Source;
 use super::places::to_usize;
-use super::poller::{BATCH, Token};
+use super::poller::{Poller, Token};
 use super::{Server, limits};
 use crate::unix::{self, BACK_OFF};
 
@@ -62,7 +60,7 @@ impl<C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
         if self.accepts() {
             self.poll_listeners(true)?;
         }
-        let mut room = [MaybeUninit::uninit(); BATCH];
+        let mut room = Poller::room();
         let events = self.poller.wait(&mut room, limit)?;
         let has_events = events.len() > 0;
         for (token, flags) in events {
