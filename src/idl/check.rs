@@ -219,10 +219,11 @@ pub(crate) const fn requires_flags<T: Kinds>() -> bool {
 impl<'a> Type<'a> {
     /// Checks a scanned text against this type. An empty text counts as an empty object. `T` must
     /// have all kinds of types that the definition has.
+    #[inline(never)] // keeps its variables off the stack while the handler runs
     pub(crate) fn check<T: Kinds>(self, text: &[u8]) -> Result<(), Fault<'a>> {
         let text = if text.is_empty() { b"{}" } else { text };
         // Not inside `Check`: there, the compiler would fill these vectors with zeros.
-        let (mut outer, mut seen, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut outer, mut seen, mut keys) = (Vec::new(), Vec::from_array([0]), Vec::new());
         let mut check = Check::<T> {
             definition: self.definition,
             cursor: Cursor::new(text),
@@ -308,15 +309,15 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
         if self.cursor.peek() != Some(b'{') {
             return Err(Mismatch::Type);
         }
-        self.open(ty, self.entry(ty))?;
+        self.open(ty, self.entry(ty), b'{')?;
         let mut first = true;
         loop {
             first = if let Some((ty, entry)) = self.next(first)? {
                 self.begin(ty, entry)?
             } else {
-                self.open = self.outer.pop().unwrap_or_default();
-                if self.outer.is_empty() {
-                    return Ok(());
+                match self.outer.pop() {
+                    Some(outer) if !self.outer.is_empty() => self.open = outer,
+                    _ => return Ok(()),
                 }
                 self.list = self.entry(self.open.ty);
                 false
@@ -337,8 +338,9 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
             ty = entry.link.wrapping_add(1);
             entry = self.entry(ty);
         }
-        match (entry.kind, byte) {
-            (EntryKind::Int, b'-' | b'0'..=b'9') if has::<T>(EntryKind::Int) => {
+        let skipped = match (entry.kind, byte) {
+            // No value begins with `.` or `/`.
+            (EntryKind::Int, b'-'..=b'9') if has::<T>(EntryKind::Int) => {
                 let integer = self
                     .cursor
                     .scanned_integer()
@@ -357,20 +359,20 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
                 return found.map(|_| false).ok_or(Mismatch::Variant);
             }
             (EntryKind::Struct, b'{') | (EntryKind::Map, b'{') | (EntryKind::Array, b'[') => {
-                return self.open(ty, entry).map(|()| true);
+                return self.open(ty, entry, byte).map(|()| true);
             }
+            (EntryKind::String, b'"') => self.cursor.skip_string(),
             (EntryKind::Nullable, b'n')
             | (EntryKind::Bool, b't' | b'f')
-            | (EntryKind::String, b'"')
-            | (EntryKind::Object, b'{') => {}
-            (EntryKind::Any, byte) if byte != b'n' => {}
+            | (EntryKind::Object, b'{') => self.cursor.value(0).map(drop),
+            (EntryKind::Any, byte) if byte != b'n' => self.cursor.value(0).map(drop),
             _ => return Err(Mismatch::Type),
-        }
-        self.cursor.value(0).map(|_| false).ok_or(Mismatch::Syntax)
+        };
+        skipped.map(|()| false).ok_or(Mismatch::Syntax)
     }
 
-    /// Opens a structure, array or map, whose bracket is next.
-    fn open(&mut self, ty: u16, list: &'a Entry) -> Result<(), Mismatch> {
+    /// Opens a structure, array or map. Its bracket is next.
+    fn open(&mut self, ty: u16, list: &'a Entry, bracket: u8) -> Result<(), Mismatch> {
         let mut next = ty.wrapping_add(1);
         if list.kind == EntryKind::Struct {
             self.free = self.free.wrapping_add(list.link.into());
@@ -380,8 +382,7 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
         } else {
             next = u16::try_from(self.keys.len()).unwrap_or_default();
         }
-        let is_array = list.kind == EntryKind::Array;
-        self.cursor.eat(if is_array { b'[' } else { b'{' });
+        self.cursor.eat(bracket);
         let inner = Open {
             ty,
             next,
@@ -396,26 +397,29 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
     /// Returns the type of the next value of an open structure, array or map, or None at its end.
     /// Checks the key before the value.
     fn next(&mut self, first: bool) -> Result<Option<(u16, &'a Entry)>, Mismatch> {
-        let list = self.list;
-        let mut ty = self.open.ty;
-        if has::<T>(EntryKind::Array) && list.kind == EntryKind::Array {
-            if !self.cursor.more(b']', first).ok_or(Mismatch::Syntax)? {
-                return Ok(None);
-            }
-        } else if has::<T>(EntryKind::Map) && list.kind == EntryKind::Map {
-            if !self.cursor.more(b'}', first).ok_or(Mismatch::Syntax)? {
-                self.keys.truncate(self.open.next.into());
-                return Ok(None);
-            }
-            self.key()?;
-        } else {
-            let Some(field) = self.field(first)? else {
-                return Ok(None);
-            };
-            ty = field;
+        let kind = self.list.kind;
+        let is_array = has::<T>(EntryKind::Array) && kind == EntryKind::Array;
+        let is_map = has::<T>(EntryKind::Map) && kind == EntryKind::Map;
+        if !is_array && !is_map {
+            return self.field(first);
         }
-        let inner = ty.wrapping_add(1);
-        Ok(Some((inner, self.entry(inner))))
+        let close = if is_array { b']' } else { b'}' };
+        if !self.cursor.more(close, first).ok_or(Mismatch::Syntax)? {
+            if is_map {
+                self.keys.truncate(self.open.next.into());
+            }
+            return Ok(None);
+        }
+        if is_map {
+            self.key()?;
+        }
+        Ok(Some(self.inner(self.open.ty)))
+    }
+
+    /// Returns the type after an entry.
+    fn inner(&self, index: u16) -> (u16, &'a Entry) {
+        let ty = index.wrapping_add(1);
+        (ty, self.entry(ty))
     }
 
     /// Checks that the next key of a map is not a duplicate.
@@ -440,8 +444,8 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
         Ok(())
     }
 
-    /// Returns the field of a structure that the next key names, or None at the end of the structure.
-    fn field(&mut self, first: bool) -> Result<Option<u16>, Mismatch> {
+    /// Returns the type of the field that the next key names, or None at the end of the structure.
+    fn field(&mut self, first: bool) -> Result<Option<(u16, &'a Entry)>, Mismatch> {
         let mut index = self.open.next;
         let mut field = self.entry(index);
         let mut bit = self.bit(field);
@@ -466,10 +470,11 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
             *word |= mask(bit);
         }
         self.open.next = field.next;
-        if self.entry(index.wrapping_add(1)).kind != EntryKind::Nullable {
+        let (ty, entry) = self.inner(index);
+        if entry.kind != EntryKind::Nullable {
             self.open.missing = self.open.missing.wrapping_sub(1);
         }
-        Ok(Some(index))
+        Ok(Some((ty, entry)))
     }
 
     /// Finds the field that the next key names, if it is not the expected one.
@@ -489,7 +494,7 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
     fn close(&mut self) -> Result<(), Mismatch> {
         if self.open.missing > 0 {
             let missing = self.definition.list(self.open.ty).find(|index| {
-                self.entry(index.wrapping_add(1)).kind != EntryKind::Nullable
+                self.inner(*index).1.kind != EntryKind::Nullable
                     && !self.is_seen(self.bit(self.entry(*index)))
             });
             if let (1, Some(index)) = (self.outer.len(), missing) {

@@ -70,7 +70,7 @@ impl<'a> Definition<'a> {
         str::from_utf8(self.name_bytes(self.entry(index))).unwrap_or_default()
     }
 
-    /// Returns the bytes of the name of a field or a value.
+    /// Returns the bytes of the name of a field, a value or an `Order`.
     pub(super) fn name_bytes(&self, entry: &Entry) -> &'a [u8] {
         let (at, length) = (entry.at as usize, usize::from(entry.link >> 8));
         let text = self.text.as_bytes();

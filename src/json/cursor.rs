@@ -237,8 +237,12 @@ impl<'a> Cursor<'a> {
     }
 
     /// Skips a string of a scanned text.
-    fn skip_string(&mut self) -> Option<()> {
+    pub fn skip_string(&mut self) -> Option<()> {
         self.expect(b'"')?;
+        self.rest = self.rest.get(count_plain(self.rest)..)?;
+        if self.skip(b'"') {
+            return Some(());
+        }
         loop {
             let (inside, rest) = self.rest.split_at_checked(find(self.rest, b'"')?)?;
             self.rest = rest;
@@ -275,11 +279,12 @@ impl<'a> Cursor<'a> {
     /// Skips the integral part of a scanned number; returns its text, or None if a fraction or an
     /// exponent follows.
     pub fn scanned_integer(&mut self) -> Option<&'a [u8]> {
-        let is_part = |byte: &&u8| matches!(byte, b'-' | b'0'..=b'9');
-        let length = self.rest.iter().take_while(is_part).count();
-        let (number, rest) = self.rest.split_at_checked(length)?;
-        self.rest = rest;
-        (!self.at_fraction()).then_some(number)
+        let text = self.rest;
+        self.skip(b'-');
+        while let [b'0'..=b'9', rest @ ..] = self.rest {
+            self.rest = rest;
+        }
+        (!self.at_fraction()).then(|| self.since(text))
     }
 
     /// True if a fraction or an exponent is next.

@@ -77,7 +77,6 @@ impl Callee {
     ///
     /// Returns [`Refusal::ExpectedMore`], [`Refusal::ExpectedUpgrade`], or
     /// [`Refusal::InvalidParameter`] with the name of the field.
-    #[inline(never)] // keeps its variables off the stack while the handler runs
     pub fn check_call<'c, K: Kinds>(&self, call: Call<'c>) -> Result<Call<'c>, Refusal> {
         let Some(method) = self.definition() else {
             return Ok(call);
