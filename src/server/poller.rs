@@ -127,7 +127,7 @@ impl Poller {
 
     /// Returns the room for the events of a wait.
     pub fn room() -> [Event; BATCH] {
-        // rustix asserts that the kernel returns no more events than uninitialized memory has room for.
+        // For uninitialized memory, rustix has an assertion about the number of events.
         let none = Event {
             flags: EventFlags::empty(),
             data: EventData::new_u64(0),

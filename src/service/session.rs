@@ -78,12 +78,6 @@ impl<'b, C: Copy> Session<'b, C> {
         self.state.reachable()
     }
 
-    /// True if a step has nothing to do: no reply is owed, and nothing was received.
-    pub(crate) fn is_idle(&self) -> bool {
-        let Channel { receive, .. } = &self.channel;
-        matches!(self.state, State::Open) && receive.is_empty() && !self.channel.is_at_end()
-    }
-
     /// Handles at most one call, or writes one owed reply. Returns false if there is nothing to do
     /// until bytes are received or sent, or the call is woken.
     ///
