@@ -171,6 +171,11 @@ impl<'c> Call<'c> {
         self.parameters.text().0
     }
 
+    /// Returns the text of the parameters, and its offset in the message.
+    pub(crate) fn parameters_mut(&mut self) -> (&mut [u8], usize) {
+        self.parameters.text_mut()
+    }
+
     /// Returns the parameters, for decoding them piece by piece.
     pub fn into_parameters(self) -> Value<'c> {
         self.parameters

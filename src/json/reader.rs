@@ -121,6 +121,11 @@ impl<'de> Reader<'de> {
     }
 
     /// Like `rest`, but mutable.
+    pub fn rest_mut(&mut self) -> &mut [u8] {
+        self.rest
+    }
+
+    /// Like `rest`, with the lifetime of the text.
     pub fn into_rest(self) -> &'de mut [u8] {
         self.rest
     }

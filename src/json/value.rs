@@ -64,9 +64,9 @@ impl<'de> Value<'de> {
     }
 
     /// Like `text`, but mutable.
-    pub(crate) fn into_text_mut(self) -> (&'de mut [u8], usize) {
+    pub(crate) fn text_mut(&mut self) -> (&mut [u8], usize) {
         let offset = self.reader.offset();
-        (self.reader.into_rest(), offset)
+        (self.reader.rest_mut(), offset)
     }
 
     pub(crate) fn reader(&mut self) -> &mut Reader<'de> {

@@ -71,15 +71,15 @@ impl Callee {
         Some(self.interface.member_at(member))
     }
 
-    /// Returns the call if its mode and its parameters match the definition.
+    /// Returns Ok if the mode and the parameters of a call match the definition.
     ///
     /// # Errors
     ///
     /// Returns [`Refusal::ExpectedMore`], [`Refusal::ExpectedUpgrade`], or
     /// [`Refusal::InvalidParameter`] with the name of the field.
-    pub fn check_call<'c, K: Kinds>(&self, call: Call<'c>) -> Result<Call<'c>, Refusal> {
+    pub fn check_call<K: Kinds>(&self, call: &mut Call<'_>) -> Result<(), Refusal> {
         let Some(method) = self.definition() else {
-            return Ok(call);
+            return Ok(());
         };
         if requires_flags::<K>() {
             if method.requires_more() && call.mode() != Mode::More {
@@ -90,14 +90,14 @@ impl Callee {
         }
         let checked = method.input().check::<K>(call.parameters_text());
         match checked {
-            Ok(()) => Ok(call),
+            Ok(()) => Ok(()),
             Err(fault) => Err(Refusal::InvalidParameter(match fault.field {
                 FaultField::Nowhere => Parameter::WHOLE,
                 FaultField::Declared(name) => Parameter::named(name),
                 // The definition does not have this key, so the refusal refers to it by its offset
                 // in the message.
                 FaultField::Key(range) => {
-                    let (text, offset) = call.into_parameters().into_text_mut();
+                    let (text, offset) = call.parameters_mut();
                     Parameter::unescape_at(text, range, offset)
                 }
             })),

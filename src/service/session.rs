@@ -300,7 +300,7 @@ fn write_error(send: &mut SendBuffer<'_>, error: &ServiceError<'_>) -> Result<()
 #[inline(never)] // otherwise the call is copied several times
 fn handle<'c, S: Service<C>, C: Copy>(
     service: &mut S,
-    call: Call<'c>,
+    mut call: Call<'c>,
     room: &'c mut [u8],
     context: &'c mut Context<'c>,
     found: &mut Option<Callee>,
@@ -310,10 +310,9 @@ fn handle<'c, S: Service<C>, C: Copy>(
     if !builtin::serves(callee.interface) {
         service.permit(&call)?;
     }
+    callee.check_call::<UsedKinds<S, C>>(&mut call)?;
     let mode = call.mode();
-    let request = Request { callee, mode };
-    let checked = callee.check_call::<UsedKinds<S, C>>(call);
-    checked.and_then(|call| answer(service, call, room, context, request))
+    answer(service, call, room, context, Request { callee, mode })
 }
 
 /// Runs the handler of a call. Returns the length of its message, and the next state.
