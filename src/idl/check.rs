@@ -217,8 +217,8 @@ pub(crate) const fn requires_flags<T: Kinds>() -> bool {
 }
 
 impl<'a> Type<'a> {
-    /// Checks a scanned text against this structure. An empty text counts as an empty object. `T` must
-    /// have all kinds of types that the definition has.
+    /// Checks a scanned text against this structure. An empty text counts as an empty object. `T`
+    /// must have all kinds of types that the definition has.
     #[inline(never)] // keeps its variables off the stack while the handler runs
     pub(crate) fn check<T: Kinds>(self, text: &[u8]) -> Result<(), Fault<'a>> {
         let text = if text.is_empty() { b"{}" } else { text };
