@@ -217,15 +217,15 @@ pub(crate) const fn requires_flags<T: Kinds>() -> bool {
 }
 
 impl<'a> Type<'a> {
-    /// Checks a scanned text against this type. An empty text counts as an empty object. `T` must
-    /// have all kinds of types that the definition has.
+    /// Checks a scanned text against this structure. An empty text counts as an empty object. `T`
+    /// must have all kinds of types that the definition has.
     #[inline(never)] // keeps its variables off the stack while the handler runs
     pub(crate) fn check<T: Kinds>(self, text: &[u8]) -> Result<(), Fault<'a>> {
         let text = if text.is_empty() { b"{}" } else { text };
         // Not inside `Check`: there, the compiler would fill these vectors with zeros.
         let (mut outer, mut seen, mut keys) = (Vec::new(), Vec::from_array([0]), Vec::new());
         let mut check = Check::<T> {
-            definition: self.definition,
+            definition: &self.definition,
             cursor: Cursor::new(text),
             text,
             list: &Entry::EMPTY,
@@ -254,7 +254,7 @@ impl<'a> Type<'a> {
 }
 
 struct Check<'a, 't, T> {
-    definition: Definition<'a>,
+    definition: &'t Definition<'a>,
     cursor: Cursor<'t>,
     text: &'t [u8],
     /// The innermost open structure, array or map, and the entry of its type.

@@ -124,8 +124,8 @@ impl<'a> Cursor<'a> {
         Some(key)
     }
 
-    /// Skips the next key of an object and its colon, if the key is written as `name`, which has only
-    /// plain bytes. Returns true if it is. `first` must be true for the first key.
+    /// Skips the next key of an object and its colon, if the key is written as `name`, which has
+    /// only plain bytes. Returns true if it is. `first` must be true for the first key.
     pub fn skip_member(&mut self, first: bool, name: &[u8]) -> bool {
         let mut ahead = Cursor { ..*self };
         let is_next = (first || ahead.eat(b','))
