@@ -2,7 +2,7 @@
 //! "Reply" and "Vendor Extensions".
 
 use core::ops::Range;
-use core::{mem, str};
+use core::{fmt, mem, str};
 
 use serde::Deserialize;
 
@@ -57,7 +57,7 @@ impl Mode {
 pub struct Call<'c> {
     method: &'c str,
     mode: Mode,
-    parameters: Value<'c>,
+    parameters: Parameters<'c>,
     peer: Option<Peer>,
 }
 
@@ -83,7 +83,7 @@ impl<'c> Call<'c> {
         let call = Call {
             method,
             mode,
-            parameters: parameters.in_call(),
+            parameters,
             peer: None,
         };
         Ok((call, name))
@@ -157,8 +157,9 @@ impl<'c> Call<'c> {
     /// In a handler, `?` returns the standard error. Fails for every call if `T` is not an enum.
     pub fn decode<T: Deserialize<'c>>(self) -> Result<T, DecodeError> {
         let (interface, name) = name::split_at_dot(self.method).unwrap_or_default();
-        let mut parameters = self.parameters;
-        decode_member(interface, name, parameters.reader())
+        let Parameters { text, offset } = self.parameters;
+        let mut reader = Reader::new(text, offset, None).in_call();
+        decode_member(interface, name, &mut reader)
     }
 
     /// Returns the text of the parameters, which is not decoded.
@@ -168,17 +169,17 @@ impl<'c> Call<'c> {
 
     /// Returns the text of the parameters. Empty if there are none.
     pub(crate) fn parameters_text(&self) -> &[u8] {
-        self.parameters.text().0
+        self.parameters.text
     }
 
     /// Returns the text of the parameters, and its offset in the message.
     pub(crate) fn parameters_mut(&mut self) -> (&mut [u8], usize) {
-        self.parameters.text_mut()
+        (self.parameters.text, self.parameters.offset)
     }
 
     /// Returns the parameters, for decoding them piece by piece.
     pub fn into_parameters(self) -> Value<'c> {
-        self.parameters
+        self.parameters.value().in_call()
     }
 }
 
@@ -195,7 +196,7 @@ impl<'c> Call<'c> {
 pub struct Reply<'r> {
     error: Option<&'r str>,
     continues: bool,
-    parameters: Value<'r>,
+    parameters: Parameters<'r>,
 }
 
 impl<'r> Reply<'r> {
@@ -232,7 +233,7 @@ impl<'r> Reply<'r> {
 
     /// Returns the parameters of the reply or the error, for decoding them.
     pub fn into_parameters(self) -> Value<'r> {
-        self.parameters
+        self.parameters.value()
     }
 }
 
@@ -400,18 +401,42 @@ impl Members {
 
     /// Returns the string, decoded in place, and the parameters. The string is empty if there is
     /// none.
-    fn split(self, message: &mut [u8]) -> (&str, Value<'_>) {
+    fn split(self, message: &mut [u8]) -> (&str, Parameters<'_>) {
         let offset = self.parameters.start;
         let ranges = [self.string, self.parameters];
         // Absent parameters are an empty text, which is decoded as an empty object.
-        let [string, parameters] = message.get_disjoint_mut(ranges).unwrap_or_default();
+        let [string, text] = message.get_disjoint_mut(ranges).unwrap_or_default();
         let string = if self.has_escapes {
             json::unescape(string).unwrap_or_default()
         } else {
             string
         };
         let string = str::from_utf8(string).unwrap_or_default();
-        (string, Value::scanned(parameters, offset))
+        (string, Parameters { text, offset })
+    }
+}
+
+/// The parameters of a received message.
+struct Parameters<'m> {
+    /// Empty if there are none.
+    text: &'m mut [u8],
+    /// Where the text begins in the message.
+    offset: usize,
+}
+
+impl<'m> Parameters<'m> {
+    fn raw(&self) -> Raw<'_> {
+        json::raw(self.text)
+    }
+
+    fn value(self) -> Value<'m> {
+        Value::scanned(self.text, self.offset)
+    }
+}
+
+impl fmt::Debug for Parameters<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.raw().fmt(f)
     }
 }
 

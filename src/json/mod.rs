@@ -27,4 +27,5 @@ pub(crate) use de::MemberDeserializer;
 pub(crate) use number::{is_finite, is_in_range};
 pub(crate) use reader::{Reader, Stop};
 pub(crate) use text::{Text, unescape};
+pub(crate) use value::raw;
 pub(crate) use writer::{Content, Writer};

@@ -120,11 +120,6 @@ impl<'de> Reader<'de> {
         self.rest
     }
 
-    /// Like `rest`, but mutable.
-    pub fn rest_mut(&mut self) -> &mut [u8] {
-        self.rest
-    }
-
     /// Like `rest`, with the lifetime of the text.
     pub fn into_rest(self) -> &'de mut [u8] {
         self.rest

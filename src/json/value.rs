@@ -58,17 +58,6 @@ impl<'de> Value<'de> {
         }
     }
 
-    /// Returns the text, and its offset in the message.
-    pub(crate) fn text(&self) -> (&[u8], usize) {
-        (self.reader.rest(), self.reader.offset())
-    }
-
-    /// Like `text`, but mutable.
-    pub(crate) fn text_mut(&mut self) -> (&mut [u8], usize) {
-        let offset = self.reader.offset();
-        (self.reader.rest_mut(), offset)
-    }
-
     pub(crate) fn reader(&mut self) -> &mut Reader<'de> {
         &mut self.reader
     }
@@ -158,7 +147,8 @@ impl core::fmt::Debug for Value<'_> {
     }
 }
 
-fn raw(text: &[u8]) -> Raw<'_> {
+/// Returns a scanned text as a value; an empty text as an empty object.
+pub(crate) fn raw(text: &[u8]) -> Raw<'_> {
     match str::from_utf8(text.trim_ascii()) {
         Ok(text) if !text.is_empty() => Raw::scanned(text),
         // An empty text: absent parameters. The text is UTF-8, because it has been scanned.
