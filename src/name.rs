@@ -125,8 +125,13 @@ pub fn split(name: &str) -> Option<(&str, &str)> {
 /// Splits a name at its last dot, without a check of the parts. Returns None if it has no dot.
 pub(crate) fn split_at_dot(name: &str) -> Option<(&str, &str)> {
     // `rsplit_once` would leave calls to panic functions in the program.
-    let member_length = name.bytes().rev().take_while(|byte| *byte != b'.').count();
-    let dot = name.len().checked_sub(member_length)?.checked_sub(1)?;
-    let (interface, dot_and_member) = name.split_at_checked(dot)?;
-    Some((interface, dot_and_member.strip_prefix('.')?))
+    let mut interface = name.as_bytes();
+    while let [before @ .., byte] = interface {
+        interface = before;
+        if *byte == b'.' {
+            let (interface, dot_and_member) = name.split_at_checked(interface.len())?;
+            return Some((interface, dot_and_member.get(1..)?));
+        }
+    }
+    None
 }

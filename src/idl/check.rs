@@ -223,7 +223,9 @@ impl<'a> Type<'a> {
     pub(crate) fn check<T: Kinds>(self, text: &[u8]) -> Result<(), Fault<'a>> {
         let text = if text.is_empty() { b"{}" } else { text };
         // Not inside `Check`: there, the compiler would fill these vectors with zeros.
-        let (mut outer, mut seen, mut keys) = (Vec::new(), Vec::from_array([0]), Vec::new());
+        let (mut outer, mut seen, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+        // One word is enough for most messages. `open` adds others.
+        let _ = seen.push(0);
         let mut check = Check::<T> {
             definition: &self.definition,
             cursor: Cursor::new(text),
@@ -446,12 +448,13 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
 
     /// Returns the type of the field that the next key names, or None at the end of the structure.
     fn field(&mut self, first: bool) -> Result<Option<(u16, &'a Entry)>, Mismatch> {
+        let definition = self.definition;
         let mut index = self.open.next;
         let mut field = self.entry(index);
         let mut bit = self.bit(field);
-        let name = self.definition.name_bytes(field);
-        let is_expected =
-            index < self.list.next && !self.is_seen(bit) && self.cursor.skip_member(first, name);
+        let is_expected = index < self.list.next
+            && !self.is_seen(bit)
+            && self.cursor.skip_member(first, definition.name_bytes(field));
         if !is_expected {
             if !self.cursor.more(b'}', first).ok_or(Mismatch::Syntax)? {
                 return self.close().map(|()| None);
@@ -463,11 +466,12 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
         if self.outer.len() == 1 {
             self.field = index;
         }
-        if !is_expected && self.is_seen(bit) {
-            return Err(Mismatch::Duplicate);
-        }
+        let mark = mask(bit);
         if let Some(word) = self.seen.get_mut(bit / 64) {
-            *word |= mask(bit);
+            if *word & mark != 0 {
+                return Err(Mismatch::Duplicate);
+            }
+            *word |= mark;
         }
         self.open.next = field.next;
         let (ty, entry) = self.inner(index);
@@ -504,10 +508,9 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
         }
         let start = self.first_bit();
         // Clears its bits for the next structure.
-        let count = (self.free / 64).wrapping_sub(start / 64).wrapping_add(1);
-        let mut others = mask(start).wrapping_sub(1);
-        for word in self.seen.iter_mut().skip(start / 64).take(count) {
-            *word &= mem::take(&mut others);
+        self.seen.truncate(start.div_ceil(64));
+        if let Some(word) = self.seen.get_mut(start / 64) {
+            *word &= mask(start).wrapping_sub(1);
         }
         self.free = start;
         Ok(())
