@@ -1,6 +1,6 @@
 //! Implements serde's `Deserializer` for the reader.
 
-use core::{mem, slice};
+use core::mem;
 
 use serde::Deserialize;
 use serde::de::value::BorrowedStrDeserializer;
@@ -11,7 +11,7 @@ use serde::forward_to_deserialize_any;
 
 use super::cursor::{Cursor, scan};
 use super::raw::Raw;
-use super::reader::{LENGTH, Reader, SYNTAX, Stop, TYPE};
+use super::reader::{LENGTH, MemberName, Reader, SYNTAX, Stop, TYPE};
 use crate::error::{DecodeError, Mismatch};
 
 /// Reads a JSON text as a `T`.
@@ -78,12 +78,13 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        let value = self.begin() == Some(b't');
-        let literal: &[u8] = if value { b"true" } else { b"false" };
-        match self.step(|cursor| cursor.literal(literal)) {
-            Some(()) => visitor.visit_bool(value),
-            None => Err(TYPE),
-        }
+        let value = match self.begin() {
+            Some(b't') => true,
+            Some(b'f') => false,
+            _ => return Err(TYPE),
+        };
+        self.skip(if value { "true".len() } else { "false".len() });
+        visitor.visit_bool(value)
     }
 
     forward! {
@@ -131,7 +132,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
         if self.begin() == Some(b'n') {
-            self.step(|cursor| cursor.literal(b"null")).ok_or(SYNTAX)?;
+            self.skip("null".len());
             visitor.visit_none()
         } else {
             visitor.visit_some(self)
@@ -215,8 +216,8 @@ struct ItemAccess<'a, 'de> {
     ended: bool,
     /// True if this is the outermost object, whose keys are the top-level fields.
     outermost: bool,
-    /// The fields of a structure that have not been looked for.
-    fields: slice::Iter<'static, &'static str>,
+    /// The fields of a structure after the last one that was found.
+    fields: &'static [&'static str],
 }
 
 impl<'a, 'de> ItemAccess<'a, 'de> {
@@ -233,7 +234,7 @@ impl<'a, 'de> ItemAccess<'a, 'de> {
             close,
             first: true,
             ended: false,
-            fields: fields.iter(),
+            fields,
         })
     }
 
@@ -249,19 +250,38 @@ impl<'a, 'de> ItemAccess<'a, 'de> {
     /// Reads the next key. Returns None at the end.
     #[inline(never)] // one copy for all types
     fn key(&mut self) -> Result<Option<&'de str>, Stop> {
+        // Most fields are in the order of the structure, and most messages have no white space.
+        if let [field, fields @ ..] = self.fields
+            && !self.ended
+            && let Some(key) = self.reader.key_if(self.first, field)
+        {
+            (self.first, self.fields) = (false, fields);
+            return Ok(Some(self.enter(key)));
+        }
+        self.other_key()
+    }
+
+    /// Reads the next key, whichever it is.
+    #[inline(never)] // most keys are in order
+    fn other_key(&mut self) -> Result<Option<&'de str>, Stop> {
         if !self.more()? {
             return Ok(None);
         }
-        // Most fields are in the order of the structure.
-        let next = self.fields.find_map(|field| self.reader.key_if(field));
-        let key = match next {
-            Some(key) => key,
-            None => self.reader.key()?,
-        };
+        let key = self.reader.key()?;
+        // Fields before it may have been left out.
+        let mut fields = self.fields.iter();
+        if fields.any(|field| *field == key.name) {
+            self.fields = fields.as_slice();
+        }
+        Ok(Some(self.enter(key)))
+    }
+
+    /// Records that the position is in a member; returns its name.
+    fn enter(&mut self, key: MemberName<'de>) -> &'de str {
         if self.outermost {
             self.reader.field = Some(key);
         }
-        Ok(Some(key.name))
+        key.name
     }
 
     /// Fails if elements or members are left.

@@ -8,8 +8,8 @@ pub(crate) enum Integer {
 
 impl Integer {
     /// Parses the integer at the beginning of a text. Returns it, or None if it does not have 64 bits,
-    /// and its length.
-    pub fn parse(text: &[u8]) -> (Option<Self>, usize) {
+    /// and the text after it.
+    pub fn parse(text: &[u8]) -> (Option<Self>, &[u8]) {
         let (negative, digits) = match text {
             [b'-', digits @ ..] => (true, digits),
             digits => (false, digits),
@@ -32,7 +32,7 @@ impl Integer {
                 Some(Integer::Positive(value))
             }
         });
-        (integer, text.len().wrapping_sub(rest.len()))
+        (integer, rest)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The reader: moves over a scanned message, and decodes strings in place. `de` reads values with it.
 //!
-//! It holds the unread text as `&'de mut [u8]`, moves over it with a [`Cursor`], and splits off the
-//! bytes that it has read. So it can unescape every string in place, and lend it for `'de`.
+//! It holds the text as `&'de mut [u8]`, moves over it with a [`Cursor`], and splits off the
+//! strings that it has read. So it can unescape every string in place, and lend it for `'de`.
 //! The text has been [scanned](super::cursor::scan). Malformed text is still an error here, but an
 //! error without details.
 
@@ -14,7 +14,7 @@ use serde::de::{self, Visitor};
 use super::cursor::Cursor;
 use super::number::Integer;
 use super::text;
-use crate::bytes::count_plain;
+use crate::bytes::{after, count_plain};
 use crate::error::{DecodeError, FieldName, Mismatch};
 
 /// The reason why reading stops.
@@ -32,10 +32,12 @@ pub(crate) enum Stop {
 /// A position in a scanned text.
 #[derive(Debug)]
 pub(crate) struct Reader<'de> {
-    /// The unread text.
-    rest: &'de mut [u8],
-    /// The position: the offset of `rest` in the message.
-    offset: usize,
+    /// The text after the last string or value that was lent.
+    text: &'de mut [u8],
+    /// The offset of `text` in the message.
+    start: usize,
+    /// The position: an index in `text`.
+    at: usize,
     /// The offset in the message of the last value that was looked at.
     value_start: usize,
     /// The top-level field that contains the position.
@@ -57,8 +59,9 @@ impl<'de> Reader<'de> {
     /// `field`. An empty text is read as an empty object: a message may have no parameters.
     pub fn new(text: &'de mut [u8], start: usize, field: Option<MemberName<'de>>) -> Self {
         Reader {
-            rest: text,
-            offset: start,
+            text,
+            start,
+            at: 0,
             value_start: start,
             field,
             in_call: false,
@@ -117,36 +120,43 @@ impl<'de> Reader<'de> {
 
     /// Returns the unread text.
     pub fn rest(&self) -> &[u8] {
-        self.rest
+        after(self.text, self.at)
     }
 
     /// Like `rest`, with the lifetime of the text.
     pub fn into_rest(self) -> &'de mut [u8] {
-        self.rest
+        self.text.get_mut(self.at..).unwrap_or_default()
     }
 
     /// Returns the position: an offset in the message.
     pub fn offset(&self) -> usize {
-        self.offset
+        self.start.wrapping_add(self.at)
     }
 
     /// Moves forward by a step of a [`Cursor`]; returns the result of the step.
     pub(super) fn step<T>(&mut self, step: impl FnOnce(&mut Cursor<'_>) -> T) -> T {
-        let mut cursor = Cursor::new(self.rest);
+        let mut cursor = Cursor::at(self.text, self.at);
         let result = step(&mut cursor);
-        let count = cursor.offset();
-        self.split_off(count);
+        self.at = cursor.offset();
         result
     }
 
-    /// Splits off `count` bytes and returns them. The position is after them.
-    pub(super) fn split_off(&mut self, count: usize) -> &'de mut [u8] {
-        let Some((bytes, rest)) = mem::take(&mut self.rest).split_at_mut_checked(count) else {
-            return &mut [];
-        };
-        self.rest = rest;
-        self.offset = self.offset.wrapping_add(count);
-        bytes
+    /// Moves forward by `count` bytes.
+    pub(super) fn skip(&mut self, count: usize) {
+        self.at = self.at.wrapping_add(count);
+    }
+
+    /// Takes the unread text. The caller puts back what it does not lend.
+    fn take_rest(&mut self) -> &'de mut [u8] {
+        self.start = self.offset();
+        let at = mem::take(&mut self.at);
+        mem::take(&mut self.text).get_mut(at..).unwrap_or_default()
+    }
+
+    /// Puts back the text after `length` bytes that are lent.
+    fn put_rest(&mut self, rest: &'de mut [u8], length: usize) {
+        self.text = rest;
+        self.start = self.start.wrapping_add(length);
     }
 
     /// Skips the next value; returns a reader for it. The value is in the current top-level field,
@@ -161,7 +171,7 @@ impl<'de> Reader<'de> {
 
     /// Skips white space; returns the next byte, without moving past it.
     pub fn peek(&mut self) -> Option<u8> {
-        match self.rest.first() {
+        match self.text.get(self.at) {
             Some(first) if *first > b' ' => Some(*first),
             _ => self.step(|cursor| cursor.peek()),
         }
@@ -177,8 +187,11 @@ impl<'de> Reader<'de> {
     /// Skips the next value; returns its text, and its offset in the message.
     pub(super) fn value(&mut self) -> Result<(&'de mut [u8], usize), Stop> {
         self.begin();
-        let length = Cursor::new(self.rest).value(0).map(<[u8]>::len);
-        Ok((self.split_off(length.ok_or(SYNTAX)?), self.value_start))
+        let rest = self.take_rest();
+        let length = Cursor::new(rest).value(0).ok_or(SYNTAX)?.len();
+        let (text, rest) = rest.split_at_mut_checked(length).ok_or(SYNTAX)?;
+        self.put_rest(rest, length);
+        Ok((text, self.value_start))
     }
 
     /// Reads a string, and unescapes it in place.
@@ -186,15 +199,17 @@ impl<'de> Reader<'de> {
         if self.begin() != Some(b'"') {
             return Err(TYPE);
         }
-        self.split_off(1);
-        let plain = count_plain(self.rest);
-        let (length, read) = match self.rest.get(plain) {
+        self.skip(1);
+        let inside = self.take_rest();
+        let plain = count_plain(inside);
+        let (length, read) = match inside.get(plain) {
             Some(b'"') => (plain, plain),
-            _ => text::unescape_to_quote(self.rest, plain).map_err(|_| SYNTAX)?,
+            _ => text::unescape_to_quote(inside, plain).map_err(|_| SYNTAX)?,
         };
-        let text = self.split_off(length);
+        let (text, rest) = inside.split_at_mut_checked(length).ok_or(SYNTAX)?;
+        self.put_rest(rest, length);
         // Skip the closing quote, and the bytes before it that unescaping has left over.
-        self.split_off(read.wrapping_sub(length).wrapping_add(1));
+        self.skip(read.wrapping_sub(length).wrapping_add(1));
         str::from_utf8(text).map_err(|_| SYNTAX)
     }
 
@@ -209,24 +224,28 @@ impl<'de> Reader<'de> {
 
     /// Reads an integer into a visitor.
     pub(super) fn integer<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Stop> {
-        if !matches!(self.begin(), Some(b'-' | b'0'..=b'9')) {
-            return Err(TYPE);
+        match self.read_integer()? {
+            Integer::Positive(value) => visitor.visit_u64(value),
+            Integer::Negative(value) => visitor.visit_i64(value),
         }
-        let (integer, length) = Integer::parse(self.rest);
-        self.split_off(length);
-        match integer {
-            _ if Cursor::new(self.rest).at_fraction() => Err(RANGE),
-            Some(Integer::Positive(value)) => visitor.visit_u64(value),
-            Some(Integer::Negative(value)) => visitor.visit_i64(value),
-            None => Err(RANGE),
-        }
+    }
+
+    #[inline] // smaller programs, too
+    fn read_integer(&mut self) -> Result<Integer, Stop> {
+        let (integer, rest) = match self.begin() {
+            Some(b'-' | b'0'..=b'9') => Integer::parse(self.rest()),
+            _ => return Err(TYPE),
+        };
+        let is_integer = !matches!(rest, [b'.' | b'e' | b'E', ..]);
+        self.at = self.text.len().wrapping_sub(rest.len());
+        integer.filter(|_| is_integer).ok_or(RANGE)
     }
 
     /// Skips the opening bracket of an array or an object. An empty text is an empty object.
     pub fn open(&mut self, bracket: u8) -> Result<(), Stop> {
         match self.begin() {
             Some(first) if first == bracket => {
-                self.split_off(1);
+                self.skip(1);
                 Ok(())
             }
             None if bracket == b'{' => Ok(()),
@@ -246,26 +265,33 @@ impl<'de> Reader<'de> {
         if more && byte != b',' {
             return Err(SYNTAX);
         }
-        self.split_off(1);
+        self.skip(1);
         Ok(more)
     }
 
-    /// Reads a key and its colon, if the key is `name` and is written without escapes, and without
-    /// white space before the colon.
-    pub fn key_if(&mut self, name: &'static str) -> Option<MemberName<'de>> {
-        let [b'"', rest @ ..] = &*self.rest else {
+    /// Moves to the next member of an object, and reads its key and its colon, if the key is `name`
+    /// and is written without escapes, and if no white space is before the colon. `first` must be true
+    /// for the first member.
+    pub fn key_if(&mut self, first: bool, name: &'static str) -> Option<MemberName<'de>> {
+        let rest = self.text.get(self.at..)?;
+        let rest = match rest {
+            _ if first => rest,
+            [b',', rest @ ..] => rest,
+            _ => return None,
+        };
+        let [b'"', rest @ ..] = rest else {
             return None;
         };
         let (key, rest) = rest.split_at_checked(name.len())?;
-        let same = key
-            .iter()
-            .zip(name.as_bytes())
-            .all(|(a, b)| a == b && *a != b'\\');
-        if !same || !rest.starts_with(b"\":") {
+        let mut bytes = key.iter().zip(name.as_bytes());
+        if !bytes.all(|(a, b)| a == b && *a != b'\\') {
             return None;
         }
-        let offset = self.offset().wrapping_add(1);
-        self.split_off(name.len().wrapping_add(3));
+        let [b'"', b':', after @ ..] = rest else {
+            return None;
+        };
+        self.at = self.text.len().wrapping_sub(after.len());
+        let offset = self.offset().wrapping_sub(name.len()).wrapping_sub(2);
         Some(MemberName { name, offset })
     }
 
@@ -277,7 +303,7 @@ impl<'de> Reader<'de> {
         if self.peek() != Some(b':') {
             return Err(SYNTAX);
         }
-        self.split_off(1);
+        self.skip(1);
         Ok(MemberName { name, offset })
     }
 }

@@ -1132,3 +1132,37 @@ fn strings_with_escapes_next_to_each_other_are_skipped_read_and_written() {
         }
     }
 }
+
+/// The members of a structure may be left out, in any order, and written in any way.
+#[test]
+fn fields_are_read_in_any_order_and_form() {
+    #[derive(Debug, Default, PartialEq, serde::Deserialize)]
+    #[serde(default)]
+    struct Fields {
+        one: u8,
+        two: u8,
+        #[serde(rename = "two\\n")]
+        escaped: u8,
+        four: u8,
+    }
+    let members = [
+        r#""one":1"#,
+        r#" "two" : 2 "#,
+        r#""two\n":3"#,
+        r#""\u0066our":4"#,
+        r#""one":5"#,
+        r#""two\\n": 6"#,
+        r#""four":7"#,
+        r#""other":8"#,
+    ];
+    let count = members.len();
+    for number in 0..count.pow(4) {
+        let chosen = (0..4).map(|place| members[number / count.pow(place) % count]);
+        let mut chosen: Vec<&str> = chosen.collect();
+        chosen.truncate(number % 5);
+        let text = format!("{{{}}}", chosen.join(","));
+        let expected = serde_json::from_str::<Fields>(&text).ok();
+        let mut bytes = text.clone().into_bytes();
+        assert_eq!(json::decode::<Fields>(&mut bytes).ok(), expected, "{text}");
+    }
+}
