@@ -83,8 +83,7 @@ fn the_service() {
 struct Running(Child, String);
 
 impl Running {
-    fn start(keeps: bool) -> Self {
-        let name = if keeps { "keeps" } else { "erases" };
+    fn start(name: &str, keeps: bool) -> Self {
         let socket = env::temp_dir().join(format!("nullink-safe-{}-{name}", process::id()));
         let socket = socket.to_str().unwrap().to_owned();
         let mut command = Command::new(env::current_exe().unwrap());
@@ -168,7 +167,8 @@ fn call(secret: &str) -> String {
 #[test]
 fn a_sensitive_service_keeps_no_secret_in_memory() {
     for keeps in [true, false] {
-        let service = Running::start(keeps);
+        let name = if keeps { "keeps" } else { "erases" };
+        let service = Running::start(name, keeps);
         let secret = |what: &str| format!("{what}-{:x}-{}", process::id(), u8::from(keeps));
         let (answered, refused, invalid, malformed, begun, open) = (
             secret("answered"),
@@ -214,4 +214,27 @@ fn a_sensitive_service_keeps_no_secret_in_memory() {
         // Without erasing, some are still there, so the search would find one.
         assert_eq!(held.count() > 0, keeps);
     }
+}
+
+/// A client that does not read must not keep its calls in the memory of the service.
+#[test]
+fn a_sensitive_service_forgets_a_call_whose_answer_waits() {
+    let service = Running::start("waits", false);
+    let only_in_the_call = format!("waiting-{:x}", process::id());
+    let filler = "x".repeat(3000);
+    let call = call(&filler).replacen(
+        '{',
+        &format!("{{\"org.example.v\":\"{only_in_the_call}\","),
+        1,
+    );
+    let mut silent = service.connect();
+    silent.get_mut().set_nonblocking(true).unwrap();
+    // One call at a time, until the service does not receive any more.
+    loop {
+        match silent.get_mut().write(call.as_bytes()) {
+            Ok(count) if count == call.len() => service.wait(),
+            _ => break,
+        }
+    }
+    service.forgets(&only_in_the_call);
 }

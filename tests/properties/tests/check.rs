@@ -209,6 +209,9 @@ fn m5_a_deviation_has_its_top_level_field_and_offset() {
         some(Mismatch::Type, "v", 10)
     );
     assert_eq!(check("Two", "[]"), Some((Mismatch::Type, None, 0)));
+    // A text may begin with white space, which belongs to no value.
+    assert_eq!(check("Two", " \n[]"), Some((Mismatch::Type, None, 2)));
+    assert_eq!(check("Two", " {}"), some(Mismatch::Missing, "b", 1));
     assert_eq!(check("Three", "{}"), Some((Mismatch::Member, None, 0)));
     // A type or an error is not a method.
     assert_eq!(check("Odd", "{}"), Some((Mismatch::Member, None, 0)));

@@ -818,6 +818,80 @@ fn the_reader_reports_the_field_and_the_mismatch() {
     assert_eq!(error.mismatch(), Mismatch::Type);
 }
 
+#[derive(Debug, Deserialize)]
+#[allow(dead_code)]
+struct Aliases {
+    #[serde(alias = "b")]
+    a: i32,
+}
+
+#[derive(Debug, Deserialize)]
+#[allow(dead_code)]
+struct Wide {
+    a: i32,
+    b: i128,
+}
+
+#[derive(Debug, Deserialize)]
+#[allow(dead_code)]
+struct Bytes<'a> {
+    a: i32,
+    b: &'a [u8],
+}
+
+// Such an error comes before the reader looks at the value.
+#[test]
+fn an_error_at_a_key_has_the_offset_of_that_key() {
+    fn offset<'a, T: Deserialize<'a> + std::fmt::Debug>(text: &'a mut [u8]) -> usize {
+        json::decode::<T>(text).unwrap_err().offset()
+    }
+    // Without and with white space, which the reader treats differently.
+    for (text, key) in [(r#"{"a":1,"b":2}"#, 7), (r#"{"a":1, "b":2}"#, 8)] {
+        let copy = || text.as_bytes().to_vec();
+        assert_eq!(offset::<Aliases>(&mut copy()), key, "{text}");
+        assert_eq!(offset::<Wide>(&mut copy()), key, "{text}");
+        assert_eq!(offset::<Bytes<'_>>(&mut copy()), key, "{text}");
+    }
+}
+
+#[test]
+fn a_field_whose_name_has_quotes_is_not_several_members() {
+    #[derive(Debug, Default, PartialEq, Deserialize)]
+    #[serde(default)]
+    struct Quotes {
+        #[serde(rename = "a\":1,\"b")]
+        both: Option<i32>,
+        a: Option<i32>,
+        b: Option<i32>,
+    }
+    let read: Quotes = json::decode(&mut br#"{"a":1,"b":2}"#.to_vec()).unwrap();
+    let expected = Quotes {
+        both: None,
+        a: Some(1),
+        b: Some(2),
+    };
+    assert_eq!(read, expected);
+}
+
+// The last value written is `None`, but it is not the content.
+#[test]
+fn parameters_that_do_not_fit_are_an_error_and_not_left_out() {
+    let parameters = Map([("a long key, longer than the room", None::<i32>)]);
+    for size in 0..200 {
+        let (mut receive, mut send) = ([0; 8], vec![0; size]);
+        let mut client = nullink::client::Session::new(&mut receive, &mut send);
+        let queued = client.queue("org.example.M", nullink::Mode::Simple, &parameters);
+        let whole =
+            br#"{"method":"org.example.M","parameters":{"a long key, longer than the room":null}}"#;
+        if size > whole.len() {
+            assert_eq!(queued, Ok(()));
+            assert_eq!(client.channel().pending(), [&whole[..], b"\0"].concat());
+        } else {
+            assert_eq!(queued, Err(EncodeError::Full.into()), "{size}");
+        }
+    }
+}
+
 #[test]
 fn an_error_inside_a_field_is_not_taken_for_none() {
     #[derive(Serialize)]
