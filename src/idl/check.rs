@@ -308,7 +308,9 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
 
     /// Checks a structure with everything in it.
     fn structure(&mut self, ty: u16) -> Result<(), Mismatch> {
-        if self.cursor.peek() != Some(b'{') {
+        let byte = self.cursor.peek();
+        self.offset = self.cursor.offset();
+        if byte != Some(b'{') {
             return Err(Mismatch::Type);
         }
         self.open(ty, self.entry(ty), b'{')?;

@@ -283,8 +283,9 @@ impl<'de> Reader<'de> {
             return None;
         };
         let (key, rest) = rest.split_at_checked(name.len())?;
+        // A name with a quote or a backslash is written with escapes.
         let mut bytes = key.iter().zip(name.as_bytes());
-        if !bytes.all(|(a, b)| a == b && *a != b'\\') {
+        if !bytes.all(|(a, b)| a == b && !matches!(a, b'"' | b'\\')) {
             return None;
         }
         let [b'"', b':', after @ ..] = rest else {
@@ -292,6 +293,7 @@ impl<'de> Reader<'de> {
         };
         self.at = self.text.len().wrapping_sub(after.len());
         let offset = self.offset().wrapping_sub(name.len()).wrapping_sub(2);
+        self.value_start = offset.wrapping_sub(1);
         Some(MemberName { name, offset })
     }
 

@@ -238,13 +238,14 @@ impl Endpoint {
                 ),
                 can_park: true,
             };
-            if !is_idle(session) && session.step_in(service, context) {
+            if !is_idle::<S, C>(session) && session.step_in(service, context) {
                 *budget = budget.saturating_sub(1);
                 // A woken call that is parked again without a reply has made no progress.
                 self.has_advanced |= was_open || !session.channel().pending().is_empty();
                 let woken = service.woken();
                 if was_open && !matches!(session.state(), State::Ended(_)) {
-                    let is_last = !self.readable && line_buffer.is_none() && is_idle(session);
+                    let is_last =
+                        !self.readable && line_buffer.is_none() && is_idle::<S, C>(session);
                     if is_last {
                         self.wanted = INPUT;
                     }
@@ -430,11 +431,11 @@ impl Endpoint {
     }
 }
 
-/// True if a step has nothing to do: no reply is owed, and nothing was received.
-fn is_idle<C: Copy>(session: &mut Session<'_, C>) -> bool {
+/// True if a step has nothing to do: no reply is owed, nothing was received, and nothing is erased.
+fn is_idle<S: Service<C>, C: Copy>(session: &mut Session<'_, C>) -> bool {
     let is_open = matches!(session.state(), State::Open);
     let channel = session.channel();
-    is_open && channel.receive.is_empty() && !channel.is_at_end()
+    !S::SENSITIVE && is_open && channel.receive.is_empty() && !channel.is_at_end()
 }
 
 /// Sends bytes without waiting, and descriptors with the first byte.
