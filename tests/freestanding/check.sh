@@ -54,7 +54,7 @@ fi
 # The example accounts: the size of its file, and its memory with 8 clients in turn and at once.
 size=$(stat -c %s "$out/z/accounts")
 echo "freestanding: accounts takes $size bytes (budget: 49152)"
-[ "$size" -le 56300 ] || fail "accounts takes more than 56300 bytes"
+[ "$size" -le 55700 ] || fail "accounts takes more than 55700 bytes"
 
 if command -v python3 >/dev/null; then
     for level in 1 2 3 s; do
@@ -80,7 +80,7 @@ fi
 # The tool nullctl: the size of its file, and its tests, which measure its memory, too.
 size=$(stat -c %s "$out/z/nullctl")
 echo "freestanding: nullctl takes $size bytes (budget: 98304)"
-[ "$size" -le 120000 ] || fail "nullctl takes more than 120000 bytes"
+[ "$size" -le 119300 ] || fail "nullctl takes more than 119300 bytes"
 (cd ../.. && cargo build --quiet --locked --examples && NULLCTL="$out/z/nullctl" \
     cargo test --quiet --locked --features nullctl --test nullctl >"$out/log" 2>&1) ||
     fail "nullctl fails its tests: $(cat "$out/log")"
