@@ -56,6 +56,7 @@ for board in lm3s6965evb microbit; do
     [ "$stack" -le 4096 ] || fail "$board takes more than 4096 bytes of stack"
     # A limit, so that it does not grow unnoticed.
     flash=$(size "$out/$board" | awk 'NR == 2 { print $1 + $2 }')
-    [ "$flash" -le 29000 ] || fail "$board takes more than 29000 bytes of flash"
+    # Cortex-M0 has no clz and shifts 64 bits in a function, which strings in words need.
+    [ "$flash" -le 30000 ] || fail "$board takes more than 30000 bytes of flash"
 done
 echo "bare-metal: all checks passed"
