@@ -271,7 +271,7 @@ def phase(function, file):
     if inside[1] == "bytes":
         return "search" if home == "loop" else home
     if inside[1] in ("json/cursor", "json/text"):
-        return home if home in ("check", "decode") else "scan"
+        return home if home in ("check", "decode", "encode") else "scan"
     return next((name for name, pattern in PHASES if re.search(pattern, inside[1])), home)
 
 
