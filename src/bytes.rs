@@ -70,14 +70,21 @@ fn is_marked(block: &[u8; 8 * BLOCK], marks: impl Fn(u64) -> u64) -> bool {
     words.fold(0, |all, word| all | marks(u64::from_le_bytes(*word))) != 0
 }
 
-/// Returns the number of bytes before the first byte that `marks` marks.
-fn count_unmarked(bytes: &[u8], marks: impl Fn(u64) -> u64) -> usize {
+/// Skips the blocks at the beginning in which `marks` marks no byte.
+#[inline]
+fn skip_blocks(bytes: &[u8], marks: impl Fn(u64) -> u64) -> &[u8] {
     let mut rest = bytes;
     while let Some((block, tail)) = rest.split_first_chunk()
         && !is_marked(block, &marks)
     {
         rest = tail;
     }
+    rest
+}
+
+/// Returns the number of bytes before the first byte that `marks` marks.
+fn count_unmarked(bytes: &[u8], marks: impl Fn(u64) -> u64) -> usize {
+    let mut rest = skip_blocks(bytes, &marks);
     while let Some((word, tail)) = rest.split_first_chunk() {
         let marks = marks(u64::from_le_bytes(*word));
         if marks != 0 {
@@ -133,13 +140,7 @@ fn count_plain_of_long(bytes: &[u8]) -> usize {
 /// Skips the blocks at the beginning in which all bytes are plain.
 #[inline(never)] // most runs are short
 pub(crate) fn skip_plain_blocks(bytes: &[u8]) -> &[u8] {
-    let mut rest = bytes;
-    while let Some((block, tail)) = rest.split_first_chunk()
-        && !is_marked(block, mark_special)
-    {
-        rest = tail;
-    }
-    rest
+    skip_blocks(bytes, mark_special)
 }
 
 /// Marks the bytes of a word that a string is written with an escape for: the special bytes, and DEL.
