@@ -55,7 +55,8 @@ impl Mode {
 /// ```
 #[derive(Debug)]
 pub struct Call<'c> {
-    method: &'c str,
+    /// The full name of the method: UTF-8.
+    method: &'c [u8],
     mode: Mode,
     parameters: Parameters<'c>,
     peer: Option<Peer>,
@@ -69,17 +70,22 @@ impl<'c> Call<'c> {
     /// Returns a [`Violation`] if the message is not a call. Such messages get no reply: the
     /// connection must be closed.
     pub fn parse(message: &'c mut [u8]) -> Result<Self, Violation> {
-        Call::parse_with_name_range(message).map(|(call, _)| call)
+        Call::parse_with(message, &mut |_, _| false).map(|(call, _)| call)
     }
 
-    /// Like `parse`, but also returns the range of the method's name in the received message. The
-    /// decoded name is at the beginning of that range.
-    pub(crate) fn parse_with_name_range(
+    /// Like `parse`, but calls `check` once, if the message is a call. Also returns the range of the
+    /// method's name in the received message. The decoded name is at the beginning of that range.
+    pub(crate) fn parse_with(
         message: &'c mut [u8],
+        check: &mut Check<'_>,
     ) -> Result<(Self, Range<usize>), Violation> {
-        let (mode, members) = scan_call(message)?;
+        let (mode, members) = scan_call(message, check)?;
         let name = members.string().ok_or(Violation::NoMethod)?;
+        let is_checked = members.checked;
         let (method, parameters) = members.split(message);
+        if !is_checked {
+            check(method, &mut parameters.cursor());
+        }
         let call = Call {
             method,
             mode,
@@ -102,17 +108,22 @@ impl<'c> Call<'c> {
 
     /// Returns the full name of the method, which is not checked: `org.example.ftl.Jump`.
     pub fn method(&self) -> &'c str {
-        self.method
+        str::from_utf8(self.method).unwrap_or_default()
+    }
+
+    /// Returns the length of the full name of the method, in bytes.
+    pub(crate) fn name_length(&self) -> usize {
+        self.method.len()
     }
 
     /// Returns the interface in the method's name. Empty if that name is not valid.
     pub fn interface(&self) -> &'c str {
-        name::split(self.method).map_or("", |(interface, _)| interface)
+        name::split(self.method()).map_or("", |(interface, _)| interface)
     }
 
     /// Returns the method's name within its interface. Empty if the full name is not valid.
     pub fn member(&self) -> &'c str {
-        name::split(self.method).map_or("", |(_, member)| member)
+        name::split(self.method()).map_or("", |(_, member)| member)
     }
 
     /// Returns the kind of answer that the call asks for.
@@ -167,11 +178,6 @@ impl<'c> Call<'c> {
         self.parameters.raw()
     }
 
-    /// Returns the text of the parameters. Empty if there are none.
-    pub(crate) fn parameters_text(&self) -> &[u8] {
-        self.parameters.text
-    }
-
     /// Returns the text of the parameters, and its offset in the message.
     pub(crate) fn parameters_mut(&mut self) -> (&mut [u8], usize) {
         (self.parameters.text, self.parameters.offset)
@@ -210,7 +216,7 @@ impl<'r> Reply<'r> {
         let is_error = members.string().is_some();
         let (error, parameters) = members.split(message);
         Ok(Reply {
-            error: is_error.then_some(error),
+            error: str::from_utf8(error).ok().filter(|_| is_error),
             continues,
             parameters,
         })
@@ -241,8 +247,8 @@ impl<'r> Reply<'r> {
 /// variant ([`Mismatch::Member`](crate::Mismatch::Member)), the parameters stay unchanged.
 #[inline(never)] // keeps its variables out of the stack frames of callers
 pub(crate) fn decode_member<'de, T: Deserialize<'de>>(
-    interface: &'de str,
-    name: &'de str,
+    interface: &'de [u8],
+    name: &'de [u8],
     parameters: &mut Reader<'de>,
 ) -> Result<T, DecodeError> {
     let member = MemberDeserializer {
@@ -261,6 +267,8 @@ enum Expected {
     NullableString,
     NullableObject,
     NullableFlag,
+    Anything,
+    Nothing,
 }
 
 /// A member of an envelope.
@@ -301,6 +309,19 @@ const REPLY: &[Member] = &[
     Member::new("continues", CONTINUES, Expected::NullableFlag),
 ];
 
+/// A vendor's member, which is ignored. Its name has a dot.
+const VENDOR: Member = Member::new("", 0, Expected::Anything);
+
+/// A member that is not allowed.
+const UNKNOWN: Member = Member::new("", 0, Expected::Nothing);
+
+/// Checks the parameters of a call. Gets the method's name, and a cursor at the parameters, which are
+/// an object. Returns true if it has moved the cursor past them.
+///
+/// If the method's name is known before the parameters, the strict pass calls it instead of scanning
+/// them, and scans them only if it returns false.
+pub(crate) type Check<'k> = dyn FnMut(&[u8], &mut Cursor<'_>) -> bool + 'k;
+
 /// The members that a strict pass over an envelope has found.
 #[derive(Default)]
 pub(crate) struct Members {
@@ -312,6 +333,8 @@ pub(crate) struct Members {
     string: Range<usize>,
     /// True if the string contains an escape.
     has_escapes: bool,
+    /// True if the parameters were checked.
+    checked: bool,
     /// The range of the parameters. Empty if there are none.
     pub parameters: Range<usize>,
 }
@@ -322,13 +345,26 @@ impl Members {
         (self.set & STRING != 0).then(|| self.string.clone())
     }
 
+    /// Returns the string, if it is written without escapes.
+    pub fn plain_string<'m>(&self, message: &'m [u8]) -> Option<&'m [u8]> {
+        let range = self.string().filter(|_| !self.has_escapes)?;
+        message.get(range)
+    }
+
     /// Makes one strict pass over a message.
-    fn scan(message: &[u8], members: &'static [Member]) -> Result<Self, Violation> {
-        let mut cursor = Cursor::strict(message)?;
+    fn scan(
+        message: &[u8],
+        members: &'static [Member],
+        check: &mut Check<'_>,
+    ) -> Result<Self, Violation> {
+        let mut cursor = Cursor::untrusted(message)?;
         if !cursor.eat(b'{') {
             // The message is another JSON value, or not JSON.
-            json::scan(message)?;
-            return Err(Violation::NotAnObject);
+            let scanned = cursor.value(0).and_then(|_| cursor.end());
+            return Err(match scanned {
+                Some(()) => Violation::NotAnObject,
+                None => cursor.error().into(),
+            });
         }
         let mut found = Members::default();
         let (mut first, mut next) = (true, members.iter());
@@ -338,70 +374,75 @@ impl Members {
         {
             // Most members are in the order of the table.
             let next = next.find(|member| cursor.skip_member(true, member.name.as_bytes()));
-            let (member, is_vendor) = match next {
-                Some(_) => (next, false),
+            let member = match next {
+                Some(member) => member,
                 None => {
                     let name = cursor.member().ok_or_else(|| cursor.error())?;
                     // The name may contain escapes, and is compared unescaped.
-                    let known = members.iter().find(|member| name.is(member.name));
-                    (known, known.is_none() && name.has_dot())
+                    match members.iter().find(|member| name.is(member.name)) {
+                        Some(member) => member,
+                        None if name.has_dot() => &VENDOR,
+                        None => &UNKNOWN,
+                    }
                 }
             };
-            found.value(member, is_vendor, &mut cursor)?;
+            found.value(member, &mut cursor, check)?;
         }
         cursor.end().ok_or_else(|| cursor.error())?;
         Ok(found)
     }
 
-    /// Scans the value of a member. A vendor's member has a dot in its name, and is ignored.
+    /// Scans the value of a member.
     fn value(
         &mut self,
-        member: Option<&Member>,
-        is_vendor: bool,
+        member: &Member,
         cursor: &mut Cursor<'_>,
+        check: &mut Check<'_>,
     ) -> Result<(), Violation> {
         let first = cursor.peek();
         let start = cursor.offset();
-        let has_escapes = if first == Some(b'"') {
-            cursor.string().map(|text| text.has_escapes)
-        } else {
-            cursor.value(1).map(|_| false)
-        };
-        let has_escapes = has_escapes.ok_or_else(|| cursor.error())?;
-        let end = cursor.offset();
-        let Some(member) = member else {
-            return if is_vendor {
-                Ok(())
-            } else {
-                Err(Violation::UnknownMember)
-            };
-        };
-        match (member.expected, first) {
+        let is_set = match (member.expected, first) {
             (Expected::String | Expected::NullableString, Some(b'"')) => {
-                self.string = start.wrapping_add(1)..end.wrapping_sub(1);
-                self.has_escapes = has_escapes;
-                self.set |= member.bit;
+                let text = cursor.string().ok_or_else(|| cursor.error())?;
+                self.string = start.wrapping_add(1)..cursor.offset().wrapping_sub(1);
+                self.has_escapes = text.has_escapes;
+                true
             }
             (Expected::NullableObject, Some(b'{')) => {
-                self.parameters = start..end;
-                self.set |= member.bit;
+                let method = self.plain_string(cursor.text());
+                self.checked = method.is_some();
+                if !method.is_some_and(|method| check(method, cursor)) {
+                    cursor.value(1).ok_or_else(|| cursor.error())?;
+                }
+                self.parameters = start..cursor.offset();
+                true
             }
-            (Expected::NullableFlag, Some(b't')) => self.set |= member.bit,
-            (Expected::NullableFlag, Some(b'f')) => {}
-            (Expected::String, _) => return Err(Violation::MemberType(member.name)),
-            (_, Some(b'n')) => {}
-            _ => return Err(Violation::MemberType(member.name)),
-        }
+            (expected, _) => {
+                cursor.value(1).ok_or_else(|| cursor.error())?;
+                match (expected, first) {
+                    (Expected::Anything, _) => false,
+                    (Expected::Nothing, _) => return Err(Violation::UnknownMember),
+                    (Expected::NullableFlag, Some(b't')) => true,
+                    (Expected::NullableFlag, Some(b'f')) => false,
+                    (Expected::String, _) => return Err(Violation::MemberType(member.name)),
+                    (_, Some(b'n')) => false,
+                    _ => return Err(Violation::MemberType(member.name)),
+                }
+            }
+        };
         if self.seen & member.bit != 0 {
             return Err(Violation::DuplicateMember);
         }
         self.seen |= member.bit;
+        if is_set {
+            self.set |= member.bit;
+        }
         Ok(())
     }
 
     /// Returns the string, decoded in place, and the parameters. The string is empty if there is
     /// none.
-    fn split(self, message: &mut [u8]) -> (&str, Parameters<'_>) {
+    fn split(self, message: &mut [u8]) -> (&[u8], Parameters<'_>) {
         let offset = self.parameters.start;
         let ranges = [self.string, self.parameters];
         // Absent parameters are an empty text, which is decoded as an empty object.
@@ -411,7 +452,6 @@ impl Members {
         } else {
             string
         };
-        let string = str::from_utf8(string).unwrap_or_default();
         (string, Parameters { text, offset })
     }
 }
@@ -429,6 +469,15 @@ impl<'m> Parameters<'m> {
         json::raw(self.text)
     }
 
+    /// Returns a cursor at the parameters.
+    fn cursor(&self) -> Cursor<'_> {
+        if self.text.is_empty() {
+            Cursor::new(b"{}")
+        } else {
+            Cursor::new(self.text)
+        }
+    }
+
     fn value(self) -> Value<'m> {
         Value::scanned(self.text, self.offset)
     }
@@ -441,8 +490,8 @@ impl fmt::Debug for Parameters<'_> {
 }
 
 /// Makes one strict pass over a call.
-fn scan_call(message: &[u8]) -> Result<(Mode, Members), Violation> {
-    let members = Members::scan(message, CALL)?;
+fn scan_call(message: &[u8], check: &mut Check<'_>) -> Result<(Mode, Members), Violation> {
+    let members = Members::scan(message, CALL, check)?;
     let mode = match members.set & (ONEWAY | MORE | UPGRADE) {
         0 => Mode::Simple,
         ONEWAY => Mode::Oneway,
@@ -455,7 +504,7 @@ fn scan_call(message: &[u8]) -> Result<(Mode, Members), Violation> {
 
 /// Makes one strict pass over a reply. Returns true if more replies follow.
 pub(crate) fn scan_reply(message: &[u8]) -> Result<(bool, Members), Violation> {
-    let members = Members::scan(message, REPLY)?;
+    let members = Members::scan(message, REPLY, &mut |_, _| false)?;
     let continues = members.set & CONTINUES != 0;
     if continues && members.string().is_some() {
         return Err(Violation::Continues);

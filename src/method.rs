@@ -98,6 +98,11 @@ pub(crate) const fn called<M: Method, const MORE: bool, const UPGRADE: bool>() -
 
 /// Returns the name of a method, which is checked at compile time.
 pub(crate) const fn full_name<M: Method>() -> &'static str {
-    const { assert!(name::is_full(M::NAME), "not the full name of a method") };
+    const {
+        assert!(
+            name::is_full(M::NAME.as_bytes()),
+            "not the full name of a method"
+        )
+    };
     M::NAME
 }

@@ -93,20 +93,10 @@ pub(crate) const fn field(name: &[u8]) -> bool {
 }
 
 /// True if `name` is a valid full name of a method or an error: interface, dot, member.
-pub(crate) const fn is_full(name: &str) -> bool {
-    let mut interface = name.as_bytes();
-    let mut member_length = 0_usize;
-    while let [rest @ .., byte] = interface {
-        interface = rest;
-        if *byte == b'.' {
-            break;
-        }
-        member_length = member_length.wrapping_add(1);
-    }
-    let at = name.len().wrapping_sub(member_length);
-    match (core::str::from_utf8(interface), name.split_at_checked(at)) {
-        (Ok(interface), Some((_, member))) => is_interface(interface) && is_member(member),
-        _ => false,
+pub(crate) const fn is_full(name: &[u8]) -> bool {
+    match split_at_dot(name) {
+        Some((interface_name, member_name)) => interface(interface_name) && member(member_name),
+        None => false,
     }
 }
 
@@ -119,18 +109,25 @@ pub(crate) const fn is_full(name: &str) -> bool {
 /// assert_eq!(nullink::name::split("org.example.ftl.jump"), None);
 /// ```
 pub fn split(name: &str) -> Option<(&str, &str)> {
-    split_at_dot(name).filter(|(interface, member)| is_interface(interface) && is_member(member))
+    let (interface_name, member_name) = split_at_dot(name.as_bytes())?;
+    if !interface(interface_name) || !member(member_name) {
+        return None;
+    }
+    let (interface, dot_and_member) = name.split_at_checked(interface_name.len())?;
+    Some((interface, dot_and_member.get(1..)?))
 }
 
 /// Splits a name at its last dot, without a check of the parts. Returns None if it has no dot.
-pub(crate) fn split_at_dot(name: &str) -> Option<(&str, &str)> {
-    // `rsplit_once` would leave calls to panic functions in the program.
-    let mut interface = name.as_bytes();
+pub(crate) const fn split_at_dot(name: &[u8]) -> Option<(&[u8], &[u8])> {
+    // `rsplit_once` of a `str` would leave calls to panic functions in the program.
+    let mut interface = name;
     while let [before @ .., byte] = interface {
         interface = before;
         if *byte == b'.' {
-            let (interface, dot_and_member) = name.split_at_checked(interface.len())?;
-            return Some((interface, dot_and_member.get(1..)?));
+            return match name.split_at_checked(before.len()) {
+                Some((interface, [_, member @ ..])) => Some((interface, member)),
+                _ => None,
+            };
         }
     }
     None

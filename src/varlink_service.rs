@@ -187,7 +187,7 @@ impl Refusal {
         let method = method.and_then(Result::ok).ok_or(EncodeError::Name);
         Ok(match self {
             Refusal::InterfaceNotFound => ServiceError::InterfaceNotFound {
-                interface: name::split_at_dot(method?).map_or("", |(interface, _)| interface),
+                interface: name::split(method?).map_or("", |(interface, _)| interface),
             },
             Refusal::MethodNotFound => ServiceError::MethodNotFound { method: method? },
             Refusal::MethodNotImplemented => ServiceError::MethodNotImplemented { method: method? },

@@ -258,9 +258,9 @@ impl<'r> Reply<'r> {
         let (interface, member) = name::split(name).unwrap_or_default();
         let reader = parameters.reader();
         let known = if interface == SERVICE.name() {
-            decode_member(interface, member, reader).map(CallError::Service)
+            decode_member(interface.as_bytes(), member.as_bytes(), reader).map(CallError::Service)
         } else if name::split(M::NAME).is_some_and(|(own, _)| own == interface) {
-            decode_member(interface, member, reader).map(CallError::Method)
+            decode_member(interface.as_bytes(), member.as_bytes(), reader).map(CallError::Method)
         } else {
             Err(reader.error(Stop::Mismatch(Mismatch::Member)))
         };

@@ -1,6 +1,7 @@
 //! Checks a value against its definition: before a handler runs, and for tools and proxies.
 //!
-//! The check makes one pass over the text, without recursion. It keeps three stacks: the open
+//! The check makes one strict pass over the text, without recursion, so the parameters of a call need no
+//! other. It keeps three stacks: the open
 //! structures, arrays and maps; a bit for each field of the open structures; and the keys of the
 //! open maps. So the cost is linear in the length of the text, however the value is nested. The
 //! factor is the search for a key: it is compared with at most [`Definition::MAX_FIELDS`] names of
@@ -30,6 +31,9 @@ pub(super) const MAX_MAP_KEYS: usize = 64;
 /// The maximum total number of keys that are checked for duplicates in all open maps. A value that
 /// exceeds it is refused.
 pub(super) const MAX_OPEN_KEYS: usize = 2 * MAX_MAP_KEYS;
+
+/// The maximum nesting depth of parameters, which are in the object of the message.
+const MAX_LEVELS: usize = MAX_DEPTH - 1;
 
 /// A difference between a value and its definition.
 ///
@@ -143,7 +147,7 @@ impl<'a> Definition<'a> {
             });
         };
         type_of(&member)
-            .check::<AllKinds>(text.as_bytes())
+            .check::<AllKinds>(&mut Cursor::new(text.as_bytes()))
             .map_err(|fault| Deviation {
                 mismatch: fault.mismatch,
                 field: match fault.field {
@@ -162,7 +166,7 @@ pub(crate) struct Fault<'a> {
     pub mismatch: Mismatch,
     /// The top-level field.
     pub field: FaultField<'a>,
-    /// Where the value or the key begins, in bytes from the beginning of the text.
+    /// Where the value or the key begins, in bytes from the beginning of the checked value.
     pub offset: usize,
 }
 
@@ -173,7 +177,7 @@ pub(crate) enum FaultField<'a> {
     Nowhere,
     /// A name of the definition.
     Declared(&'a str),
-    /// The range of an unknown name in the text, with its escapes and without its quotes.
+    /// The range of an unknown name in the checked value, with its escapes and without its quotes.
     Key(Range<usize>),
 }
 
@@ -217,19 +221,19 @@ pub(crate) const fn requires_flags<T: Kinds>() -> bool {
 }
 
 impl<'a> Type<'a> {
-    /// Checks a scanned text against this structure. An empty text counts as an empty object. `T`
-    /// must have all kinds of types that the definition has.
+    /// Checks the value at the cursor, the parameters of a message, against this structure. If it
+    /// matches, it is valid JSON, and the cursor moves past it. `T` must have all kinds of types that
+    /// the definition has.
     #[inline(never)] // keeps its variables off the stack while the handler runs
-    pub(crate) fn check<T: Kinds>(self, text: &[u8]) -> Result<(), Fault<'a>> {
-        let text = if text.is_empty() { b"{}" } else { text };
+    pub(crate) fn check<T: Kinds>(self, cursor: &mut Cursor<'_>) -> Result<(), Fault<'a>> {
         // Not inside `Check`: there, the compiler would fill these vectors with zeros.
         let (mut outer, mut seen, mut keys) = (Vec::new(), Vec::new(), Vec::new());
         // One word is enough for most messages. `open` adds others.
         let _ = seen.push(0);
+        let start = cursor.offset();
         let mut check = Check::<T> {
             definition: &self.definition,
-            cursor: Cursor::new(text),
-            text,
+            cursor: *cursor,
             list: &Entry::EMPTY,
             open: Open::default(),
             outer: &mut outer,
@@ -241,29 +245,38 @@ impl<'a> Type<'a> {
             offset: 0,
             kinds: PhantomData,
         };
-        check.structure(self.index).map_err(|mismatch| Fault {
-            mismatch,
-            field: if check.unknown.start > 0 {
-                FaultField::Key(check.unknown)
-            } else if check.field > 0 {
-                FaultField::Declared(self.definition.name_of(check.field))
-            } else {
-                FaultField::Nowhere
-            },
-            offset: check.offset,
-        })
+        match check.structure(self.index) {
+            Ok(()) => {
+                *cursor = cursor.at(check.cursor.offset());
+                Ok(())
+            }
+            Err(mismatch) => Err(Fault {
+                mismatch,
+                field: if check.unknown.start > 0 {
+                    let Range {
+                        start: from,
+                        end: to,
+                    } = check.unknown;
+                    FaultField::Key(from.wrapping_sub(start)..to.wrapping_sub(start))
+                } else if check.field > 0 {
+                    FaultField::Declared(self.definition.name_of(check.field))
+                } else {
+                    FaultField::Nowhere
+                },
+                offset: check.offset.wrapping_sub(start),
+            }),
+        }
     }
 }
 
 struct Check<'a, 't, T> {
     definition: &'t Definition<'a>,
     cursor: Cursor<'t>,
-    text: &'t [u8],
     /// The innermost open structure, array or map, and the entry of its type.
     open: Open,
     list: &'a Entry,
     /// The open structures, arrays and maps around it. The first is a placeholder.
-    outer: &'t mut Vec<Open, MAX_DEPTH>,
+    outer: &'t mut Vec<Open, MAX_LEVELS>,
     /// A bit for each field of each open structure, set once the field was seen. The bits from
     /// `free` on are 0.
     seen: &'t mut Vec<u64, { MAX_OPEN_FIELDS / 64 }>,
@@ -301,7 +314,7 @@ struct SeenKey {
     hash: u16,
 }
 
-impl<'a, 't, T: Kinds> Check<'a, 't, T> {
+impl<'a, T: Kinds> Check<'a, '_, T> {
     fn entry(&self, index: u16) -> &'a Entry {
         self.definition.entry(index)
     }
@@ -345,11 +358,12 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
         let skipped = match (entry.kind, byte) {
             // No value begins with `.` or `/`.
             (EntryKind::Int, b'-'..=b'9') if has::<T>(EntryKind::Int) => {
-                let integer = self
-                    .cursor
-                    .scanned_integer()
-                    .filter(|text| is_in_range(text));
-                return integer.map(|_| false).ok_or(Mismatch::Range);
+                let integer = self.cursor.integer().ok_or(Mismatch::Syntax)?;
+                return if is_in_range(integer) && !self.cursor.at_fraction() {
+                    Ok(false)
+                } else {
+                    Err(Mismatch::Range)
+                };
             }
             (EntryKind::Float, b'-' | b'0'..=b'9') if has::<T>(EntryKind::Float) => {
                 if !is_finite(self.cursor.number().ok_or(Mismatch::Syntax)?) {
@@ -365,14 +379,21 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
             (EntryKind::Struct, b'{') | (EntryKind::Map, b'{') | (EntryKind::Array, b'[') => {
                 return self.open(ty, entry, byte).map(|()| true);
             }
-            (EntryKind::String, b'"') => self.cursor.skip_string(),
+            (EntryKind::String, b'"') => self.cursor.string().map(drop),
             (EntryKind::Nullable, b'n')
             | (EntryKind::Bool, b't' | b'f')
-            | (EntryKind::Object, b'{') => self.cursor.value(0).map(drop),
-            (EntryKind::Any, byte) if byte != b'n' => self.cursor.value(0).map(drop),
+            | (EntryKind::Object, b'{') => self.value(),
+            (EntryKind::Any, byte) if byte != b'n' => self.value(),
             _ => return Err(Mismatch::Type),
         };
         skipped.map(|()| false).ok_or(Mismatch::Syntax)
+    }
+
+    /// Skips a value whose content is not checked.
+    fn value(&mut self) -> Option<()> {
+        // The object of the message is the outermost level.
+        let depth = self.outer.len().wrapping_add(1);
+        self.cursor.value(depth).map(drop)
     }
 
     /// Opens a structure, array or map. Its bracket is next.
@@ -393,7 +414,6 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
             missing: list.number,
         };
         self.list = list;
-        // The stack has room: the scan refuses values of more than MAX_DEPTH levels.
         let outer = mem::replace(&mut self.open, inner);
         self.outer.push(outer).map_err(|_| Mismatch::Length)
     }
@@ -433,7 +453,7 @@ impl<'a, 't, T: Kinds> Check<'a, 't, T> {
         let hash = key.hash();
         let keys = self.keys.get(self.open.next.into()..).unwrap_or_default();
         let is_same = |other: &SeenKey| {
-            let string = || Cursor::at(self.text, other.at as usize).string();
+            let string = || self.cursor.at(other.at as usize).string();
             other.hash == hash && string().is_some_and(|other| other.same(&key))
         };
         if keys.iter().any(is_same) {

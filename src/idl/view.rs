@@ -30,12 +30,11 @@ impl<'a> Definition<'a> {
 
     /// Finds a type, a method or an error by its name within the interface.
     pub fn find(&self, name: &str) -> Option<Member<'a>> {
-        Some(self.member_at(self.index_of(name)?))
+        Some(self.member_at(self.index_of(name.as_bytes())?))
     }
 
     /// Finds the entry of a type, a method or an error by its name.
-    fn index_of(&self, name: &str) -> Option<MemberIndex> {
-        let name = name.as_bytes();
+    fn index_of(&self, name: &[u8]) -> Option<MemberIndex> {
         if name.len() > MAX_NAME {
             return None;
         }
@@ -50,14 +49,14 @@ impl<'a> Definition<'a> {
     }
 
     /// Finds the entry of a method by its name.
-    pub(crate) fn method_index(&self, name: &str) -> Option<MemberIndex> {
+    pub(crate) fn method_index(&self, name: &[u8]) -> Option<MemberIndex> {
         let index = self.index_of(name)?;
         (self.entry(index).kind == EntryKind::Method).then_some(index)
     }
 
     /// Finds a method by its name within the interface.
     pub fn method(&self, name: &str) -> Option<Member<'a>> {
-        Some(self.member_at(self.method_index(name)?))
+        Some(self.member_at(self.method_index(name.as_bytes())?))
     }
 
     pub(crate) fn entry(&self, index: u16) -> &'a Entry {

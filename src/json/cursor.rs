@@ -1,12 +1,12 @@
 //! Steps over JSON text: the strict pass, and the [`Cursor`] that all other readers use.
 //!
-//! Every byte that a peer sends is checked here before any other code looks at it. The code is
+//! Every byte that a peer sends is checked by these steps before any other code looks at it. The code is
 //! iterative: each level of nesting costs one bit, and no stack.
 
 use core::str;
 
 use super::text::{Text, count_inside};
-use crate::bytes::{after, count_plain, find};
+use crate::bytes::{after, count_plain};
 use crate::error::{Syntax, SyntaxError};
 
 /// The maximum nesting depth of arrays and objects.
@@ -29,7 +29,7 @@ pub const MAX_DEPTH: usize = 128;
 /// assert!(json::scan("[".repeat(1_000_000).as_bytes()).is_err());
 /// ```
 pub fn scan(text: &[u8]) -> Result<(), SyntaxError> {
-    let mut cursor = Cursor::strict(text)?;
+    let mut cursor = Cursor::untrusted(text)?;
     let scanned = cursor.value(0).and_then(|_| cursor.end());
     scanned.ok_or_else(|| cursor.error())
 }
@@ -38,37 +38,27 @@ pub fn scan(text: &[u8]) -> Result<(), SyntaxError> {
 ///
 /// A step that fails returns only None, so that its result fits into registers. The position is
 /// then at the mistake, and [`error`](Self::error) says what is wrong.
+#[derive(Clone, Copy)]
 pub(crate) struct Cursor<'a> {
+    text: &'a [u8],
     rest: &'a [u8],
-    length: usize,
     failure: Syntax,
-    /// True if the text was scanned, so that a string ends at the first quote without a backslash.
-    scanned: bool,
 }
 
 impl<'a> Cursor<'a> {
-    /// Creates a cursor at the beginning of a scanned text.
+    /// Creates a cursor at the beginning of a text, which must be UTF-8.
     pub fn new(text: &'a [u8]) -> Self {
-        Cursor::at(text, 0)
-    }
-
-    /// Creates a cursor at an offset in a scanned text.
-    pub fn at(text: &'a [u8], offset: usize) -> Self {
         Cursor {
-            rest: text.get(offset..).unwrap_or_default(),
-            length: text.len(),
+            text,
+            rest: text,
             failure: Syntax::Unexpected,
-            scanned: true,
         }
     }
 
     /// Creates a cursor at the beginning of an untrusted text. Fails if the text is not UTF-8.
-    pub fn strict(text: &'a [u8]) -> Result<Self, SyntaxError> {
+    pub fn untrusted(text: &'a [u8]) -> Result<Self, SyntaxError> {
         match str::from_utf8(text) {
-            Ok(_) => Ok(Cursor {
-                scanned: false,
-                ..Cursor::new(text)
-            }),
+            Ok(_) => Ok(Cursor::new(text)),
             Err(error) => Err(SyntaxError {
                 kind: Syntax::Utf8,
                 offset: error.valid_up_to(),
@@ -76,9 +66,22 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Returns the whole text.
+    pub fn text(&self) -> &'a [u8] {
+        self.text
+    }
+
+    /// Returns a cursor at an offset in the same text.
+    pub fn at(&self, offset: usize) -> Self {
+        Cursor {
+            rest: after(self.text, offset),
+            ..*self
+        }
+    }
+
     /// Returns the position, in bytes from the beginning of the text.
     pub fn offset(&self) -> usize {
-        self.length.wrapping_sub(self.rest.len())
+        self.text.len().wrapping_sub(self.rest.len())
     }
 
     /// Returns the reason and the offset of the last failure.
@@ -127,7 +130,7 @@ impl<'a> Cursor<'a> {
     /// Skips the next key of an object and its colon, if the key is written as `name`, which has
     /// only plain bytes. Returns true if it is. `first` must be true for the first key.
     pub fn skip_member(&mut self, first: bool, name: &[u8]) -> bool {
-        let mut ahead = Cursor { ..*self };
+        let mut ahead = *self;
         let is_next = (first || ahead.eat(b','))
             && ahead.eat(b'"')
             && ahead.skip_all(name)
@@ -192,7 +195,6 @@ impl<'a> Cursor<'a> {
     /// Skips a value that is neither an array nor an object, and begins with the byte `first`.
     fn scalar(&mut self, first: Option<u8>) -> Option<()> {
         match first {
-            Some(b'"') if self.scanned => self.skip_string(),
             Some(b'"') => self.string().map(drop),
             Some(b'-' | b'0'..=b'9') => self.number().map(drop),
             Some(b't') => self.literal(b"true"),
@@ -236,25 +238,6 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    /// Skips a string of a scanned text.
-    pub fn skip_string(&mut self) -> Option<()> {
-        self.expect(b'"')?;
-        self.rest = self.rest.get(count_plain(self.rest)..)?;
-        if self.skip(b'"') {
-            return Some(());
-        }
-        loop {
-            let (inside, rest) = self.rest.split_at_checked(find(self.rest, b'"')?)?;
-            self.rest = rest;
-            self.expect(b'"')?;
-            // An odd number of backslashes escapes the quote.
-            let backslashes = inside.iter().rev().take_while(|byte| **byte == b'\\');
-            if backslashes.count() % 2 == 0 {
-                return Some(());
-            }
-        }
-    }
-
     /// Skips a number; returns its text.
     pub fn number(&mut self) -> Option<&'a [u8]> {
         let text = self.rest;
@@ -266,7 +249,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Skips the integral part of a number; returns its text.
-    fn integer(&mut self) -> Option<&'a [u8]> {
+    pub fn integer(&mut self) -> Option<&'a [u8]> {
         let text = self.rest;
         self.skip(b'-');
         match self.rest {
@@ -274,17 +257,6 @@ impl<'a> Cursor<'a> {
             _ => self.digits()?,
         }
         Some(self.since(text))
-    }
-
-    /// Skips the integral part of a scanned number; returns its text, or None if a fraction or an
-    /// exponent follows.
-    pub fn scanned_integer(&mut self) -> Option<&'a [u8]> {
-        let text = self.rest;
-        self.skip(b'-');
-        while let [b'0'..=b'9', rest @ ..] = self.rest {
-            self.rest = rest;
-        }
-        (!self.at_fraction()).then(|| self.since(text))
     }
 
     /// True if a fraction or an exponent is next.

@@ -379,8 +379,8 @@ impl<'de> Deserializer<'de> for KeyReader<'de> {
 /// If the enum has no such variant, the result is [`Mismatch::Member`], and the parameters are not
 /// touched.
 pub(crate) struct MemberDeserializer<'a, 'de> {
-    pub interface: &'de str,
-    pub name: &'de str,
+    pub interface: &'de [u8],
+    pub name: &'de [u8],
     pub parameters: &'a mut Reader<'de>,
 }
 
@@ -432,6 +432,7 @@ impl<'de> EnumAccess<'de> for MemberAccess<'_, 'de> {
         } else {
             self.member.name
         };
+        let name = str::from_utf8(name).map_err(|_| SYNTAX)?;
         match seed.deserialize(BorrowedStrDeserializer::<Stop>::new(name)) {
             Ok(variant) => Ok((variant, self)),
             Err(_) => Err(Stop::Mismatch(Mismatch::Member)),

@@ -135,7 +135,7 @@ impl<'de> Reader<'de> {
 
     /// Moves forward by a step of a [`Cursor`]; returns the result of the step.
     pub(super) fn step<T>(&mut self, step: impl FnOnce(&mut Cursor<'_>) -> T) -> T {
-        let mut cursor = Cursor::at(self.text, self.at);
+        let mut cursor = Cursor::new(self.text).at(self.at);
         let result = step(&mut cursor);
         self.at = cursor.offset();
         result

@@ -417,10 +417,10 @@ impl<'b> Relay<'b> {
             return Ok(false);
         };
         let message = client.channel.receive.unread_mut().get_mut(..length);
-        let (call, name_range) = Call::parse_with_name_range(message.unwrap_or_default())?;
-        let (mode, name_length) = (call.mode(), call.method().len());
+        let (call, name_range) = Call::parse_with(message.unwrap_or_default(), &mut |_, _| false)?;
+        let (mode, name_length) = (call.mode(), call.name_length());
         let message = service.copied(count);
-        let verdict = if !name::is_full(call.method()) {
+        let verdict = if !name::is_full(call.method().as_bytes()) {
             // A policy cannot decide about a name without an interface.
             Verdict::Refuse(Refusal::MethodNotFound)
         } else if mode == Mode::Upgrade {

@@ -32,8 +32,8 @@ fn interfaces<S: Service<C>, C: Copy>() -> impl Iterator<Item = &'static Interfa
 }
 
 /// Finds an interface of the service by its name.
-pub(super) fn find_interface<S: Service<C>, C: Copy>(name: &str) -> Option<&'static Interface> {
-    interfaces::<S, C>().find(|interface| interface.name() == name)
+pub(super) fn find_interface<S: Service<C>, C: Copy>(name: &[u8]) -> Option<&'static Interface> {
+    interfaces::<S, C>().find(|interface| interface.name().as_bytes() == name)
 }
 
 /// True if the interface is `org.varlink.service`.
@@ -64,9 +64,11 @@ pub(super) fn call<'c, S: Service<C>, C: Copy>(
                 interfaces: List(interfaces::<S, C>().map(Interface::name)),
             })
         }
-        Methods::GetInterfaceDescription { interface } => match find_interface::<S, C>(interface) {
-            Some(found) => reply.describe(found.text()),
-            None => reply.error(&ServiceError::InterfaceNotFound { interface }),
-        },
+        Methods::GetInterfaceDescription { interface } => {
+            match find_interface::<S, C>(interface.as_bytes()) {
+                Some(found) => reply.describe(found.text()),
+                None => reply.error(&ServiceError::InterfaceNotFound { interface }),
+            }
+        }
     }
 }

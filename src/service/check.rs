@@ -1,15 +1,16 @@
 //! Finds the method of a call, and checks the call and its answers against the definition.
 
-use core::ops::Range;
+use core::marker::PhantomData;
 
 use super::{Service, builtin};
 use crate::error::{Error, Mismatch};
 use crate::idl::{
     AllKinds, Fault, FaultField, Interface, Kinds, Member, MemberIndex, MemberKind, requires_flags,
 };
+use crate::json::Cursor;
 use crate::message::{Call, Mode, scan_reply};
 use crate::name;
-use crate::varlink_service::{Parameter, Refusal};
+use crate::varlink_service::{Parameter, Refusal, SERVICE};
 
 /// A method of one of the service's interfaces.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +30,7 @@ impl Callee {
     //
     // The name is validated only if it is not found, because a name that equals a declared one is
     // valid.
-    pub fn find<S: Service<C>, C: Copy>(method: &str) -> Result<Self, Refusal> {
+    pub fn find<S: Service<C>, C: Copy>(method: &[u8]) -> Result<Self, Refusal> {
         let Some((interface, member)) = name::split_at_dot(method) else {
             return Err(Refusal::MethodNotFound);
         };
@@ -42,7 +43,7 @@ impl Callee {
         };
         let checked = S::CHECKED || builtin::serves(interface);
         let declared = interface.method_index(member);
-        if declared.is_none() && (checked || !name::is_member(member)) {
+        if declared.is_none() && (checked || !name::member(member)) {
             return Err(Refusal::MethodNotFound);
         }
         Ok(Callee {
@@ -71,39 +72,6 @@ impl Callee {
         Some(self.interface.member_at(member))
     }
 
-    /// Returns Ok if the mode and the parameters of a call match the definition.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`Refusal::ExpectedMore`], [`Refusal::ExpectedUpgrade`], or
-    /// [`Refusal::InvalidParameter`] with the name of the field.
-    pub fn check_call<K: Kinds>(&self, call: &mut Call<'_>) -> Result<(), Refusal> {
-        let Some(method) = self.definition() else {
-            return Ok(());
-        };
-        if requires_flags::<K>() {
-            if method.requires_more() && call.mode() != Mode::More {
-                return Err(Refusal::ExpectedMore);
-            } else if method.requires_upgrade() && call.mode() != Mode::Upgrade {
-                return Err(Refusal::ExpectedUpgrade);
-            }
-        }
-        let checked = method.input().check::<K>(call.parameters_text());
-        match checked {
-            Ok(()) => Ok(()),
-            Err(fault) => Err(Refusal::InvalidParameter(match fault.field {
-                FaultField::Nowhere => Parameter::WHOLE,
-                FaultField::Declared(name) => Parameter::named(name),
-                // The definition does not have this key, so the refusal refers to it by its offset
-                // in the message.
-                FaultField::Key(range) => {
-                    let (text, offset) = call.parameters_mut();
-                    Parameter::unescape_at(text, range, offset)
-                }
-            })),
-        }
-    }
-
     /// Returns Ok if an answer, a message without its NUL, matches the definition.
     ///
     /// # Errors
@@ -130,15 +98,97 @@ impl Callee {
     }
 }
 
+/// The method of a call, and whether the parameters match its definition.
+pub(crate) struct CallCheck {
+    callee: Result<Callee, Refusal>,
+    /// None if they are not checked.
+    parameters: Option<Result<(), Fault<'static>>>,
+}
+
+impl CallCheck {
+    /// Creates the check of a call that was not received yet.
+    pub fn new() -> Self {
+        CallCheck {
+            callee: Err(Refusal::MethodNotFound),
+            parameters: None,
+        }
+    }
+
+    /// Finds the method of a call, and checks the parameters at the cursor. Returns true if the
+    /// cursor has moved past them.
+    #[inline(never)] // keeps its variables out of the stack frames of callers
+    pub fn run<S: Service<C>, C: Copy>(&mut self, method: &[u8], cursor: &mut Cursor<'_>) -> bool {
+        self.callee = Callee::find::<S, C>(method);
+        let method = self.callee.ok().and_then(|callee| callee.definition());
+        let check = |method: Member<'static>| method.input().check::<UsedKinds<S, C>>(cursor);
+        self.parameters = method.map(check);
+        matches!(self.parameters, Some(Ok(())))
+    }
+
+    /// Returns the method.
+    ///
+    /// # Errors
+    ///
+    /// See [`Callee::find`].
+    pub fn callee(&self) -> Result<Callee, Refusal> {
+        self.callee
+    }
+
+    /// Returns Ok if the mode and the parameters of the call match the definition.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Refusal::ExpectedMore`], [`Refusal::ExpectedUpgrade`], or
+    /// [`Refusal::InvalidParameter`] with the name of the field.
+    pub fn result<K: Kinds>(self, call: &mut Call<'_>) -> Result<(), Refusal> {
+        let method = self.callee?.definition();
+        if requires_flags::<K>()
+            && let Some(method) = method
+        {
+            if method.requires_more() && call.mode() != Mode::More {
+                return Err(Refusal::ExpectedMore);
+            } else if method.requires_upgrade() && call.mode() != Mode::Upgrade {
+                return Err(Refusal::ExpectedUpgrade);
+            }
+        }
+        let Some(Err(fault)) = self.parameters else {
+            return Ok(());
+        };
+        Err(Refusal::InvalidParameter(match fault.field {
+            FaultField::Nowhere => Parameter::WHOLE,
+            FaultField::Declared(name) => Parameter::named(name),
+            // The definition does not have this key, so the refusal refers to it by its offset
+            // in the message.
+            FaultField::Key(range) => {
+                let (text, offset) = call.parameters_mut();
+                Parameter::unescape_at(text, range, offset)
+            }
+        }))
+    }
+}
+
+/// The kinds of types in the definitions of a service, so that checks for other kinds are removed.
+pub(crate) struct UsedKinds<S, C>(PhantomData<(S, C)>);
+
+impl<S: Service<C>, C: Copy> Kinds for UsedKinds<S, C> {
+    const KINDS: u32 = {
+        let (mut kinds, mut rest) = (SERVICE.kinds(), S::INTERFACES);
+        while let [interface, tail @ ..] = rest {
+            kinds |= interface.kinds();
+            rest = tail;
+        }
+        kinds
+    };
+}
+
 fn check_reply(message: &[u8], method: &Member<'static>) -> Result<(), Fault<'static>> {
     // The scan can fail, because a `Raw` can make the message nested too deeply.
     let Ok((_, members)) = scan_reply(message) else {
         return Err(Fault::NO_MESSAGE);
     };
-    let text = |range: Range<usize>| message.get(range).unwrap_or_default();
     let start = members.parameters.start;
-    let error = members.string();
-    let error = error.and_then(|error| str::from_utf8(text(error)).ok());
+    let error = members.plain_string(message);
+    let error = error.and_then(|error| str::from_utf8(error).ok());
     let defined = match error.and_then(name::split) {
         None => method.output(),
         // A responder writes errors of the method's interface only.
@@ -147,9 +197,13 @@ fn check_reply(message: &[u8], method: &Member<'static>) -> Result<(), Fault<'st
             _ => return Err(Fault::NO_MEMBER),
         },
     };
+    let mut cursor = match members.parameters.is_empty() {
+        true => Cursor::new(b"{}"),
+        false => Cursor::new(message).at(start),
+    };
+    // The range of a key is not moved, because the caller ignores it.
     defined
-        .check::<AllKinds>(text(members.parameters))
-        // The range of a key is not moved, because the caller ignores it.
+        .check::<AllKinds>(&mut cursor)
         .map_err(|fault| Fault {
             offset: fault.offset.wrapping_add(start),
             ..fault

@@ -1,17 +1,15 @@
 //! The session of one connection to a service. `state.rs` has the table of its states.
 
 use core::convert::Infallible;
-use core::marker::PhantomData;
 
-use super::check::Callee;
+use super::check::{CallCheck, Callee, UsedKinds};
 use super::responder::{Outcome, Responder, write_description};
 use super::state::{Owed, Request, State};
 use super::{Context, Service, SessionError, builtin};
 use crate::channel::{Channel, SendBuffer, TooLong};
 use crate::error::{EncodeError, Error, Violation};
-use crate::idl::Kinds;
 use crate::message::{Call, Mode};
-use crate::varlink_service::{Refusal, SERVICE, ServiceError};
+use crate::varlink_service::{Refusal, ServiceError};
 
 /// The session of one connection to a service. It does no I/O: a driver moves bytes between its
 /// [`channel`](Self::channel) and a stream, and calls [`step`](Self::step).
@@ -174,12 +172,15 @@ impl<'b, C: Copy> Session<'b, C> {
             debug_assert!(false, "`step_in` has found a message");
             return Ok(false);
         };
-        let (call, range) = Call::parse_with_name_range(message)?;
+        let mut check = CallCheck::new();
+        let (call, range) = Call::parse_with(message, &mut |method, parameters| {
+            check.run::<S, C>(method, parameters)
+        })?;
         let mode = call.mode();
         // The decoded name may be shorter than its text.
-        let name = range.start..range.start.saturating_add(call.method().len());
+        let name = range.start..range.start.saturating_add(call.name_length());
         let call = call.with_peer(context.peer);
-        let answered = handle(service, call, room, &mut context.reborrow(), found);
+        let answered = handle(service, call, check, room, &mut context.reborrow(), found);
         context.close_received();
         match answered {
             Ok(answer) => self.finish(service, context, *found, mode, answer)?,
@@ -301,16 +302,17 @@ fn write_error(send: &mut SendBuffer<'_>, error: &ServiceError<'_>) -> Result<()
 fn handle<'c, S: Service<C>, C: Copy>(
     service: &mut S,
     mut call: Call<'c>,
+    check: CallCheck,
     room: &'c mut [u8],
     context: &'c mut Context<'c>,
     found: &mut Option<Callee>,
 ) -> Result<(usize, State<C>), Refusal> {
-    let callee = Callee::find::<S, C>(call.method())?;
+    let callee = check.callee()?;
     *found = Some(callee);
     if !builtin::serves(callee.interface) {
         service.permit(&call)?;
     }
-    callee.check_call::<UsedKinds<S, C>>(&mut call)?;
+    check.result::<UsedKinds<S, C>>(&mut call)?;
     let mode = call.mode();
     answer(service, call, room, context, Request { callee, mode })
 }
@@ -336,18 +338,4 @@ fn answer<'c, S: Service<C>, C: Copy>(
         Err(Refusal::MethodNotFound) if callee.is_declared() => Err(Refusal::MethodNotImplemented),
         outcome => outcome.map(Outcome::into_parts),
     }
-}
-
-/// The kinds of types in the definitions of a service, so that checks for other kinds are removed.
-struct UsedKinds<S, C>(PhantomData<(S, C)>);
-
-impl<S: Service<C>, C: Copy> Kinds for UsedKinds<S, C> {
-    const KINDS: u32 = {
-        let (mut kinds, mut rest) = (SERVICE.kinds(), S::INTERFACES);
-        while let [interface, tail @ ..] = rest {
-            kinds |= interface.kinds();
-            rest = tail;
-        }
-        kinds
-    };
 }

@@ -470,18 +470,21 @@ impl Service for Anything {
     }
 }
 
+/// Sends a call to the service. The order of its members must not matter.
 fn call(method: &str, parameters: &str) -> (Vec<String>, usize) {
-    let mut service = Anything::default();
-    let call = format!(r#"{{"parameters":{parameters},"method":"org.example.all.{method}"}}"#);
-    let (replies, end) = answer(
-        &mut service,
-        (call + "\0").as_bytes(),
-        Arrival::Joined,
-        4096,
-        4096,
-    );
-    assert!(end.is_ok(), "{end:?}");
-    (replies, service.called)
+    let method = format!(r#""method":"org.example.all.{method}""#);
+    let parameters = format!(r#""parameters":{parameters}"#);
+    let send = |first: &str, second: &str| {
+        let mut service = Anything::default();
+        let message = format!("{{{first},{second}}}\0");
+        let arrival = Arrival::Joined;
+        let (replies, end) = answer(&mut service, message.as_bytes(), arrival, 4096, 4096);
+        assert!(end.is_ok(), "{end:?}");
+        (replies, service.called)
+    };
+    let answered = send(&method, &parameters);
+    assert_eq!(send(&parameters, &method), answered);
+    answered
 }
 
 fn refused(error: &str, field: &str, value: &str) -> (Vec<String>, usize) {
@@ -864,6 +867,101 @@ proptest! {
         if let Ok(raw) = Raw::new(&text) {
             let checked = ALL.check_call("Two", raw);
             prop_assert_eq!(checked.is_ok(), fits(ALL.find("Two").unwrap().input(), &value), "{}", text);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(5000))]
+
+    /// The check and the strict pass are one, so a mistake that the check does not look for must still
+    /// be found, also after a parameter of a wrong type.
+    #[test]
+    fn m5_the_check_does_not_hide_mistakes_of_the_message(
+        value in values(),
+        method in prop::sample::select(ALL.members().map(|member| member.name()).collect::<Vec<_>>()),
+        is_method_first in any::<bool>(),
+        at in any::<prop::sample::Index>(),
+        change in prop::sample::select(b"{}[]:,\"\\ 0e-.n\x01\x80a".to_vec()),
+        edit in 0..4,
+    ) {
+        let parameters = serde_json::json!({ "v": value });
+        let mut message = if is_method_first {
+            format!(r#"{{"method":"org.example.all.{method}","parameters":{parameters},"more":false}}"#)
+        } else {
+            format!(r#"{{"parameters":{parameters},"method":"org.example.all.{method}"}}"#)
+        }
+        .into_bytes();
+        let at = at.index(message.len());
+        match edit {
+            0 => {}
+            1 => message[at] = change,
+            2 => message.insert(at, change),
+            _ => drop(message.remove(at)),
+        }
+
+        let mut copy = message.clone();
+        let expected = Call::parse(&mut copy).map(|call| {
+            let member = call.method().strip_prefix("org.example.all.")?;
+            let is_method = |member: &nullink::idl::Member<'_>| member.kind() == MemberKind::Method;
+            ALL.find(member).filter(is_method)?;
+            let checked = ALL.check_call(member, call.parameters());
+            Some(checked.map_err(|deviation| deviation.field().unwrap_or("parameters").to_string()))
+        });
+        message.push(0);
+        let mut service = Anything::default();
+        let (replies, end) = answer(&mut service, &message, Arrival::Joined, 4096, 4096);
+        match expected {
+            Err(violation) => {
+                prop_assert_eq!(end, Err(violation.into()));
+                prop_assert_eq!((replies.len(), service.called), (0, 0));
+            }
+            Ok(Some(Err(field))) => {
+                prop_assert_eq!((replies, service.called), refused("InvalidParameter", "parameter", &field));
+            }
+            Ok(None) => prop_assert_eq!((replies.len(), service.called), (1, 0)),
+            Ok(Some(Ok(()))) => prop_assert_eq!((replies.len(), service.called), (1, 1)),
+        }
+    }
+}
+
+#[test]
+fn m5_a_checked_message_is_nested_as_deeply_as_any_other() {
+    for depth in 1..=130 {
+        let (open, close) = ("[".repeat(depth), "]".repeat(depth));
+        let trees = format!(
+            "{}null{}",
+            "{\"children\":[],\"left\":".repeat(depth),
+            "}".repeat(depth)
+        );
+        let maps = format!(
+            "{}{{\"children\":[]}}{}",
+            "{\"children\":[],\"by_name\":{\"x\":".repeat(depth / 2),
+            "}}".repeat(depth / 2)
+        );
+        for (method, value) in [
+            ("Any", format!("{open}{close}")),
+            ("Object", format!("{{\"x\":{open}{close}}}")),
+            ("Trees", trees),
+            ("Trees", maps),
+        ] {
+            let mut message =
+                format!(r#"{{"method":"org.example.all.{method}","parameters":{{"v":{value}}}}}"#)
+                    .into_bytes();
+            let parsed = Call::parse(&mut message.clone()).map(drop);
+            message.push(0);
+            let mut service = Anything::default();
+            let (_, end) = answer(&mut service, &message, Arrival::Joined, 4096, 4096);
+            assert_eq!(
+                service.called,
+                usize::from(parsed.is_ok()),
+                "{method} {depth}"
+            );
+            assert_eq!(
+                end.map(drop),
+                parsed.map_err(Error::from),
+                "{method} {depth}"
+            );
         }
     }
 }
