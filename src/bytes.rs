@@ -13,15 +13,10 @@ const fn splat(byte: u8) -> u64 {
     u64::from_ne_bytes([byte; 8])
 }
 
-/// Marks the bytes of a word that are less than `limit`, which is at most 128. Only the lowest mark
-/// is reliable, because the subtraction borrows from the bytes above it.
-const fn mark_less(word: u64, limit: u8) -> u64 {
-    word.wrapping_sub(splat(limit)) & !word & splat(0x80)
-}
-
-/// Marks the bytes of a word that equal `byte`. Only the lowest mark is reliable.
-const fn mark_equal(word: u64, byte: u8) -> u64 {
-    mark_less(word ^ splat(byte), 1)
+/// Marks the NULs of a word. Only the lowest mark is reliable, because the subtraction borrows from
+/// the bytes above it.
+const fn mark_nul(word: u64) -> u64 {
+    word.wrapping_sub(splat(1)) & !word & splat(0x80)
 }
 
 /// Marks the special bytes of a word, which a JSON string must escape: the quote, the backslash and
@@ -98,19 +93,12 @@ fn count_unmarked(bytes: &[u8], marks: impl Fn(u64) -> u64) -> usize {
     before.wrapping_add(last.min(rest.len()))
 }
 
-/// Returns the index of the first `byte`.
-#[inline(never)] // one copy for all bytes
-pub(crate) fn find(bytes: &[u8], byte: u8) -> Option<usize> {
-    if bytes.is_empty() {
-        return None;
-    }
-    let before = count_unmarked(bytes, |word| mark_equal(word, byte));
-    (before < bytes.len()).then_some(before)
-}
-
 /// Returns the index of the first NUL.
+#[inline(never)] // one copy for all callers
 pub(crate) fn find_nul(bytes: &[u8]) -> Option<usize> {
-    find(bytes, 0)
+    // The padding of the last word is taken for NULs.
+    let before = count_unmarked(bytes, mark_nul);
+    (before < bytes.len()).then_some(before)
 }
 
 /// Returns the number of plain bytes at the beginning: the bytes before the first quote, backslash
@@ -129,7 +117,11 @@ pub(crate) fn count_plain(bytes: &[u8]) -> usize {
         words = words.wrapping_add(1);
     }
     let count = bytes.len().wrapping_sub(rest.len());
-    count.wrapping_add(count_plain_of_long(rest))
+    count.wrapping_add(if rest.len() < 8 {
+        count_before(mark_special(partial_word(rest))).min(rest.len())
+    } else {
+        count_plain_of_long(rest)
+    })
 }
 
 #[inline(never)] // most runs are short

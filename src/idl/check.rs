@@ -224,7 +224,7 @@ impl<'a> Type<'a> {
     /// Checks the value at the cursor, the parameters of a message, against this structure. If it
     /// matches, it is valid JSON, and the cursor moves past it. `T` must have all kinds of types that
     /// the definition has.
-    #[inline(never)] // keeps its variables off the stack while the handler runs
+    #[inline(never)] // keeps its variables out of the stack frames of callers
     pub(crate) fn check<T: Kinds>(self, cursor: &mut Cursor<'_>) -> Result<(), Fault<'a>> {
         // Not inside `Check`: there, the compiler would fill these vectors with zeros.
         let (mut outer, mut seen, mut keys) = (Vec::new(), Vec::new(), Vec::new());
@@ -527,6 +527,10 @@ impl<'a, T: Kinds> Check<'a, '_, T> {
                 self.field = index;
             }
             return Err(Mismatch::Missing);
+        }
+        if self.outer.len() == 1 {
+            // The end of the value.
+            return Ok(());
         }
         let start = self.first_bit();
         // Clears its bits for the next structure.

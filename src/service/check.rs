@@ -101,8 +101,7 @@ impl Callee {
 /// The method of a call, and whether the parameters match its definition.
 pub(crate) struct CallCheck {
     callee: Result<Callee, Refusal>,
-    /// None if they are not checked.
-    parameters: Option<Result<(), Fault<'static>>>,
+    fault: Option<Fault<'static>>,
 }
 
 impl CallCheck {
@@ -110,7 +109,7 @@ impl CallCheck {
     pub fn new() -> Self {
         CallCheck {
             callee: Err(Refusal::MethodNotFound),
-            parameters: None,
+            fault: None,
         }
     }
 
@@ -120,9 +119,15 @@ impl CallCheck {
     pub fn run<S: Service<C>, C: Copy>(&mut self, method: &[u8], cursor: &mut Cursor<'_>) -> bool {
         self.callee = Callee::find::<S, C>(method);
         let method = self.callee.ok().and_then(|callee| callee.definition());
-        let check = |method: Member<'static>| method.input().check::<UsedKinds<S, C>>(cursor);
-        self.parameters = method.map(check);
-        matches!(self.parameters, Some(Ok(())))
+        let checked = method.map(|method| method.input().check::<UsedKinds<S, C>>(cursor));
+        match checked {
+            Some(Ok(())) => true,
+            Some(Err(fault)) => {
+                self.fault = Some(fault);
+                false
+            }
+            None => false,
+        }
     }
 
     /// Returns the method.
@@ -140,7 +145,7 @@ impl CallCheck {
     ///
     /// Returns [`Refusal::ExpectedMore`], [`Refusal::ExpectedUpgrade`], or
     /// [`Refusal::InvalidParameter`] with the name of the field.
-    pub fn result<K: Kinds>(self, call: &mut Call<'_>) -> Result<(), Refusal> {
+    pub fn result<K: Kinds>(&self, call: &mut Call<'_>) -> Result<(), Refusal> {
         let method = self.callee?.definition();
         if requires_flags::<K>()
             && let Some(method) = method
@@ -151,17 +156,17 @@ impl CallCheck {
                 return Err(Refusal::ExpectedUpgrade);
             }
         }
-        let Some(Err(fault)) = self.parameters else {
+        let Some(fault) = &self.fault else {
             return Ok(());
         };
-        Err(Refusal::InvalidParameter(match fault.field {
+        Err(Refusal::InvalidParameter(match &fault.field {
             FaultField::Nowhere => Parameter::WHOLE,
             FaultField::Declared(name) => Parameter::named(name),
             // The definition does not have this key, so the refusal refers to it by its offset
             // in the message.
             FaultField::Key(range) => {
                 let (text, offset) = call.parameters_mut();
-                Parameter::unescape_at(text, range, offset)
+                Parameter::unescape_at(text, range.clone(), offset)
             }
         }))
     }

@@ -180,7 +180,7 @@ impl<'b, C: Copy> Session<'b, C> {
         // The decoded name may be shorter than its text.
         let name = range.start..range.start.saturating_add(call.name_length());
         let call = call.with_peer(context.peer);
-        let answered = handle(service, call, check, room, &mut context.reborrow(), found);
+        let answered = handle(service, call, &check, room, &mut context.reborrow(), found);
         context.close_received();
         match answered {
             Ok(answer) => self.finish(service, context, *found, mode, answer)?,
@@ -296,39 +296,27 @@ fn write_error(send: &mut SendBuffer<'_>, error: &ServiceError<'_>) -> Result<()
     Ok(())
 }
 
-/// Finds the method of a call, checks the call, and runs its handler. Sets `found` to the method.
-/// Returns the length of the message, and the next state.
+/// Runs the handler of a call, if the check allows it. Sets `found` to the method. Returns the length
+/// of the message, and the next state.
 #[inline(never)] // otherwise the call is copied several times
 fn handle<'c, S: Service<C>, C: Copy>(
     service: &mut S,
     mut call: Call<'c>,
-    check: CallCheck,
+    check: &CallCheck,
     room: &'c mut [u8],
     context: &'c mut Context<'c>,
     found: &mut Option<Callee>,
 ) -> Result<(usize, State<C>), Refusal> {
     let callee = check.callee()?;
     *found = Some(callee);
-    if !builtin::serves(callee.interface) {
+    let is_builtin = builtin::serves(callee.interface);
+    if !is_builtin {
         service.permit(&call)?;
     }
     check.result::<UsedKinds<S, C>>(&mut call)?;
     let mode = call.mode();
-    answer(service, call, room, context, Request { callee, mode })
-}
-
-/// Runs the handler of a call. Returns the length of its message, and the next state.
-#[inline(never)] // keeps the handler's variables off the stack while the call is checked
-fn answer<'c, S: Service<C>, C: Copy>(
-    service: &mut S,
-    call: Call<'c>,
-    room: &'c mut [u8],
-    context: &'c mut Context<'c>,
-    request: Request,
-) -> Result<(usize, State<C>), Refusal> {
-    let callee = request.callee;
-    let reply = Responder::new(room, context, request);
-    let outcome = if builtin::serves(callee.interface) {
+    let reply = Responder::new(room, context, Request { callee, mode });
+    let outcome = if is_builtin {
         builtin::call(service, call, reply)
     } else {
         service.call(call, reply)
