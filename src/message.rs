@@ -169,7 +169,7 @@ impl<'c> Call<'c> {
     pub fn decode<T: Deserialize<'c>>(self) -> Result<T, DecodeError> {
         let (interface, name) = name::split_at_dot(self.method).unwrap_or_default();
         let Parameters { text, offset } = self.parameters;
-        let mut reader = Reader::new(text, offset, None).in_call();
+        let mut reader = Reader::of_parameters(text, offset).in_call();
         decode_member(interface, name, &mut reader)
     }
 

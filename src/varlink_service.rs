@@ -218,8 +218,8 @@ impl Parameter {
     /// parameters, which begins at `offset` in the message.
     pub(crate) fn unescape_at(text: &mut [u8], key: Range<usize>, offset: usize) -> Self {
         let start = key.start;
-        match text.get_mut(key).map(unescape) {
-            Some(Ok(name)) => Parameter(FieldName::At {
+        match text.get_mut(key).and_then(unescape) {
+            Some(name) => Parameter(FieldName::At {
                 offset: start.saturating_add(offset),
                 length: name.len(),
             }),

@@ -9,7 +9,7 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-use super::cursor::{Cursor, scan};
+use super::cursor::Cursor;
 use super::raw::Raw;
 use super::reader::{LENGTH, MemberName, Reader, SYNTAX, Stop, TYPE};
 use crate::error::{DecodeError, Mismatch};
@@ -20,7 +20,7 @@ use crate::error::{DecodeError, Mismatch};
 ///
 /// # Errors
 ///
-/// Fails if the text is not JSON, or not a `T`.
+/// Fails at the first place where the text is not JSON, or not a `T`.
 ///
 /// ```
 /// let mut text = *br#"{"name":"G\u00f6del \"the\" logician","born":1906}"#;
@@ -32,12 +32,12 @@ use crate::error::{DecodeError, Mismatch};
 /// # Ok::<(), nullink::DecodeError>(())
 /// ```
 pub fn decode<'de, T: Deserialize<'de>>(text: &'de mut [u8]) -> Result<T, DecodeError> {
-    match scan(text) {
-        Ok(()) => Reader::new(text, 0, None).read(),
+    match str::from_utf8(text) {
+        Ok(_) => Reader::new(text, 0, None).read(),
         Err(error) => Err(DecodeError {
             mismatch: Mismatch::Syntax,
             field: None,
-            offset: error.offset,
+            offset: error.valid_up_to(),
             in_call: false,
         }),
     }
@@ -60,14 +60,14 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     type Error = Stop;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        match self.peek() {
+        match self.begin() {
             Some(b'{') | None => self.deserialize_map(visitor),
             Some(b'[') => self.deserialize_seq(visitor),
             Some(b'"') => self.deserialize_str(visitor),
             Some(b't' | b'f') => self.deserialize_bool(visitor),
             Some(b'n') => self.deserialize_option(visitor),
             Some(_) => {
-                let number = Cursor::new(self.rest()).number().ok_or(SYNTAX)?;
+                let number = Cursor::new(self.rest()).number().ok_or(TYPE)?;
                 if number.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E')) {
                     self.deserialize_f64(visitor)
                 } else {
@@ -83,7 +83,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
             Some(b'f') => false,
             _ => return Err(TYPE),
         };
-        self.skip(if value { "true".len() } else { "false".len() });
+        self.literal(if value { b"true" } else { b"false" })?;
         visitor.visit_bool(value)
     }
 
@@ -132,7 +132,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
         if self.begin() == Some(b'n') {
-            self.skip("null".len());
+            self.literal(b"null")?;
             visitor.visit_none()
         } else {
             visitor.visit_some(self)
@@ -143,8 +143,8 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
         match self.begin() {
             Some(b'{') => self.value().map(drop)?,
-            None => {}
-            Some(_) => return Err(TYPE),
+            None if self.is_absent() => {}
+            _ => return Err(TYPE),
         }
         visitor.visit_unit()
     }
@@ -158,9 +158,9 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
             return visitor.visit_newtype_struct(self);
         }
         match self.begin() {
-            None => visitor.visit_borrowed_str(Raw::EMPTY_OBJECT.as_str()),
+            None if self.is_absent() => visitor.visit_borrowed_str(Raw::EMPTY_OBJECT.as_str()),
             Some(b'n') => Err(TYPE),
-            Some(_) => {
+            _ => {
                 let (text, _) = self.value()?;
                 visitor.visit_borrowed_str(str::from_utf8(text).map_err(|_| SYNTAX)?)
             }
@@ -199,7 +199,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        if self.peek().is_some() {
+        if !self.is_absent() {
             self.value()?;
         }
         visitor.visit_unit()

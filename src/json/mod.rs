@@ -1,7 +1,7 @@
 //! JSON: checking, reading in place, and writing. The rest of the crate leaves JSON to this module.
 //!
-//! - [`scan`] checks a text, strictly and without recursion, before any other code looks at it.
-//! - [`decode`] reads a text as any type that serde can deserialize, and decodes strings in place.
+//! - [`scan`] checks a text, strictly and without recursion.
+//! - [`decode`] reads a text, as strictly, as any type that serde can deserialize, and decodes strings in place.
 //!   [`Value`] is a value that is read piece by piece instead, [`Raw`] one that is kept as text.
 //! - [`encode`] writes a value. [`List`] and [`Map`] write the items of an iterator.
 

@@ -7,8 +7,8 @@ pub(crate) enum Integer {
 }
 
 impl Integer {
-    /// Parses the integer at the beginning of a text. Returns it, or None if it does not have 64 bits,
-    /// and the text after it.
+    /// Parses the integer at the beginning of a text. Returns it, and the text after it. Returns None
+    /// for one that does not have 64 bits, or is not written as in JSON.
     pub fn parse(text: &[u8]) -> (Option<Self>, &[u8]) {
         let (negative, digits) = match text {
             [b'-', digits @ ..] => (true, digits),
@@ -20,10 +20,10 @@ impl Integer {
             rest = tail;
         }
         let count = digits.len().wrapping_sub(rest.len());
-        let value = if count > SAFE_DIGITS {
-            value_of(digits.get(..count).unwrap_or_default())
-        } else {
-            Some(value)
+        let value = match digits {
+            [b'1'..=b'9', ..] if count <= SAFE_DIGITS => Some(value),
+            [b'0', ..] if count == 1 => Some(0),
+            _ => value_of(digits.get(..count).unwrap_or_default()),
         };
         let integer = value.and_then(|value| {
             if negative {
@@ -36,9 +36,11 @@ impl Integer {
     }
 }
 
-/// Returns the value of many digits; None if it does not have 64 bits.
+/// Returns the value of many digits; None if it does not have 64 bits, or if they are not written as in
+/// JSON.
 #[cold]
 fn value_of(digits: &[u8]) -> Option<u64> {
+    digits.first().filter(|first| **first != b'0')?;
     digits.iter().try_fold(0_u64, |value, digit| {
         value.checked_mul(10)?.checked_add((digit & 0xf).into())
     })

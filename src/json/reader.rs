@@ -1,9 +1,8 @@
-//! The reader: moves over a scanned message, and decodes strings in place. `de` reads values with it.
+//! The reader: moves over a text, and decodes strings in place. `de` reads values with it.
 //!
 //! It holds the text as `&'de mut [u8]`, moves over it with a [`Cursor`], and splits off the
 //! strings that it has read. So it can unescape every string in place, and lend it for `'de`.
-//! The text has been [scanned](super::cursor::scan). Malformed text is still an error here, but an
-//! error without details.
+//! It is as strict as a [scan](super::cursor::scan), so a text that is only read needs none.
 
 use core::mem;
 use core::str;
@@ -11,10 +10,10 @@ use core::str;
 use serde::Deserialize;
 use serde::de::{self, Visitor};
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, MAX_DEPTH};
 use super::number::Integer;
 use super::text;
-use crate::bytes::{after, count_plain};
+use crate::bytes::{after, count_plain, is_special};
 use crate::error::{DecodeError, FieldName, Mismatch};
 
 /// The reason why reading stops.
@@ -29,7 +28,7 @@ pub(crate) enum Stop {
     Mismatch(Mismatch),
 }
 
-/// A position in a scanned text.
+/// A position in a text.
 #[derive(Debug)]
 pub(crate) struct Reader<'de> {
     /// The text after the last string or value that was lent.
@@ -42,6 +41,10 @@ pub(crate) struct Reader<'de> {
     value_start: usize,
     /// The top-level field that contains the position.
     pub(super) field: Option<MemberName<'de>>,
+    /// The number of arrays and objects that contain the position.
+    depth: usize,
+    /// True if there are no parameters, which are read as an empty object.
+    absent: bool,
     /// True if the text is that of a call, whose fields `org.varlink.service.InvalidParameter` can
     /// name.
     in_call: bool,
@@ -56,7 +59,7 @@ pub(crate) struct MemberName<'de> {
 
 impl<'de> Reader<'de> {
     /// Creates a reader of a text that begins at `start` in its message, in the top-level field
-    /// `field`. An empty text is read as an empty object: a message may have no parameters.
+    /// `field`.
     pub fn new(text: &'de mut [u8], start: usize, field: Option<MemberName<'de>>) -> Self {
         Reader {
             text,
@@ -64,7 +67,18 @@ impl<'de> Reader<'de> {
             at: 0,
             value_start: start,
             field,
+            depth: 0,
+            absent: false,
             in_call: false,
+        }
+    }
+
+    /// Creates a reader of the parameters of a message. An empty text is read as an empty object: a
+    /// message may have no parameters.
+    pub fn of_parameters(text: &'de mut [u8], start: usize) -> Self {
+        Reader {
+            absent: text.is_empty(),
+            ..Reader::new(text, start, None)
         }
     }
 
@@ -78,9 +92,8 @@ impl<'de> Reader<'de> {
 
     /// Reads one value, which must be the whole text.
     pub fn read<T: Deserialize<'de>>(&mut self) -> Result<T, DecodeError> {
-        let value = T::deserialize(&mut *self).map_err(|stop| self.error(stop))?;
-        self.end().map_err(|stop| self.error(stop))?;
-        Ok(value)
+        let value = T::deserialize(&mut *self).and_then(|value| self.end().map(|()| value));
+        value.map_err(|stop| self.text_error(stop))
     }
 
     /// Fails unless only white space is left: a type may stop in the middle of its value.
@@ -108,6 +121,24 @@ impl<'de> Reader<'de> {
             offset: self.value_start,
             in_call: self.in_call,
         }
+    }
+
+    /// Like `error`, but the error is that of the text if the last value is not JSON.
+    #[cold]
+    fn text_error(&mut self, mut stop: Stop) -> DecodeError {
+        // A string that was read is no longer in the text.
+        let at = self.value_start.checked_sub(self.start);
+        if let (TYPE | RANGE, Some(at)) = (stop, at) {
+            let mut cursor = Cursor::new(self.text).at(at);
+            let is_value = cursor.value(0).is_some();
+            if !is_value || !matches!(cursor.peek(), None | Some(b',' | b':' | b']' | b'}')) {
+                (stop, self.at) = (SYNTAX, cursor.offset());
+            }
+        }
+        if stop == SYNTAX {
+            self.value_start = self.offset();
+        }
+        self.error(stop)
     }
 
     /// Returns the name of the field in `error`, which must be the last error of this reader.
@@ -188,10 +219,16 @@ impl<'de> Reader<'de> {
     pub(super) fn value(&mut self) -> Result<(&'de mut [u8], usize), Stop> {
         self.begin();
         let rest = self.take_rest();
-        let length = Cursor::new(rest).value(0).ok_or(SYNTAX)?.len();
+        let mut cursor = Cursor::new(rest);
+        let is_value = cursor.value(self.depth).is_some();
+        let length = cursor.offset();
         let (text, rest) = rest.split_at_mut_checked(length).ok_or(SYNTAX)?;
         self.put_rest(rest, length);
-        Ok((text, self.value_start))
+        if is_value {
+            Ok((text, self.value_start))
+        } else {
+            Err(SYNTAX)
+        }
     }
 
     /// Reads a string, and unescapes it in place.
@@ -204,8 +241,12 @@ impl<'de> Reader<'de> {
         let plain = count_plain(inside);
         let (length, read) = match inside.get(plain) {
             Some(b'"') => (plain, plain),
-            _ => text::unescape_to_quote(inside, plain).map_err(|_| SYNTAX)?,
+            _ => text::unescape_to_quote(inside, plain),
         };
+        if inside.get(read) != Some(&b'"') {
+            self.put_rest(inside.get_mut(read..).unwrap_or_default(), read);
+            return Err(SYNTAX);
+        }
         let (text, rest) = inside.split_at_mut_checked(length).ok_or(SYNTAX)?;
         self.put_rest(rest, length);
         // Skip the closing quote, and the bytes before it that unescaping has left over.
@@ -241,14 +282,18 @@ impl<'de> Reader<'de> {
         integer.filter(|_| is_integer).ok_or(RANGE)
     }
 
-    /// Skips the opening bracket of an array or an object. An empty text is an empty object.
+    /// Skips the opening bracket of an array or an object.
     pub fn open(&mut self, bracket: u8) -> Result<(), Stop> {
         match self.begin() {
             Some(first) if first == bracket => {
+                if self.depth >= MAX_DEPTH {
+                    return Err(SYNTAX);
+                }
                 self.skip(1);
+                self.depth = self.depth.wrapping_add(1);
                 Ok(())
             }
-            None if bracket == b'{' => Ok(()),
+            None if bracket == b'{' && self.absent => Ok(()),
             _ => Err(TYPE),
         }
     }
@@ -256,17 +301,34 @@ impl<'de> Reader<'de> {
     /// Moves to the next element or member of an array or object. Returns false at its end, which
     /// is the byte `close`. `first` must be true for the first one.
     pub fn more(&mut self, close: u8, first: bool) -> Result<bool, Stop> {
-        let (byte, more) = match self.peek() {
-            None => return Ok(false),
-            Some(byte) if byte == close => (byte, false),
+        let more = match self.peek() {
+            None if self.absent => return Ok(false),
+            Some(byte) if byte == close => false,
             Some(_) if first => return Ok(true),
-            Some(byte) => (byte, true),
+            Some(b',') => true,
+            _ => return Err(SYNTAX),
         };
-        if more && byte != b',' {
-            return Err(SYNTAX);
-        }
         self.skip(1);
+        if !more {
+            self.depth = self.depth.wrapping_sub(1);
+        }
         Ok(more)
+    }
+
+    /// True if there are no parameters.
+    pub(super) fn is_absent(&self) -> bool {
+        self.absent
+    }
+
+    /// Skips `literal`, whose first byte is next.
+    pub(super) fn literal(&mut self, literal: &[u8]) -> Result<(), Stop> {
+        if self.rest().starts_with(literal) {
+            self.skip(literal.len());
+            Ok(())
+        } else {
+            // Moves to the mistake.
+            self.step(|cursor| cursor.literal(literal)).ok_or(SYNTAX)
+        }
     }
 
     /// Moves to the next member of an object, and reads its key and its colon, if the key is `name`
@@ -283,9 +345,9 @@ impl<'de> Reader<'de> {
             return None;
         };
         let (key, rest) = rest.split_at_checked(name.len())?;
-        // A name with a quote or a backslash is written with escapes.
+        // A name with special bytes is written with escapes.
         let mut bytes = key.iter().zip(name.as_bytes());
-        if !bytes.all(|(a, b)| a == b && !matches!(a, b'"' | b'\\')) {
+        if !bytes.all(|(a, b)| a == b && !is_special(*a)) {
             return None;
         }
         let [b'"', b':', after @ ..] = rest else {
@@ -301,7 +363,7 @@ impl<'de> Reader<'de> {
     pub fn key(&mut self) -> Result<MemberName<'de>, Stop> {
         // The decoded key begins after the opening quote, like the escaped key.
         let offset = self.offset().wrapping_add(1);
-        let name = self.string()?;
+        let name = self.string().map_err(|_| SYNTAX)?;
         if self.peek() != Some(b':') {
             return Err(SYNTAX);
         }
@@ -311,7 +373,7 @@ impl<'de> Reader<'de> {
 }
 
 pub(super) const TYPE: Stop = Stop::Mismatch(Mismatch::Type);
-const RANGE: Stop = Stop::Mismatch(Mismatch::Range);
+pub(super) const RANGE: Stop = Stop::Mismatch(Mismatch::Range);
 pub(super) const LENGTH: Stop = Stop::Mismatch(Mismatch::Length);
 pub(super) const SYNTAX: Stop = Stop::Mismatch(Mismatch::Syntax);
 

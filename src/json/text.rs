@@ -202,19 +202,19 @@ pub(crate) fn count_inside(bytes: &[u8], plain: usize) -> (usize, Option<Syntax>
     (bytes.len().wrapping_sub(rest.len()), mistake)
 }
 
-/// Unescapes the inside of a string in place, up to its quote or the end of the bytes; returns the
-/// new length and the old one. The first `plain` bytes are plain, and the next is not: see
+/// Unescapes the inside of a string in place, up to its quote, to a mistake or to the end of the bytes;
+/// returns the new length and the old one. The first `plain` bytes are plain, and the next is not: see
 /// [`count_plain`].
-pub(crate) fn unescape_to_quote(bytes: &mut [u8], plain: usize) -> Result<(usize, usize), Syntax> {
+pub(crate) fn unescape_to_quote(bytes: &mut [u8], plain: usize) -> (usize, usize) {
     let (mut from, mut to) = (plain, plain);
     loop {
         (from, to) = unescape_short(bytes, from, to);
-        let rest = match after(bytes, from) {
-            [] | [b'"', ..] => return Ok((to, from)),
-            [b'\\', rest @ ..] => rest,
-            _ => return Err(Syntax::Control),
+        let [b'\\', rest @ ..] = after(bytes, from) else {
+            return (to, from);
         };
-        let (char, rest) = escape(rest)?;
+        let Ok((char, rest)) = escape(rest) else {
+            return (to, from);
+        };
         from = bytes.len().wrapping_sub(rest.len());
         for byte in char.encode_utf8(&mut [0; 4]).bytes() {
             if let Some(target) = bytes.get_mut(to) {
@@ -259,10 +259,11 @@ fn unescape_short(bytes: &mut [u8], from: usize, to: usize) -> (usize, usize) {
     }
 }
 
-/// Unescapes the whole inside of a string in place; returns the result.
-pub(crate) fn unescape(bytes: &mut [u8]) -> Result<&[u8], Syntax> {
-    let (length, _) = unescape_to_quote(bytes, count_plain(bytes))?;
-    Ok(bytes.get(..length).unwrap_or_default())
+/// Unescapes the whole inside of a string in place; returns the result. Returns None if it contains a
+/// mistake.
+pub(crate) fn unescape(bytes: &mut [u8]) -> Option<&[u8]> {
+    let (length, read) = unescape_to_quote(bytes, count_plain(bytes));
+    bytes.get(..length).filter(|_| read == bytes.len())
 }
 
 /// Writes the inside of a string, as much of it as there is room for; returns the numbers of bytes

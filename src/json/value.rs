@@ -45,7 +45,7 @@ impl<'de> Value<'de> {
     /// Creates a value from a scanned text, which begins at `offset` in its message.
     pub(crate) fn scanned(text: &'de mut [u8], offset: usize) -> Self {
         Value {
-            reader: Reader::new(text, offset, None),
+            reader: Reader::of_parameters(text, offset),
             key: None,
         }
     }

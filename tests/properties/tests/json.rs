@@ -29,7 +29,81 @@ fn oracle(text: &[u8]) -> bool {
     serde_json::from_slice::<serde_json::Value>(&tamed).is_ok()
 }
 
+/// A structure with a field of each kind.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+#[allow(dead_code)]
+struct Typed<'a> {
+    flag: bool,
+    number: u8,
+    float: f32,
+    text: &'a str,
+    unit: (),
+    list: Vec<i64>,
+    pair: Option<(i8, String)>,
+    #[serde(borrow)]
+    map: BTreeMap<&'a str, Option<Box<Typed<'a>>>>,
+    color: Option<Color>,
+    raw: Option<Raw<'a>>,
+    any: Option<Anything>,
+}
+
+#[derive(Debug, Deserialize)]
+enum Color {
+    Red,
+    Green,
+}
+
+/// Reading is as strict as the scan: no type reads a text that is not JSON.
+fn assert_strict(text: &[u8]) {
+    fn decode<T: for<'de> Deserialize<'de>>(text: &[u8]) -> Result<(), DecodeError> {
+        json::decode::<T>(&mut text.to_vec()).map(drop)
+    }
+    let scanned = json::scan(text);
+    let shown = text.escape_ascii();
+    let typed = json::decode::<Typed<'_>>(&mut text.to_vec()).map(drop);
+    let raw = json::decode::<Option<Raw<'_>>>(&mut text.to_vec()).map(drop);
+    let ignored = decode::<serde::de::IgnoredAny>(text);
+    let anything = decode::<Anything>(text);
+    assert_eq!(
+        (raw.is_ok(), ignored.is_ok()),
+        (scanned.is_ok(), scanned.is_ok()),
+        "{shown}"
+    );
+    let results = [
+        typed,
+        anything,
+        decode::<bool>(text),
+        decode::<i64>(text),
+        decode::<f64>(text),
+        decode::<String>(text),
+        decode::<()>(text),
+        decode::<Vec<Anything>>(text),
+        decode::<(i64, Option<f64>)>(text),
+        decode::<BTreeMap<String, i64>>(text),
+        decode::<Color>(text),
+    ];
+    if let Err(error) = scanned {
+        for result in results {
+            let other = result.expect_err("it is not JSON");
+            assert!(other.offset() <= text.len(), "{shown}");
+        }
+        for result in [raw, ignored, anything] {
+            let other = result.expect_err("it is not JSON");
+            // A number out of range may come before the mistake.
+            if (other.mismatch(), result) != (Mismatch::Range, anything) {
+                assert_eq!(
+                    (other.mismatch(), other.offset()),
+                    (Mismatch::Syntax, error.offset),
+                    "{shown}"
+                );
+            }
+        }
+    }
+}
+
 fn assert_agrees(text: &[u8]) {
+    assert_strict(text);
     let ours = json::scan(text);
     assert_eq!(
         ours.is_ok(),
@@ -257,6 +331,13 @@ fn errors_have_a_kind_and_an_offset() {
     }
     let error = json::scan(b"[\"ab\xff\"]").unwrap_err();
     assert_eq!((error.kind, error.offset), (Syntax::Utf8, 4));
+    for depth in nullink::idl::Definition::MAX_DEPTH - 2..nullink::idl::Definition::MAX_DEPTH + 2 {
+        for (open, close) in [("[", "]"), ("{\"a\":[", "]}")] {
+            let count = depth / close.len();
+            assert_strict((open.repeat(count) + &close.repeat(count)).as_bytes());
+            assert_strict((open.repeat(count) + "[]" + &close.repeat(count)).as_bytes());
+        }
+    }
     let deep = "[".repeat(nullink::idl::Definition::MAX_DEPTH + 1);
     let error = json::scan(deep.as_bytes()).unwrap_err();
     assert_eq!(
@@ -424,8 +505,33 @@ proptest! {
             Some(byte) => bytes[at] = byte,
             None => { bytes.remove(at); }
         }
+        assert_strict(&bytes);
         let ours = json::scan(&bytes);
         prop_assert_eq!(ours.is_ok(), oracle(&bytes), "{}: {:?}", bytes.escape_ascii(), ours);
+    }
+
+    #[test]
+    fn a_structure_is_read_from_json_only(
+        value in text(),
+        escaped in string(),
+        number in any::<i64>(),
+        at in any::<prop::sample::Index>(),
+        change in prop::sample::select(b"{}[]:,\"\\ 01e-.tfn\x01\n\x80".to_vec()),
+        edit in 0..4,
+    ) {
+        let mut bytes = format!(
+            "{{\"flag\":true,\"number\":0,\"float\":-1.5e1,\"text\":{escaped},\"unit\":{{}},\"list\":[0,{number}],\
+             \"pair\":[1,{escaped}],\"map\":{{\"a\":null,\"b\":{{\"flag\":false}}}},\"color\":\"Red\",\"raw\":{value},\
+             \"other\":{value},\"any\":{value}}}"
+        ).into_bytes();
+        let at = at.index(bytes.len());
+        match edit {
+            0 => {}
+            1 => bytes[at] = change,
+            2 => bytes.insert(at, change),
+            _ => drop(bytes.remove(at)),
+        }
+        assert_strict(&bytes);
     }
 
     #[test]
