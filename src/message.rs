@@ -403,9 +403,8 @@ impl Members {
         let start = cursor.offset();
         let is_set = match (member.expected, first) {
             (Expected::String | Expected::NullableString, Some(b'"')) => {
-                let text = cursor.string().ok_or_else(|| cursor.error())?;
+                self.has_escapes = cursor.skip_string().ok_or_else(|| cursor.error())?;
                 self.string = start.wrapping_add(1)..cursor.offset().wrapping_sub(1);
-                self.has_escapes = text.has_escapes;
                 true
             }
             (Expected::NullableObject, Some(b'{')) => {

@@ -379,7 +379,7 @@ impl<'a, T: Kinds> Check<'a, '_, T> {
             (EntryKind::Struct, b'{') | (EntryKind::Map, b'{') | (EntryKind::Array, b'[') => {
                 return self.open(ty, entry, byte).map(|()| true);
             }
-            (EntryKind::String, b'"') => self.cursor.string().map(drop),
+            (EntryKind::String, b'"') => self.cursor.skip_string().map(drop),
             (EntryKind::Nullable, b'n')
             | (EntryKind::Bool, b't' | b'f')
             | (EntryKind::Object, b'{') => self.value(),

@@ -122,9 +122,14 @@ impl<'a> Cursor<'a> {
     /// Skips a key and its colon; returns the key. The position must be at the key.
     pub fn member(&mut self) -> Option<Text<'a>> {
         let key = self.string()?;
-        self.peek();
-        self.expect(b':')?;
+        self.colon()?;
         Some(key)
+    }
+
+    /// Skips the colon after a key.
+    fn colon(&mut self) -> Option<()> {
+        self.peek();
+        self.expect(b':')
     }
 
     /// Skips the next key of an object and its colon, if the key is written as `name`, which has
@@ -181,7 +186,8 @@ impl<'a> Cursor<'a> {
                 let object = objects & 1 == 1;
                 if self.more(if object { b'}' } else { b']' }, first)? {
                     if object {
-                        self.member()?;
+                        self.skip_string()?;
+                        self.colon()?;
                     }
                     break;
                 }
@@ -195,7 +201,7 @@ impl<'a> Cursor<'a> {
     /// Skips a value that is neither an array nor an object, and begins with the byte `first`.
     fn scalar(&mut self, first: Option<u8>) -> Option<()> {
         match first {
-            Some(b'"') => self.string().map(drop),
+            Some(b'"') => self.skip_string().map(drop),
             Some(b'-' | b'0'..=b'9') => self.number().map(drop),
             Some(b't') => self.literal(b"true"),
             Some(b'f') => self.literal(b"false"),
@@ -214,28 +220,31 @@ impl<'a> Cursor<'a> {
 
     /// Skips a string; returns the text between its quotes.
     pub fn string(&mut self) -> Option<Text<'a>> {
+        let text = self.rest;
+        let has_escapes = self.skip_string()?;
+        let inside = self.since(text).get(1..)?.split_last()?.1;
+        Some(Text {
+            inside,
+            has_escapes,
+        })
+    }
+
+    /// Skips a string. Returns true if it contains an escape.
+    pub fn skip_string(&mut self) -> Option<bool> {
         self.expect(b'"')?;
         let text = self.rest;
         let plain = count_plain(text);
-        let (inside, rest) = text.split_at_checked(plain)?;
-        if let [b'"', rest @ ..] = rest {
+        if let [b'"', rest @ ..] = after(text, plain) {
             self.rest = rest;
-            return Some(Text {
-                inside,
-                has_escapes: false,
-            });
+            return Some(false);
         }
         let (length, mistake) = count_inside(text, plain);
-        let (inside, rest) = text.split_at_checked(length)?;
-        self.rest = rest;
+        self.rest = after(text, length);
         match mistake {
             None => self.expect(b'"')?,
             Some(kind) => self.fail(kind)?,
         }
-        Some(Text {
-            inside,
-            has_escapes: true,
-        })
+        Some(true)
     }
 
     /// Skips a number; returns its text.
