@@ -600,10 +600,10 @@ def codec():
     return f"""
 ## The codec alone
 
-User instructions for each byte of a message, in memory. Nullink reads a message in two passes: the first checks that it
-is JSON, so that nothing after it can fail half-way, and the second decodes. Both are in `read`; a service makes the first
-pass once for the envelope and the parameters together. serde-json-core does not check what it skips, and does not decode
-escapes.
+User instructions for each byte of a message, in memory. `scan` checks that a text is JSON, and `read` decodes it, as
+strictly. A service makes a scan of the envelope and the parameters together, which checks the parameters against the
+definition, too, so that nothing after it can fail half-way; then it decodes the parameters. serde-json-core does not
+check what it skips, and does not decode escapes.
 
 {table.stdout}"""
 
