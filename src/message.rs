@@ -73,11 +73,11 @@ impl<'c> Call<'c> {
         Call::parse_with(message, &mut |_, _| false).map(|(call, _)| call)
     }
 
-    /// Like `parse`, but calls `check` once, if the message is a call. Also returns the range of the
-    /// method's name in the received message. The decoded name is at the beginning of that range.
+    /// Like `parse`, but calls `check` once for each valid call. Also returns the range of the method's
+    /// name in the received message. The decoded name is at the beginning of that range.
     pub(crate) fn parse_with(
         message: &'c mut [u8],
-        check: &mut Check<'_>,
+        check: &mut CheckParameters<'_>,
     ) -> Result<(Self, Range<usize>), Violation> {
         let (mode, members) = scan_call(message, check)?;
         let name = members.string().ok_or(Violation::NoMethod)?;
@@ -315,12 +315,12 @@ const VENDOR: Member = Member::new("", 0, Expected::Anything);
 /// A member that is not allowed.
 const UNKNOWN: Member = Member::new("", 0, Expected::Nothing);
 
-/// Checks the parameters of a call. Gets the method's name, and a cursor at the parameters, which are
-/// an object. Returns true if it has moved the cursor past them.
+/// Checks the parameters of a call, which are an object at the cursor. Gets the name of the method as
+/// well. Returns true if it has moved the cursor past them, which only valid JSON allows.
 ///
-/// If the method's name is known before the parameters, the strict pass calls it instead of scanning
-/// them, and scans them only if it returns false.
-pub(crate) type Check<'k> = dyn FnMut(&[u8], &mut Cursor<'_>) -> bool + 'k;
+/// If the name comes before the parameters, the strict pass calls this function instead of scanning
+/// them. It scans them only if the function returns false.
+pub(crate) type CheckParameters<'k> = dyn FnMut(&[u8], &mut Cursor<'_>) -> bool + 'k;
 
 /// The members that a strict pass over an envelope has found.
 #[derive(Default)]
@@ -355,7 +355,7 @@ impl Members {
     fn scan(
         message: &[u8],
         members: &'static [Member],
-        check: &mut Check<'_>,
+        check: &mut CheckParameters<'_>,
     ) -> Result<Self, Violation> {
         let mut cursor = Cursor::untrusted(message)?;
         if !cursor.eat(b'{') {
@@ -397,7 +397,7 @@ impl Members {
         &mut self,
         member: &Member,
         cursor: &mut Cursor<'_>,
-        check: &mut Check<'_>,
+        check: &mut CheckParameters<'_>,
     ) -> Result<(), Violation> {
         let first = cursor.peek();
         let start = cursor.offset();
@@ -489,7 +489,10 @@ impl fmt::Debug for Parameters<'_> {
 }
 
 /// Makes one strict pass over a call.
-fn scan_call(message: &[u8], check: &mut Check<'_>) -> Result<(Mode, Members), Violation> {
+fn scan_call(
+    message: &[u8],
+    check: &mut CheckParameters<'_>,
+) -> Result<(Mode, Members), Violation> {
     let members = Members::scan(message, CALL, check)?;
     let mode = match members.set & (ONEWAY | MORE | UPGRADE) {
         0 => Mode::Simple,

@@ -1,12 +1,12 @@
 //! Checks a value against its definition: before a handler runs, and for tools and proxies.
 //!
-//! The check makes one strict pass over the text, without recursion, so the parameters of a call need no
-//! other. It keeps three stacks: the open
-//! structures, arrays and maps; a bit for each field of the open structures; and the keys of the
-//! open maps. So the cost is linear in the length of the text, however the value is nested. The
-//! factor is the search for a key: it is compared with at most [`Definition::MAX_FIELDS`] names of
-//! a structure, or with the first [`MAX_MAP_KEYS`] keys of a map. A comparison looks at two bytes,
-//! unless the hashes are equal. Fields in the order of their definition are found at once.
+//! The check makes one strict pass over the text, so the parameters of a call need no other. It does
+//! not recurse, and keeps three stacks: the open structures, arrays and maps; a bit for each field of
+//! the open structures; and the keys of the open maps. So the cost is linear in the length of the
+//! text, however the value is nested. The factor is the search for a key: it is compared with at most
+//! [`Definition::MAX_FIELDS`] names of a structure, or with the first [`MAX_MAP_KEYS`] keys of a map.
+//! A comparison looks at two bytes, unless the hashes are equal. Fields in the order of their
+//! definition are found at once.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -253,11 +253,8 @@ impl<'a> Type<'a> {
             Err(mismatch) => Err(Fault {
                 mismatch,
                 field: if check.unknown.start > 0 {
-                    let Range {
-                        start: from,
-                        end: to,
-                    } = check.unknown;
-                    FaultField::Key(from.wrapping_sub(start)..to.wrapping_sub(start))
+                    let Range { start: key, end } = check.unknown;
+                    FaultField::Key(key.wrapping_sub(start)..end.wrapping_sub(start))
                 } else if check.field > 0 {
                     FaultField::Declared(self.definition.name_of(check.field))
                 } else {

@@ -1,8 +1,9 @@
 //! JSON: checking, reading in place, and writing. The rest of the crate leaves JSON to this module.
 //!
 //! - [`scan`] checks a text, strictly and without recursion.
-//! - [`decode`] reads a text, as strictly, as any type that serde can deserialize, and decodes strings in place.
-//!   [`Value`] is a value that is read piece by piece instead, [`Raw`] one that is kept as text.
+//! - [`decode`] reads a text as any type that serde can deserialize, as strictly, and decodes strings
+//!   in place. [`Value`] is a value that is read piece by piece instead, [`Raw`] one that is kept as
+//!   text.
 //! - [`encode`] writes a value. [`List`] and [`Map`] write the items of an iterator.
 
 mod cursor;
