@@ -282,7 +282,7 @@ impl DecodeError {
     }
 
     /// Returns the position of the last value that was examined, in bytes from the beginning of the
-    /// message.
+    /// message. If the text is not JSON, it is the position of the mistake.
     pub fn offset(&self) -> usize {
         self.offset
     }

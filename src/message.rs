@@ -53,7 +53,6 @@ impl Mode {
 /// assert_eq!(to, "Caprica");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
 pub struct Call<'c> {
     /// The full name of the method: UTF-8.
     method: &'c [u8],
@@ -73,8 +72,9 @@ impl<'c> Call<'c> {
         Call::parse_with(message, &mut |_, _| false).map(|(call, _)| call)
     }
 
-    /// Like `parse`, but calls `check` once for each valid call. Also returns the range of the method's
-    /// name in the received message. The decoded name is at the beginning of that range.
+    /// Like `parse`, but calls `check` for each valid call, and perhaps for a message that is not one.
+    /// Also returns the range of the method's name in the received message. The decoded name is at
+    /// the beginning of that range.
     pub(crate) fn parse_with(
         message: &'c mut [u8],
         check: &mut CheckParameters<'_>,
@@ -111,9 +111,9 @@ impl<'c> Call<'c> {
         str::from_utf8(self.method).unwrap_or_default()
     }
 
-    /// Returns the length of the full name of the method, in bytes.
-    pub(crate) fn name_length(&self) -> usize {
-        self.method.len()
+    /// Returns the full name of the method as bytes.
+    pub(crate) fn name(&self) -> &'c [u8] {
+        self.method
     }
 
     /// Returns the interface in the method's name. Empty if that name is not valid.
@@ -186,6 +186,17 @@ impl<'c> Call<'c> {
     /// Returns the parameters, for decoding them piece by piece.
     pub fn into_parameters(self) -> Value<'c> {
         self.parameters.value().in_call()
+    }
+}
+
+impl fmt::Debug for Call<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("method", &self.method())
+            .field("mode", &self.mode)
+            .field("parameters", &self.parameters)
+            .field("peer", &self.peer)
+            .finish()
     }
 }
 
@@ -315,11 +326,11 @@ const VENDOR: Member = Member::new("", 0, Expected::Anything);
 /// A member that is not allowed.
 const UNKNOWN: Member = Member::new("", 0, Expected::Nothing);
 
-/// Checks the parameters of a call, which are an object at the cursor. Gets the name of the method as
-/// well. Returns true if it has moved the cursor past them, which only valid JSON allows.
+/// Checks the parameters of a call, which are an object at the cursor. Gets the name of the method
+/// as well. Returns true if it has moved the cursor past them, which only valid JSON allows.
 ///
-/// If the name comes before the parameters, the strict pass calls this function instead of scanning
-/// them. It scans them only if the function returns false.
+/// If the name comes before the parameters, the strict pass calls this function instead of
+/// scanning them. It scans them only if the function returns false.
 pub(crate) type CheckParameters<'k> = dyn FnMut(&[u8], &mut Cursor<'_>) -> bool + 'k;
 
 /// The members that a strict pass over an envelope has found.

@@ -32,9 +32,6 @@ pub(super) const MAX_MAP_KEYS: usize = 64;
 /// exceeds it is refused.
 pub(super) const MAX_OPEN_KEYS: usize = 2 * MAX_MAP_KEYS;
 
-/// The maximum nesting depth of parameters, which are in the object of the message.
-const MAX_LEVELS: usize = MAX_DEPTH - 1;
-
 /// A difference between a value and its definition.
 ///
 /// ```
@@ -147,7 +144,7 @@ impl<'a> Definition<'a> {
             });
         };
         type_of(&member)
-            .check::<AllKinds>(&mut Cursor::new(text.as_bytes()))
+            .check::<AllKinds>(&mut Cursor::new(text.as_bytes()), 0)
             .map_err(|fault| Deviation {
                 mismatch: fault.mismatch,
                 field: match fault.field {
@@ -221,11 +218,15 @@ pub(crate) const fn requires_flags<T: Kinds>() -> bool {
 }
 
 impl<'a> Type<'a> {
-    /// Checks the value at the cursor, the parameters of a message, against this structure. If it
-    /// matches, it is valid JSON, and the cursor moves past it. `T` must have all kinds of types that
-    /// the definition has.
+    /// Checks the value at the cursor against this structure. If it matches, it is valid JSON, and the
+    /// cursor moves past it. `depth` is the number of arrays and objects that contain it. `T` must
+    /// have all kinds of types that the definition has.
     #[inline(never)] // keeps its variables out of the stack frames of callers
-    pub(crate) fn check<T: Kinds>(self, cursor: &mut Cursor<'_>) -> Result<(), Fault<'a>> {
+    pub(crate) fn check<T: Kinds>(
+        self,
+        cursor: &mut Cursor<'_>,
+        depth: usize,
+    ) -> Result<(), Fault<'a>> {
         // Not inside `Check`: there, the compiler would fill these vectors with zeros.
         let (mut outer, mut seen, mut keys) = (Vec::new(), Vec::new(), Vec::new());
         // One word is enough for most messages. `open` adds others.
@@ -234,6 +235,7 @@ impl<'a> Type<'a> {
         let mut check = Check::<T> {
             definition: &self.definition,
             cursor: *cursor,
+            depth,
             list: &Entry::EMPTY,
             open: Open::default(),
             outer: &mut outer,
@@ -269,11 +271,13 @@ impl<'a> Type<'a> {
 struct Check<'a, 't, T> {
     definition: &'t Definition<'a>,
     cursor: Cursor<'t>,
+    /// The number of arrays and objects that contain the value.
+    depth: usize,
     /// The innermost open structure, array or map, and the entry of its type.
     open: Open,
     list: &'a Entry,
     /// The open structures, arrays and maps around it. The first is a placeholder.
-    outer: &'t mut Vec<Open, MAX_LEVELS>,
+    outer: &'t mut Vec<Open, MAX_DEPTH>,
     /// A bit for each field of each open structure, set once the field was seen. The bits from
     /// `free` on are 0.
     seen: &'t mut Vec<u64, { MAX_OPEN_FIELDS / 64 }>,
@@ -388,9 +392,13 @@ impl<'a, T: Kinds> Check<'a, '_, T> {
 
     /// Skips a value whose content is not checked.
     fn value(&mut self) -> Option<()> {
-        // The object of the message is the outermost level.
-        let depth = self.outer.len().wrapping_add(1);
+        let depth = self.level();
         self.cursor.value(depth).map(drop)
+    }
+
+    /// Returns the number of arrays and objects that contain the position.
+    fn level(&self) -> usize {
+        self.depth.wrapping_add(self.outer.len())
     }
 
     /// Opens a structure, array or map. Its bracket is next.
@@ -411,6 +419,9 @@ impl<'a, T: Kinds> Check<'a, '_, T> {
             missing: list.number,
         };
         self.list = list;
+        if self.level() >= MAX_DEPTH {
+            return Err(Mismatch::Length);
+        }
         let outer = mem::replace(&mut self.open, inner);
         self.outer.push(outer).map_err(|_| Mismatch::Length)
     }

@@ -1,7 +1,7 @@
 //! Steps over JSON text: the strict pass, and the [`Cursor`] that all other readers use.
 //!
-//! Every byte that a peer sends is checked by these steps before any other code looks at it. The code is
-//! iterative: each level of nesting costs one bit, and no stack.
+//! Every byte that a peer sends is checked by these steps before any other code looks at it. The
+//! code is iterative: each level of nesting costs one bit, and no stack.
 
 use core::str;
 

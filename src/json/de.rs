@@ -20,8 +20,8 @@ use crate::error::{DecodeError, Mismatch};
 ///
 /// # Errors
 ///
-/// Fails at the first place where the text is not JSON, or not a `T`. If a `T` ignores such an error of
-/// a part, it may accept a text that is not JSON; [`scan`](super::scan()) does not.
+/// Fails at the first place where the text is not JSON, or not a `T`. A `T` that ignores such an
+/// error of a part may accept a text that is not JSON; [`scan`](super::scan()) does not.
 ///
 /// ```
 /// let mut text = *br#"{"name":"G\u00f6del \"the\" logician","born":1906}"#;

@@ -7,8 +7,8 @@ pub(crate) enum Integer {
 }
 
 impl Integer {
-    /// Parses the integer at the beginning of a text. Returns it, and the text after it. Returns None
-    /// for one that does not have 64 bits, or is not written as in JSON.
+    /// Parses the integer at the beginning of a text. Returns it, and the text after it. It is None
+    /// if it does not have 64 bits, or is not written as in JSON.
     pub fn parse(text: &[u8]) -> (Option<Self>, &[u8]) {
         let (negative, digits) = match text {
             [b'-', digits @ ..] => (true, digits),
@@ -36,8 +36,8 @@ impl Integer {
     }
 }
 
-/// Returns the value of many digits; None if it does not have 64 bits, or if they are not written as in
-/// JSON.
+/// Returns the value of many digits; None if it does not have 64 bits, or if they are not written as
+/// in JSON.
 #[cold]
 fn value_of(digits: &[u8]) -> Option<u64> {
     digits.first().filter(|first| **first != b'0')?;

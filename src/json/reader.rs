@@ -130,7 +130,7 @@ impl<'de> Reader<'de> {
         let at = self.value_start.checked_sub(self.start);
         if let (TYPE | RANGE, Some(at)) = (stop, at) {
             let mut cursor = Cursor::new(self.text).at(at);
-            let is_value = cursor.value(0).is_some();
+            let is_value = cursor.value(self.depth).is_some();
             if !is_value || !matches!(cursor.peek(), None | Some(b',' | b':' | b']' | b'}')) {
                 (stop, self.at) = (SYNTAX, cursor.offset());
             }

@@ -418,9 +418,9 @@ impl<'b> Relay<'b> {
         };
         let message = client.channel.receive.unread_mut().get_mut(..length);
         let (call, name_range) = Call::parse_with(message.unwrap_or_default(), &mut |_, _| false)?;
-        let (mode, name_length) = (call.mode(), call.name_length());
+        let (mode, name_length) = (call.mode(), call.name().len());
         let message = service.copied(count);
-        let verdict = if !name::is_full(call.method().as_bytes()) {
+        let verdict = if !name::is_full(call.name()) {
             // A policy cannot decide about a name without an interface.
             Verdict::Refuse(Refusal::MethodNotFound)
         } else if mode == Mode::Upgrade {

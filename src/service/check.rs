@@ -12,6 +12,9 @@ use crate::message::{Call, Mode, scan_reply};
 use crate::name;
 use crate::varlink_service::{Parameter, Refusal, SERVICE};
 
+/// The depth of parameters: the object of the message contains them.
+const MESSAGE: usize = 1;
+
 /// A method of one of the service's interfaces.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Callee {
@@ -119,7 +122,7 @@ impl CallCheck {
     pub fn run<S: Service<C>, C: Copy>(&mut self, method: &[u8], cursor: &mut Cursor<'_>) -> bool {
         self.callee = Callee::find::<S, C>(method);
         let method = self.callee.ok().and_then(|callee| callee.definition());
-        let checked = method.map(|method| method.input().check::<UsedKinds<S, C>>(cursor));
+        let checked = method.map(|method| method.input().check::<UsedKinds<S, C>>(cursor, MESSAGE));
         match checked {
             Some(Ok(())) => true,
             Some(Err(fault)) => {
@@ -202,13 +205,14 @@ fn check_reply(message: &[u8], method: &Member<'static>) -> Result<(), Fault<'st
             _ => return Err(Fault::NO_MEMBER),
         },
     };
-    let mut cursor = match members.parameters.is_empty() {
-        true => Cursor::new(b"{}"),
-        false => Cursor::new(message).at(start),
+    let mut cursor = if members.parameters.is_empty() {
+        Cursor::new(b"{}")
+    } else {
+        Cursor::new(message).at(start)
     };
     // The range of a key is not moved, because the caller ignores it.
     defined
-        .check::<AllKinds>(&mut cursor)
+        .check::<AllKinds>(&mut cursor, MESSAGE)
         .map_err(|fault| Fault {
             offset: fault.offset.wrapping_add(start),
             ..fault

@@ -178,7 +178,7 @@ impl<'b, C: Copy> Session<'b, C> {
         })?;
         let mode = call.mode();
         // The decoded name may be shorter than its text.
-        let name = range.start..range.start.saturating_add(call.name_length());
+        let name = range.start..range.start.saturating_add(call.name().len());
         let call = call.with_peer(context.peer);
         let answered = handle(service, call, &check, room, &mut context.reborrow(), found);
         context.close_received();

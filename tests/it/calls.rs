@@ -4,7 +4,7 @@ use crate::common;
 
 use common::t::T;
 use common::{Arrival, EMPTY, answer, t, talk};
-use nullink::{Syntax, Violation};
+use nullink::{Call, Syntax, Violation};
 
 /// Checks that a message that is not JSON closes the connection.
 fn closes_as_syntax(message: impl AsRef<[u8]>, kind: Syntax) {
@@ -452,4 +452,12 @@ fn a_call_has_the_interface_and_the_member_of_a_valid_name() {
         assert_eq!(call.method(), method);
         assert_eq!((call.interface(), call.member()), (interface, member));
     }
+}
+
+#[test]
+fn a_call_is_shown_with_the_name_of_its_method() {
+    let mut message = *br#"{"method":"a.b.C","more":true,"parameters":{"x":1}}"#;
+    let call = Call::parse(&mut message).unwrap();
+    let shown = r#"Call { method: "a.b.C", mode: More, parameters: {"x":1}, peer: None }"#;
+    assert_eq!(format!("{call:?}"), shown);
 }

@@ -926,6 +926,28 @@ proptest! {
 }
 
 #[test]
+fn m5_a_value_of_the_maximum_depth_is_checked() {
+    for depth in 120..=128 {
+        let (open, close) = ("[".repeat(depth - 1), "]".repeat(depth - 1));
+        assert_eq!(v("Any", &format!("{open}{close}")), None, "{depth}");
+        assert_eq!(
+            v(
+                "Object",
+                &format!("{{\"x\":{}{}}}", &open[1..], &close[1..])
+            ),
+            None,
+            "{depth}"
+        );
+    }
+    let trees = |depth: usize| {
+        let open = "{\"children\":[],\"left\":".repeat(depth);
+        v("Trees", &format!("{open}null{}", "}".repeat(depth)))
+    };
+    // The last level has a list.
+    assert_eq!(trees(126), None);
+}
+
+#[test]
 fn m5_a_checked_message_is_nested_as_deeply_as_any_other() {
     for depth in 1..=130 {
         let (open, close) = ("[".repeat(depth), "]".repeat(depth));

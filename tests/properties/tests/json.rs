@@ -87,6 +87,9 @@ fn assert_strict(text: &[u8]) {
         for result in results {
             let other = result.expect_err("it is not JSON");
             assert!(other.offset() <= text.len(), "{shown}");
+            if other.mismatch() == Mismatch::Syntax {
+                assert_eq!(other.offset(), error.offset, "{shown}");
+            }
         }
         for result in [raw, ignored, anything] {
             let other = result.expect_err("it is not JSON");
@@ -336,6 +339,7 @@ fn errors_have_a_kind_and_an_offset() {
             let count = depth / close.len();
             assert_strict((open.repeat(count) + &close.repeat(count)).as_bytes());
             assert_strict((open.repeat(count) + "[]" + &close.repeat(count)).as_bytes());
+            assert_strict((open.repeat(count) + "1" + &close.repeat(count)).as_bytes());
         }
     }
     let deep = "[".repeat(nullink::idl::Definition::MAX_DEPTH + 1);
