@@ -539,7 +539,7 @@ impl Envelope<'_> {
         let mut writer = Writer::new(room);
         match *self {
             Envelope::Call { method, mode } => {
-                if name::split(method).is_none() {
+                if !name::is_full(method.as_bytes()) {
                     return Err(EncodeError::Name);
                 }
                 writer.bytes(b"{\"method\":");

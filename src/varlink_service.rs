@@ -186,9 +186,14 @@ impl Refusal {
         let method = name.and_then(|name| message.get(name)).map(str::from_utf8);
         let method = method.and_then(Result::ok).ok_or(EncodeError::Name);
         Ok(match self {
-            Refusal::InterfaceNotFound => ServiceError::InterfaceNotFound {
-                interface: name::split(method?).map_or("", |(interface, _)| interface),
-            },
+            Refusal::InterfaceNotFound => {
+                let method = method?;
+                let parts = name::split_at_dot(method.as_bytes());
+                let length = parts.map_or(0, |(interface, _)| interface.len());
+                ServiceError::InterfaceNotFound {
+                    interface: method.get(..length).unwrap_or_default(),
+                }
+            }
             Refusal::MethodNotFound => ServiceError::MethodNotFound { method: method? },
             Refusal::MethodNotImplemented => ServiceError::MethodNotImplemented { method: method? },
             Refusal::InvalidParameter(parameter) => ServiceError::InvalidParameter {
