@@ -89,8 +89,12 @@ fn count_unmarked(bytes: &[u8], marks: impl Fn(u64) -> u64) -> usize {
         rest = tail;
     }
     let before = bytes.len().wrapping_sub(rest.len());
-    let last = count_before(marks(partial_word(rest)));
-    before.wrapping_add(last.min(rest.len()))
+    before.wrapping_add(count_in_partial_word(rest, marks))
+}
+
+/// Like [`count_unmarked`], for at most seven bytes.
+fn count_in_partial_word(bytes: &[u8], marks: impl Fn(u64) -> u64) -> usize {
+    count_before(marks(partial_word(bytes))).min(bytes.len())
 }
 
 /// Returns the index of the first NUL.
@@ -118,7 +122,7 @@ pub(crate) fn count_plain(bytes: &[u8]) -> usize {
     }
     let count = bytes.len().wrapping_sub(rest.len());
     count.wrapping_add(if rest.len() < 8 {
-        count_before(mark_special(partial_word(rest))).min(rest.len())
+        count_in_partial_word(rest, mark_special)
     } else {
         count_plain_of_long(rest)
     })

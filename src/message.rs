@@ -84,7 +84,7 @@ impl<'c> Call<'c> {
         let is_checked = members.checked;
         let (method, parameters) = members.split(message);
         if !is_checked {
-            check(method, &mut parameters.cursor());
+            check(method, &mut parameters_cursor(parameters.text));
         }
         let call = Call {
             method,
@@ -479,18 +479,14 @@ impl<'m> Parameters<'m> {
         json::raw(self.text)
     }
 
-    /// Returns a cursor at the parameters.
-    fn cursor(&self) -> Cursor<'_> {
-        if self.text.is_empty() {
-            Cursor::new(b"{}")
-        } else {
-            Cursor::new(self.text)
-        }
-    }
-
     fn value(self) -> Value<'m> {
         Value::scanned(self.text, self.offset)
     }
+}
+
+/// Returns a cursor at the parameters of a message. An empty text is an empty object.
+pub(crate) fn parameters_cursor(text: &[u8]) -> Cursor<'_> {
+    Cursor::new(if text.is_empty() { b"{}" } else { text })
 }
 
 impl fmt::Debug for Parameters<'_> {

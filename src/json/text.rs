@@ -202,9 +202,9 @@ pub(crate) fn count_inside(bytes: &[u8], plain: usize) -> (usize, Option<Syntax>
     (bytes.len().wrapping_sub(rest.len()), mistake)
 }
 
-/// Unescapes the inside of a string in place, up to its quote, to a mistake or to the end of the bytes;
-/// returns the new length and the old one. The first `plain` bytes are plain, and the next is not: see
-/// [`count_plain`].
+/// Unescapes the inside of a string in place, up to its quote, to a mistake or to the end of the
+/// bytes; returns the new length and the old one. The first `plain` bytes are plain, and the next is
+/// not: see [`count_plain`].
 pub(crate) fn unescape_to_quote(bytes: &mut [u8], plain: usize) -> (usize, usize) {
     let (mut from, mut to) = (plain, plain);
     loop {
@@ -259,7 +259,7 @@ fn unescape_short(bytes: &mut [u8], from: usize, to: usize) -> (usize, usize) {
     }
 }
 
-/// Unescapes the whole inside of a string in place; returns the result. Returns None if it contains a
+/// Unescapes the whole inside of a string in place; returns the result, or None if it contains a
 /// mistake.
 pub(crate) fn unescape(bytes: &mut [u8]) -> Option<&[u8]> {
     let (length, read) = unescape_to_quote(bytes, count_plain(bytes));

@@ -8,7 +8,7 @@ use crate::idl::{
     AllKinds, Fault, FaultField, Interface, Kinds, Member, MemberIndex, MemberKind, requires_flags,
 };
 use crate::json::Cursor;
-use crate::message::{Call, Mode, scan_reply};
+use crate::message::{Call, Mode, parameters_cursor, scan_reply};
 use crate::name;
 use crate::varlink_service::{Parameter, Refusal, SERVICE};
 
@@ -205,11 +205,8 @@ fn check_reply(message: &[u8], method: &Member<'static>) -> Result<(), Fault<'st
             _ => return Err(Fault::NO_MEMBER),
         },
     };
-    let mut cursor = if members.parameters.is_empty() {
-        Cursor::new(b"{}")
-    } else {
-        Cursor::new(message).at(start)
-    };
+    let text = message.get(members.parameters).unwrap_or_default();
+    let mut cursor = parameters_cursor(text);
     // The range of a key is not moved, because the caller ignores it.
     defined
         .check::<AllKinds>(&mut cursor, MESSAGE)
