@@ -115,10 +115,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        let value = self.number(|text| {
-            let value: f64 = str::from_utf8(text).ok()?.parse().ok()?;
-            value.is_finite().then_some(value)
-        })?;
+        let value = self.float()?;
         visitor.visit_f64(value)
     }
 

@@ -10,15 +10,8 @@ impl Integer {
     /// Parses the integer at the beginning of a text. Returns it, and the text after it. It is None
     /// if it does not have 64 bits, or is not written as in JSON.
     pub fn parse(text: &[u8]) -> (Option<Self>, &[u8]) {
-        let (negative, digits) = match text {
-            [b'-', digits @ ..] => (true, digits),
-            digits => (false, digits),
-        };
-        let (mut value, mut rest) = (0_u64, digits);
-        while let [digit @ b'0'..=b'9', tail @ ..] = rest {
-            value = value.wrapping_mul(10).wrapping_add((digit & 0xf).into());
-            rest = tail;
-        }
+        let (negative, digits) = split_sign(text);
+        let (value, rest) = append_digits(0, digits);
         let count = digits.len().wrapping_sub(rest.len());
         let value = match digits {
             [b'1'..=b'9', ..] if count <= SAFE_DIGITS => Some(value),
@@ -36,6 +29,25 @@ impl Integer {
     }
 }
 
+/// Splits the minus sign from a number; returns whether it has one, and its digits.
+fn split_sign(text: &[u8]) -> (bool, &[u8]) {
+    match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    }
+}
+
+/// Appends the digits at the beginning of a text to those of `value`, which wraps around if there
+/// are too many; returns the new value, and the text after the digits.
+fn append_digits(value: u64, text: &[u8]) -> (u64, &[u8]) {
+    let (mut value, mut rest) = (value, text);
+    while let [digit @ b'0'..=b'9', tail @ ..] = rest {
+        value = value.wrapping_mul(10).wrapping_add((digit & 0xf).into());
+        rest = tail;
+    }
+    (value, rest)
+}
+
 /// Returns the value of many digits; None if it does not have 64 bits, or if they are not written as
 /// in JSON.
 #[cold]
@@ -48,6 +60,34 @@ fn value_of(digits: &[u8]) -> Option<u64> {
 
 /// The number of decimal digits that always fit into 64 bits.
 const SAFE_DIGITS: usize = 19;
+
+/// Parses the float at the beginning of a text, if it has up to 15 digits, a point among them, and no
+/// exponent. Returns it, and the text after it. It is None for any other text.
+///
+/// An `f64` holds the integer of all digits exactly, and the power of ten, too. So their quotient is
+/// the nearest `f64`.
+pub(crate) fn parse_short_float(text: &[u8]) -> Option<(f64, &[u8])> {
+    let (negative, digits) = split_sign(text);
+    let (integer, rest) = append_digits(0, digits);
+    let count = digits.len().wrapping_sub(rest.len());
+    let is_strict = count == 1 || matches!(digits, [b'1'..=b'9', ..]);
+    let [b'.', fraction @ ..] = rest else {
+        return None;
+    };
+    let (value, rest) = append_digits(integer, fraction);
+    let places = fraction.len().wrapping_sub(rest.len());
+    let is_short = count.wrapping_add(places) <= POWERS.len();
+    if !is_strict || !is_short || matches!(rest, [b'e' | b'E', ..]) {
+        return None;
+    }
+    let value = value as f64 / POWERS.get(places.wrapping_sub(1))?;
+    Some((if negative { -value } else { value }, rest))
+}
+
+/// The powers of ten from 10 to 10^15.
+const POWERS: [f64; f64::DIGITS as usize] = [
+    1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+];
 
 /// True if `int` accepts an integer, a text without fraction and exponent: it is in the range of
 /// `i64` or `u64`. Most are so short that they are.

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::{self, Visitor};
 
 use super::cursor::{Cursor, MAX_DEPTH};
-use super::number::Integer;
+use super::number::{Integer, parse_short_float};
 use super::text;
 use crate::bytes::{after, count_plain, is_special};
 use crate::error::{DecodeError, FieldName, Mismatch};
@@ -261,6 +261,19 @@ impl<'de> Reader<'de> {
         }
         let number = self.step(|cursor| cursor.number().map(parse));
         number.ok_or(SYNTAX)?.ok_or(RANGE)
+    }
+
+    /// Reads a float.
+    pub(super) fn float(&mut self) -> Result<f64, Stop> {
+        self.begin();
+        if let Some((value, rest)) = parse_short_float(self.rest()) {
+            self.at = self.text.len().wrapping_sub(rest.len());
+            return Ok(value);
+        }
+        self.number(|text| {
+            let value: f64 = str::from_utf8(text).ok()?.parse().ok()?;
+            value.is_finite().then_some(value)
+        })
     }
 
     /// Reads an integer into a visitor.

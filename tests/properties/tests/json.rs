@@ -631,6 +631,18 @@ proptest! {
     }
 
     #[test]
+    fn m7_floats_of_any_form_are_read_as_std_reads_them(text in "-?[0-9]{0,18}(\\.[0-9]{0,18})?([eE][+-]?[0-9]{0,3})?") {
+        assert_agrees(text.as_bytes());
+        if oracle(text.as_bytes()) {
+            let expected = text.parse::<f64>().unwrap();
+            match json::decode::<f64>(&mut text.clone().into_bytes()) {
+                Ok(read) => prop_assert_eq!(read.to_bits(), expected.to_bits()),
+                Err(error) => prop_assert!(error.mismatch() == Mismatch::Range && expected.is_infinite()),
+            }
+        }
+    }
+
+    #[test]
     fn a_value_that_does_not_fit_is_an_error(text in any::<String>(), list in prop::collection::vec(any::<i64>(), 0..5), cut in any::<prop::sample::Index>()) {
         #[derive(Serialize)]
         struct Both { text: String, list: Vec<i64>, none: Option<u8> }
