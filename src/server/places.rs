@@ -1,5 +1,7 @@
 //! The places for connections: their content, the free ones, and the queue of the ready ones.
 
+use heapless::Vec;
+
 use super::Connection;
 use super::slot::{Endpoint, Occupant, Slot};
 use crate::service::State;
@@ -9,11 +11,10 @@ use crate::service::State;
 #[derive(Debug)]
 pub(super) struct Places<'b, C, const CONNECTIONS: usize> {
     slots: &'b mut [Slot; CONNECTIONS],
-    states: [State<C>; CONNECTIONS],
+    /// The states of the places that were ever used. They have the lowest indices.
+    states: Vec<State<C>, CONNECTIONS>,
     /// The first place in the list of free places that were used before.
     free: Option<u32>,
-    /// The number of places that were ever used. They have the lowest indices.
-    touched: u32,
     /// The first and the last place in the queue for a turn, and the length of that queue.
     first: Option<u32>,
     last: Option<u32>,
@@ -29,9 +30,8 @@ impl<'b, C: Copy, const CONNECTIONS: usize> Places<'b, C, CONNECTIONS> {
         );
         Places {
             slots,
-            states: [State::Open; CONNECTIONS],
+            states: Vec::new(),
             free: None,
-            touched: 0,
             first: None,
             last: None,
             ready: 0,
@@ -65,24 +65,28 @@ impl<'b, C: Copy, const CONNECTIONS: usize> Places<'b, C, CONNECTIONS> {
         }
     }
 
+    /// Returns the number of places that were ever used.
+    fn used(&self) -> u32 {
+        self.states.len() as u32
+    }
+
     /// Returns the indices of all places that were ever used.
     pub fn indices(&self) -> core::ops::Range<u32> {
-        0..self.touched
+        0..self.used()
     }
 
     /// Returns all connections.
     pub fn endpoints(&mut self) -> impl Iterator<Item = &mut Endpoint> {
-        let touched = to_usize(self.touched);
         self.slots
             .iter_mut()
-            .take(touched)
+            .take(self.states.len())
             .filter_map(Slot::endpoint)
     }
 
     /// Returns the index of a free place.
     pub fn free(&self) -> Option<u32> {
         self.free
-            .or((to_usize(self.touched) < CONNECTIONS).then_some(self.touched))
+            .or((!self.states.is_full()).then_some(self.used()))
     }
 
     /// Puts a connection into the [`free`](Self::free) place.
@@ -94,7 +98,10 @@ impl<'b, C: Copy, const CONNECTIONS: usize> Places<'b, C, CONNECTIONS> {
         };
         match self.free {
             Some(_) => self.free = slot.next_free.take(),
-            None => self.touched = self.touched.saturating_add(1),
+            None => {
+                let pushed = self.states.push(State::Open);
+                debug_assert!(pushed.is_ok(), "a free place is in range");
+            }
         }
         slot.occupant = Occupant::Endpoint(endpoint);
     }
