@@ -59,6 +59,8 @@ pub struct Call<'c> {
     mode: Mode,
     parameters: Parameters<'c>,
     peer: Option<Peer>,
+    /// The length of the interface's name, if a service has found it. Otherwise 0.
+    interface_length: usize,
 }
 
 impl<'c> Call<'c> {
@@ -91,13 +93,15 @@ impl<'c> Call<'c> {
             mode,
             parameters,
             peer: None,
+            interface_length: 0,
         };
         Ok((call, name))
     }
 
-    /// Records the calling process.
-    pub(crate) fn with_peer(self, peer: Option<Peer>) -> Self {
-        Call { peer, ..self }
+    /// Records the calling process, and the length of the interface's name.
+    pub(crate) fn identify(&mut self, peer: Option<Peer>, interface_length: usize) {
+        self.peer = peer;
+        self.interface_length = interface_length;
     }
 
     /// Returns the calling process, if the system vouches for it: on the Unix sockets of a
@@ -167,7 +171,10 @@ impl<'c> Call<'c> {
     /// Fails if the enum does not have the method, or if the parameters do not match its variant.
     /// In a handler, `?` returns the standard error. Fails for every call if `T` is not an enum.
     pub fn decode<T: Deserialize<'c>>(self) -> Result<T, DecodeError> {
-        let (interface, name) = name::split_at_dot(self.method).unwrap_or_default();
+        let (interface, name) = match self.method.split_at_checked(self.interface_length) {
+            Some((interface, [b'.', name @ ..])) => (interface, name),
+            _ => name::split_at_dot(self.method).unwrap_or_default(),
+        };
         let Parameters { text, offset } = self.parameters;
         let mut reader = Reader::of_parameters(text, offset).in_call();
         decode_member(interface, name, &mut reader)
@@ -284,18 +291,21 @@ enum Expected {
 
 /// A member of an envelope.
 struct Member {
-    name: &'static str,
+    /// Its name in quotes, and a colon.
+    key: &'static str,
     bit: u8,
     expected: Expected,
 }
 
 impl Member {
-    const fn new(name: &'static str, bit: u8, expected: Expected) -> Self {
-        Member {
-            name,
-            bit,
-            expected,
-        }
+    const fn new(key: &'static str, bit: u8, expected: Expected) -> Self {
+        Member { key, bit, expected }
+    }
+
+    #[inline(never)] // most members are in order, and need no name
+    fn name(&self) -> &'static str {
+        let quote = self.key.len().wrapping_sub(2);
+        self.key.get(1..quote).unwrap_or_default()
     }
 }
 
@@ -307,17 +317,17 @@ const UPGRADE: u8 = 1 << 4;
 const CONTINUES: u8 = 1 << 5;
 
 const CALL: &[Member] = &[
-    Member::new("method", STRING, Expected::String),
-    Member::new("parameters", PARAMETERS, Expected::NullableObject),
-    Member::new("oneway", ONEWAY, Expected::NullableFlag),
-    Member::new("more", MORE, Expected::NullableFlag),
-    Member::new("upgrade", UPGRADE, Expected::NullableFlag),
+    Member::new("\"method\":", STRING, Expected::String),
+    Member::new("\"parameters\":", PARAMETERS, Expected::NullableObject),
+    Member::new("\"oneway\":", ONEWAY, Expected::NullableFlag),
+    Member::new("\"more\":", MORE, Expected::NullableFlag),
+    Member::new("\"upgrade\":", UPGRADE, Expected::NullableFlag),
 ];
 
 const REPLY: &[Member] = &[
-    Member::new("error", STRING, Expected::NullableString),
-    Member::new("parameters", PARAMETERS, Expected::NullableObject),
-    Member::new("continues", CONTINUES, Expected::NullableFlag),
+    Member::new("\"error\":", STRING, Expected::NullableString),
+    Member::new("\"parameters\":", PARAMETERS, Expected::NullableObject),
+    Member::new("\"continues\":", CONTINUES, Expected::NullableFlag),
 ];
 
 /// A vendor's member, which is ignored. Its name has a dot.
@@ -384,13 +394,13 @@ impl Members {
             .ok_or_else(|| cursor.error())?
         {
             // Most members are in the order of the table.
-            let next = next.find(|member| cursor.skip_member(true, member.name.as_bytes()));
+            let next = next.find(|member| cursor.skip_all(member.key.as_bytes()));
             let member = match next {
                 Some(member) => member,
                 None => {
                     let name = cursor.member().ok_or_else(|| cursor.error())?;
                     // The name may contain escapes, and is compared unescaped.
-                    match members.iter().find(|member| name.is(member.name)) {
+                    match members.iter().find(|member| name.is(member.name())) {
                         Some(member) => member,
                         None if name.has_dot() => &VENDOR,
                         None => &UNKNOWN,
@@ -434,9 +444,9 @@ impl Members {
                     (Expected::Nothing, _) => return Err(Violation::UnknownMember),
                     (Expected::NullableFlag, Some(b't')) => true,
                     (Expected::NullableFlag, Some(b'f')) => false,
-                    (Expected::String, _) => return Err(Violation::MemberType(member.name)),
+                    (Expected::String, _) => return Err(Violation::MemberType(member.name())),
                     (_, Some(b'n')) => false,
-                    _ => return Err(Violation::MemberType(member.name)),
+                    _ => return Err(Violation::MemberType(member.name())),
                 }
             }
         };
@@ -552,8 +562,10 @@ impl Envelope<'_> {
                 writer.object(b",\"parameters\":", content);
             }
             Envelope::Reply { continues: false } => {
-                writer.bytes(b"{");
-                writer.object(b"\"parameters\":", content);
+                writer.object(b"{\"parameters\":", content);
+                if writer.is_empty() {
+                    writer.bytes(b"{");
+                }
             }
             // The error is a variant of an enum. The content of the variant is the parameters.
             Envelope::Error { interface } => {

@@ -222,9 +222,9 @@ impl<'a> Type<'a> {
     /// cursor moves past it. `depth` is the number of arrays and objects that contain it. `T` must
     /// have all kinds of types that the definition has.
     #[inline(never)] // keeps its variables out of the stack frames of callers
-    pub(crate) fn check<T: Kinds>(
+    pub(crate) fn check<'t, T: Kinds>(
         self,
-        cursor: &mut Cursor<'_>,
+        cursor: &mut Cursor<'t>,
         depth: usize,
     ) -> Result<(), Fault<'a>> {
         // Not inside `Check`: there, the compiler would fill these vectors with zeros.
@@ -232,7 +232,7 @@ impl<'a> Type<'a> {
         // One word is enough for most messages. `open` adds others.
         let _ = seen.push(0);
         let start = cursor.offset();
-        let mut check = Check::<T> {
+        let mut check = Check::<'_, '_, 't, T> {
             definition: &self.definition,
             cursor: *cursor,
             depth,
@@ -249,7 +249,7 @@ impl<'a> Type<'a> {
         };
         match check.structure(self.index) {
             Ok(()) => {
-                *cursor = cursor.at(check.cursor.offset());
+                *cursor = check.cursor;
                 Ok(())
             }
             Err(mismatch) => Err(Fault {
@@ -268,8 +268,8 @@ impl<'a> Type<'a> {
     }
 }
 
-struct Check<'a, 't, T> {
-    definition: &'t Definition<'a>,
+struct Check<'a, 'v, 't, T> {
+    definition: &'v Definition<'a>,
     cursor: Cursor<'t>,
     /// The number of arrays and objects that contain the value.
     depth: usize,
@@ -277,14 +277,14 @@ struct Check<'a, 't, T> {
     open: Open,
     list: &'a Entry,
     /// The open structures, arrays and maps around it. The first is a placeholder.
-    outer: &'t mut Vec<Open, MAX_DEPTH>,
+    outer: &'v mut Vec<Open, MAX_DEPTH>,
     /// A bit for each field of each open structure, set once the field was seen. The bits from
     /// `free` on are 0.
-    seen: &'t mut Vec<u64, { MAX_OPEN_FIELDS / 64 }>,
+    seen: &'v mut Vec<u64, { MAX_OPEN_FIELDS / 64 }>,
     /// The first bit of `seen` that no open structure uses.
     free: usize,
     /// The keys of the open maps.
-    keys: &'t mut Vec<SeenKey, MAX_OPEN_KEYS>,
+    keys: &'v mut Vec<SeenKey, MAX_OPEN_KEYS>,
     /// The entry of the current top-level field. 0 if there is none.
     field: u16,
     /// The range in the text of an unknown top-level key. Empty at 0 if there is none.
@@ -315,7 +315,7 @@ struct SeenKey {
     hash: u16,
 }
 
-impl<'a, T: Kinds> Check<'a, '_, T> {
+impl<'a, T: Kinds> Check<'a, '_, '_, T> {
     fn entry(&self, index: u16) -> &'a Entry {
         self.definition.entry(index)
     }

@@ -206,6 +206,11 @@ impl<'b> Writer<'b> {
         }
     }
 
+    /// True if nothing was written.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
     /// Returns the number of bytes that there is room for.
     pub fn room(&self) -> usize {
         self.buffer.len().wrapping_sub(self.length)

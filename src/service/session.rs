@@ -179,7 +179,6 @@ impl<'b, C: Copy> Session<'b, C> {
         let mode = call.mode();
         // The decoded name may be shorter than its text.
         let name = range.start..range.start.saturating_add(call.name().len());
-        let call = call.with_peer(context.peer);
         let answered = handle(service, call, &check, room, &mut context.reborrow(), found);
         context.close_received();
         match answered {
@@ -265,13 +264,13 @@ impl<'b, C: Copy> Session<'b, C> {
                 send.commit(length);
             }
         }
-        self.state = match state.reachable() {
-            State::Parked(_, owed) if mode == Mode::Oneway => {
-                service.abandoned(owed.cursor);
-                State::Open
-            }
-            state => state,
-        };
+        self.state = state;
+        if mode == Mode::Oneway
+            && let State::Parked(_, owed) = state.reachable()
+        {
+            service.abandoned(owed.cursor);
+            self.state = State::Open;
+        }
         Ok(())
     }
 
@@ -309,6 +308,7 @@ fn handle<'c, S: Service<C>, C: Copy>(
 ) -> Result<(usize, State<C>), Refusal> {
     let callee = check.callee()?;
     *found = Some(callee);
+    call.identify(context.peer, callee.interface.name().len());
     let is_builtin = builtin::serves(callee.interface);
     if !is_builtin {
         service.permit(&call)?;
