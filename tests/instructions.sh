@@ -42,11 +42,11 @@ echo "instructions: a call of Ping takes $checked, $((checked - unchecked)) of t
 [ $((checked - unchecked)) -lt "$unchecked" ] || fail "checking takes more than dispatching"
 
 # The measured counts when this was written, and 3 % more.
-limit ping 2695
-limit text 10800
-limit text-escaped-10 30433
-limit text-escaped-2 67974
-limit integers 49258
+limit ping 2559
+limit text 10664
+limit text-escaped-10 30302
+limit text-escaped-2 67840
+limit integers 48298
 
 # Checking is linear: up to 256 instructions for each byte of the message, or 512 if keys are not in
 # the order of the definition and must be searched among the 256 names of a structure.
@@ -65,8 +65,8 @@ limit large-maps $(($(each large-map) * 11 / 10))
 # The cost of a server's turn depends on the active connections only: 1000 places, or 900 more idle
 # connections, take no more than 8 places, with up to 10 % or 20 % of tolerance.
 ulimit -n 4096 2>/dev/null || true
-limit server-8 4073
-limit server-8-pipelined 311131
+limit server-8 3957
+limit server-8-pipelined 298138
 eight=$(each server-8)
 limit server-1000 $((eight * 11 / 10))
 limit server-1000-idle $((eight * 12 / 10))

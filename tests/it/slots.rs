@@ -1,6 +1,7 @@
 //! Slots of any size: the way that the documentation of `Slots` shows, in debug builds too.
 #![cfg(all(feature = "unix", target_os = "linux"))]
 
+use std::convert::Infallible;
 use std::sync::Mutex;
 use std::thread;
 
@@ -93,6 +94,30 @@ fn their_size_is_the_documented_one() {
         (size_of::<Slots<1000, 1, 512>>(), bytes(1000, 1, 512, 0)),
     ];
     for (size, documented) in sizes {
+        assert!(size <= documented, "{size} > {documented}");
+        assert!(
+            size * 10 > documented * 8,
+            "{size} is far less than {documented}"
+        );
+    }
+}
+
+#[test]
+fn the_size_of_a_server_is_the_documented_one() {
+    type Long = (u64, [u64; 2]);
+    let documented = |places, cursor: usize| 1400 + places * (32 + cursor.max(8));
+    for (size, documented) in [
+        (size_of::<Server<'_, Infallible, 1>>(), documented(1, 0)),
+        (
+            size_of::<Server<'_, Infallible, 1000>>(),
+            documented(1000, 0),
+        ),
+        (size_of::<Server<'_, u64, 64, 16>>(), documented(64, 8)),
+        (
+            size_of::<Server<'_, Long, 1000>>(),
+            documented(1000, size_of::<Long>()),
+        ),
+    ] {
         assert!(size <= documented, "{size} > {documented}");
         assert!(
             size * 10 > documented * 8,
