@@ -29,7 +29,7 @@ impl Integer {
     }
 }
 
-/// Splits the minus sign from a number; returns whether it has one, and its digits.
+/// Splits the minus sign from a number. Returns true if it has one, and the text after it.
 fn split_sign(text: &[u8]) -> (bool, &[u8]) {
     match text {
         [b'-', digits @ ..] => (true, digits),
@@ -61,11 +61,11 @@ fn value_of(digits: &[u8]) -> Option<u64> {
 /// The number of decimal digits that always fit into 64 bits.
 const SAFE_DIGITS: usize = 19;
 
-/// Parses the float at the beginning of a text, if it has up to 15 digits, a point among them, and no
-/// exponent. Returns it, and the text after it. It is None for any other text.
+/// Parses the float at the beginning of a text, if it has a point, at most 15 digits and no exponent.
+/// Returns it, and the text after it; None for any other text.
 ///
-/// An `f64` holds the integer of all digits exactly, and the power of ten, too. So their quotient is
-/// the nearest `f64`.
+/// An `f64` holds the integer of all digits exactly, and the power of ten as well, so their quotient
+/// is the nearest `f64`.
 pub(crate) fn parse_short_float(text: &[u8]) -> Option<(f64, &[u8])> {
     let (negative, digits) = split_sign(text);
     let (integer, rest) = append_digits(0, digits);
