@@ -172,7 +172,7 @@ impl<'c> Call<'c> {
     /// In a handler, `?` returns the standard error. Fails for every call if `T` is not an enum.
     pub fn decode<T: Deserialize<'c>>(self) -> Result<T, DecodeError> {
         let (interface, name) = match self.method.split_at_checked(self.interface_length) {
-            Some((interface, [b'.', name @ ..])) => (interface, name),
+            Some((interface @ [_, ..], [b'.', name @ ..])) => (interface, name),
             _ => name::split_at_dot(self.method).unwrap_or_default(),
         };
         let Parameters { text, offset } = self.parameters;

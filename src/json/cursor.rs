@@ -133,8 +133,8 @@ impl<'a> Cursor<'a> {
     }
 
     /// Skips the next key of an object and its colon, if the key is written as `name`, which has
-    /// only plain bytes, and no white space is before the comma or the colon. Returns true if it has
-    /// skipped them. `first` must be true for the first key.
+    /// only plain bytes, and if white space is only after the comma. Returns true if it has skipped
+    /// them. `first` must be true for the first key.
     #[inline(never)] // smaller and faster
     pub fn skip_member(&mut self, first: bool, name: &[u8]) -> bool {
         let mut ahead = *self;

@@ -65,8 +65,11 @@ const SAFE_DIGITS: usize = 19;
 /// Returns it, and the text after it; None for any other text.
 ///
 /// An `f64` holds the integer of all digits exactly, and the power of ten as well, so their quotient
-/// is the nearest `f64`.
+/// is the nearest `f64`, except on a processor that rounds it twice.
 pub(crate) fn parse_short_float(text: &[u8]) -> Option<(f64, &[u8])> {
+    if cfg!(all(target_arch = "x86", not(target_feature = "sse2"))) {
+        return None;
+    }
     let (negative, digits) = split_sign(text);
     let (integer, rest) = append_digits(0, digits);
     let count = digits.len().wrapping_sub(rest.len());

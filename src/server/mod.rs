@@ -310,8 +310,9 @@ pub enum Interest {
 
 /// Serves many connections in one thread: see the [module](self).
 ///
-/// The size is `1400 + CONNECTIONS * (32 + max(8, size_of::<C>()))` bytes at most: 42 KB on the
-/// stack for 1000 places and a small cursor `C`. The rest is in the [`Slots`].
+/// The size is `1400 + CONNECTIONS * size_of::<State<C>>()` bytes at most, with the
+/// [`State`](crate::service::State) of each connection: 42 KB on the stack for 1000 places and a
+/// cursor `C` of up to 8 bytes. The rest is in the [`Slots`].
 #[derive(Debug)]
 pub struct Server<'b, C, const CONNECTIONS: usize, const DESCRIPTORS: usize = 0> {
     poller: Poller,

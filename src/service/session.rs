@@ -264,12 +264,13 @@ impl<'b, C: Copy> Session<'b, C> {
                 send.commit(length);
             }
         }
-        self.state = state;
         if mode == Mode::Oneway
             && let State::Parked(_, owed) = state.reachable()
         {
-            service.abandoned(owed.cursor);
             self.state = State::Open;
+            service.abandoned(owed.cursor);
+        } else {
+            self.state = state;
         }
         Ok(())
     }

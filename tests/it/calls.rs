@@ -455,6 +455,19 @@ fn a_call_has_the_interface_and_the_member_of_a_valid_name() {
 }
 
 #[test]
+fn a_call_is_decoded_by_what_is_after_the_last_dot() {
+    #[derive(Debug, serde::Deserialize, PartialEq)]
+    enum Member {
+        Empty,
+    }
+    for method in ["a.b.Empty", ".Empty", "..Empty", ".a.Empty", "a..Empty"] {
+        let mut message = format!(r#"{{"method":"{method}"}}"#).into_bytes();
+        let call = Call::parse(&mut message).unwrap();
+        assert_eq!(call.decode(), Ok(Member::Empty), "{method}");
+    }
+}
+
+#[test]
 fn a_call_is_shown_with_the_name_of_its_method() {
     let mut message = *br#"{"method":"a.b.C","more":true,"parameters":{"x":1}}"#;
     let call = Call::parse(&mut message).unwrap();
