@@ -36,6 +36,25 @@ fn c1_a_message_that_is_not_json_closes() {
 }
 
 #[test]
+fn c1_parameters_that_are_not_json_close() {
+    let inside = r#""i":1,"f":1.5,"b":true,"s":"x","l":[3,-4],"m":{"k":"5","n":"6"},"c":"red""#;
+    let call =
+        |inside: String| format!(r#"{{"method":"org.example.t.Echo","parameters":{{{inside}}}}}"#);
+    assert_eq!(nullink::json::scan(call(inside.into()).as_bytes()), Ok(()));
+    for (at, mark) in inside.match_indices([',', ':', '"', '[', ']']) {
+        let (before, after) = (&inside[..at], &inside[at + 1..]);
+        for damaged in [
+            format!("{before}{after}"),
+            format!("{before}{mark}{mark}{after}"),
+        ] {
+            let message = call(damaged);
+            let error = nullink::json::scan(message.as_bytes()).expect_err(&message);
+            closes_as_syntax(message, error.kind);
+        }
+    }
+}
+
+#[test]
 fn c1_a_byte_order_mark_closes() {
     closes_as_syntax(format!("\u{feff}{EMPTY}"), Syntax::Unexpected);
 }
