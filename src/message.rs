@@ -563,6 +563,7 @@ impl Envelope<'_> {
             }
             Envelope::Reply { continues: false } => {
                 writer.object(b"{\"parameters\":", content);
+                // The key of empty parameters is undone, and the brace before it.
                 if writer.is_empty() {
                     writer.bytes(b"{");
                 }
