@@ -17,7 +17,7 @@ use certification::{Certification, Progress, certify};
 use nullink::Client;
 use nullink::server::{Server, Slots};
 use nullink::unix::{IoError, Listener};
-use output::say;
+use output::{complain, say};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("certification: {error}");
+            complain(format_args!("certification: {error}"));
             ExitCode::FAILURE
         }
     }

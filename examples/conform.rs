@@ -14,7 +14,7 @@ mod suite;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use output::say;
+use output::{complain, say};
 use suite::report::{Line, reproducer};
 use suite::service::{Abilities, is_alive, scenes};
 use suite::wire::{Started, Wire};
@@ -87,7 +87,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("conform: {error}");
+            complain(format_args!("conform: {error}"));
             ExitCode::from(2)
         }
     }

@@ -50,7 +50,7 @@ use nullink::client::{CallError, CallFailure};
 use nullink::service::GetInfo;
 use nullink::unix::{self, IoError, Stream};
 use nullink::{Address, Client};
-use output::say;
+use output::{complain, say};
 use rustix::io::Errno;
 
 /// The program's buffers. They are zero at first, so unused pages take no memory.
@@ -111,7 +111,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("init: {error}");
+            complain(format_args!("init: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -24,13 +24,13 @@ use monitor::{REPLY, Room, Subscribe};
 use nullink::activation::Activated;
 use nullink::unix::{self, Listener};
 use nullink::{CallError, Client};
-use output::say;
+use output::{complain, say};
 
 fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("monitor: {error}");
+            complain(format_args!("monitor: {error}"));
             ExitCode::FAILURE
         }
     }

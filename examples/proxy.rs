@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("proxy: {error}");
+            complain(format_args!("proxy: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("resolver: {error}");
+            complain(format_args!("resolver: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -17,9 +17,10 @@ pub fn print(line: fmt::Arguments<'_>) {
     }
 }
 
-/// Prints an error message, if there is a reader of it.
+/// Prints an error message, if there is a reader of it. The message is one write, so that lines of
+/// several programs do not mix. The macro `eprintln` writes each part alone.
 pub fn complain(line: fmt::Arguments<'_>) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 macro_rules! say {

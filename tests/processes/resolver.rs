@@ -4,9 +4,10 @@
 use crate::example;
 use crate::shared::accounts;
 
-use std::io::{BufRead, BufReader};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,11 +18,14 @@ use nullink::json::Raw;
 use nullink::unix::{Stream, Timeouts};
 use nullink::{Address, Client};
 
+/// The longest time to wait for what must happen.
+const LIMIT: Duration = Duration::from_secs(60);
+
 /// A resolver with its own directory, which replaces DIRECTORY in its configuration.
 struct Running {
     directory: PathBuf,
     child: Child,
-    /// The lines that it writes to stderr.
+    /// What each of its writes to stderr has written.
     log: Receiver<String>,
 }
 
@@ -35,18 +39,24 @@ impl Running {
             .replace("DIRECTORY", directory.to_str().expect("UTF-8"))
             .replace("ACCOUNTS", accounts.to_str().expect("UTF-8"));
         std::fs::write(directory.join("services"), services).expect("a file");
-        let mut child = Command::new(resolver)
+        // A message is what one write has written.
+        let (stderr, writer) = UnixDatagram::pair().expect("sockets");
+        stderr.set_read_timeout(Some(LIMIT)).expect("a time limit");
+        let child = Command::new(resolver)
             .arg(directory.join("services"))
             .arg(format!("unix:{}", directory.join("resolver").display()))
-            .stderr(Stdio::piped())
+            .stderr(OwnedFd::from(writer))
             .spawn()
             .expect("a process");
-        let lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
         let (sender, log) = mpsc::channel();
         thread::spawn(move || {
-            lines
-                .map_while(Result::ok)
-                .try_for_each(|line| sender.send(line))
+            let mut written = [0; 4096];
+            while let Ok(len) = stderr.recv(&mut written) {
+                let written = String::from_utf8_lossy(&written[..len]).into_owned();
+                if sender.send(written).is_err() {
+                    break;
+                }
+            }
         });
         let running = Running {
             directory,
@@ -56,16 +66,20 @@ impl Running {
         let begin = Instant::now();
         // The resolver binds its socket before those of the services, and answers after that.
         while !running.directory.join("resolver").exists() {
-            assert!(begin.elapsed() < Duration::from_secs(60), "does not listen");
+            assert!(begin.elapsed() < LIMIT, "does not listen");
             thread::yield_now();
         }
         Some(running)
     }
 
-    /// Returns the next line that it writes to stderr.
+    /// Returns the next line that it writes to stderr, which its services share with it. Each line
+    /// is one write, so that lines of different programs do not mix.
     fn says(&self) -> String {
-        let line = self.log.recv_timeout(Duration::from_secs(60));
-        line.expect("a line")
+        let written = self.log.recv_timeout(LIMIT);
+        let written = written.expect("a line");
+        let line = written.strip_suffix('\n');
+        line.unwrap_or_else(|| panic!("{written:?}: not a line"))
+            .into()
     }
 
     /// Calls a method of the resolver and returns its reply.
@@ -100,7 +114,7 @@ impl Drop for Running {
 
 fn connect(address: &str) -> Client<'static, Stream> {
     let address = Address::parse(address).expect("an address");
-    let reply = Some(Duration::from_secs(60));
+    let reply = Some(LIMIT);
     let timeouts = Timeouts {
         reply,
         ..Timeouts::default()
@@ -109,7 +123,7 @@ fn connect(address: &str) -> Client<'static, Stream> {
     let stream = loop {
         match Stream::connect_to(address, timeouts) {
             Ok(stream) => break stream,
-            Err(error) => assert!(begin.elapsed() < Duration::from_secs(60), "{error}"),
+            Err(error) => assert!(begin.elapsed() < LIMIT, "{error}"),
         }
     };
     Client::new(stream, vec![0; 4096].leak(), vec![0; 4096].leak())
