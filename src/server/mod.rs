@@ -368,7 +368,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     ///
     /// Fails if epoll_create1(2) or epoll_ctl(2) fails: the system has no descriptors or no memory
     /// left.
-    #[inline(never)] // frees the stack space of its own copy of the server
+    #[inline(always)] // otherwise the server is built on the stack once more, and copied
     pub fn new<const RX: usize, const TX: usize>(
         source: impl Into<Activated>,
         slots: &'b mut Slots<CONNECTIONS, RX, TX, DESCRIPTORS>,
@@ -411,6 +411,7 @@ impl<'b, C: Copy, const CONNECTIONS: usize, const DESCRIPTORS: usize>
     /// # Errors
     ///
     /// Returns the error of [`Listener::bind`] or of [`new`](Self::new).
+    #[inline(always)] // like `new`
     pub fn bind<const RX: usize, const TX: usize>(
         path: &str,
         slots: &'b mut Slots<CONNECTIONS, RX, TX, DESCRIPTORS>,
