@@ -46,7 +46,7 @@ limit ping 2559
 limit text 10664
 limit text-escaped-10 30302
 limit text-escaped-2 67840
-limit integers 48298
+limit integers 36784
 
 # Checking is linear: up to 256 instructions for each byte of the message, or 512 if keys are not in
 # the order of the definition and must be searched among the 256 names of a structure.

@@ -3,7 +3,7 @@
 use core::mem;
 
 use serde::Deserialize;
-use serde::de::value::BorrowedStrDeserializer;
+use serde::de::value::{BorrowedBytesDeserializer, BorrowedStrDeserializer};
 use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
@@ -171,8 +171,11 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         items.close().map(|()| value)
     }
 
+    // The keys of a map stay strings: `serde(flatten)` passes them on to types that accept no bytes.
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        self.deserialize_struct("", &[], visitor)
+        let mut items = ItemAccess::open(self, b'{', b'}', &[])?;
+        let value = visitor.visit_map(&mut items)?;
+        items.close().map(|()| value)
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -182,7 +185,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         visitor: V,
     ) -> Result<V::Value, Self::Error> {
         let mut items = ItemAccess::open(self, b'{', b'}', fields)?;
-        let value = visitor.visit_map(&mut items)?;
+        let value = visitor.visit_map(FieldAccess(&mut items))?;
         items.close().map(|()| value)
     }
 
@@ -328,6 +331,39 @@ impl<'de> MapAccess<'de> for ItemAccess<'_, 'de> {
             self.reader.field = None;
         }
         Ok(value)
+    }
+}
+
+/// The members of an object that is read as a structure.
+struct FieldAccess<'f, 'a, 'de>(&'f mut ItemAccess<'a, 'de>);
+
+impl<'de> MapAccess<'de> for FieldAccess<'_, '_, 'de> {
+    type Error = Stop;
+
+    // Code that serde derives selects a field by the bytes of its name one after the other, but
+    // compares a string with the names of all fields. Other code may only accept strings.
+    fn next_key<K: Deserialize<'de>>(&mut self) -> Result<Option<K>, Self::Error> {
+        let Some(key) = self.0.key()? else {
+            return Ok(None);
+        };
+        match K::deserialize(BorrowedBytesDeserializer::new(key.as_bytes())) {
+            Err(TYPE) => K::deserialize(KeyReader(key)).map(Some),
+            name => name.map(Some),
+        }
+    }
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Self::Error> {
+        self.0.next_key_seed(seed)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(
+        &mut self,
+        seed: V,
+    ) -> Result<V::Value, Self::Error> {
+        self.0.next_value_seed(seed)
     }
 }
 

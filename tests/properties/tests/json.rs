@@ -1362,3 +1362,103 @@ fn fields_are_read_in_any_order_and_form() {
         assert_eq!(json::decode::<Fields>(&mut bytes).ok(), expected, "{text}");
     }
 }
+
+/// A structure that is read by hand, with keys of the type `K`.
+#[derive(Debug, PartialEq)]
+struct Keys<K>(Vec<K>);
+
+impl<'de, K: Deserialize<'de>> Deserialize<'de> for Keys<K> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor<K>(std::marker::PhantomData<K>);
+        impl<'de, K: Deserialize<'de>> serde::de::Visitor<'de> for Visitor<K> {
+            type Value = Keys<K>;
+            fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+                f.write_str("a structure")
+            }
+            fn visit_map<A: serde::de::MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> Result<Keys<K>, A::Error> {
+                let mut keys = Vec::new();
+                while let Some(key) = map.next_key()? {
+                    keys.push(key);
+                    map.next_value::<serde::de::IgnoredAny>()?;
+                }
+                Ok(Keys(keys))
+            }
+        }
+        deserializer.deserialize_struct("Keys", &["a", "b"], Visitor(std::marker::PhantomData))
+    }
+}
+
+/// An identifier whose visitor accepts only strings, as in serde's documentation.
+#[derive(Debug, PartialEq)]
+enum ByHand {
+    A,
+    B,
+}
+
+impl<'de> Deserialize<'de> for ByHand {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = ByHand;
+            fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+                f.write_str("a or b")
+            }
+            fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<ByHand, E> {
+                match value {
+                    "a" => Ok(ByHand::A),
+                    "b" => Ok(ByHand::B),
+                    _ => Err(E::unknown_field(value, &["a", "b"])),
+                }
+            }
+        }
+        deserializer.deserialize_identifier(Visitor)
+    }
+}
+
+/// The reader tries the bytes of a field's name first, and then its text.
+#[test]
+fn names_of_fields_are_read_as_any_type() {
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Color {
+        A,
+        B,
+    }
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(field_identifier, rename_all = "lowercase")]
+    enum Other<T> {
+        A,
+        Other(T),
+    }
+    fn agree<'t, K>(text: &'t str, bytes: &'t mut [u8])
+    where
+        K: Deserialize<'t> + std::fmt::Debug + PartialEq,
+    {
+        let expected = serde_json::from_str::<Keys<K>>(text).ok();
+        assert_eq!(json::decode::<Keys<K>>(bytes).ok(), expected, "{text}");
+    }
+    for text in [
+        "{}",
+        r#"{"a":1,"b":2}"#,
+        r#"{"b":[],"a":{}}"#,
+        r#"{"\u0062":1}"#,
+        r#"{"c":1}"#,
+        r#"{"a":1,"127.0.0.1":2}"#,
+    ] {
+        let mut copies = vec![text.as_bytes().to_vec(); 9];
+        let mut copies = copies.iter_mut().map(|copy| &mut copy[..]);
+        let mut copy = || copies.next().expect("one for each type");
+        agree::<ByHand>(text, copy());
+        agree::<Color>(text, copy());
+        agree::<Other<String>>(text, copy());
+        agree::<Other<std::net::Ipv4Addr>>(text, copy());
+        agree::<String>(text, copy());
+        agree::<std::borrow::Cow<'_, str>>(text, copy());
+        agree::<char>(text, copy());
+        agree::<std::net::Ipv4Addr>(text, copy());
+        agree::<serde::de::IgnoredAny>(text, copy());
+    }
+}
