@@ -25,6 +25,15 @@ impl Device {
         #[cfg(not(feature = "device"))]
         return Err(IoError::NoDevices);
     }
+
+    /// Does nothing. Shows the compiler that it can remove the code after this, if the program does
+    /// not support devices.
+    fn reachable(&self) {
+        match *self {
+            #[cfg(feature = "device")]
+            Device::Supported => {}
+        }
+    }
 }
 
 /// Opens and locks a device, for one connection.
@@ -70,7 +79,7 @@ pub(super) fn is_absent(error: &IoError) -> bool {
 #[derive(Debug)]
 pub(super) struct Terminal {
     /// Without devices there are no terminals.
-    _device: Device,
+    device: Device,
     /// A duplicate, because the descriptor of the connection may be given away.
     descriptor: OwnedFd,
     /// None if the terminal stays in raw mode.
@@ -86,7 +95,7 @@ impl Terminal {
         let mut raw = saved.clone();
         raw.make_raw();
         let terminal = Terminal {
-            _device: device,
+            device,
             descriptor: fcntl_dupfd_cloexec(file, 0).map_err(IoError::from_errno)?,
             saved: Some(saved),
         };
@@ -104,6 +113,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
+        self.device.reachable();
         if let Some(saved) = &self.saved {
             // This fails if the device is gone.
             let _ = retry_on_intr(|| tcsetattr(&self.descriptor, OptionalActions::Now, saved));
