@@ -96,8 +96,8 @@ mod with_std {
     #[test]
     fn a_timer_expires_without_a_clock_of_the_program() {
         with_server(|server, _client| {
-            server.set_timer(3, Some(20)).unwrap();
             let before = std::time::Instant::now();
+            server.set_timer(3, Some(20)).unwrap();
             assert_eq!(server.serve(&mut Nothing), Ok(Event::Timer(3)));
             assert!(before.elapsed() >= Duration::from_millis(19));
         });
@@ -122,6 +122,7 @@ mod with_std {
         let listener =
             nullink::unix::Listener::bind(&format!("unix:@nullink-clock-{}", std::process::id()));
         let mut slots = Slots::<1, 64, 512>::new();
+        let before = std::time::Instant::now();
         let mut server = Server::<Infallible, 1>::new(listener.unwrap(), &mut slots).unwrap();
         let exit = Some(Duration::from_millis(50));
         server
@@ -130,7 +131,6 @@ mod with_std {
                 ..Limits::default()
             })
             .unwrap();
-        let before = std::time::Instant::now();
         assert_eq!(server.serve(&mut Nothing), Ok(Event::Idle));
         assert!(before.elapsed() >= Duration::from_millis(49));
     }

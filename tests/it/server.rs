@@ -706,8 +706,9 @@ fn l3_a_server_without_clients_is_idle_but_serves_a_queued_client_first() {
     // While it is connected, the server is not idle.
     let closed = thread::spawn(move || {
         thread::sleep(Duration::from_millis(60));
+        let closed = std::time::Instant::now();
         drop(client);
-        std::time::Instant::now()
+        closed
     });
     assert_eq!(server.serve(&mut service), Ok(Event::Idle));
     let idle = std::time::Instant::now();
