@@ -26,8 +26,8 @@ impl Device {
         return Err(IoError::NoDevices);
     }
 
-    /// Does nothing. Shows the compiler that it can remove the code after this, if the program does
-    /// not support devices.
+    /// Marks code that only a program with devices can reach: without the feature `device`, the
+    /// compiler removes what is after this.
     fn reachable(&self) {
         match *self {
             #[cfg(feature = "device")]
